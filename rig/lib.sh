@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# What every rig script shares: messages, the cache, and running things inside the build root.
+# Sourced, never run.
+#
+# A "step" is one slow piece of work with a stamp file in the cache. The stamp holds what the step
+# was made from; while that is unchanged the step is skipped, and a step that was interrupted has no
+# stamp and is simply made again.
+
+set -euo pipefail
+
+SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$SRC/build
+CACHE=${FERROMAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferromap}
+ROOT=$CACHE/root
+# shellcheck disable=SC2034  # the scripts that source this file use it
+STAMPS=$CACHE/stamps
+
+say() { printf '==> %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+need_root() {
+    [ "$(id -u)" = 0 ] || die "this needs root, to make the build root and enter it: try 'sudo make ${1:-...}'"
+}
+
+# step NAME WHAT-IT-DEPENDS-ON TITLE COMMAND... : runs COMMAND unless the stamp says it is done.
+# Output goes to a log, of which the last lines are shown when the step fails.
+step() {
+    local name=$1 key=$2 title=$3 log start pid
+    shift 3
+    mkdir -p "$STAMPS" "$CACHE/log"
+    if [ "$(cat "$STAMPS/$name" 2>/dev/null)" = "$key" ]; then
+        return 0
+    fi
+    rm -f "$STAMPS/$name"
+    log=$CACHE/log/$name.log
+    start=$SECONDS
+    printf '==> %s ' "$title" >&2
+    ( "$@" ) >"$log" 2>&1 </dev/null &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        sleep 0.5
+        if [ $(((SECONDS - start) % 5)) = 4 ]; then
+            printf '.' >&2
+            sleep 0.6
+        fi
+    done
+    if wait "$pid"; then
+        printf ' done in %d s\n' $((SECONDS - start)) >&2
+        printf '%s' "$key" >"$STAMPS/$name"
+    else
+        printf ' failed after %d s. The last lines of %s:\n' $((SECONDS - start)) "$log" >&2
+        tail -n 30 "$log" >&2
+        die "step '$name' failed; when the cause is mended, run the same command again: it goes on from here"
+    fi
+}
+
+# in_root COMMAND... : runs COMMAND inside the build root, in a mount and process namespace of its
+# own, so that ^C leaves no mount and no process behind. The checkout is at /src, the cache at /cache.
+in_root() {
+    mkdir -p "$CACHE/cargo" "$CACHE/target" "$ROOT/src" "$ROOT/cache" "$BUILD"
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    unshare --mount --pid --fork --kill-child -- bash -euc '
+        root=$1 src=$2 cache=$3; shift 3
+        mount --make-rprivate /
+        mount -t proc proc "$root/proc"
+        mount --rbind /dev "$root/dev"
+        mount --bind "$src" "$root/src"
+        mount --bind "$cache" "$root/cache"
+        # Behind a company proxy the host knows certificates that Debian does not.
+        if [ -f /etc/ssl/certs/ca-certificates.crt ] && [ -f "$root/etc/ssl/certs/ca-certificates.crt" ]; then
+            mount --bind /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+        fi
+        [ ! -f /etc/resolv.conf ] || { touch "$root/etc/resolv.conf"; mount --bind /etc/resolv.conf "$root/etc/resolv.conf"; }
+        [ ! -f /etc/hosts ] || { touch "$root/etc/hosts"; mount --bind /etc/hosts "$root/etc/hosts"; }
+        pass=()
+        for v in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY CI; do
+            [ -z "${!v:-}" ] || pass+=("$v=${!v}")
+        done
+        exec chroot "$root" /usr/bin/env -i "${pass[@]}" HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
+            PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+            CARGO_HOME=/cache/cargo CARGO_TARGET_DIR=/cache/target CARGO_TERM_PROGRESS_WHEN=never \
+            DEBIAN_FRONTEND=noninteractive "$@"
+    ' in_root "$ROOT" "$SRC" "$CACHE" "$@"
+}
+
+# The stock kernel that the rig builds for: chosen once by rig/kernel and kept in the cache.
+kernel_release() { cat "$CACHE/kernel-release" 2>/dev/null || die "no kernel yet: run rig/kernel"; }
