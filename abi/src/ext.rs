@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Requests that netmap does not have.
+//!
+//! Their numbers start at 0x1000, so that an old program never asks for one by accident, and netmap
+//! answers `EINVAL` to each, so that a new program can tell where it runs.
+
+use super::wire::Plain;
+
+/// The first number of an extension.
+pub const FERROMAP_REQ_FIRST: u16 = 0x1000;
+/// Why the last failed request on this open file failed, in words. Body: [`NmreqWhy`]. The name in the
+/// header is ignored. Succeeds with `errno` 0 and an empty text when no request has failed yet.
+pub const FERROMAP_REQ_WHY: u16 = 0x1000;
+
+/// Room for the text of [`NmreqWhy`], in bytes.
+pub const WHY_TEXT: usize = 244;
+
+/// Body of [`FERROMAP_REQ_WHY`]. All of it is the kernel's answer.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct NmreqWhy {
+    /// The request that failed: `nr_reqtype`, legacy calls included under what they translate to.
+    pub reqtype: u32,
+    /// The errno that it failed with, positive; 0 when nothing has failed yet.
+    pub errno: u32,
+    /// Bytes of `text` in use.
+    pub len: u32,
+    /// One sentence, UTF-8, without a closing NUL.
+    pub text: [u8; WHY_TEXT],
+}
+
+const _: () = assert!(core::mem::size_of::<NmreqWhy>() == 256);
+// SAFETY: integers and an array of integers; the sizes add up to 256 with no padding.
+unsafe impl Plain for NmreqWhy {}
+
+impl NmreqWhy {
+    /// The sentence, as far as it is valid UTF-8.
+    pub fn text(&self) -> &str {
+        let bytes = &self.text[..(self.len as usize).min(WHY_TEXT)];
+        match core::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(e) => core::str::from_utf8(&bytes[..e.valid_up_to()]).unwrap_or(""),
+        }
+    }
+}

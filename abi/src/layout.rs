@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Where the pools of a memory region lie (section 3.1 of the interface).
+//!
+//! A region is one straight line: the pool of `netmap_if` structures, the pool of rings, the pool of
+//! buffers. Object `i` of a pool is at `pool offset + i * object size`, with no gaps inside a pool. Every
+//! pool starts on a page.
+
+/// Pages are 4 KiB on every machine that Ferromap runs on.
+pub const PAGE_SIZE: u32 = 4096;
+/// Object sizes are rounded up to this many bytes, one cache line.
+pub const OBJECT_ALIGN: u32 = 64;
+/// Objects are counted in whole clusters of at most this many bytes.
+pub const CLUSTER_MAX: u32 = 4 << 20;
+
+/// How many objects of which size somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolRequest {
+    pub size: u32,
+    pub count: u32,
+}
+
+/// Least and most that a [`PoolRequest`] may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    pub size: (u32, u32),
+    pub count: (u32, u32),
+}
+
+/// Limits of the three pools, as section 3.7 lists them.
+pub const IF_LIMITS: PoolLimits = PoolLimits {
+    size: (56, 4096),
+    count: (10, 10_000),
+};
+/// See [`IF_LIMITS`]. Private regions may hold fewer interfaces.
+pub const PRIV_IF_LIMITS: PoolLimits = PoolLimits {
+    size: (56, 4096),
+    count: (1, 100),
+};
+/// See [`IF_LIMITS`].
+pub const RING_LIMITS: PoolLimits = PoolLimits {
+    size: (256, 131_072),
+    count: (2, 1024),
+};
+/// See [`IF_LIMITS`].
+pub const BUF_LIMITS: PoolLimits = PoolLimits {
+    size: (64, 65_536),
+    count: (4, 1_000_000),
+};
+
+impl PoolLimits {
+    /// Whether the request keeps within these limits.
+    pub const fn allow(&self, want: PoolRequest) -> bool {
+        want.size >= self.size.0
+            && want.size <= self.size.1
+            && want.count >= self.count.0
+            && want.count <= self.count.1
+    }
+}
+
+/// A pool of a region: `count` objects of `size` bytes from `offset` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Bytes from the start of the region; a multiple of the page size.
+    pub offset: u64,
+    /// Bytes of an object; a multiple of [`OBJECT_ALIGN`].
+    pub size: u32,
+    /// Number of objects; whole clusters.
+    pub count: u32,
+}
+
+impl Pool {
+    /// Bytes of the pool; a multiple of the page size.
+    pub const fn bytes(&self) -> u64 {
+        self.size as u64 * self.count as u64
+    }
+
+    /// Offset of object `index` in the region, if there is such an object.
+    #[inline]
+    pub const fn object(&self, index: u32) -> Option<u64> {
+        if index < self.count {
+            Some(self.offset + index as u64 * self.size as u64)
+        } else {
+            None
+        }
+    }
+
+    /// `want` rounded up to cache lines and whole clusters, at `offset`. A cluster is the smallest number
+    /// of objects that fills whole pages; `None` if that would pass [`CLUSTER_MAX`] or the arithmetic
+    /// overflows.
+    const fn round_up(want: PoolRequest, offset: u64) -> Option<Self> {
+        let Some(size) = want.size.checked_next_multiple_of(OBJECT_ALIGN) else {
+            return None;
+        };
+        if size == 0 {
+            return None;
+        }
+        let cluster = PAGE_SIZE / gcd(PAGE_SIZE, size);
+        match cluster.checked_mul(size) {
+            Some(bytes) if bytes <= CLUSTER_MAX => {}
+            _ => return None,
+        }
+        match want.count.checked_next_multiple_of(cluster) {
+            Some(count) => Some(Pool {
+                offset,
+                size,
+                count,
+            }),
+            None => None,
+        }
+    }
+}
+
+const fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 {
+        a
+    } else {
+        gcd(b, a % b)
+    }
+}
+
+/// The three pools of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    pub ifs: Pool,
+    pub rings: Pool,
+    pub bufs: Pool,
+}
+
+impl Layout {
+    /// Lays out a region that has room for the three requests. `None` if a size cannot be had.
+    pub const fn new(ifs: PoolRequest, rings: PoolRequest, bufs: PoolRequest) -> Option<Self> {
+        let Some(ifs) = Pool::round_up(ifs, 0) else {
+            return None;
+        };
+        let Some(rings) = Pool::round_up(rings, ifs.bytes()) else {
+            return None;
+        };
+        let Some(bufs) = Pool::round_up(bufs, rings.offset + rings.bytes()) else {
+            return None;
+        };
+        Some(Layout { ifs, rings, bufs })
+    }
+
+    /// Bytes of the region, what programs map; a multiple of the page size.
+    pub const fn bytes(&self) -> u64 {
+        self.bufs.offset + self.bufs.bytes()
+    }
+
+    /// `netmap_ring.buf_ofs` of the ring at `ring_offset`: the way to buffer 0.
+    pub const fn buf_ofs(&self, ring_offset: u64) -> i64 {
+        (self.bufs.offset - ring_offset) as i64
+    }
+}
+
+/// What a port needs of a private region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortNeeds {
+    /// NIC rings; the placeholder host ring of each direction is counted here, not by the caller.
+    pub tx_rings: u32,
+    pub rx_rings: u32,
+    pub tx_slots: u32,
+    pub rx_slots: u32,
+    /// Pipes that may be built on the port.
+    pub pipes: u32,
+    pub extra_bufs: u32,
+}
+
+impl PortNeeds {
+    /// The least that the three pools must have, as section 3.7 sizes private regions. The `priv_*`
+    /// parameters may ask for more. `None` where the sum does not fit 32 bits.
+    pub fn pools(&self) -> Option<[PoolRequest; 3]> {
+        let (tx, rx) = (self.tx_rings + 1, self.rx_rings + 1);
+        let slots = self.tx_slots.max(self.rx_slots);
+        let rx_bufs = (4 * self.pipes + rx).checked_mul(self.rx_slots)?;
+        let tx_bufs = (4 * self.pipes + tx).checked_mul(self.tx_slots)?;
+        Some([
+            PoolRequest {
+                size: 0,
+                count: 2 + 4 * self.pipes,
+            },
+            PoolRequest {
+                size: u32::try_from(super::wire::RingHeader::bytes(slots)).ok()?,
+                count: tx + rx + 8 * self.pipes,
+            },
+            PoolRequest {
+                size: 0,
+                count: rx_bufs
+                    .checked_add(tx_bufs)?
+                    .checked_add(super::consts::NETMAP_RESERVED_BUFS)?
+                    .checked_add(self.extra_bufs)?,
+            },
+        ])
+    }
+}
