@@ -9,6 +9,8 @@
 set -euo pipefail
 
 SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck disable=SC2034
+RIG=$SRC/rig
 BUILD=$SRC/build
 CACHE=${FERROMAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferromap}
 ROOT=$CACHE/root
@@ -23,20 +25,34 @@ need_root() {
 }
 
 # step NAME WHAT-IT-DEPENDS-ON TITLE COMMAND... : runs COMMAND unless the stamp says it is done.
-# Output goes to a log, of which the last lines are shown when the step fails.
+# Output goes to a log, of which the last lines are shown when the step fails. One step at a time
+# writes to the cache, whoever runs it; ^C ends the step with everything it started.
 step() {
-    local name=$1 key=$2 title=$3 log start pid
+    local name=$1 key=$2 title=$3 log start pid lock
     shift 3
     mkdir -p "$STAMPS" "$CACHE/log"
     if [ "$(cat "$STAMPS/$name" 2>/dev/null)" = "$key" ]; then
         return 0
     fi
+    exec {lock}>"$CACHE/lock"
+    if ! flock -n "$lock"; then
+        say "Waiting for another run that is filling the cache"
+        flock "$lock"
+        if [ "$(cat "$STAMPS/$name" 2>/dev/null)" = "$key" ]; then
+            exec {lock}>&-
+            return 0
+        fi
+    fi
     rm -f "$STAMPS/$name"
     log=$CACHE/log/$name.log
     start=$SECONDS
     printf '==> %s ' "$title" >&2
-    ( "$@" ) >"$log" 2>&1 </dev/null &
+    # Job control gives the step a process group, by which all of it can be ended.
+    set -m
+    ( "$@" ) >"$log" 2>&1 </dev/null {lock}>&- &
     pid=$!
+    set +m
+    trap 'kill -KILL -- -'"$pid"' 2>/dev/null || true; exit 130' INT TERM HUP
     while kill -0 "$pid" 2>/dev/null; do
         sleep 0.5
         if [ $(((SECONDS - start) % 5)) = 4 ]; then
@@ -44,6 +60,8 @@ step() {
             sleep 0.6
         fi
     done
+    trap - INT TERM HUP
+    exec {lock}>&-
     if wait "$pid"; then
         printf ' done in %d s\n' $((SECONDS - start)) >&2
         printf '%s' "$key" >"$STAMPS/$name"
@@ -55,17 +73,19 @@ step() {
 }
 
 # in_root COMMAND... : runs COMMAND inside the build root, in a mount and process namespace of its
-# own, so that ^C leaves no mount and no process behind. The checkout is at /src, the cache at /cache.
+# own, so that nothing stays behind however this script ends. The checkout is at /src, the cache at
+# /cache, and the directory that WITH names, if any, at /host.
 in_root() {
-    mkdir -p "$CACHE/cargo" "$CACHE/target" "$ROOT/src" "$ROOT/cache" "$BUILD"
+    mkdir -p "$CACHE/cargo" "$CACHE/target" "$ROOT/src" "$ROOT/cache" "$ROOT/host" "$BUILD"
     # shellcheck disable=SC2016  # expanded by the inner shell
-    unshare --mount --pid --fork --kill-child -- bash -euc '
-        root=$1 src=$2 cache=$3; shift 3
+    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child -- bash -euc '
+        root=$1 src=$2 cache=$3 with=$4; shift 4
         mount --make-rprivate /
         mount -t proc proc "$root/proc"
         mount --rbind /dev "$root/dev"
         mount --bind "$src" "$root/src"
         mount --bind "$cache" "$root/cache"
+        [ -z "$with" ] || mount --bind "$with" "$root/host"
         # Behind a company proxy the host knows certificates that Debian does not.
         if [ -f /etc/ssl/certs/ca-certificates.crt ] && [ -f "$root/etc/ssl/certs/ca-certificates.crt" ]; then
             mount --bind /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
@@ -80,7 +100,7 @@ in_root() {
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
             CARGO_HOME=/cache/cargo CARGO_TARGET_DIR=/cache/target CARGO_TERM_PROGRESS_WHEN=never \
             DEBIAN_FRONTEND=noninteractive "$@"
-    ' in_root "$ROOT" "$SRC" "$CACHE" "$@"
+    ' in_root "$ROOT" "$SRC" "$CACHE" "${WITH:-}" "$@"
 }
 
 # The stock kernel that the rig builds for: chosen once by rig/kernel and kept in the cache.
