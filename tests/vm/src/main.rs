@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Tests of netmap.ko as a program sees it. They run as root in a VM with the module loaded:
+//!
+//! ```text
+//! vm-tests [--list] [--only SUBSTRING] [--skip SUBSTRING] [--module PATH]
+//! ```
+//!
+//! Each case runs in a process of its own, with a time limit. A case fails when it says so, when it does
+//! not end, when the kernel complains in its log, or when it leaves anything behind: references to the
+//! module, live objects, processes. See [`harness`].
+//!
+//! A case is named by the item of the interface's checklist that it tests. To add a file of cases: write
+//! functions that return [`check::Outcome`], list them with [`cases!`], and list the file in [`SUITES`].
+
+mod check;
+mod frame;
+mod harness;
+mod module;
+mod raw;
+mod traces;
+
+mod plumbing;
+
+use harness::Case;
+use std::process::ExitCode;
+
+const SUITES: &[&[Case]] = &[plumbing::CASES];
+
+/// What the command line asks for.
+struct Args {
+    list: bool,
+    only: Vec<String>,
+    skip: Vec<String>,
+    module: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let args = match parse(std::env::args().skip(1)) {
+        Ok(args) => args,
+        Err(e) => return stop(&e),
+    };
+    let chosen: Vec<&Case> = SUITES
+        .iter()
+        .flat_map(|suite| suite.iter())
+        .filter(|case| args.only.is_empty() || args.only.iter().any(|s| case.name.contains(s)))
+        .filter(|case| !args.skip.iter().any(|s| case.name.contains(s)))
+        .collect();
+    if args.list {
+        for case in chosen {
+            println!("{}", case.name);
+        }
+        return ExitCode::SUCCESS;
+    }
+    if let Err(e) = prepare(args.module) {
+        return stop(&e);
+    }
+    run(&chosen)
+}
+
+fn stop(reason: &str) -> ExitCode {
+    eprintln!("vm-tests: {reason}");
+    ExitCode::from(2)
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
+    let mut args = Args {
+        list: false,
+        only: Vec::new(),
+        skip: Vec::new(),
+        module: None,
+    };
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        match word.as_str() {
+            "--list" => args.list = true,
+            "--only" => args.only.push(value()?),
+            "--skip" => args.skip.push(value()?),
+            "--module" => args.module = Some(value()?),
+            _ => return Err(format!("unknown option {word}")),
+        }
+    }
+    Ok(args)
+}
+
+/// Brings the module into the state that every case starts from.
+fn prepare(module: Option<String>) -> Result<(), String> {
+    module::set_path(module);
+    if traces::references().is_none() {
+        module::load("").map_err(|e| format!("cannot load the module: {e}"))?;
+    }
+    if !traces::counts_objects() {
+        return Err("the module does not count its objects in debugfs".to_string());
+    }
+    module::warm_up().map_err(|e| format!("the shared region cannot be used: {e}"))?;
+    nix::sys::prctl::set_child_subreaper(true).map_err(|e| format!("subreaper: {e}"))
+}
+
+fn run(cases: &[&Case]) -> ExitCode {
+    let mut log = match traces::KernelLog::open() {
+        Ok(log) => log,
+        Err(e) => return stop(&format!("cannot read the kernel log: {e}")),
+    };
+    let mut failed = Vec::new();
+    for case in cases {
+        match harness::run(case, &mut log) {
+            Ok(()) => println!("test {} ... ok", case.name),
+            Err(reason) => {
+                println!("test {} ... FAILED", case.name);
+                for line in reason.lines() {
+                    println!("    {line}");
+                }
+                failed.push(case.name);
+            }
+        }
+    }
+    if !failed.is_empty() {
+        println!("\nfailed:");
+        for name in &failed {
+            println!("    {name}");
+        }
+    }
+    println!(
+        "{} passed, {} failed",
+        cases.len() - failed.len(),
+        failed.len()
+    );
+    if failed.is_empty() && !cases.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Loading and unloading netmap.ko.
+
+use crate::raw::null;
+use ferromap_abi::consts::GLOBAL_MEM_ID;
+use nix::errno::Errno;
+use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
+use std::ffi::CString;
+use std::fs::File;
+use std::sync::OnceLock;
+
+static PATH: OnceLock<Option<String>> = OnceLock::new();
+
+/// Remembers where the module's file is, for cases that load it again.
+pub fn set_path(path: Option<String>) {
+    let _ = PATH.set(path);
+}
+
+/// Loads the module with these parameters (`name=value name=value`). `ENOENT` when the command line did
+/// not say where it is.
+pub fn load(parameters: &str) -> Result<(), Errno> {
+    let path = PATH.get().and_then(Option::as_ref).ok_or(Errno::ENOENT)?;
+    let file = File::open(path).map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(0)))?;
+    let parameters = CString::new(parameters).map_err(|_| Errno::EINVAL)?;
+    finit_module(&file, &parameters, ModuleInitFlags::empty())
+}
+
+/// Unloads the module; `EWOULDBLOCK` while it is in use.
+pub fn unload() -> Result<(), Errno> {
+    delete_module(c"netmap", DeleteModuleFlags::O_NONBLOCK)
+}
+
+/// Uses the shared region once. Its memory stays from then on, so that the count of live objects before
+/// and after a case can be compared. A case that loads the module anew does this at its end.
+pub fn warm_up() -> Result<(), Errno> {
+    null(GLOBAL_MEM_ID).try_bind()
+}

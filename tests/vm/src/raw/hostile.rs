@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Addresses that must not be trusted, and chains of options, good and bad.
+
+use ferromap_abi::wire::NmreqOption;
+use nix::errno::Errno;
+
+const PAGE: usize = 4096;
+
+/// One page that can be used, followed by one that cannot: what reaches over the end faults.
+pub struct GuardPage(*mut u8);
+
+impl GuardPage {
+    pub fn new() -> Result<Self, Errno> {
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                2 * PAGE,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(Errno::last());
+        }
+        let page = GuardPage(base.cast());
+        // SAFETY: the second page is inside the mapping just made, and holds nothing yet.
+        Errno::result(unsafe { libc::mprotect(page.0.add(PAGE).cast(), PAGE, libc::PROT_NONE) })?;
+        Ok(page)
+    }
+
+    /// An address that cannot be read or written.
+    pub fn bad(&self) -> u64 {
+        self.0 as u64 + PAGE as u64
+    }
+
+    /// Copies `value` to the end of the good page, except for its last `cut` bytes, which would lie on
+    /// the bad one. Its address.
+    pub fn place<T: Copy>(&self, value: T, cut: usize) -> u64 {
+        let whole = size_of::<T>();
+        assert!(cut <= whole && whole <= PAGE);
+        let at = self.0.wrapping_add(PAGE - (whole - cut));
+        let from = std::ptr::from_ref(&value).cast::<u8>();
+        // SAFETY: `whole - cut` bytes of the value, to the end of the good page.
+        unsafe { std::ptr::copy_nonoverlapping(from, at, whole - cut) };
+        at as u64
+    }
+
+    /// Reads back what was placed whole.
+    pub fn read<T: Copy>(&self, address: u64) -> T {
+        let at = address as usize;
+        assert!(at >= self.0 as usize && at + size_of::<T>() <= self.bad() as usize);
+        // SAFETY: inside the good page; only plain structures are ever placed.
+        unsafe { (address as *const T).read_unaligned() }
+    }
+
+    /// From now on the good page can be read only.
+    pub fn make_read_only(&self) -> Result<(), Errno> {
+        // SAFETY: the page is ours, and no reference into it exists.
+        Errno::result(unsafe { libc::mprotect(self.0.cast(), PAGE, libc::PROT_READ) }).map(drop)
+    }
+}
+
+impl Drop for GuardPage {
+    fn drop(&mut self) {
+        // SAFETY: our own mapping, of which nobody keeps a reference.
+        unsafe { libc::munmap(self.0.cast(), 2 * PAGE) };
+    }
+}
+
+/// An option with room for the largest body of the fixed-size ones.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct Opt {
+    pub head: NmreqOption,
+    pub body: [u64; 9],
+}
+
+/// What `nro_status` holds until the kernel writes it: no errno.
+pub const UNTOUCHED: u32 = 0xdead;
+
+/// A chain of options. The addresses stay as they are as long as nothing is added.
+pub struct Chain(Vec<Opt>);
+
+impl Chain {
+    /// Options of these types, linked in this order, with empty bodies.
+    pub fn of(types: &[u32]) -> Self {
+        let option = |&nro_reqtype: &u32| Opt {
+            head: NmreqOption {
+                nro_reqtype,
+                nro_status: UNTOUCHED,
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let mut chain = Chain(types.iter().map(option).collect());
+        for i in 1..chain.0.len() {
+            let next = chain.address(i);
+            chain.link(i - 1, next);
+        }
+        chain
+    }
+
+    /// The address of the first, for the header.
+    pub fn first(&mut self) -> u64 {
+        self.address(0)
+    }
+
+    pub fn address(&mut self, index: usize) -> u64 {
+        std::ptr::from_mut(&mut self.0[index]) as u64
+    }
+
+    /// Makes option `index` point to `next`, whatever that is.
+    pub fn link(&mut self, index: usize, next: u64) {
+        self.0[index].head.nro_next = next;
+    }
+
+    pub fn option(&mut self, index: usize) -> &mut Opt {
+        &mut self.0[index]
+    }
+
+    /// The status of each option, as an errno number. Read from memory anew: the kernel wrote it.
+    pub fn statuses(&self) -> Vec<u32> {
+        let status = |o: &Opt| {
+            let at = std::ptr::from_ref(&o.head.nro_status);
+            // SAFETY: a field of our own vector.
+            unsafe { at.read_volatile() }
+        };
+        self.0.iter().map(status).collect()
+    }
+}

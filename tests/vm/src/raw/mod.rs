@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The netmap API as the kernel shows it, with nothing in between: a test can say anything that a
+//! program could, wrong values included.
+//!
+//! - [`device`]: the open file, requests as they are, mappings.
+//! - [`request`]: REGISTER and the other requests, one builder or function each.
+//! - [`bound`]: a bound and mapped port, and what tests do with it all the time.
+//! - [`ring`]: rings, slots and buffers in the mapped region.
+//! - [`hostile`]: bad addresses and option chains.
+
+pub mod bound;
+pub mod device;
+pub mod hostile;
+pub mod request;
+pub mod ring;
+
+pub use bound::Bound;
+pub use device::{Device, Mapping};
+pub use hostile::{Chain, GuardPage};
+pub use request::{null, vale, Reg};
+pub use ring::Ring;
