@@ -21,7 +21,7 @@ say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 need_root() {
-    [ "$(id -u)" = 0 ] || die "this needs root, to make the build root and enter it: try 'sudo make ${1:-...}'"
+    [ "$(id -u)" = 0 ] || die "this needs root, to make the build root and enter it: run the same with sudo"
 }
 
 # step NAME WHAT-IT-DEPENDS-ON TITLE COMMAND... : runs COMMAND unless the stamp says it is done.
@@ -101,6 +101,18 @@ in_root() {
             CARGO_HOME=/cache/cargo CARGO_TARGET_DIR=/cache/target CARGO_TERM_PROGRESS_WHEN=never \
             DEBIAN_FRONTEND=noninteractive "$@"
     ' in_root "$ROOT" "$SRC" "$CACHE" "${WITH:-}" "$@"
+}
+
+# Cargo compares times of files, and every checkout is /src to it. So when another checkout built last,
+# our own crates are built anew; those from the registry stay.
+claim_target() {
+    local name
+    mkdir -p "$CACHE/target"
+    [ "$(cat "$CACHE/target/.checkout" 2>/dev/null)" != "$SRC" ] || return 0
+    while read -r name; do
+        rm -rf "$CACHE"/target/*/.fingerprint/"$name"-[0-9a-f]*
+    done < <(sed -nE '/^\[package\]/,/^name/ s/^name = "(.*)"/\1/p' "$SRC"/*/Cargo.toml "$SRC"/*/*/Cargo.toml 2>/dev/null)
+    printf '%s' "$SRC" >"$CACHE/target/.checkout"
 }
 
 # The stock kernel that the rig builds for: chosen once by rig/kernel and kept in the cache.
