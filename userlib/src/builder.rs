@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Opening a port with more than a name.
+
+use crate::{control::Control, device::NetmapFile, error::Result, port::Port, spec::PortSpec};
+use ferromap_abi::consts::*;
+
+/// What to open, and how. Made by [`Port::builder`]; what is set here wins over the name's suffixes.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is opened without `open`"]
+pub struct PortBuilder {
+    name: String,
+    changes: Vec<Change>,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Flag(u64, bool),
+    Spec(fn(&mut PortSpec, u32), u32),
+    Extra(u32),
+}
+
+impl PortBuilder {
+    pub(crate) fn new(name: &str) -> Self {
+        PortBuilder {
+            name: name.to_owned(),
+            changes: Vec::new(),
+        }
+    }
+
+    fn with(mut self, change: Change) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    /// Slots of every ring, where the port is created by this call.
+    pub fn slots(self, slots: u32) -> Self {
+        self.tx_slots(slots).rx_slots(slots)
+    }
+
+    /// Slots of each transmit ring.
+    pub fn tx_slots(self, slots: u32) -> Self {
+        self.with(Change::Spec(|s, n| s.config.tx_slots = n, slots))
+    }
+
+    /// Slots of each receive ring.
+    pub fn rx_slots(self, slots: u32) -> Self {
+        self.with(Change::Spec(|s, n| s.config.rx_slots = n, slots))
+    }
+
+    /// Rings in each direction, where the port is created by this call.
+    pub fn rings(self, rings: u16) -> Self {
+        self.tx_rings(rings).rx_rings(rings)
+    }
+
+    /// Transmit rings.
+    pub fn tx_rings(self, rings: u16) -> Self {
+        self.with(Change::Spec(
+            |s, n| s.config.tx_rings = n as u16,
+            rings.into(),
+        ))
+    }
+
+    /// Receive rings.
+    pub fn rx_rings(self, rings: u16) -> Self {
+        self.with(Change::Spec(
+            |s, n| s.config.rx_rings = n as u16,
+            rings.into(),
+        ))
+    }
+
+    /// Host rings in each direction, for a network interface that nobody has open.
+    pub fn host_rings(self, rings: u16) -> Self {
+        self.with(Change::Spec(
+            |s, n| (s.config.host_tx_rings, s.config.host_rx_rings) = (n as u16, n as u16),
+            rings.into(),
+        ))
+    }
+
+    /// Memory region to use: that of a port with which buffers are to be exchanged.
+    pub fn mem_id(self, id: u16) -> Self {
+        self.with(Change::Spec(|s, n| s.mem_id = n as u16, id.into()))
+    }
+
+    /// Buffers beside those in the rings; see [`Port::take_extra_buffers`]. Fewer may come.
+    pub fn extra_buffers(self, buffers: u32) -> Self {
+        self.with(Change::Extra(buffers))
+    }
+
+    /// Refuse to share any of the rings.
+    pub fn exclusive(self, yes: bool) -> Self {
+        self.with(Change::Flag(NR_EXCLUSIVE, yes))
+    }
+
+    /// Bind transmit rings only.
+    pub fn tx_only(self, yes: bool) -> Self {
+        self.with(Change::Flag(NR_TX_RINGS_ONLY, yes))
+    }
+
+    /// Bind receive rings only.
+    pub fn rx_only(self, yes: bool) -> Self {
+        self.with(Change::Flag(NR_RX_RINGS_ONLY, yes))
+    }
+
+    /// Do not send when only waiting to receive.
+    pub fn no_tx_poll(self, yes: bool) -> Self {
+        self.with(Change::Flag(NR_NO_TX_POLL, yes))
+    }
+
+    /// Receive also when only waiting to send.
+    pub fn do_rx_poll(self, yes: bool) -> Self {
+        self.with(Change::Flag(NR_DO_RX_POLL, yes))
+    }
+
+    /// Accept a port whose frames start with a virtio-net header.
+    pub fn accept_vnet_hdr(self, yes: bool) -> Self {
+        self.with(Change::Flag(NR_ACCEPT_VNET_HDR, yes))
+    }
+
+    /// Opens and binds the port.
+    pub fn open(&self) -> Result<Port> {
+        // The name first: a wrong one should be told even where no module is loaded.
+        let (mut spec, extra) = self.spec()?;
+        if let Some(other) = &spec.share {
+            spec.mem_id = Control::open()?.port_info(other)?.mem_id;
+        }
+        Port::bind(Box::new(NetmapFile::open()?), &spec, extra)
+    }
+
+    /// Opens the port on a kernel inside this process.
+    #[cfg(any(test, feature = "fake"))]
+    pub fn open_fake(&self, kernel: &crate::fake::Kernel) -> Result<Port> {
+        let (mut spec, extra) = self.spec()?;
+        if let Some(other) = &spec.share {
+            spec.mem_id = kernel.mem_id(&other.parse::<PortSpec>()?.name);
+        }
+        Port::bind(Box::new(kernel.file()), &spec, extra)
+    }
+
+    fn spec(&self) -> Result<(PortSpec, u32)> {
+        let mut spec: PortSpec = self.name.parse()?;
+        let mut extra = 0;
+        for change in &self.changes {
+            match change {
+                Change::Flag(flag, true) => spec.flags |= flag,
+                Change::Flag(flag, false) => spec.flags &= !flag,
+                Change::Spec(set, n) => set(&mut spec, *n),
+                Change::Extra(n) => extra = *n,
+            }
+        }
+        Ok((spec, extra))
+    }
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What can go wrong, in sentences that say what to do about it.
+
+use nix::errno::Errno;
+use std::fmt;
+
+/// The result of every call of this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call failed. `Display` gives one sentence for people; [`Error::errno`] the kernel's number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// `/dev/netmap` is not there: the module is not loaded.
+    ModuleNotLoaded {
+        /// What opening the device answered.
+        errno: Errno,
+    },
+    /// This user may not open `/dev/netmap`.
+    NoPermission {
+        /// What opening the device answered.
+        errno: Errno,
+    },
+    /// `/dev/netmap` is there and would not open, for another reason.
+    Device {
+        /// What opening the device answered.
+        errno: Errno,
+    },
+    /// The port name does not follow the grammar of [`PortSpec`](crate::PortSpec).
+    Name {
+        /// The name as it was given.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Somebody else has what this request needs.
+    Busy(RequestError),
+    /// The kernel refused a request for another reason.
+    Request(RequestError),
+    /// The region could not be mapped.
+    Map {
+        /// The port whose region it is.
+        port: String,
+        /// What `mmap` answered.
+        errno: Errno,
+    },
+    /// This process holds one of the rings already, through another [`Port`](crate::Port).
+    RingHeld {
+        /// The port that was to be opened.
+        port: String,
+    },
+    /// The kernel's description of the port makes no sense, so that nothing of it is used.
+    Layout {
+        /// The port that was to be opened.
+        port: String,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// A sync call failed.
+    Sync {
+        /// `NIOCTXSYNC` or `NIOCRXSYNC`.
+        call: &'static str,
+        /// The port.
+        port: String,
+        /// What the call answered.
+        errno: Errno,
+    },
+    /// `poll` failed, or reported an error on the port.
+    Poll {
+        /// The port.
+        port: String,
+        /// What `poll` answered; `None` if it returned `POLLERR`.
+        errno: Option<Errno>,
+    },
+    /// Two rings of different regions cannot exchange buffers.
+    DifferentRegions,
+    /// A frame does not fit: it needs more slots than a packet may have, or than a ring has.
+    TooLong {
+        /// Bytes of the frame.
+        len: usize,
+        /// Most that could be sent.
+        most: usize,
+    },
+}
+
+/// The particulars of a refused `NIOCCTRL` request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestError {
+    /// The request, by its netmap name.
+    pub call: &'static str,
+    /// The port it was about; empty if none.
+    pub port: String,
+    /// The kernel's answer.
+    pub errno: Errno,
+    /// The kernel's own explanation, if it has one to offer.
+    pub why: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn open_device(errno: Errno) -> Self {
+        match errno {
+            Errno::ENOENT | Errno::ENXIO | Errno::ENODEV => Error::ModuleNotLoaded { errno },
+            Errno::EACCES | Errno::EPERM => Error::NoPermission { errno },
+            _ => Error::Device { errno },
+        }
+    }
+
+    pub(crate) fn request(
+        call: &'static str,
+        port: &str,
+        errno: Errno,
+        why: Option<String>,
+    ) -> Self {
+        let port = port.to_owned();
+        let inner = RequestError {
+            call,
+            port,
+            errno,
+            why,
+        };
+        if errno == Errno::EBUSY {
+            Error::Busy(inner)
+        } else {
+            Error::Request(inner)
+        }
+    }
+
+    /// The errno behind this error, if a system call reported one.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Error::ModuleNotLoaded { errno }
+            | Error::NoPermission { errno }
+            | Error::Device { errno }
+            | Error::Map { errno, .. }
+            | Error::Sync { errno, .. } => Some(*errno),
+            Error::Busy(r) | Error::Request(r) => Some(r.errno),
+            Error::Poll { errno, .. } => *errno,
+            Error::Name { .. }
+            | Error::RingHeld { .. }
+            | Error::Layout { .. }
+            | Error::DifferentRegions
+            | Error::TooLong { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::ModuleNotLoaded { errno } => write!(
+                f,
+                "/dev/netmap is not there ({}): the module is not loaded; try `modprobe netmap`",
+                errno.desc()
+            ),
+            Error::NoPermission { errno } => write!(
+                f,
+                "/dev/netmap may not be opened by this user ({}): run as root, or ask for access to the device node",
+                errno.desc()
+            ),
+            Error::Device { errno } => {
+                write!(f, "/dev/netmap cannot be opened: {}", errno.desc())
+            }
+            Error::Name { name, reason } => write!(f, "`{name}` is not a port name: {reason}"),
+            Error::Busy(r) | Error::Request(r) => r.fmt(f),
+            Error::Map { port, errno } => {
+                write!(f, "the memory of {port} cannot be mapped: {}", errno.desc())
+            }
+            Error::RingHeld { port } => write!(
+                f,
+                "this process holds a ring of {port} already: drop the first port, or bind other rings"
+            ),
+            Error::Layout { port, reason } => write!(
+                f,
+                "the kernel describes {port} in a way that makes no sense: {reason}"
+            ),
+            Error::Sync { call, port, errno } => {
+                write!(f, "{call} on {port} failed: {}", errno.desc())
+            }
+            Error::Poll { port, errno: Some(errno) } => {
+                write!(f, "poll on {port} failed: {}", errno.desc())
+            }
+            Error::Poll { port, errno: None } => write!(
+                f,
+                "poll reports an error on {port}: the port has gone, or a ring's indexes were damaged"
+            ),
+            Error::DifferentRegions => f.write_str(
+                "the two rings are in different memory regions: open the second port with the mem id of the first",
+            ),
+            Error::TooLong { len, most } => {
+                write!(f, "a frame of {len} bytes is too long: at most {most} fit")
+            }
+        }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.call)?;
+        if !self.port.is_empty() {
+            write!(f, " on {}", self.port)?;
+        }
+        write!(f, " failed: ")?;
+        if let Some(why) = &self.why {
+            return write!(f, "{why} ({})", self.errno);
+        }
+        f.write_str(self.errno.desc())?;
+        // What the number most often means; a kernel with a reason of its own has given it above.
+        let hint = match self.errno {
+            Errno::EBUSY => "another program holds the port or one of these rings",
+            Errno::ENXIO | Errno::ENODEV => "there is no such interface or port",
+            Errno::ENOMEM => {
+                "no room: see the sizes under /sys/module/netmap/parameters, and the name of the switch"
+            }
+            Errno::EOPNOTSUPP => "this module cannot do that yet",
+            Errno::EIO => "the port uses a virtio-net header: open it with accept_vnet_hdr",
+            _ => return Ok(()),
+        };
+        write!(f, " ({hint})")
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::ModuleNotLoaded { errno }
+            | Error::NoPermission { errno }
+            | Error::Device { errno }
+            | Error::Map { errno, .. }
+            | Error::Sync { errno, .. }
+            | Error::Poll {
+                errno: Some(errno), ..
+            } => Some(errno),
+            Error::Busy(r) | Error::Request(r) => Some(&r.errno),
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for std::io::Error {
+    fn from(e: Error) -> Self {
+        let kind = match e.errno() {
+            Some(errno) => std::io::Error::from(errno).kind(),
+            None => std::io::ErrorKind::InvalidInput,
+        };
+        std::io::Error::new(kind, e)
+    }
+}

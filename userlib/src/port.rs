@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A bound port and its rings.
+
+use crate::{
+    binding::Binding,
+    builder::PortBuilder,
+    device::Device,
+    error::{Error, Result},
+    extra::ExtraBuffers,
+    raw::buffers::Loose,
+    rx::RxRing,
+    spec::{PortSpec, Rings},
+    tx::TxRing,
+};
+use nix::poll::PollFlags;
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+    time::Duration,
+};
+
+/// A port: a network interface, a switch port, one end of a pipe.
+///
+/// It is closed when the port and all rings taken from it are gone.
+pub struct Port {
+    binding: Arc<Binding>,
+    spec: PortSpec,
+    tx: Vec<TxRing>,
+    rx: Vec<RxRing>,
+}
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Something was received.
+    Receive,
+    /// There is room to send.
+    Send,
+    /// Either of them.
+    Both,
+}
+
+/// What a [`Port::poll`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// A receive ring has new slots.
+    pub receive: bool,
+    /// A transmit ring has free slots.
+    pub send: bool,
+}
+
+/// What the kernel says about a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PortInfo {
+    /// Bytes of its memory region.
+    pub memory_size: u64,
+    /// The region's number.
+    pub mem_id: u16,
+    /// Slots of each transmit ring.
+    pub tx_slots: u32,
+    /// Slots of each receive ring.
+    pub rx_slots: u32,
+    /// Transmit rings.
+    pub tx_rings: u16,
+    /// Receive rings.
+    pub rx_rings: u16,
+    /// Host transmit rings.
+    pub host_tx_rings: u16,
+    /// Host receive rings.
+    pub host_rx_rings: u16,
+}
+
+impl Port {
+    /// Opens a port by name: `netmap:eth0`, `vale0:a`, `netmap:eth0-1/R`. See [`PortSpec`].
+    pub fn open(name: &str) -> Result<Port> {
+        Port::builder(name).open()
+    }
+
+    /// Opens a port by name and more.
+    pub fn builder(name: &str) -> PortBuilder {
+        PortBuilder::new(name)
+    }
+
+    pub(crate) fn bind(device: Box<dyn Device>, spec: &PortSpec, extra: u32) -> Result<Port> {
+        let mut request = spec.register();
+        request.nr_extra_bufs = extra;
+        let binding = Binding::new(device, &spec.name, &request, None)?;
+        Port::from_binding(binding, spec.clone())
+    }
+
+    fn from_binding(binding: Binding, spec: PortSpec) -> Result<Port> {
+        let found = binding.rings()?;
+        let binding = Arc::new(binding);
+        let (tx, rx) = (found.tx.into_iter(), found.rx.into_iter());
+        Ok(Port {
+            tx: tx
+                .map(|claimed| TxRing {
+                    claimed,
+                    binding: binding.clone(),
+                })
+                .collect(),
+            rx: rx
+                .map(|claimed| RxRing {
+                    claimed,
+                    binding: binding.clone(),
+                })
+                .collect(),
+            binding,
+            spec,
+        })
+    }
+
+    /// For a port opened with one ring pair (`netmap:eth0-0`, `netmap:eth0^0`): opens ring pair `ring` of
+    /// the same port, as another file that shares the memory. A thread that owns it syncs and sleeps
+    /// without touching the others' rings. The rings live until the last of these ports is dropped.
+    pub fn clone_ring(&self, ring: u16) -> Result<Port> {
+        let mut spec = self.spec.clone();
+        spec.rings = match spec.rings {
+            Rings::Host | Rings::OneHost(_) => Rings::OneHost(ring),
+            _ => Rings::OneNic(ring),
+        };
+        // The answer to the first request is the input of the next one: same sizes, same region.
+        let mut request = self.binding.answer;
+        let chosen = spec.register();
+        (request.nr_mode, request.nr_ringid) = (chosen.nr_mode, chosen.nr_ringid);
+        request.nr_extra_bufs = 0;
+        let device = self.binding.device.another()?;
+        let binding = Binding::new(device, &spec.name, &request, Some(&self.binding.region))?;
+        if binding.answer.nr_mem_id != self.binding.answer.nr_mem_id {
+            return Err(Error::DifferentRegions);
+        }
+        Port::from_binding(binding, spec)
+    }
+
+    /// The name, as the kernel knows it.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// What the port was opened as.
+    pub fn spec(&self) -> &PortSpec {
+        &self.spec
+    }
+
+    /// Sizes and numbers of the port, of all its rings, bound or not.
+    pub fn info(&self) -> PortInfo {
+        let a = &self.binding.answer;
+        PortInfo {
+            memory_size: a.nr_memsize,
+            mem_id: a.nr_mem_id,
+            tx_slots: a.nr_tx_slots,
+            rx_slots: a.nr_rx_slots,
+            tx_rings: a.nr_tx_rings,
+            rx_rings: a.nr_rx_rings,
+            host_tx_rings: a.nr_host_tx_rings,
+            host_rx_rings: a.nr_host_rx_rings,
+        }
+    }
+
+    /// The memory region: ports with the same number can exchange buffers.
+    pub fn mem_id(&self) -> u16 {
+        self.binding.answer.nr_mem_id
+    }
+
+    /// The transmit rings of this binding.
+    pub fn tx_rings(&mut self) -> &mut [TxRing] {
+        &mut self.tx
+    }
+
+    /// The receive rings of this binding.
+    pub fn rx_rings(&mut self) -> &mut [RxRing] {
+        &mut self.rx
+    }
+
+    /// The first receive and the first transmit ring, where there are both.
+    pub fn pair(&mut self) -> Option<(&mut RxRing, &mut TxRing)> {
+        Some((self.rx.first_mut()?, self.tx.first_mut()?))
+    }
+
+    /// Takes the port apart, so that each ring can go to a thread of its own.
+    ///
+    /// The rings go on sharing one file, so a sync or poll of one serves them all. Where that is not
+    /// wanted, open one ring pair and [`clone_ring`](Self::clone_ring) the others.
+    pub fn split(self) -> (Vec<RxRing>, Vec<TxRing>) {
+        (self.rx, self.tx)
+    }
+
+    /// Takes the extra buffers that [`PortBuilder::extra_buffers`] asked for out of the port's list.
+    pub fn take_extra_buffers(&mut self) -> ExtraBuffers {
+        let rings = self.rx.iter().map(|r| &r.claimed.ring);
+        let first = rings.chain(self.tx.iter().map(|r| &r.claimed.ring)).next();
+        ExtraBuffers {
+            loose: first.map(|ring| {
+                Loose::take(
+                    ring.buffers().clone(),
+                    self.binding.extra_head(),
+                    self.binding.answer.nr_extra_bufs,
+                )
+            }),
+            _binding: self.binding.clone(),
+        }
+    }
+
+    /// Sends what was committed on all transmit rings and takes what has come on all receive rings.
+    pub fn sync(&mut self) -> Result<()> {
+        if !self.tx.is_empty() {
+            self.binding.txsync()?;
+        }
+        if !self.rx.is_empty() {
+            self.binding.rxsync()?;
+        }
+        self.after_sync();
+        Ok(())
+    }
+
+    /// Syncs, and if there is nothing of `interest`, sleeps until there is or `timeout` is over (`None`:
+    /// for ever). A signal ends the sleep early.
+    pub fn poll(&mut self, interest: Interest, timeout: Option<Duration>) -> Result<Ready> {
+        let events = match interest {
+            Interest::Receive => PollFlags::POLLIN,
+            Interest::Send => PollFlags::POLLOUT,
+            Interest::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
+        };
+        let got = self.binding.poll(events, timeout)?;
+        self.after_sync();
+        Ok(Ready {
+            receive: got.contains(PollFlags::POLLIN),
+            send: got.contains(PollFlags::POLLOUT),
+        })
+    }
+
+    fn after_sync(&mut self) {
+        for ring in &mut self.tx {
+            ring.claimed.ring.after_sync();
+        }
+        for ring in &mut self.rx {
+            ring.claimed.ring.after_sync();
+        }
+    }
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.binding.device.fd()
+    }
+}
+
+impl std::fmt::Debug for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Port")
+            .field("name", &self.spec.name)
+            .field("info", &self.info())
+            .finish_non_exhaustive()
+    }
+}

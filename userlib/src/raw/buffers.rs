@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Where the buffers of a region are, and those that are in no ring.
+
+use super::region::Region;
+use ferromap_abi::consts::NETMAP_RESERVED_BUFS;
+use std::{collections::HashSet, ptr::NonNull, sync::Arc};
+
+/// The buffers of a region, as a ring's header describes them.
+///
+/// # Invariant
+///
+/// `count * size` bytes from `base` on are inside `region`.
+#[derive(Clone)]
+pub(crate) struct Buffers {
+    region: Arc<Region>,
+    /// Offset of buffer 0 in the region.
+    offset: usize,
+    base: NonNull<u8>,
+    size: u32,
+    count: u32,
+}
+
+// SAFETY: the pointer leads into the region, which the `Arc` keeps; only an address is computed here.
+unsafe impl Send for Buffers {}
+// SAFETY: as above.
+unsafe impl Sync for Buffers {}
+
+impl Buffers {
+    /// Buffers of `size` bytes from `offset` to the end of the region.
+    pub(super) fn new(
+        region: &Arc<Region>,
+        offset: usize,
+        size: u32,
+    ) -> Result<Self, &'static str> {
+        let base = region
+            .at(offset, 0, 1)
+            .ok_or("the buffers lie outside the region")?;
+        // A slot's length has 16 bits.
+        if size == 0 || size > 1 << 16 {
+            return Err("the buffers have no sensible size");
+        }
+        let count = (region.len() - offset) / size as usize;
+        Ok(Buffers {
+            region: region.clone(),
+            offset,
+            base,
+            size,
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Bytes of each buffer.
+    pub(crate) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// The address of a buffer. Buffers 0 and 1 belong to nobody: the kernel puts 0 into damaged slots.
+    #[inline]
+    pub(super) fn at(&self, index: u32) -> Option<NonNull<u8>> {
+        if index < NETMAP_RESERVED_BUFS || index >= self.count {
+            return None;
+        }
+        // SAFETY: below `count`, so the whole buffer is inside the region.
+        Some(unsafe { self.base.add(index as usize * self.size as usize) })
+    }
+
+    fn offset(&self, index: u32) -> usize {
+        self.offset + index as usize * self.size as usize
+    }
+}
+
+/// Extra buffers: a list that starts in a word of the binding's `netmap_if` and goes on through the first
+/// word of each buffer. This takes them out, and puts back on drop what it has then, so that the kernel
+/// finds them when the port is closed.
+///
+/// # Invariant
+///
+/// The indexes in `list` name buffers, each once, that are in no ring and in no other list.
+pub(crate) struct Loose {
+    buffers: Buffers,
+    /// Offset of the word that holds the first index.
+    head_at: usize,
+    list: Vec<u32>,
+}
+
+impl Loose {
+    /// Takes the list whose first index is at `head_at`. It ends at an index that names no buffer or
+    /// that was there before; more than `most` are not taken.
+    pub(crate) fn take(buffers: Buffers, head_at: usize, most: u32) -> Self {
+        let region = buffers.region.clone();
+        let mut list = Vec::new();
+        let mut seen = HashSet::new();
+        let mut next = region.read_u32(head_at).unwrap_or(0);
+        while buffers.at(next).is_some() && list.len() < most as usize && seen.insert(next) {
+            list.push(next);
+            next = region.read_u32(buffers.offset(next)).unwrap_or(0);
+        }
+        // Whatever comes after stays the kernel's to free.
+        region.write_u32(head_at, next);
+        Loose {
+            buffers,
+            head_at,
+            list,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
+    pub(crate) fn region(&self) -> &Arc<Region> {
+        &self.buffers.region
+    }
+
+    /// The bytes of the `i`th of these buffers.
+    pub(crate) fn bytes_mut(&mut self, i: usize) -> Option<&mut [u8]> {
+        let at = self.buffers.at(*self.list.get(i)?)?;
+        // SAFETY: inside the region. By the invariant the buffer is only here, and the mutable borrow
+        // keeps a second slice away.
+        Some(unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), self.buffers.size as usize) })
+    }
+
+    /// Exchanges the `i`th of these buffers with that of slot `k` of `ring`, which is of the same region.
+    pub(crate) fn swap(&mut self, i: usize, ring: &mut super::ring::Ring, k: u32) -> bool {
+        let Some(&index) = self.list.get(i) else {
+            return false;
+        };
+        // A damaged slot might name a buffer that is in the list already.
+        if self.list.contains(&ring.slot(k).buf_idx) {
+            return false;
+        }
+        match ring.exchange_buffer(k, index) {
+            Some(got) => {
+                self.list[i] = got;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Drop for Loose {
+    fn drop(&mut self) {
+        let region = &self.buffers.region;
+        for &index in &self.list {
+            let next = region.read_u32(self.head_at).unwrap_or(0);
+            region.write_u32(self.buffers.offset(index), next);
+            region.write_u32(self.head_at, index);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The calls on `/dev/netmap`.
+
+use ferromap_abi::{
+    consts::{NETMAP_API, NETMAP_REQ_IFNAMSIZ, NIOCCTRL, NIOCRXSYNC, NIOCTXSYNC},
+    wire::{NmreqHeader, Plain},
+};
+use nix::{errno::Errno, libc};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// A request with a body. `body` goes to the kernel and is overwritten with its answer; `name` is
+/// overwritten too, for `VALE_LIST`. A name that does not fit is the caller's to refuse: here it is cut.
+pub(crate) fn control<B: Plain>(
+    fd: BorrowedFd<'_>,
+    reqtype: u16,
+    name: &mut String,
+    body: &mut B,
+) -> Result<(), Errno> {
+    let mut header = NmreqHeader::zeroed();
+    header.nr_version = NETMAP_API;
+    header.nr_reqtype = reqtype;
+    let len = name.len().min(NETMAP_REQ_IFNAMSIZ - 1);
+    header.nr_name[..len].copy_from_slice(&name.as_bytes()[..len]);
+    header.nr_body = std::ptr::from_mut(body) as u64;
+    // SAFETY: the header is a private structure of the size that NIOCCTRL's number carries. `nr_body`
+    // points to `body`, which is borrowed mutably for the whole call, and any bytes that the kernel
+    // writes there make a valid `Plain` value. Each request type is sent with its own body type.
+    let ret = unsafe {
+        libc::ioctl(
+            fd.as_raw_fd(),
+            NIOCCTRL as _,
+            std::ptr::from_mut(&mut header),
+        )
+    };
+    Errno::result(ret)?;
+    *name = String::from_utf8_lossy(ferromap_abi::name::trim(&header.nr_name)).into_owned();
+    Ok(())
+}
+
+/// `NIOCTXSYNC`.
+pub(crate) fn txsync(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: the call takes no argument.
+    Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), NIOCTXSYNC as _, 0) }).map(drop)
+}
+
+/// `NIOCRXSYNC`.
+pub(crate) fn rxsync(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: the call takes no argument.
+    Errno::result(unsafe { libc::ioctl(fd.as_raw_fd(), NIOCRXSYNC as _, 0) }).map(drop)
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! One ring, from the program's side.
+//!
+//! Who owns what: slots `head..tail` and the buffers they name are ours, all others the kernel's. `head`
+//! and `cur` are written by us only, `tail` by the kernel only. [`Ring`] keeps private copies of head and
+//! of the number of slots that are ours, and lends a buffer only for a slot among these. Whatever else
+//! stands in the shared memory is fetched once, checked, and never believed to stay.
+//!
+//! What this rests on, beyond the kernel: other processes that map the same region keep out of slots
+//! that are not theirs, as the interface demands of them, just as they keep out of each other's memory
+//! through `/proc/PID/mem`. See docs/decisions/0002.
+
+use super::{
+    buffers::Buffers,
+    region::{Region, RegionId},
+};
+use ferromap_abi::{
+    consts::NS_BUF_CHANGED,
+    cursor,
+    wire::{RingHeader, Slot},
+};
+use std::{
+    mem::offset_of,
+    ptr::NonNull,
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        Arc,
+    },
+};
+
+/// # Invariants
+///
+/// - `header` points to `256 + 16 * n` bytes inside `region`, and is aligned to 8.
+/// - `n` is at least 1, `head < n` and `owned < n`.
+/// - No other `Ring` of this process is on the same ring (the registry in `claim.rs` sees to that).
+pub(crate) struct Ring {
+    region: Arc<Region>,
+    header: NonNull<u8>,
+    buffers: Buffers,
+    n: u32,
+    ringid: u16,
+    /// What we last published.
+    head: u32,
+    /// How many slots from `head` on were ours when the tail was last read.
+    owned: u32,
+    /// How far ahead of head `cur` is published.
+    ahead: u32,
+    resets: u64,
+}
+
+// SAFETY: the pointers lead into the region, which the `Arc` keeps, and which any thread may access.
+unsafe impl Send for Ring {}
+// SAFETY: `&self` methods only read: the fields, and memory that stays ours while `self` is borrowed.
+unsafe impl Sync for Ring {}
+
+impl Ring {
+    /// The ring at `offset` of the region. Everything in its header is checked here, once.
+    pub(crate) fn new(region: Arc<Region>, offset: usize) -> Result<Self, &'static str> {
+        let header = region
+            .at(offset, RingHeader::SLOTS, 8)
+            .ok_or("a ring lies outside the region")?;
+        // All in range, so these are there.
+        let word = |field| region.read_u32(offset + field).unwrap_or(0);
+        let n = word(offset_of!(RingHeader, num_slots));
+        let buf_size = word(offset_of!(RingHeader, nr_buf_size));
+        let ringid = word(offset_of!(RingHeader, ringid)) as u16;
+        // Fewer than two slots cannot hold anything, and more than this no region has.
+        if !(2..=1 << 24).contains(&n) {
+            return Err("a ring has no sensible number of slots");
+        }
+        region
+            .at(offset, RingHeader::bytes(n), 8)
+            .ok_or("the slots of a ring lie outside the region")?;
+        let to_bufs = region
+            .read_i64(offset + offset_of!(RingHeader, buf_ofs))
+            .unwrap_or(-1);
+        let bufs_at = usize::try_from(to_bufs)
+            .ok()
+            .and_then(|by| offset.checked_add(by))
+            .ok_or("the buffers lie outside the region")?;
+        let buffers = Buffers::new(&region, bufs_at, buf_size)?;
+        let mut ring = Ring {
+            region,
+            header,
+            buffers,
+            n,
+            ringid,
+            head: 0,
+            owned: 0,
+            ahead: 0,
+            resets: 0,
+        };
+        let head = ring
+            .word(offset_of!(RingHeader, head))
+            .load(Ordering::Relaxed);
+        if head >= n {
+            return Err("the head of a ring is past its end");
+        }
+        // A ring that somebody has used already goes on where they left it.
+        ring.head = head;
+        ring.refresh();
+        Ok(ring)
+    }
+
+    /// One of the indexes in the header.
+    fn word(&self, field: usize) -> &AtomicU32 {
+        // SAFETY: in the header, which is in the region and aligned to 8; every field asked for is an
+        // aligned 32-bit word that all sides access whole. An atomic may change under a reference.
+        unsafe { AtomicU32::from_ptr(self.header.add(field).cast().as_ptr()) }
+    }
+
+    /// The first 8 bytes of a slot: index, length, flags. `at` must be below `n`.
+    fn slot_ptr(&self, at: u32) -> *mut u64 {
+        debug_assert!(at < self.n);
+        // SAFETY: the slots, `n` of them, follow the header inside the region.
+        let slot = unsafe {
+            self.header
+                .add(RingHeader::SLOTS + at as usize * size_of::<Slot>())
+        };
+        slot.cast().as_ptr()
+    }
+
+    pub(crate) fn slots(&self) -> u32 {
+        self.n
+    }
+    pub(crate) fn buf_size(&self) -> u32 {
+        self.buffers.size()
+    }
+    pub(crate) fn ringid(&self) -> u16 {
+        self.ringid
+    }
+    pub(crate) fn region_id(&self) -> RegionId {
+        self.region.id()
+    }
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+    pub(crate) fn resets(&self) -> u64 {
+        self.resets
+    }
+
+    /// Reads the tail again and says how many slots are ours.
+    #[inline]
+    pub(crate) fn refresh(&mut self) -> u32 {
+        // Pairs with the kernel's release of the tail: what it wrote into the slots before is seen.
+        let tail = self
+            .word(offset_of!(RingHeader, tail))
+            .load(Ordering::Acquire);
+        self.owned = if tail < self.n {
+            cursor::dist(self.head, tail, self.n)
+        } else {
+            0
+        };
+        self.owned
+    }
+
+    /// To be called after a sync. Where the indexes were damaged, the kernel has put its own head into the
+    /// ring, and from there it goes on.
+    pub(crate) fn after_sync(&mut self) -> u32 {
+        let head = self
+            .word(offset_of!(RingHeader, head))
+            .load(Ordering::Relaxed);
+        if head != self.head {
+            self.resets += 1;
+            if head < self.n {
+                self.head = head;
+            }
+            self.publish();
+        }
+        self.refresh()
+    }
+
+    /// Whether all that was given to the kernel has been sent: head is right after the tail.
+    pub(crate) fn drained(&mut self) -> bool {
+        self.refresh() == self.n - 1
+    }
+
+    /// Has `poll` wait until more than `slots` slots are ours, from the next [`Self::advance`] on.
+    pub(crate) fn wake_after(&mut self, slots: u32) {
+        self.ahead = slots;
+        self.publish();
+    }
+
+    /// Gives the first `count` of our slots to the kernel.
+    #[inline]
+    pub(crate) fn advance(&mut self, count: u32) {
+        let count = count.min(self.owned);
+        self.head = cursor::add(self.head, count, self.n);
+        self.owned -= count;
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        let cur = cursor::add(self.head, self.ahead.min(self.owned), self.n);
+        self.word(offset_of!(RingHeader, cur))
+            .store(cur, Ordering::Relaxed);
+        // Pairs with the kernel's acquire of the head at the start of a sync: our writes to the slots and
+        // buffers come before.
+        self.word(offset_of!(RingHeader, head))
+            .store(self.head, Ordering::Release);
+    }
+
+    /// Where slot `k` of ours is in the ring.
+    #[inline]
+    pub(crate) fn position(&self, k: u32) -> Option<u32> {
+        (k < self.owned).then(|| cursor::add(self.head, k, self.n))
+    }
+
+    /// Index, length and flags of slot `k` of ours, fetched once. Past our slots: nothing, all zero.
+    #[inline]
+    pub(crate) fn slot(&self, k: u32) -> Slot {
+        let Some(at) = self.position(k) else {
+            return Slot::default();
+        };
+        // SAFETY: `at` is below `n`, so the slot is inside the region; slots are aligned to 8.
+        let word = unsafe { self.slot_ptr(at).read_volatile() };
+        let [a, b, c, d, l0, l1, f0, f1] = word.to_ne_bytes();
+        Slot {
+            buf_idx: u32::from_ne_bytes([a, b, c, d]),
+            len: u16::from_ne_bytes([l0, l1]),
+            flags: u16::from_ne_bytes([f0, f1]),
+            ptr: 0,
+        }
+    }
+
+    /// Sets length and flags of slot `k` of ours. A mark that the buffer was changed stays, for the kernel
+    /// has not seen it yet.
+    #[inline]
+    pub(crate) fn set_len_flags(&mut self, k: u32, len: u16, flags: u16) {
+        if let Some(at) = self.position(k) {
+            let flags = flags | (self.slot(k).flags & NS_BUF_CHANGED);
+            let ([l0, l1], [f0, f1]) = (len.to_ne_bytes(), flags.to_ne_bytes());
+            let word = u32::from_ne_bytes([l0, l1, f0, f1]);
+            // SAFETY: as in `slot`; `len` and `flags` are the aligned second half of the slot's first
+            // 8 bytes.
+            unsafe { self.slot_ptr(at).cast::<u32>().add(1).write_volatile(word) }
+        }
+    }
+
+    /// Sets the `ptr` of slot `k` of ours.
+    pub(crate) fn set_ptr(&mut self, k: u32, ptr: u64) {
+        if let Some(at) = self.position(k) {
+            // SAFETY: as in `slot`; `ptr` is the second 8 bytes of the slot.
+            unsafe { self.slot_ptr(at).add(1).write_volatile(ptr) }
+        }
+    }
+
+    fn set_buffer(&mut self, k: u32, index: u32) {
+        if let Some(at) = self.position(k) {
+            // SAFETY: as in `slot`; `buf_idx` is the first half of the slot's first 8 bytes.
+            unsafe { self.slot_ptr(at).cast::<u32>().write_volatile(index) }
+        }
+    }
+
+    /// Exchanges the buffers of slot `k` of this ring and slot `j` of `other`, marking both. The caller
+    /// has compared the regions. An index that names no buffer stays where it is: `false`.
+    #[inline]
+    pub(crate) fn swap_buffers(&mut self, k: u32, other: &mut Ring, j: u32) -> bool {
+        let (mine, theirs) = (self.slot(k), other.slot(j));
+        if self.buffers.at(mine.buf_idx).is_none() || other.buffers.at(theirs.buf_idx).is_none() {
+            return false;
+        }
+        self.set_buffer(k, theirs.buf_idx);
+        self.set_len_flags(k, mine.len, mine.flags | NS_BUF_CHANGED);
+        other.set_buffer(j, mine.buf_idx);
+        other.set_len_flags(j, theirs.len, theirs.flags | NS_BUF_CHANGED);
+        true
+    }
+
+    /// Puts `index`, a buffer that the caller owns, into slot `k` of ours, and returns the one that was
+    /// there. `None`, and no change, if one of them names no buffer.
+    pub(crate) fn exchange_buffer(&mut self, k: u32, index: u32) -> Option<u32> {
+        let slot = self.slot(k);
+        self.buffers.at(index)?;
+        self.buffers.at(slot.buf_idx)?;
+        self.set_buffer(k, index);
+        self.set_len_flags(k, slot.len, slot.flags | NS_BUF_CHANGED);
+        Some(slot.buf_idx)
+    }
+
+    /// Slot `k` of ours, fetched once, to be looked at.
+    #[inline]
+    pub(crate) fn view(&self, k: u32) -> View<'_> {
+        View {
+            ring: self,
+            slot: self.slot(k),
+        }
+    }
+
+    /// The whole buffer of slot `k` of ours. Empty if the slot is not ours or names no buffer.
+    pub(crate) fn buffer_mut(&mut self, k: u32) -> &mut [u8] {
+        match self.buffers.at(self.slot(k).buf_idx) {
+            Some(at) if k < self.owned => {
+                // SAFETY: inside the region. The slot is ours, and `&mut self` keeps all other slices of
+                // this ring away; rings and extra buffers never name the same buffer while both are ours.
+                unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), self.buffers.size() as usize) }
+            }
+            _ => &mut [],
+        }
+    }
+}
+
+/// One of our slots as it was when it was fetched. It borrows the ring, so that the slot stays ours.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    ring: &'a Ring,
+    slot: Slot,
+}
+
+impl<'a> View<'a> {
+    #[inline]
+    pub(crate) fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// Bytes in the slot, no more than its buffer holds.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        (self.slot.len as usize).min(self.ring.buffers.size() as usize)
+    }
+
+    /// The bytes of the slot. Empty if the slot was not ours or names no buffer.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        match self.ring.buffers.at(self.slot.buf_idx) {
+            // SAFETY: inside the region. The slot was ours when it was fetched (else its index is 0, which
+            // names no buffer) and is until `advance`, which takes `&mut Ring`; so the kernel keeps out of
+            // its buffer while the slice lives, and so do mutable slices, which take `&mut Ring` too.
+            Some(at) => unsafe { std::slice::from_raw_parts(at.as_ptr(), self.len()) },
+            None => &[],
+        }
+    }
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Port names as people type them, and what they ask for.
+//!
+//! ```text
+//! netmap:NAME[{ID|}ID][MODE][/FLAGS][@MEMID][@OPTION...]
+//! valeX:NAME[{ID|}ID][MODE][/FLAGS][@MEMID][@OPTION...]
+//! ```
+//!
+//! | part | meaning |
+//! |---|---|
+//! | `{ID`, `}ID` | the master or the slave end of pipe `ID` |
+//! | `^`, `^N` | host rings, host ring N |
+//! | `*` | NIC and host rings |
+//! | `-N` | NIC ring pair N |
+//! | `/x` | exclusive |
+//! | `/z`, `/t`, `/r` | zero-copy monitor; monitor of what is sent, of what is received |
+//! | `/R`, `/T` | receive rings only, transmit rings only |
+//! | `@N` | memory region N |
+//! | `@share=PORT` | the memory region of another port |
+//! | `@conf:KEY=N,...` | `slots`, `rings`, `host-rings`, each also as `tx-...` or `rx-...` |
+//! | `@offset=N`, `@extmem=FILE` | known, and refused: this crate does not have them yet |
+
+use crate::error::{Error, Result};
+use ferromap_abi::{
+    consts::*,
+    name::{is_vale, PortName, ValeName},
+    wire::NmreqRegister,
+};
+use std::str::FromStr;
+
+/// A port name, taken apart. [`FromStr`] reads it; the fields may be changed afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PortSpec {
+    /// The name for the kernel: without `netmap:`, with the switch, with the pipe suffix.
+    pub name: String,
+    /// Which rings.
+    pub rings: Rings,
+    /// `NR_*` flags of the request.
+    pub flags: u64,
+    /// Memory region, or 0 to let the kernel choose.
+    pub mem_id: u16,
+    /// Use the region of this port, which must exist: its name, as people type it.
+    pub share: Option<String>,
+    /// Sizes to ask for.
+    pub config: Config,
+}
+
+/// Which rings of a port a binding includes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rings {
+    /// All rings of the port's own queues.
+    #[default]
+    Nic,
+    /// All host rings.
+    Host,
+    /// Both.
+    NicAndHost,
+    /// One pair of NIC rings.
+    OneNic(u16),
+    /// One pair of host rings.
+    OneHost(u16),
+}
+
+/// Slots and rings to ask for. They count where the port is created by the request; 0 leaves the choice
+/// to the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Slots of each transmit ring.
+    pub tx_slots: u32,
+    /// Slots of each receive ring.
+    pub rx_slots: u32,
+    /// Transmit rings.
+    pub tx_rings: u16,
+    /// Receive rings.
+    pub rx_rings: u16,
+    /// Host transmit rings.
+    pub host_tx_rings: u16,
+    /// Host receive rings.
+    pub host_rx_rings: u16,
+}
+
+/// The highest ring number that a name may carry.
+const MAX_RING: u16 = 4094;
+
+impl PortSpec {
+    /// Whether it is a port of a switch.
+    pub fn is_vale(&self) -> bool {
+        is_vale(self.name.as_bytes())
+    }
+
+    /// Whether there is no wire behind the port, as far as the name shows: a switch port or a pipe.
+    pub fn is_virtual(&self) -> bool {
+        self.is_vale() || self.name.contains(['{', '}'])
+    }
+
+    /// The REGISTER request for this.
+    pub(crate) fn register(&self) -> NmreqRegister {
+        let (nr_mode, nr_ringid) = match self.rings {
+            Rings::Nic => (NR_REG_ALL_NIC, 0),
+            Rings::Host => (NR_REG_SW, 0),
+            Rings::NicAndHost => (NR_REG_NIC_SW, 0),
+            Rings::OneNic(i) => (NR_REG_ONE_NIC, i),
+            Rings::OneHost(i) => (NR_REG_ONE_SW, i),
+        };
+        NmreqRegister {
+            nr_tx_slots: self.config.tx_slots,
+            nr_rx_slots: self.config.rx_slots,
+            nr_tx_rings: self.config.tx_rings,
+            nr_rx_rings: self.config.rx_rings,
+            nr_host_tx_rings: self.config.host_tx_rings,
+            nr_host_rx_rings: self.config.host_rx_rings,
+            nr_mem_id: self.mem_id,
+            nr_ringid,
+            nr_mode,
+            nr_flags: self.flags,
+            ..NmreqRegister::default()
+        }
+    }
+}
+
+impl FromStr for PortSpec {
+    type Err = Error;
+
+    fn from_str(full: &str) -> Result<Self> {
+        parse(full).map_err(|reason| Error::Name {
+            name: full.to_owned(),
+            reason,
+        })
+    }
+}
+
+type Parsed<T> = std::result::Result<T, String>;
+
+fn parse(full: &str) -> Parsed<PortSpec> {
+    let (subsystem, rest) = full
+        .split_once(':')
+        .ok_or_else(|| format!("it starts with `netmap:` or `valeX:`, as in `netmap:{full}`"))?;
+    let end = rest.find(['-', '*', '^', '/', '@']).unwrap_or(rest.len());
+    let (port, suffix) = rest.split_at(end);
+    let mut spec = PortSpec::default();
+    spec.name = if subsystem == "netmap" {
+        port.to_owned()
+    } else if is_vale(subsystem.as_bytes()) {
+        format!("{subsystem}:{port}")
+    } else {
+        return Err(format!(
+            "`{subsystem}:` is neither `netmap:` nor the name of a switch, which starts with `vale`"
+        ));
+    };
+    check_name(&spec.name)?;
+
+    let mut rest = Cursor(suffix);
+    spec.rings = mode(&mut rest)?;
+    if rest.eat('/') {
+        spec.flags = flags(rest.until('@'))?;
+    }
+    while rest.eat('@') {
+        option(rest.until('@'), &mut spec)?;
+    }
+    if rest.0.is_empty() {
+        Ok(spec)
+    } else {
+        Err(format!("`{}` is not expected there", rest.0))
+    }
+}
+
+/// What is left to read.
+struct Cursor<'a>(&'a str);
+
+impl<'a> Cursor<'a> {
+    fn eat(&mut self, c: char) -> bool {
+        match self.0.strip_prefix(c) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn until(&mut self, c: char) -> &'a str {
+        let (head, rest) = self.0.split_at(self.0.find(c).unwrap_or(self.0.len()));
+        self.0 = rest;
+        head
+    }
+
+    fn digits(&mut self) -> &'a str {
+        let end = self.0.find(|c: char| !c.is_ascii_digit());
+        let (head, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
+        self.0 = rest;
+        head
+    }
+}
+
+fn check_name(name: &str) -> Parsed<()> {
+    if name.len() >= NETMAP_REQ_IFNAMSIZ {
+        return Err(format!("more than {} characters", NETMAP_REQ_IFNAMSIZ - 1));
+    }
+    if name.bytes().any(|b| b == 0 || b.is_ascii_whitespace()) {
+        return Err("a port has no spaces in its name".into());
+    }
+    if name.matches(['{', '}']).count() > 1 {
+        return Err("only one pipe suffix is allowed".into());
+    }
+    let base = match PortName::parse(name.as_bytes()) {
+        PortName::Pipe { base, id, .. } => {
+            if !id.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_') {
+                return Err("a pipe is named by letters, digits and `_`".into());
+            }
+            base
+        }
+        PortName::BadPipe => {
+            return Err("a pipe needs a port before and a name after the brace".into())
+        }
+        _ => name.as_bytes(),
+    };
+    if base.is_empty() || base.ends_with(b":") {
+        return Err("the name of the port is missing".into());
+    }
+    if is_vale(base) && base.contains(&b':') {
+        return ValeName::parse(base).map(drop).ok_or_else(|| {
+            "a switch has at most 15 letters, digits and `_`, and a port of it at most 15 characters"
+                .into()
+        });
+    }
+    if base.len() >= IFNAMSIZ {
+        return Err(format!(
+            "an interface has at most {} characters",
+            IFNAMSIZ - 1
+        ));
+    }
+    Ok(())
+}
+
+fn mode(rest: &mut Cursor) -> Parsed<Rings> {
+    Ok(if rest.eat('*') {
+        Rings::NicAndHost
+    } else if rest.eat('^') {
+        match rest.digits() {
+            "" => Rings::Host,
+            n => Rings::OneHost(ring_number(n)?),
+        }
+    } else if rest.eat('-') {
+        Rings::OneNic(ring_number(rest.digits())?)
+    } else {
+        Rings::Nic
+    })
+}
+
+fn ring_number(digits: &str) -> Parsed<u16> {
+    match digits.parse() {
+        Ok(n) if n <= MAX_RING => Ok(n),
+        _ => Err(format!(
+            "a ring number from 0 to {MAX_RING} is expected, as in `-0`"
+        )),
+    }
+}
+
+fn flags(letters: &str) -> Parsed<u64> {
+    if letters.is_empty() {
+        return Err("`/` wants at least one of x, z, t, r, R, T after it".into());
+    }
+    letters.chars().try_fold(0, |flags, letter| {
+        Ok(flags
+            | match letter {
+                'x' => NR_EXCLUSIVE,
+                'z' => NR_ZCOPY_MON,
+                't' => NR_MONITOR_TX,
+                'r' => NR_MONITOR_RX,
+                'R' => NR_RX_RINGS_ONLY,
+                'T' => NR_TX_RINGS_ONLY,
+                _ => return Err(format!("`/{letter}` is none of /x /z /t /r /R /T")),
+            })
+    })
+}
+
+fn option(text: &str, spec: &mut PortSpec) -> Parsed<()> {
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return match text.parse() {
+            Ok(id) if id > 0 => {
+                spec.mem_id = id;
+                Ok(())
+            }
+            _ => Err(format!("`@{text}` is not a memory region: 1 to 65535")),
+        };
+    }
+    let end = text.find([':', '=']).unwrap_or(text.len());
+    let (name, value) = text.split_at(end);
+    match (name, value) {
+        ("share", _) => {
+            // The default key may be left out; the port's own name contains a colon.
+            let port = value
+                .strip_prefix('=')
+                .or_else(|| value.strip_prefix(":port="))
+                .filter(|port| !port.is_empty())
+                .ok_or("`@share` wants a port, as in `@share=netmap:eth0`")?;
+            spec.share = Some(port.to_owned());
+            Ok(())
+        }
+        ("conf", _) => {
+            let pairs = value
+                .strip_prefix(':')
+                .ok_or("`@conf` wants keys, as in `@conf:slots=512`")?;
+            pairs
+                .split(',')
+                .try_for_each(|pair| conf(pair, &mut spec.config))
+        }
+        ("extmem" | "offset", _) => Err(format!("`@{name}` is not supported yet")),
+        _ => Err(format!(
+            "`@{name}` is none of @share, @conf, @offset, @extmem"
+        )),
+    }
+}
+
+fn conf(pair: &str, config: &mut Config) -> Parsed<()> {
+    let (key, value) = pair
+        .split_once('=')
+        .ok_or_else(|| format!("`{pair}` lacks a value, as in `slots=512`"))?;
+    let number = |max: u32| match value.parse() {
+        Ok(n) if n <= max => Ok(n),
+        _ => Err(format!("`{value}` is not a number of at most {max}")),
+    };
+    let slots = || number(u32::MAX);
+    let rings = || number(u16::MAX.into()).map(|n| n as u16);
+    match key.replace('_', "-").as_str() {
+        "slots" => (config.tx_slots, config.rx_slots) = (slots()?, slots()?),
+        "tx-slots" => config.tx_slots = slots()?,
+        "rx-slots" => config.rx_slots = slots()?,
+        "rings" => (config.tx_rings, config.rx_rings) = (rings()?, rings()?),
+        "tx-rings" => config.tx_rings = rings()?,
+        "rx-rings" => config.rx_rings = rings()?,
+        "host-rings" => (config.host_tx_rings, config.host_rx_rings) = (rings()?, rings()?),
+        "host-tx-rings" => config.host_tx_rings = rings()?,
+        "host-rx-rings" => config.host_rx_rings = rings()?,
+        _ => return Err(format!("`{key}` is no key of @conf")),
+    }
+    Ok(())
+}

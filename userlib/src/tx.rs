@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Transmit rings.
+
+use crate::{
+    binding::{Binding, Claimed},
+    error::{Error, Result},
+    raw::ring::Ring,
+    rx::RxSlotMut,
+    slot::SlotFlags,
+};
+use ferromap_abi::consts::{NETMAP_MAX_FRAGS, NS_INDIRECT, NS_MOREFRAG};
+use nix::poll::PollFlags;
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+    time::Duration,
+};
+
+/// A transmit ring. It can be moved to a thread of its own; the port stays bound while it lives.
+pub struct TxRing {
+    pub(crate) claimed: Claimed,
+    pub(crate) binding: Arc<Binding>,
+}
+
+impl TxRing {
+    /// Its number among the transmit rings of the port; host rings come after all others.
+    pub fn index(&self) -> usize {
+        self.claimed.ring.ringid().into()
+    }
+
+    /// Whether it leads into the host stack.
+    pub fn is_host(&self) -> bool {
+        self.claimed.host
+    }
+
+    /// Slots of the ring. One of them is never in use.
+    pub fn slots(&self) -> usize {
+        self.claimed.ring.slots() as usize
+    }
+
+    /// Bytes of each buffer.
+    pub fn buffer_size(&self) -> usize {
+        self.claimed.ring.buf_size() as usize
+    }
+
+    /// How often the kernel found the ring's indexes damaged and set them back.
+    pub fn resets(&self) -> u64 {
+        self.claimed.ring.resets()
+    }
+
+    /// Slots that are free to be filled, as of the last sync. No system call.
+    pub fn free(&mut self) -> usize {
+        self.ring().refresh() as usize
+    }
+
+    /// Whether everything has been sent and every slot is free again, as of the last sync.
+    pub fn is_drained(&mut self) -> bool {
+        self.ring().drained()
+    }
+
+    /// `NIOCTXSYNC` — sends what was committed and takes back what has been sent; returns how many slots
+    /// are free.
+    ///
+    /// The call serves all transmit rings of the port, other threads' too, and never blocks.
+    pub fn sync(&mut self) -> Result<usize> {
+        self.binding.txsync()?;
+        Ok(self.ring().after_sync() as usize)
+    }
+
+    /// Syncs, and if no slot is free, sleeps until one is or `timeout` is over (`None`: for ever). Returns
+    /// how many are free. A signal ends the sleep early.
+    pub fn poll(&mut self, timeout: Option<Duration>) -> Result<usize> {
+        self.binding.poll(PollFlags::POLLOUT, timeout)?;
+        Ok(self.ring().after_sync() as usize)
+    }
+
+    /// Lets [`poll`](Self::poll) sleep until more than `slots` slots are free.
+    pub fn wake_after(&mut self, slots: usize) {
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        self.ring().wake_after(slots);
+    }
+
+    /// The next `max` free slots, or fewer, to be filled and committed. No system call.
+    #[inline]
+    pub fn reserve(&mut self, max: usize) -> TxBatch<'_> {
+        let ring = &mut self.claimed.ring;
+        let len = ring.refresh().min(u32::try_from(max).unwrap_or(u32::MAX));
+        TxBatch { ring, len }
+    }
+
+    /// Copies one frame into the ring and commits it; a frame longer than a buffer takes several slots.
+    /// `false` if there is no room now: sync or poll, and try again.
+    pub fn send(&mut self, frame: &[u8]) -> Result<bool> {
+        let size = self.buffer_size();
+        let need = frame.len().div_ceil(size).max(1);
+        let slots = (self.slots() - 1).min(NETMAP_MAX_FRAGS);
+        if need > slots {
+            return Err(Error::TooLong {
+                len: frame.len(),
+                most: slots * size,
+            });
+        }
+        let mut batch = self.reserve(need);
+        if batch.len() < need {
+            return Ok(false);
+        }
+        for (i, part) in frame.chunks(size).enumerate() {
+            if let Some(mut slot) = batch.slot(i) {
+                slot.fill(part);
+                if i + 1 < need {
+                    slot.set(part.len(), SlotFlags::MORE_FRAGMENTS);
+                }
+            }
+        }
+        if frame.is_empty() {
+            if let Some(mut slot) = batch.slot(0) {
+                slot.set(0, SlotFlags::NONE);
+            }
+        }
+        batch.commit(need);
+        Ok(true)
+    }
+
+    fn ring(&mut self) -> &mut Ring {
+        &mut self.claimed.ring
+    }
+}
+
+impl AsFd for TxRing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.binding.device.fd()
+    }
+}
+
+/// Free slots, lent by a [`TxRing`]. [`commit`](Self::commit) hands the filled ones over; without it
+/// nothing is sent.
+#[must_use = "nothing is sent without `commit`"]
+pub struct TxBatch<'r> {
+    ring: &'r mut Ring,
+    len: u32,
+}
+
+impl TxBatch<'_> {
+    /// Slots in the batch.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether no slot was free.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Slot `i` of the batch.
+    #[inline]
+    pub fn slot(&mut self, i: usize) -> Option<TxSlot<'_>> {
+        let k = u32::try_from(i).ok().filter(|&k| k < self.len)?;
+        Some(TxSlot { ring: self.ring, k })
+    }
+
+    /// Marks the first `slots` slots as ready. They are sent at the next sync or poll.
+    #[inline]
+    pub fn commit(self, slots: usize) {
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX).min(self.len);
+        self.ring.advance(slots);
+    }
+}
+
+/// A free slot. It may still hold what it carried last.
+pub struct TxSlot<'b> {
+    ring: &'b mut Ring,
+    k: u32,
+}
+
+impl TxSlot<'_> {
+    /// Where the slot is in the ring: the same slot comes by again after a round.
+    #[inline]
+    pub fn position(&self) -> usize {
+        self.ring.position(self.k).unwrap_or(0) as usize
+    }
+
+    /// The buffer's number in the region. If it is what it was a round ago, so is the content.
+    #[inline]
+    pub fn buffer_index(&self) -> u32 {
+        self.ring.slot(self.k).buf_idx
+    }
+
+    /// The whole buffer. Empty if the slot names no buffer, which only a misbehaving peer brings about.
+    #[inline]
+    pub fn buffer_mut(&mut self) -> &mut [u8] {
+        self.ring.buffer_mut(self.k)
+    }
+
+    /// Says that the slot carries the first `len` bytes of the buffer, cut at the buffer's size.
+    #[inline]
+    pub fn set(&mut self, len: usize, flags: SlotFlags) {
+        // A buffer of 64 KiB is one byte longer than a slot can say.
+        let most = (self.ring.buf_size() as usize).min(u16::MAX.into());
+        self.ring
+            .set_len_flags(self.k, len.min(most) as u16, flags.bits());
+    }
+
+    /// Copies `bytes` in as far as they fit, sets the length, and says how many bytes that were.
+    pub fn fill(&mut self, bytes: &[u8]) -> usize {
+        let buffer = self.buffer_mut();
+        let len = bytes.len().min(buffer.len()).min(u16::MAX.into());
+        buffer[..len].copy_from_slice(&bytes[..len]);
+        self.set(len, SlotFlags::NONE);
+        len
+    }
+
+    /// Switch ports only: has the kernel take the data from `bytes` and not from the buffer. They must fit a
+    /// buffer. They live as long as the program, since nobody says when the kernel has read them.
+    #[doc(alias = "NS_INDIRECT")]
+    pub fn set_indirect(&mut self, bytes: &'static [u8], flags: SlotFlags) {
+        self.ring.set_ptr(self.k, bytes.as_ptr() as u64);
+        self.set(bytes.len(), SlotFlags(flags.0 | NS_INDIRECT));
+    }
+
+    /// Sends a received slot without a copy: the two slots exchange their buffers, and this one takes the
+    /// length. The rings must be of the same region. If one of the slots names no buffer, which only a
+    /// misbehaving peer brings about, nothing is exchanged and this slot has length 0, which ports drop.
+    pub fn swap(&mut self, from: &mut RxSlotMut<'_>) -> Result<()> {
+        if self.ring.region_id() != from.ring.region_id() {
+            return Err(Error::DifferentRegions);
+        }
+        let received = from.ring.slot(from.k);
+        let swapped = self.ring.swap_buffers(self.k, from.ring, from.k);
+        let len = if swapped { received.len } else { 0 };
+        self.ring
+            .set_len_flags(self.k, len, received.flags & NS_MOREFRAG);
+        Ok(())
+    }
+
+    pub(crate) fn raw(&mut self) -> (&mut Ring, u32) {
+        (self.ring, self.k)
+    }
+}
