@@ -45,4 +45,4 @@ clean: ## remove what was built here; the cache stays (FERROMAP_CACHE, ~/.cache/
 
 help: ## this text
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
-	@echo 'All but help, clean and `module KDIR=` need root (sudo make ...).'
+	@echo 'All but help and `module KDIR=` need root (sudo make ...).'

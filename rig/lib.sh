@@ -20,6 +20,9 @@ STAMPS=$CACHE/stamps
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# ^C ends the script, also where a command took it for itself and ended as if nothing had happened.
+trap 'exit 130' INT
+
 need_root() {
     [ "$(id -u)" = 0 ] || die "this needs root, to make the build root and enter it: run the same with sudo"
 }
@@ -60,7 +63,8 @@ step() {
             sleep 0.6
         fi
     done
-    trap - INT TERM HUP
+    trap - TERM HUP
+    trap 'exit 130' INT
     exec {lock}>&-
     if wait "$pid"; then
         printf ' done in %d s\n' $((SECONDS - start)) >&2
@@ -96,10 +100,11 @@ in_root() {
         for v in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY CI; do
             [ -z "${!v:-}" ] || pass+=("$v=${!v}")
         done
+        # The first process of a namespace does not die of signals it has no handler for; timeout has.
         exec chroot "$root" /usr/bin/env -i "${pass[@]}" HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
             CARGO_HOME=/cache/cargo CARGO_TARGET_DIR=/cache/target CARGO_TERM_PROGRESS_WHEN=never \
-            DEBIAN_FRONTEND=noninteractive "$@"
+            DEBIAN_FRONTEND=noninteractive timeout --foreground 0 "$@"
     ' in_root "$ROOT" "$SRC" "$CACHE" "${WITH:-}" "$@"
 }
 
