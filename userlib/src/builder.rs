@@ -77,6 +77,14 @@ impl PortBuilder {
         ))
     }
 
+    /// Bind this ring pair only, of the NIC rings, or of the host rings if the name asks for these.
+    pub fn one_ring(self, ring: u16) -> Self {
+        self.with(Change::Spec(
+            |s, n| s.rings = s.rings.one(n as u16),
+            ring.into(),
+        ))
+    }
+
     /// Memory region to use: that of a port with which buffers are to be exchanged.
     pub fn mem_id(self, id: u16) -> Self {
         self.with(Change::Spec(|s, n| s.mem_id = n as u16, id.into()))

@@ -10,7 +10,7 @@ use crate::{
     extra::ExtraBuffers,
     raw::buffers::Loose,
     rx::RxRing,
-    spec::{PortSpec, Rings},
+    spec::PortSpec,
     tx::TxRing,
 };
 use nix::poll::PollFlags;
@@ -117,10 +117,7 @@ impl Port {
     /// without touching the others' rings. The rings live until the last of these ports is dropped.
     pub fn clone_ring(&self, ring: u16) -> Result<Port> {
         let mut spec = self.spec.clone();
-        spec.rings = match spec.rings {
-            Rings::Host | Rings::OneHost(_) => Rings::OneHost(ring),
-            _ => Rings::OneNic(ring),
-        };
+        spec.rings = spec.rings.one(ring);
         // The answer to the first request is the input of the next one: same sizes, same region.
         let mut request = self.binding.answer;
         let chosen = spec.register();

@@ -63,6 +63,16 @@ pub enum Rings {
     OneHost(u16),
 }
 
+impl Rings {
+    /// Pair `ring` of the same kind.
+    pub(crate) fn one(self, ring: u16) -> Self {
+        match self {
+            Rings::Host | Rings::OneHost(_) => Rings::OneHost(ring),
+            Rings::Nic | Rings::NicAndHost | Rings::OneNic(_) => Rings::OneNic(ring),
+        }
+    }
+}
+
 /// Slots and rings to ask for. They count where the port is created by the request; 0 leaves the choice
 /// to the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,8 +150,7 @@ fn parse(full: &str) -> Parsed<PortSpec> {
         .ok_or_else(|| format!("it starts with `netmap:` or `valeX:`, as in `netmap:{full}`"))?;
     let end = rest.find(['-', '*', '^', '/', '@']).unwrap_or(rest.len());
     let (port, suffix) = rest.split_at(end);
-    let mut spec = PortSpec::default();
-    spec.name = if subsystem == "netmap" {
+    let name = if subsystem == "netmap" {
         port.to_owned()
     } else if is_vale(subsystem.as_bytes()) {
         format!("{subsystem}:{port}")
@@ -150,7 +159,11 @@ fn parse(full: &str) -> Parsed<PortSpec> {
             "`{subsystem}:` is neither `netmap:` nor the name of a switch, which starts with `vale`"
         ));
     };
-    check_name(&spec.name)?;
+    check_name(&name)?;
+    let mut spec = PortSpec {
+        name,
+        ..PortSpec::default()
+    };
 
     let mut rest = Cursor(suffix);
     spec.rings = mode(&mut rest)?;

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `pkt-gen`: sends and receives packets through the netmap API.
+//!
+//! `main` reads the command line ([`args`]), opens the port ([`open`]), gives each thread a ring or all of
+//! them ([`worker`]), and then reports once a second until the threads end or ^C comes. The threads run
+//! [`tx`], [`rx`] or [`ping`].
+
+mod args;
+mod dump;
+mod flow;
+mod frame;
+mod open;
+mod pace;
+mod ping;
+mod report;
+mod rx;
+mod tx;
+mod worker;
+
+use args::{Args, Function};
+use clap::Parser;
+use ferromap::{Port, PortSpec};
+use flow::Range;
+use frame::Template;
+use nix::{
+    poll::{poll, PollFd, PollFlags, PollTimeout},
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
+};
+use report::{Reporter, Totals};
+use std::{
+    error::Error,
+    net::{Ipv4Addr, Ipv6Addr},
+    os::fd::AsFd,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+use worker::{Job, Outcome, Shared};
+
+fn main() -> ExitCode {
+    let mut args = Args::parse();
+    let spec = match args.check() {
+        Ok(spec) => spec,
+        Err(why) => {
+            eprintln!("pkt-gen: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&args, &spec) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("pkt-gen: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
+    // Blocked before the first thread starts, so that only the descriptor sees them.
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGINT);
+    signals.add(Signal::SIGTERM);
+    signals.thread_block()?;
+    let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
+
+    let opened = open::open(args, spec)?;
+    let (src, dst) = ends(args);
+    let src_mac = args.src_mac.unwrap_or_else(|| open::mac(spec));
+    let template = Template::new(
+        (src_mac, args.dst_mac),
+        src.first,
+        dst.first,
+        args.longest(),
+        opened.vnet,
+    )
+    .ok_or("the addresses and the length do not make a frame")?;
+    banner(args, &opened.ports, src, dst, src_mac);
+    open::wait_for_link(args, spec);
+
+    let shared = Shared::new(args.threads)?;
+    let job = |index: u16| Job {
+        args,
+        template: &template,
+        src,
+        dst,
+        vnet: opened.vnet,
+        index,
+        threads: args.threads,
+        rate: args.rate.map(|rate| rate as f64 / f64::from(args.threads)),
+        counters: &shared.counters[usize::from(index)],
+        shared: &shared,
+    };
+    let mut reporter = Reporter::new(args);
+    let outcomes = std::thread::scope(|scope| -> Result<Vec<Outcome>, Box<dyn Error>> {
+        let threads: Vec<_> = (0..)
+            .zip(opened.ports)
+            .map(|(index, port)| {
+                let job = job(index);
+                scope.spawn(move || job.run(port))
+            })
+            .collect();
+        let watched = watch(args, &shared, &signals, &mut reporter);
+        shared.stop();
+        let mut outcomes = Vec::new();
+        for thread in threads {
+            outcomes.push(thread.join().map_err(|_| "a thread panicked")??);
+        }
+        watched.map(|()| outcomes)
+    });
+    finish(args, reporter, &shared, outcomes?)
+}
+
+/// Reports until all threads have ended; has them end on a signal and after --duration.
+fn watch(
+    args: &Args,
+    shared: &Shared,
+    signals: &SignalFd,
+    reporter: &mut Reporter,
+) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    let end = args.duration.map(|d| start + d);
+    let every = Duration::from_millis(args.report_ms);
+    let mut last = start;
+    let mut running = u64::from(args.threads);
+    while running > 0 {
+        let now = Instant::now();
+        if end.is_some_and(|end| now >= end) {
+            shared.stop();
+        }
+        let mut next = last + every;
+        if let Some(end) = end.filter(|&end| end > now) {
+            next = next.min(end);
+        }
+        let wait = next
+            .saturating_duration_since(now)
+            .as_micros()
+            .div_ceil(1000);
+        let mut fds = [
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(shared.ended.as_fd(), PollFlags::POLLIN),
+        ];
+        poll(
+            &mut fds,
+            PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX),
+        )?;
+        let ready = |fd: &PollFd| fd.any() == Some(true);
+        let (signal, ended) = (ready(&fds[0]), ready(&fds[1]));
+        if signal {
+            signals.read_signal()?;
+            shared.stop();
+        }
+        if ended {
+            running -= shared.ended.read()?;
+        }
+        let took = last.elapsed();
+        if took >= every {
+            reporter.interval(Totals::of(shared.counters.iter()), took);
+            last += took;
+        }
+    }
+    Ok(())
+}
+
+fn finish(
+    args: &Args,
+    reporter: Reporter,
+    shared: &Shared,
+    outcomes: Vec<Outcome>,
+) -> Result<(), Box<dyn Error>> {
+    let began = outcomes.iter().filter_map(|o| o.span).map(|s| s.0).min();
+    let ended = outcomes.iter().filter_map(|o| o.span).map(|s| s.1).max();
+    let seconds = match (began, ended) {
+        (Some(began), Some(ended)) => (ended - began).as_secs_f64(),
+        _ => 0.0,
+    };
+    let sender = matches!(args.function, Function::Tx | Function::TxSeq);
+    let length = if sender && args.lengths.len() == 1 {
+        args.longest()
+    } else {
+        0
+    };
+    let unsent = outcomes.iter().map(|o| o.unsent).sum();
+    let mut totals = Totals::of(shared.counters.iter());
+    totals.frames = totals.frames.saturating_sub(unsent);
+    reporter.summary(totals, seconds, length, unsent);
+    reporter.latency(outcomes.into_iter().flat_map(|o| o.times).collect());
+    Ok(())
+}
+
+/// Where frames come from and go to, if nobody said otherwise.
+fn ends(args: &Args) -> (Range, Range) {
+    let (src, dst) = if args.v6 {
+        (
+            Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1).into(),
+            Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, 1).into(),
+        )
+    } else {
+        (
+            Ipv4Addr::new(10, 0, 0, 1).into(),
+            Ipv4Addr::new(10, 1, 0, 1).into(),
+        )
+    };
+    (
+        args.src.unwrap_or(Range::one(src)),
+        args.dst.unwrap_or(Range::one(dst)),
+    )
+}
+
+fn banner(args: &Args, ports: &[Port], src: Range, dst: Range, src_mac: [u8; 6]) {
+    if args.json {
+        return;
+    }
+    let what = match args.function {
+        Function::Tx | Function::TxSeq => "Sending on",
+        Function::Rx | Function::RxSeq => "Receiving from",
+        Function::Ping | Function::Pong => "Ping-pong on",
+    };
+    let info = ports.first().map(Port::info).unwrap_or_default();
+    let queues = match args.function {
+        Function::Rx | Function::RxSeq => info.rx_rings,
+        _ => info.tx_rings,
+    };
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let cpus = if args.cpus == 0 {
+        cpus
+    } else {
+        args.cpus.min(cpus)
+    };
+    println!(
+        "{what} {}: {queues} queues, {} threads and {cpus} cpus.",
+        args.interface, args.threads
+    );
+    if matches!(
+        args.function,
+        Function::Tx | Function::TxSeq | Function::Ping
+    ) {
+        let mac = |m: [u8; 6]| m.map(|b| format!("{b:02x}")).join(":");
+        println!("{src} -> {dst} ({} -> {})", mac(src_mac), mac(args.dst_mac));
+    }
+    if args.verbose > 0 {
+        println!(
+            "memory region {} of {} bytes, {} and {} slots per ring",
+            info.mem_id, info.memory_size, info.tx_slots, info.rx_slots
+        );
+    }
+}

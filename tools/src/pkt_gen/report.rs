@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What the threads count, and how it is told: lines for people, or JSON.
+
+use crate::args::{Args, Function};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
+
+/// What one thread has done. Only that thread writes, so a plain load and store will do.
+#[derive(Default)]
+#[repr(align(128))]
+pub struct Counters {
+    frames: AtomicU64,
+    bytes: AtomicU64,
+    batches: AtomicU64,
+    errors: AtomicU64,
+}
+
+/// The sum over all threads at one moment.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Totals {
+    pub frames: u64,
+    pub bytes: u64,
+    pub batches: u64,
+    /// rxseq: frames that are missing or out of order. ping: rounds without an answer.
+    pub errors: u64,
+}
+
+impl Counters {
+    #[inline]
+    pub fn add(&self, frames: u64, bytes: u64) {
+        let add = |to: &AtomicU64, n| to.store(to.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        add(&self.frames, frames);
+        add(&self.bytes, bytes);
+        add(&self.batches, 1);
+    }
+
+    pub fn add_errors(&self, n: u64) {
+        self.errors.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+}
+
+impl Totals {
+    pub fn of<'a>(counters: impl Iterator<Item = &'a Counters>) -> Self {
+        counters.fold(Totals::default(), |sum, c| Totals {
+            frames: sum.frames + c.frames.load(Ordering::Relaxed),
+            bytes: sum.bytes + c.bytes.load(Ordering::Relaxed),
+            batches: sum.batches + c.batches.load(Ordering::Relaxed),
+            errors: sum.errors + c.errors.load(Ordering::Relaxed),
+        })
+    }
+
+    fn since(self, before: Totals) -> Totals {
+        Totals {
+            frames: self.frames - before.frames,
+            bytes: self.bytes - before.bytes,
+            batches: self.batches - before.batches,
+            errors: self.errors - before.errors,
+        }
+    }
+
+    fn avg_batch(self) -> f64 {
+        ratio(self.frames as f64, self.batches as f64)
+    }
+}
+
+fn ratio(a: f64, b: f64) -> f64 {
+    if b > 0.0 {
+        a / b
+    } else {
+        0.0
+    }
+}
+
+/// Bytes on the wire beside the frame: CRC 4, preamble 8, gap 12.
+const FRAMING: u64 = 24;
+
+/// Prints what the user asked for, in the way the user asked for.
+pub struct Reporter {
+    json: bool,
+    plain: bool,
+    framing: bool,
+    statistics: bool,
+    function: Function,
+    port: String,
+    before: Totals,
+    /// Rates of the intervals, for -A.
+    rates: Vec<f64>,
+}
+
+impl Reporter {
+    pub fn new(args: &Args) -> Self {
+        Reporter {
+            json: args.json,
+            plain: args.plain_units,
+            framing: args.framing,
+            statistics: args.statistics,
+            function: args.function,
+            port: args.interface.clone(),
+            before: Totals::default(),
+            rates: Vec::new(),
+        }
+    }
+
+    fn bits(&self, t: Totals) -> f64 {
+        let framing = if self.framing { FRAMING * t.frames } else { 0 };
+        (t.bytes + framing) as f64 * 8.0
+    }
+
+    /// The line of one interval.
+    pub fn interval(&mut self, now: Totals, took: Duration) {
+        let t = now.since(self.before);
+        self.before = now;
+        let seconds = took.as_secs_f64();
+        let pps = ratio(t.frames as f64, seconds);
+        let bps = ratio(self.bits(t), seconds);
+        self.rates.push(pps);
+        if self.json {
+            println!(
+                "{{\"type\":\"interval\",\"time\":{:.6},\"seconds\":{seconds:.6},\"frames\":{},\"bytes\":{},\"batches\":{},\"errors\":{},\"pps\":{pps:.1},\"bps\":{bps:.1},\"avg_batch\":{:.2}}}",
+                wall_clock().as_secs_f64(), t.frames, t.bytes, t.batches, t.errors, t.avg_batch(),
+            );
+            return;
+        }
+        let clock = wall_clock();
+        eprintln!(
+            "{:03}.{:06} main_thread [{}] {}pps ({}pkts {}bps in {} usec) {:.2} avg_batch",
+            clock.as_secs() % 1000,
+            clock.subsec_micros(),
+            std::process::id(),
+            self.unit(pps),
+            self.unit(t.frames as f64),
+            self.unit(self.bits(t)),
+            took.as_micros(),
+            t.avg_batch(),
+        );
+    }
+
+    /// The closing lines. `length` is the length of each frame, if they are all alike.
+    pub fn summary(&self, t: Totals, seconds: f64, length: usize, unsent: u64) {
+        let pps = ratio(t.frames as f64, seconds);
+        let bps = ratio(self.bits(t), seconds);
+        let sender = matches!(self.function, Function::Tx | Function::TxSeq);
+        if self.json {
+            let (sent, received) = match self.function {
+                Function::Tx | Function::TxSeq => (t.frames, 0),
+                Function::Rx | Function::RxSeq => (0, t.frames),
+                Function::Ping | Function::Pong => (t.frames + t.errors, t.frames),
+            };
+            println!(
+                "{{\"type\":\"summary\",\"port\":\"{}\",\"function\":\"{:?}\",\"sent\":{sent},\"received\":{received},\"bytes\":{},\"seconds\":{seconds:.6},\"pps\":{pps:.1},\"bps\":{bps:.1},\"batches\":{},\"avg_batch\":{:.2},\"errors\":{},\"unsent\":{unsent}}}",
+                escape(&self.port), self.function, t.bytes, t.batches, t.avg_batch(), t.errors,
+            );
+            return;
+        }
+        let done = if sender { "Sent" } else { "Received" };
+        if t.frames == 0 {
+            println!("{done} nothing.");
+        } else {
+            let each = if self.function == Function::TxSeq || length == 0 {
+                ratio(t.bytes as f64, t.frames as f64).round() as usize
+            } else {
+                length
+            };
+            println!(
+                "{done} {} packets {} bytes {} events {each} bytes each in {seconds:.2} seconds.",
+                t.frames, t.bytes, t.batches,
+            );
+            let raw = ratio((t.bytes + FRAMING * t.frames) as f64 * 8.0, seconds);
+            println!(
+                "Speed: {}pps Bandwidth: {}bps (raw {}bps). Average batch: {:.2} pkts",
+                self.unit(pps),
+                self.unit(bps),
+                self.unit(raw),
+                t.avg_batch(),
+            );
+        }
+        if self.function == Function::RxSeq {
+            println!("{} frames are missing or came out of order.", t.errors);
+        }
+        if unsent > 0 {
+            println!("{unsent} packets were not taken from the ring and are not counted.");
+        }
+        if self.statistics && !self.rates.is_empty() {
+            let n = self.rates.len() as f64;
+            let mean = self.rates.iter().sum::<f64>() / n;
+            let variance = self.rates.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / n;
+            println!(
+                "Mean: {}pps Std deviation: {}pps",
+                self.unit(mean),
+                self.unit(variance.sqrt())
+            );
+        }
+    }
+
+    /// Round-trip times, in nanoseconds.
+    pub fn latency(&self, mut times: Vec<u64>) {
+        if times.is_empty() {
+            return;
+        }
+        times.sort_unstable();
+        let at = |share: f64| {
+            let i = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1;
+            times[i] as f64 / 1000.0
+        };
+        let mean = times.iter().sum::<u64>() as f64 / times.len() as f64 / 1000.0;
+        let (min, max) = (at(0.0), at(1.0));
+        let (p50, p90, p99, p999) = (at(0.5), at(0.9), at(0.99), at(0.999));
+        if self.json {
+            println!(
+                "{{\"type\":\"latency\",\"rounds\":{},\"unit\":\"us\",\"min\":{min:.3},\"mean\":{mean:.3},\"p50\":{p50:.3},\"p90\":{p90:.3},\"p99\":{p99:.3},\"p99.9\":{p999:.3},\"max\":{max:.3}}}",
+                times.len()
+            );
+        } else {
+            println!(
+                "RTT of {} rounds: min {min:.3} av {mean:.3} max {max:.3} us",
+                times.len()
+            );
+            println!("RTT percentiles: 50% {p50:.3} 90% {p90:.3} 99% {p99:.3} 99.9% {p999:.3} us");
+        }
+    }
+
+    fn unit(&self, n: f64) -> String {
+        if self.plain {
+            return format!("{n:.0} ");
+        }
+        for (limit, name) in [(1e9, "G"), (1e6, "M"), (1e3, "K")] {
+            if n >= limit {
+                return format!("{:.3} {name}", n / limit);
+            }
+        }
+        format!("{n:.3} ")
+    }
+}
+
+fn wall_clock() -> Duration {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+/// A text as the inside of a JSON string.
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! One thread's share of the work, and how the threads and the main one hear of each other.
+
+use crate::{
+    args::{Args, Function},
+    flow::Range,
+    frame::Template,
+    ping,
+    report::Counters,
+    rx, tx,
+};
+use ferromap::{Port, Result};
+use nix::{
+    sched::{sched_setaffinity, CpuSet},
+    sys::eventfd::EventFd,
+    unistd::Pid,
+};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+/// What all threads share.
+pub struct Shared {
+    stop: AtomicBool,
+    /// Tells the main thread that a thread has ended.
+    pub ended: EventFd,
+    /// One for each thread.
+    pub counters: Vec<Counters>,
+}
+
+impl Shared {
+    pub fn new(threads: u16) -> nix::Result<Self> {
+        Ok(Shared {
+            stop: AtomicBool::new(false),
+            ended: EventFd::new()?,
+            counters: (0..threads).map(|_| Counters::default()).collect(),
+        })
+    }
+
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What one thread is to do.
+pub struct Job<'a> {
+    pub args: &'a Args,
+    pub template: &'a Template,
+    pub src: Range,
+    pub dst: Range,
+    /// Bytes of the virtio-net header before each frame.
+    pub vnet: usize,
+    pub index: u16,
+    pub threads: u16,
+    /// This thread's share of the rate, in frames per second.
+    pub rate: Option<f64>,
+    pub counters: &'a Counters,
+    pub shared: &'a Shared,
+}
+
+/// What one thread has to tell beside its counters.
+#[derive(Default)]
+pub struct Outcome {
+    /// From the first frame to the last.
+    pub span: Option<(Instant, Instant)>,
+    /// Frames that were put into rings and did not leave.
+    pub unsent: u64,
+    /// Round-trip times in nanoseconds.
+    pub times: Vec<u64>,
+}
+
+impl Outcome {
+    pub fn over(began: Instant, ended: Instant) -> Self {
+        Outcome {
+            span: Some((began, ended)),
+            ..Outcome::default()
+        }
+    }
+}
+
+impl Job<'_> {
+    #[inline]
+    pub fn stopped(&self) -> bool {
+        self.shared.stop.load(Ordering::Relaxed)
+    }
+
+    /// Ends the work of all threads.
+    pub fn stop(&self) {
+        self.shared.stop();
+    }
+
+    pub fn checks_sequence(&self) -> bool {
+        self.args.function == Function::RxSeq
+    }
+
+    /// Frames of all threads together.
+    pub fn all_frames(&self) -> u64 {
+        self.shared.counters.iter().map(Counters::frames).sum()
+    }
+
+    /// Does the work. `port` is this thread's own.
+    pub fn run(&self, port: Port) -> Result<Outcome> {
+        self.pin();
+        let outcome = self.work(port);
+        if outcome.is_err() {
+            self.stop();
+        }
+        // The counter of an eventfd does not overflow from a few threads.
+        let _ = self.shared.ended.write(1);
+        outcome
+    }
+
+    fn work(&self, mut port: Port) -> Result<Outcome> {
+        let args = self.args;
+        match args.function {
+            Function::Tx | Function::TxSeq => {
+                let (index, threads) = (u64::from(self.index), u64::from(self.threads));
+                // The first threads take what is left over.
+                let share = args.count / threads + u64::from(index < args.count % threads);
+                if args.count > 0 && share == 0 {
+                    return Ok(Outcome::default());
+                }
+                tx::send(self, port.tx_rings(), share)
+            }
+            Function::Rx | Function::RxSeq => rx::receive(self, port.rx_rings(), args.count),
+            Function::Ping => ping::ping(self, &mut port, args.count),
+            Function::Pong => ping::pong(self, &mut port, args.count),
+        }
+    }
+
+    fn pin(&self) {
+        let Some(first) = self.args.affinity else {
+            return;
+        };
+        let all = std::thread::available_parallelism().map_or(1, usize::from);
+        let cpus = if self.args.cpus == 0 {
+            all
+        } else {
+            self.args.cpus.min(all)
+        };
+        let cpu = first + usize::from(self.index) % cpus;
+        let mut set = CpuSet::new();
+        let pinned = set
+            .set(cpu)
+            .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
+        if let Err(e) = pinned {
+            eprintln!(
+                "pkt-gen: thread {} stays unpinned: CPU {cpu}: {}",
+                self.index,
+                e.desc()
+            );
+        }
+    }
+}
