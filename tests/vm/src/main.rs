@@ -20,12 +20,14 @@ mod module;
 mod raw;
 mod traces;
 
+mod options;
 mod plumbing;
+mod register;
 
 use harness::Case;
 use std::process::ExitCode;
 
-const SUITES: &[&[Case]] = &[plumbing::CASES];
+const SUITES: &[&[Case]] = &[plumbing::CASES, options::CASES, register::CASES];
 
 /// What the command line asks for.
 struct Args {

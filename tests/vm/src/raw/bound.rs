@@ -3,6 +3,7 @@
 //! A bound and mapped port.
 
 use super::device::{Device, Mapping};
+use super::request::vale;
 use super::ring::Ring;
 use crate::check::{fail, Outcome};
 use ferromap_abi::wire::{IfHeader, NmreqRegister};
@@ -10,6 +11,12 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Two small ports of one switch, `SWITCH:a` and `SWITCH:b`: one ring of 64 slots each way.
+pub fn pair(switch: &str) -> Result<(Bound, Bound), Errno> {
+    let port = |name: &str| vale(&format!("{switch}:{name}")).slots(64, 64).bind();
+    Ok((port("a")?, port("b")?))
+}
 
 /// A device bound to a port, with its region mapped, and the answer to REGISTER.
 pub struct Bound {
