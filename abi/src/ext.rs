@@ -5,7 +5,7 @@
 //! Their numbers start at 0x1000, so that an old program never asks for one by accident, and netmap
 //! answers `EINVAL` to each, so that a new program can tell where it runs.
 
-use super::wire::Plain;
+use super::wire::plain;
 
 /// The first number of an extension.
 pub const FERROMAP_REQ_FIRST: u16 = 0x1000;
@@ -30,9 +30,11 @@ pub struct NmreqWhy {
     pub text: [u8; WHY_TEXT],
 }
 
-const _: () = assert!(core::mem::size_of::<NmreqWhy>() == 256);
-// SAFETY: integers and an array of integers; the sizes add up to 256 with no padding.
-unsafe impl Plain for NmreqWhy {}
+#[allow(unsafe_code)]
+mod layout {
+    use super::*;
+    plain!(NmreqWhy, 256, align 4; reqtype @ 0, errno @ 4, len @ 8, text @ 12);
+}
 
 impl NmreqWhy {
     /// The sentence, as far as it is valid UTF-8.

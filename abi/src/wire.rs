@@ -6,6 +6,9 @@
 //! [`Plain`] marks those that any pattern of bytes makes valid and that have no padding, so that both
 //! sides may copy them as bytes.
 
+// The one place of this crate that says `unsafe`: the promise that a layout is plain.
+#![allow(unsafe_code)]
+
 use super::consts::{IFNAMSIZ, NETMAP_REQ_IFNAMSIZ};
 
 /// A structure that may be copied from and to untrusted memory byte by byte.
@@ -21,6 +24,10 @@ pub unsafe trait Plain: Copy + 'static {
     }
 }
 
+// SAFETY: two integers, no padding.
+unsafe impl Plain for [u64; 2] {}
+
+/// Asserts the layout of a structure, field by field, and makes it [`Plain`].
 macro_rules! plain {
     ($t:ident, $size:literal, align $align:literal; $($field:ident @ $off:literal),* $(,)?) => {
         const _: () = {
@@ -30,9 +37,10 @@ macro_rules! plain {
         };
         // SAFETY: integers and arrays of integers only, and the fields' sizes add up to the asserted
         // size with every gap named as a field.
-        unsafe impl Plain for $t {}
+        unsafe impl $crate::abi::wire::Plain for $t {}
     };
 }
+pub(crate) use plain;
 
 /// `struct netmap_slot`: one packet, or one fragment of a packet.
 #[repr(C)]

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What one open file holds: a port, a range of its rings, its netmap_if and its extra buffers.
+
+use crate::{
+    abi::{
+        consts::{NI_PRIV_MEM, NR_DO_RX_POLL, NR_NO_TX_POLL},
+        wire::{IfHeader, Plain},
+    },
+    live::{self, Counted},
+    memory::{Mem, Use},
+    port::Port,
+    refusal::Answer,
+    ring::{Begun, Held, RxRing, Selection, TxRing},
+    sys::file::Poll,
+};
+use kernel::{
+    bindings::{POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM},
+    prelude::*,
+    sync::Arc,
+};
+
+/// Host rings that a netmap_if counts for a port that has none: a placeholder in each direction.
+const FAKE_HOST_RINGS: u16 = 1;
+
+/// A file's hold on a port. Dropping it gives everything back, in this order: the objects of the file,
+/// its rings, the port.
+pub(crate) struct Binding {
+    objects: Objects,
+    held: Held,
+    port: KBox<dyn Port>,
+    flags: u64,
+    _live: Counted,
+}
+
+impl Binding {
+    /// Binds the selected rings of `port`. Fewer extra buffers than asked for are no error.
+    pub(crate) fn new(
+        mut port: KBox<dyn Port>,
+        selection: Selection,
+        flags: u64,
+        extra_bufs: u32,
+    ) -> Answer<Self> {
+        port.prepare(&selection)?;
+        let held = port.rings().bind(selection)?;
+        let mut objects = Objects::new(&held, port.name())?;
+        objects.take_extra_bufs(extra_bufs);
+        Ok(Binding {
+            objects,
+            held,
+            port,
+            flags,
+            _live: Counted::new(live::Kind::Binding),
+        })
+    }
+
+    pub(crate) fn port(&self) -> &dyn Port {
+        &*self.port
+    }
+
+    pub(crate) fn mem(&self) -> &Mem {
+        self.objects.usage.mem()
+    }
+
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// Where the netmap_if is, in bytes from the start of the region.
+    pub(crate) fn offset(&self) -> u64 {
+        self.mem().layout().ifs.object(self.objects.index).unwrap_or(0)
+    }
+
+    /// Extra buffers that were to be had.
+    pub(crate) fn extra_bufs(&self) -> u32 {
+        self.objects.extra_bufs
+    }
+
+    /// `NIOCTXSYNC`: sends what the program released on its transmit rings.
+    pub(crate) fn txsync(&self) {
+        for (number, ring) in self.tx() {
+            self.sync_tx(number, ring);
+        }
+    }
+
+    /// `NIOCRXSYNC`: takes back what the program released on its receive rings, and shows it what arrived.
+    pub(crate) fn rxsync(&self) {
+        for ring in self.held.rx() {
+            // After a reset the sync goes on with the kernel's own indexes.
+            if matches!(self.sync_rx(ring), Synced::Bad) {
+                self.sync_rx(ring);
+            }
+        }
+    }
+
+    fn tx(&self) -> impl Iterator<Item = (u16, &TxRing)> {
+        let numbers = self.held.selection().tx.clone();
+        numbers.zip(self.held.tx().iter().map(|ring| &**ring))
+    }
+
+    fn sync_tx(&self, number: u16, ring: &TxRing) -> Synced {
+        match ring.begin() {
+            Begun::Ready(sync) => Synced::from(self.port.txsync(number, sync)),
+            Begun::Busy => Synced::from(ring.mem.looks_ready()),
+            Begun::Bad => Synced::Bad,
+        }
+    }
+
+    fn sync_rx(&self, ring: &RxRing) -> Synced {
+        match ring.begin() {
+            Begun::Ready(sync) => Synced::from(self.port.rxsync(sync)),
+            Begun::Busy => Synced::from(ring.mem.looks_ready()),
+            Begun::Bad => Synced::Bad,
+        }
+    }
+
+    /// `poll(2)`, which syncs (section 5 of the interface).
+    pub(crate) fn poll(&self, poll: &Poll<'_>) -> u32 {
+        for ring in self.held.rx() {
+            poll.wait_on(&ring.wait);
+        }
+        for ring in self.held.tx() {
+            poll.wait_on(&ring.wait);
+        }
+        let wanted = poll.wanted();
+        let want_tx = wanted & (POLLOUT | POLLWRNORM);
+        let want_rx = wanted & (POLLIN | POLLRDNORM);
+        let mut events = 0;
+        if want_tx != 0 || self.flags & NR_NO_TX_POLL == 0 {
+            events |= twice(want_tx, || self.poll_tx(want_tx));
+        }
+        if want_rx != 0 || self.flags & NR_DO_RX_POLL != 0 {
+            events |= twice(want_rx, || self.poll_rx(want_rx));
+        }
+        events
+    }
+
+    /// Syncs transmit rings until one has room; the others only if they have something to send.
+    fn poll_tx(&self, want: u32) -> u32 {
+        let mut events = 0;
+        for (number, ring) in self.tx() {
+            let satisfied = want == 0 || events & want != 0;
+            if satisfied && !ring.has_unsent() {
+                continue;
+            }
+            match self.sync_tx(number, ring) {
+                Synced::Ready => events |= want,
+                Synced::Waiting => {}
+                Synced::Bad => events |= POLLERR,
+            }
+        }
+        events
+    }
+
+    /// Syncs every receive ring.
+    fn poll_rx(&self, want: u32) -> u32 {
+        self.held
+            .rx()
+            .iter()
+            .fold(0, |events, ring| match self.sync_rx(ring) {
+                Synced::Ready => events | want,
+                Synced::Waiting => events,
+                Synced::Bad => events | POLLERR,
+            })
+    }
+}
+
+/// Polls once more if nobody got what was wanted: news may have come during the first time.
+fn twice(want: u32, poll: impl Fn() -> u32) -> u32 {
+    let events = poll();
+    if want != 0 && events & want == 0 {
+        events | poll()
+    } else {
+        events
+    }
+}
+
+/// How a sync of one ring ended.
+enum Synced {
+    /// The program finds something past its `cur`.
+    Ready,
+    Waiting,
+    /// The program's indexes made no sense.
+    Bad,
+}
+
+impl From<bool> for Synced {
+    fn from(ready: bool) -> Self {
+        if ready {
+            Synced::Ready
+        } else {
+            Synced::Waiting
+        }
+    }
+}
+
+/// The objects of a region that belong to a file alone: its netmap_if and its extra buffers.
+struct Objects {
+    usage: Use,
+    index: u32,
+    /// Entries of `ring_ofs`.
+    entries: usize,
+    extra_bufs: u32,
+}
+
+impl Objects {
+    /// Makes the netmap_if for a binding of these rings.
+    fn new(held: &Held, name: &[u8]) -> Answer<Self> {
+        let shape = held.set().shape();
+        let region = held.set().region();
+        let usage = region.enter()?;
+        let (tx, rx) = (usize::from(shape.tx_rings), usize::from(shape.rx_rings));
+        let fake = usize::from(FAKE_HOST_RINGS);
+        let entries = tx + rx + 2 * fake;
+        let (index, view) = usage.take_if(entries)?;
+        view.init(
+            name,
+            IfHeader {
+                ni_flags: if region.is_private() { NI_PRIV_MEM } else { 0 },
+                ni_tx_rings: shape.tx_rings.into(),
+                ni_rx_rings: shape.rx_rings.into(),
+                ni_host_tx_rings: FAKE_HOST_RINGS.into(),
+                ni_host_rx_rings: FAKE_HOST_RINGS.into(),
+                ..IfHeader::zeroed()
+            },
+        );
+        let start = usage.mem().layout().ifs.object(index).unwrap_or(0);
+        let ofs = |ring: u64| ring.wrapping_sub(start) as i64;
+        let selection = held.selection();
+        for (i, ring) in (usize::from(selection.tx.start)..).zip(held.tx()) {
+            view.set_ring_ofs(i, ofs(ring.mem.offset()));
+        }
+        for (i, ring) in (tx + fake + usize::from(selection.rx.start)..).zip(held.rx()) {
+            view.set_ring_ofs(i, ofs(ring.mem.offset()));
+        }
+        Ok(Objects {
+            usage,
+            index,
+            entries,
+            extra_bufs: 0,
+        })
+    }
+
+    /// Takes up to `want` buffers and chains them: each starts with the index of the next, 0 ends.
+    fn take_extra_bufs(&mut self, want: u32) {
+        let mem: Arc<Mem> = self.usage.mem().clone();
+        let Some(view) = mem.interface(self.index, self.entries) else {
+            return;
+        };
+        let mut head = 0;
+        while self.extra_bufs < want {
+            let Some(index) = self.usage.take_buf() else {
+                break;
+            };
+            if let Some(buf) = mem.own_buf(index) {
+                buf.set_link(head);
+            }
+            head = index;
+            self.extra_bufs += 1;
+        }
+        view.set_bufs_head(head);
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        let mem = self.usage.mem();
+        // The program may have left any chain: it ends where an index cannot be given back, and each step
+        // gives one back, so it does end.
+        if let Some(view) = mem.interface(self.index, self.entries) {
+            let mut index = view.bufs_head();
+            while let Some(buf) = mem.own_buf(index) {
+                let next = buf.link();
+                if !self.usage.give_buf(index) {
+                    break;
+                }
+                index = next;
+            }
+        }
+        self.usage.give_if(self.index);
+    }
+}

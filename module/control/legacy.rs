@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `NIOCREGIF` and `NIOCGINFO`, turned into today's requests (sections 7.15 and 7.16 of the interface).
+
+use super::{later, register, requests, Context};
+use crate::{
+    abi::{consts::*, name, wire::*},
+    device::OpenFile,
+    refusal::{refuse, Answer},
+    sys::user,
+};
+use core::fmt::Write;
+use kernel::prelude::*;
+
+/// Which of the two calls it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Legacy {
+    /// `NIOCREGIF`
+    Bind,
+    /// `NIOCGINFO`
+    Info,
+}
+
+/// Serves a legacy call. The argument is written back changed if it succeeds, as it came otherwise.
+pub(crate) fn legacy(file: &OpenFile, which: Legacy, addr: u64) -> Result {
+    let asked = user::read::<Nmreq>(addr)?;
+    let mut req = asked;
+    let mut reqtype = 0;
+    match serve(file, which, &mut req, &mut reqtype) {
+        Ok(()) => user::write(addr, &req),
+        Err(refusal) => {
+            let written = user::write(addr, &asked);
+            let errno = file.remember(reqtype, refusal);
+            written.and(Err(errno))
+        }
+    }
+}
+
+fn serve(file: &OpenFile, which: Legacy, req: &mut Nmreq, reqtype: &mut u16) -> Answer {
+    if req.nr_version < NETMAP_API.into() {
+        refuse!(
+            EINVAL,
+            "nr_version is {}, and only {} and later are known",
+            req.nr_version,
+            NETMAP_API
+        );
+    }
+    let world = file.world();
+    let turn = world.turn.lock();
+    let mut full = LongName::new(name::trim(&req.nr_name));
+    let command = match (which, req.nr_cmd) {
+        (Legacy::Bind, 0) => Command::Register,
+        (Legacy::Bind, NETMAP_BDG_VNET_HDR) => Command::HdrSet,
+        (Legacy::Bind, NETMAP_VNET_HDR_GET) => Command::HdrGet,
+        (Legacy::Bind, cmd) => Command::Later(later_request(cmd)?),
+        (Legacy::Info, NETMAP_BDG_LIST) => Command::List,
+        (Legacy::Info, _) => Command::Info,
+    };
+    *reqtype = command.reqtype();
+    if let Command::Register = command {
+        full.add_pipe(req);
+    }
+    let context = Context {
+        file,
+        world,
+        name: full.as_bytes(),
+        unknown_options: false,
+    };
+    let answer = match command {
+        Command::Register => bind(&context, req),
+        Command::Info => info(&context, req),
+        Command::List => list(&context, req),
+        Command::HdrSet => {
+            let mut hdr = NmreqPortHdr {
+                nr_hdr_len: req.nr_arg1.into(),
+                ..NmreqPortHdr::default()
+            };
+            requests::port_hdr_set(&context, &mut hdr)
+        }
+        Command::HdrGet => {
+            let mut hdr = NmreqPortHdr::default();
+            requests::port_hdr_get(&context, &mut hdr).map(|()| req.nr_arg1 = hdr.nr_hdr_len as u16)
+        }
+        Command::Later(_) => later(&context, req),
+    };
+    drop(turn);
+    answer
+}
+
+/// What a legacy call turns into.
+enum Command {
+    Register,
+    Info,
+    List,
+    HdrSet,
+    HdrGet,
+    /// A request that is not there yet.
+    Later(u16),
+}
+
+impl Command {
+    fn reqtype(&self) -> u16 {
+        match self {
+            Command::Register => NETMAP_REQ_REGISTER,
+            Command::Info => NETMAP_REQ_PORT_INFO_GET,
+            Command::List => NETMAP_REQ_VALE_LIST,
+            Command::HdrSet => NETMAP_REQ_PORT_HDR_SET,
+            Command::HdrGet => NETMAP_REQ_PORT_HDR_GET,
+            Command::Later(reqtype) => *reqtype,
+        }
+    }
+}
+
+fn later_request(cmd: u16) -> Answer<u16> {
+    Ok(match cmd {
+        NETMAP_BDG_ATTACH => NETMAP_REQ_VALE_ATTACH,
+        NETMAP_BDG_DETACH => NETMAP_REQ_VALE_DETACH,
+        NETMAP_BDG_NEWIF => NETMAP_REQ_VALE_NEWIF,
+        NETMAP_BDG_DELIF => NETMAP_REQ_VALE_DELIF,
+        NETMAP_BDG_POLLING_ON => NETMAP_REQ_VALE_POLLING_ENABLE,
+        NETMAP_BDG_POLLING_OFF => NETMAP_REQ_VALE_POLLING_DISABLE,
+        NETMAP_PT_HOST_CREATE | NETMAP_PT_HOST_DELETE => {
+            refuse!(EOPNOTSUPP, "passthrough host ports are no more")
+        }
+        cmd => refuse!(EINVAL, "there is no nr_cmd {}", cmd),
+    })
+}
+
+/// A legacy name, with the suffix that its mode stands for.
+struct LongName {
+    bytes: [u8; NETMAP_REQ_IFNAMSIZ],
+    len: usize,
+}
+
+impl LongName {
+    fn new(name: &[u8]) -> Self {
+        let mut long = LongName {
+            bytes: [0; NETMAP_REQ_IFNAMSIZ],
+            len: name.len(),
+        };
+        long.bytes[..name.len()].copy_from_slice(name);
+        long
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// The pipe modes name an end: `{N` or `}N` with the ring number.
+    fn add_pipe(&mut self, req: &Nmreq) {
+        let mark = match req.nr_flags & NR_REG_MASK {
+            NR_REG_PIPE_MASTER => '{',
+            NR_REG_PIPE_SLAVE => '}',
+            _ => return,
+        };
+        // 15 characters, the mark and 4 digits: there is room.
+        let _ = write!(self, "{}{}", mark, req.nr_ringid & NETMAP_RING_MASK);
+    }
+}
+
+impl Write for LongName {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let end = self.len + text.len();
+        let room = self.bytes.get_mut(self.len..end).ok_or(core::fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+fn bind(context: &Context<'_>, req: &mut Nmreq) -> Answer {
+    let asked_mode = req.nr_flags & NR_REG_MASK;
+    let pipe = matches!(asked_mode, NR_REG_PIPE_MASTER | NR_REG_PIPE_SLAVE);
+    let mode = match asked_mode {
+        _ if pipe => NR_REG_ALL_NIC,
+        NR_REG_DEFAULT if req.nr_ringid & NETMAP_SW_RING != 0 => NR_REG_SW,
+        NR_REG_DEFAULT if req.nr_ringid & NETMAP_HW_RING != 0 => NR_REG_ONE_NIC,
+        NR_REG_DEFAULT => NR_REG_ALL_NIC,
+        mode => mode,
+    };
+    let mut flags = u64::from(req.nr_flags & !NR_REG_MASK);
+    if req.nr_ringid & NETMAP_NO_TX_POLL != 0 {
+        flags |= NR_NO_TX_POLL;
+    }
+    if req.nr_ringid & NETMAP_DO_RX_POLL != 0 {
+        flags |= NR_DO_RX_POLL;
+    }
+    let mut reg = NmreqRegister {
+        nr_tx_slots: req.nr_tx_slots,
+        nr_rx_slots: req.nr_rx_slots,
+        nr_tx_rings: req.nr_tx_rings,
+        nr_rx_rings: req.nr_rx_rings,
+        nr_mem_id: req.nr_arg2,
+        nr_ringid: if pipe { 0 } else { req.nr_ringid & NETMAP_RING_MASK },
+        nr_mode: mode,
+        nr_extra_bufs: req.nr_arg3,
+        nr_flags: flags,
+        ..NmreqRegister::default()
+    };
+    register::register(context, &mut reg)?;
+    req.nr_offset = reg.nr_offset as u32;
+    req.nr_memsize = reg.nr_memsize as u32;
+    req.nr_tx_slots = reg.nr_tx_slots;
+    req.nr_rx_slots = reg.nr_rx_slots;
+    req.nr_tx_rings = reg.nr_tx_rings;
+    req.nr_rx_rings = reg.nr_rx_rings;
+    req.nr_arg2 = reg.nr_mem_id;
+    req.nr_arg3 = reg.nr_extra_bufs;
+    Ok(())
+}
+
+fn info(context: &Context<'_>, req: &mut Nmreq) -> Answer {
+    let mut info = NmreqPortInfoGet {
+        nr_tx_slots: req.nr_tx_slots,
+        nr_rx_slots: req.nr_rx_slots,
+        nr_tx_rings: req.nr_tx_rings,
+        nr_rx_rings: req.nr_rx_rings,
+        nr_mem_id: req.nr_arg2,
+        ..NmreqPortInfoGet::default()
+    };
+    requests::port_info_get(context, &mut info)?;
+    req.nr_memsize = info.nr_memsize as u32;
+    req.nr_tx_slots = info.nr_tx_slots;
+    req.nr_rx_slots = info.nr_rx_slots;
+    req.nr_tx_rings = info.nr_tx_rings;
+    req.nr_rx_rings = info.nr_rx_rings;
+    req.nr_arg2 = info.nr_mem_id;
+    Ok(())
+}
+
+fn list(context: &Context<'_>, req: &mut Nmreq) -> Answer {
+    let mut list = NmreqValeList {
+        nr_bridge_idx: req.nr_arg1,
+        nr_port_idx: req.nr_arg2.into(),
+        ..NmreqValeList::default()
+    };
+    let mut name = [0; NETMAP_REQ_IFNAMSIZ];
+    requests::vale_list(context, &mut list, &mut name)?;
+    req.nr_arg1 = list.nr_bridge_idx;
+    req.nr_arg2 = list.nr_port_idx as u16;
+    if context.name.is_empty() {
+        // A legacy name has room for 15 characters.
+        req.nr_name.copy_from_slice(&name[..IFNAMSIZ]);
+        req.nr_name[IFNAMSIZ - 1] = 0;
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests in, decisions out.
+//!
+//! `NIOCCTRL` carries a header, a body and a chain of options; each is fetched once, the request works on
+//! the private copies, and the copies are written back. One line per request in [`dispatch`] tells its
+//! body and who serves it. [`legacy`] turns the old calls into the same requests. This is one of the three
+//! borders where values are checked.
+
+mod legacy;
+mod options;
+mod register;
+mod requests;
+
+pub(crate) use legacy::{legacy, Legacy};
+
+use crate::{
+    abi::{
+        consts::*,
+        ext::{NmreqWhy, FERROMAP_REQ_WHY},
+        name,
+        wire::*,
+    },
+    device::OpenFile,
+    port::World,
+    refusal::{refuse, Answer},
+    sys::user,
+};
+use kernel::{prelude::*, sync::Arc};
+use options::{walk, Bad, Entry, Status, MOST};
+
+/// What a request works with.
+pub(super) struct Context<'a> {
+    pub(super) file: &'a OpenFile,
+    pub(super) world: &'a Arc<World>,
+    /// `nr_name`, without padding.
+    pub(super) name: &'a [u8],
+    /// Somebody asked for options that nobody knows.
+    pub(super) unknown_options: bool,
+}
+
+/// `NIOCCTRL`.
+pub(crate) fn ctrl(file: &OpenFile, addr: u64) -> Result {
+    let mut header = user::read::<NmreqHeader>(addr)?;
+    let answer = check(&header).and_then(|()| dispatch(file, &mut header));
+    header.nr_reserved = 0;
+    let written = user::write(addr, &header);
+    answer.map_err(|refusal| file.remember(header.nr_reqtype, refusal))?;
+    written
+}
+
+fn check(header: &NmreqHeader) -> Answer {
+    if !(NETMAP_MIN_API..=NETMAP_MAX_API).contains(&header.nr_version) {
+        refuse!(
+            EINVAL,
+            "nr_version is {}, and only {} to {} are known",
+            header.nr_version,
+            NETMAP_MIN_API,
+            NETMAP_MAX_API
+        );
+    }
+    if header.nr_reserved != 0 {
+        refuse!(EINVAL, "nr_reserved is not 0");
+    }
+    Ok(())
+}
+
+/// One line for each request: its body, and who serves it.
+fn dispatch(file: &OpenFile, header: &mut NmreqHeader) -> Answer {
+    let call = Call { file, header };
+    match call.header.nr_reqtype {
+        NETMAP_REQ_REGISTER => call.with(register::register),
+        NETMAP_REQ_PORT_INFO_GET => call.with(requests::port_info_get),
+        NETMAP_REQ_POOLS_INFO_GET => call.with(requests::pools_info_get),
+        NETMAP_REQ_VALE_LIST => call.with_name(requests::vale_list),
+        NETMAP_REQ_PORT_HDR_SET => call.with(requests::port_hdr_set),
+        NETMAP_REQ_PORT_HDR_GET => call.with(requests::port_hdr_get),
+        NETMAP_REQ_VALE_ATTACH => call.with::<NmreqValeAttach>(later),
+        NETMAP_REQ_VALE_DETACH => call.with::<NmreqValeDetach>(later),
+        NETMAP_REQ_VALE_NEWIF => call.with::<NmreqValeNewif>(later),
+        NETMAP_REQ_VALE_DELIF => call.bare(later_bare),
+        NETMAP_REQ_VALE_POLLING_ENABLE => call.with::<NmreqValePolling>(later),
+        NETMAP_REQ_VALE_POLLING_DISABLE => call.with::<NmreqValePolling>(later),
+        NETMAP_REQ_SYNC_KLOOP_START => call.with::<NmreqSyncKloopStart>(later),
+        NETMAP_REQ_SYNC_KLOOP_STOP => call.bare(later_bare),
+        NETMAP_REQ_CSB_ENABLE => call.bare(later_bare),
+        FERROMAP_REQ_WHY => call.with::<NmreqWhy>(requests::why),
+        other => refuse!(EINVAL, "there is no request {}", other),
+    }
+}
+
+fn later<T>(_: &Context<'_>, _: &mut T) -> Answer {
+    refuse!(EOPNOTSUPP, "this request is not there yet")
+}
+
+fn later_bare(_: &Context<'_>) -> Answer {
+    refuse!(EOPNOTSUPP, "this request is not there yet")
+}
+
+/// A request on its way from the program and back.
+struct Call<'a> {
+    file: &'a OpenFile,
+    header: &'a mut NmreqHeader,
+}
+
+impl Call<'_> {
+    /// A request with a body, which is written back if the request succeeds.
+    fn with<T: Plain>(self, serve: impl FnOnce(&Context<'_>, &mut T) -> Answer) -> Answer {
+        self.with_name(|context, body, _| serve(context, body))
+    }
+
+    /// As [`with`](Self::with), for a request that also answers a name.
+    fn with_name<T: Plain>(
+        self,
+        serve: impl FnOnce(&Context<'_>, &mut T, &mut [u8; NETMAP_REQ_IFNAMSIZ]) -> Answer,
+    ) -> Answer {
+        let addr = self.header.nr_body;
+        if addr == 0 {
+            refuse!(EINVAL, "request {} needs a body", self.header.nr_reqtype);
+        }
+        let mut body = user::read::<T>(addr)?;
+        let mut name = self.header.nr_name;
+        self.serve(size_of::<T>(), |context| serve(context, &mut body, &mut name))?;
+        self.header.nr_name = name;
+        Ok(user::write(addr, &body)?)
+    }
+
+    /// A request without a body.
+    fn bare(self, serve: impl FnOnce(&Context<'_>) -> Answer) -> Answer {
+        if self.header.nr_body != 0 {
+            refuse!(EINVAL, "request {} has no body", self.header.nr_reqtype);
+        }
+        self.serve(0, serve)
+    }
+
+    /// Reads the options, runs the request when it is its turn, and writes the options' statuses back.
+    fn serve(&self, body: usize, serve: impl FnOnce(&Context<'_>) -> Answer) -> Answer {
+        let mut entries = KBox::new([None::<Entry>; MOST], GFP_KERNEL)?;
+        let walked = walk(
+            self.header.nr_options,
+            body,
+            &mut entries,
+            |addr| user::read(addr).ok(),
+            readable,
+        );
+        let (count, answer) = match walked {
+            Ok(count) => {
+                let world = self.file.world();
+                let context = Context {
+                    file: self.file,
+                    world,
+                    name: name::trim(&self.header.nr_name),
+                    unknown_options: count > 0,
+                };
+                let turn = world.turn.lock();
+                let answer = serve(&context);
+                drop(turn);
+                (count, answer)
+            }
+            Err((bad, count)) => (count, Err(bad.into())),
+        };
+        let mut written = Ok(());
+        for entry in entries.iter().take(count).flatten() {
+            let head = NmreqOption {
+                nro_status: entry.status.errno(),
+                ..entry.head
+            };
+            written = written.and(user::write(entry.addr, &head));
+        }
+        answer?;
+        Ok(written?)
+    }
+}
+
+/// Whether the program can read `len` bytes there; their values do not matter yet.
+fn readable(addr: u64, len: usize) -> bool {
+    let mut chunk = [0; 128];
+    (0..len).step_by(chunk.len()).all(|at| {
+        let take = chunk.len().min(len - at);
+        user::read_bytes(addr.wrapping_add(at as u64), &mut chunk[..take]).is_ok()
+    })
+}
+
+impl Status {
+    fn errno(self) -> u32 {
+        let errno = match self {
+            Status::Zero => return 0,
+            Status::Invalid => EINVAL,
+            Status::Unsupported => EOPNOTSUPP,
+        };
+        errno.to_errno().unsigned_abs()
+    }
+}
+
+impl From<Bad> for crate::refusal::Refusal {
+    fn from(bad: Bad) -> Self {
+        let refuse = || -> Answer {
+            match bad {
+                Bad::Unreadable => refuse!(EFAULT, "an option cannot be read"),
+                Bad::TypeZero => refuse!(EINVAL, "an option has type 0"),
+                Bad::Twice(kind) => refuse!(EINVAL, "option {} is there twice", kind),
+                Bad::TooLarge(kind) => refuse!(EMSGSIZE, "option {} is too large", kind),
+                Bad::TooLong => refuse!(EMSGSIZE, "the chain of options is too long"),
+            }
+        };
+        match refuse() {
+            Err(refusal) => refusal,
+            Ok(()) => EINVAL.into(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The chain of options behind a request (section 7.2 of the interface).
+//!
+//! The chain lies in the program's memory: it may be unreadable, endless, or change while it is read. It is
+//! walked once, within a budget, and what was read then is what counts. Pure: reading and writing the
+//! program's memory is up to the caller.
+
+use crate::abi::{
+    consts::{
+        NETMAP_REQ_MAXSIZE, NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_EXTMEM, NETMAP_REQ_OPT_MAX,
+        NETMAP_REQ_OPT_OFFSETS, NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, NETMAP_REQ_OPT_SYNC_KLOOP_MODE,
+    },
+    wire::NmreqOption,
+};
+
+/// Bytes of an option's head.
+const HEAD: usize = size_of::<NmreqOption>();
+/// What an option costs of [`NETMAP_REQ_MAXSIZE`] besides its body: its head, and room to remember where
+/// it came from.
+const COST: usize = HEAD + size_of::<u64>();
+/// No chain within the budget is longer.
+pub(crate) const MOST: usize = NETMAP_REQ_MAXSIZE / COST;
+
+/// Why a chain is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bad {
+    /// The program's memory could not be read.
+    Unreadable,
+    /// An option of type 0.
+    TypeZero,
+    /// The same type twice.
+    Twice(u32),
+    /// An option larger than a request may be.
+    TooLarge(u32),
+    /// Too many options, or all together too large. It also ends a chain that bites its tail.
+    TooLong,
+}
+
+/// What to do about an option that was read: set its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// As far as a refused chain was read.
+    Zero,
+    /// The option is why the request is refused.
+    Invalid,
+    /// Nobody honoured it.
+    Unsupported,
+}
+
+/// An option as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Where it lies in the program's memory.
+    pub(crate) addr: u64,
+    pub(crate) head: NmreqOption,
+    pub(crate) status: Status,
+}
+
+/// Bytes behind the head of a known option. `None` for an unknown type.
+fn body_size(head: &NmreqOption) -> Option<usize> {
+    match head.nro_reqtype {
+        NETMAP_REQ_OPT_EXTMEM => Some(72),
+        NETMAP_REQ_OPT_CSB => Some(16),
+        NETMAP_REQ_OPT_SYNC_KLOOP_MODE => Some(8),
+        NETMAP_REQ_OPT_OFFSETS => Some(32),
+        NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS => {
+            Some(usize::try_from(head.nro_size).map_or(usize::MAX, |size| size.saturating_sub(HEAD)))
+        }
+        _ => None,
+    }
+}
+
+/// Walks the chain that starts at `addr`, behind a request body of `body` bytes.
+///
+/// `read` fetches a head; `probe` tells whether bytes can be read. Answers how many there are. On success every
+/// entry is unsupported until somebody honours it. On failure `entries` answers what was read, with the
+/// statuses to write back; for [`Bad::TooLong`] nothing is written back.
+pub(crate) fn walk(
+    mut addr: u64,
+    body: usize,
+    entries: &mut [Option<Entry>; MOST],
+    mut read: impl FnMut(u64) -> Option<NmreqOption>,
+    mut probe: impl FnMut(u64, usize) -> bool,
+) -> Result<usize, (Bad, usize)> {
+    let mut budget = NETMAP_REQ_MAXSIZE.saturating_sub(body);
+    let mut count = 0;
+    while addr != 0 {
+        let Some(rest) = budget.checked_sub(COST).filter(|_| count < MOST) else {
+            return Err((Bad::TooLong, 0));
+        };
+        budget = rest;
+        let Some(head) = read(addr) else {
+            return Err((Bad::Unreadable, count));
+        };
+        entries[count] = Some(Entry {
+            addr,
+            head,
+            status: Status::Zero,
+        });
+        count += 1;
+        let kind = head.nro_reqtype;
+        if kind == 0 {
+            mark(entries, |entry| entry.addr == addr);
+            return Err((Bad::TypeZero, count));
+        }
+        if kind < NETMAP_REQ_OPT_MAX {
+            let same = |entry: &Entry| entry.head.nro_reqtype == kind;
+            if entries.iter().take(count - 1).flatten().any(same) {
+                mark(entries, same);
+                return Err((Bad::Twice(kind), count));
+            }
+            if head.nro_size > NETMAP_REQ_MAXSIZE as u64 {
+                return Err((Bad::TooLarge(kind), count));
+            }
+        }
+        if let Some(size) = body_size(&head) {
+            let Some(rest) = budget.checked_sub(size) else {
+                return Err((Bad::TooLarge(kind), count));
+            };
+            budget = rest;
+            if size > 0 && !probe(addr.wrapping_add(HEAD as u64), size) {
+                return Err((Bad::Unreadable, count));
+            }
+        }
+        addr = head.nro_next;
+    }
+    for entry in entries.iter_mut().flatten() {
+        entry.status = Status::Unsupported;
+    }
+    Ok(count)
+}
+
+fn mark(entries: &mut [Option<Entry>; MOST], is: impl Fn(&Entry) -> bool) {
+    for entry in entries.iter_mut().flatten().filter(|entry| is(entry)) {
+        entry.status = Status::Invalid;
+    }
+}

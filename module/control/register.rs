@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `NETMAP_REQ_REGISTER`: binds the file to a port (section 7.3 of the interface).
+
+use super::Context;
+use crate::{
+    abi::{consts::*, wire::NmreqRegister},
+    binding::Binding,
+    port::{self, Want},
+    refusal::{refuse, Answer, Name},
+    ring::{Selection, Shape},
+};
+use core::ops::Range;
+use kernel::prelude::*;
+
+pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer {
+    if let Some(bound) = context.file.binding() {
+        refuse!(
+            EBUSY,
+            "this file is already bound to {}: open another one",
+            Name(bound.port().name())
+        );
+    }
+    let port = port::open(
+        context.world,
+        &Want {
+            name: context.name,
+            mode: req.nr_mode,
+            flags: req.nr_flags,
+            shape: Shape {
+                tx_rings: req.nr_tx_rings,
+                rx_rings: req.nr_rx_rings,
+                tx_slots: req.nr_tx_slots,
+                rx_slots: req.nr_rx_slots,
+            },
+            mem_id: req.nr_mem_id,
+            extra_bufs: req.nr_extra_bufs,
+        },
+    )?;
+    let selection = select(req, port.rings().shape())?;
+    if port.header() != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
+        refuse!(
+            EIO,
+            "{} has a virtio-net header of {} bytes on its frames: say NR_ACCEPT_VNET_HDR if you can cope",
+            Name(context.name),
+            port.header()
+        );
+    }
+    let binding = Binding::new(port, selection, req.nr_flags, req.nr_extra_bufs)?;
+    if context.unknown_options {
+        refuse!(EOPNOTSUPP, "an option is not known to this request: see their nro_status");
+    }
+
+    let (set, layout) = (binding.held().set(), *binding.mem().layout());
+    let shape = set.shape();
+    req.nr_offset = binding.offset();
+    req.nr_memsize = layout.bytes();
+    req.nr_mem_id = set.region().id();
+    req.nr_tx_slots = shape.tx_slots;
+    req.nr_rx_slots = shape.rx_slots;
+    req.nr_tx_rings = shape.tx_rings;
+    req.nr_rx_rings = shape.rx_rings;
+    req.nr_host_tx_rings = 0;
+    req.nr_host_rx_rings = 0;
+    req.nr_extra_bufs = binding.extra_bufs();
+    context.file.bind(binding)
+}
+
+/// Which rings the request selects of a port of that shape.
+fn select(req: &NmreqRegister, shape: Shape) -> Answer<Selection> {
+    let only = |flag| req.nr_flags & flag != 0;
+    let exclusive = only(NR_EXCLUSIVE);
+    let (no_tx, no_rx) = (only(NR_RX_RINGS_ONLY), only(NR_TX_RINGS_ONLY));
+    if no_tx && no_rx {
+        // Nothing is left to select; the mode does not matter.
+        return Ok(Selection {
+            tx: 0..0,
+            rx: 0..0,
+            exclusive,
+        });
+    }
+    let (tx, rx) = match req.nr_mode {
+        NR_REG_ALL_NIC | NR_REG_NULL => (0..shape.tx_rings, 0..shape.rx_rings),
+        NR_REG_ONE_NIC => {
+            let ring = req.nr_ringid;
+            if ring >= shape.tx_rings && ring >= shape.rx_rings {
+                refuse!(
+                    EINVAL,
+                    "there is no ring {}: the port has {} transmit and {} receive rings",
+                    ring,
+                    shape.tx_rings,
+                    shape.rx_rings
+                );
+            }
+            (one(ring, shape.tx_rings), one(ring, shape.rx_rings))
+        }
+        NR_REG_SW | NR_REG_NIC_SW | NR_REG_ONE_SW => {
+            refuse!(EINVAL, "the port has no host rings")
+        }
+        mode => refuse!(EINVAL, "nr_mode is {}, and that is no mode to bind a port", mode),
+    };
+    let none = |none, range| if none { 0..0 } else { range };
+    Ok(Selection {
+        tx: none(no_tx, tx),
+        rx: none(no_rx, rx),
+        exclusive,
+    })
+}
+
+/// That ring; ring 0 where only the other direction has so many.
+fn one(ring: u16, rings: u16) -> Range<u16> {
+    match rings {
+        0 => 0..0,
+        _ if ring < rings => ring..ring + 1,
+        _ => 0..1,
+    }
+}

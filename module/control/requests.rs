@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The smaller requests.
+
+use super::Context;
+use crate::{
+    abi::{
+        consts::*,
+        ext::NmreqWhy,
+        layout::Layout,
+        name::{is_vale, ValeName},
+        wire::*,
+    },
+    port::{self, Port, Want},
+    refusal::{refuse, Answer, Name},
+    ring::Shape,
+    sys::net::NetNs,
+};
+use kernel::prelude::*;
+
+/// The port that a REGISTER in mode ALL_NIC would bind; for the duration of the request.
+fn look_up(context: &Context<'_>, shape: Shape, mem_id: u16) -> Answer<KBox<dyn Port>> {
+    port::open(
+        context.world,
+        &Want {
+            name: context.name,
+            mode: NR_REG_ALL_NIC,
+            flags: 0,
+            shape,
+            mem_id,
+            extra_bufs: 0,
+        },
+    )
+}
+
+/// `NETMAP_REQ_PORT_INFO_GET`: what a port has, or what memory a region has (section 7.4).
+pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -> Answer {
+    if context.name.is_empty() {
+        let region = context.world.regions.find(req.nr_mem_id)?;
+        req.nr_memsize = region.layout()?.bytes();
+        req.nr_mem_id = region.id();
+        return Ok(());
+    }
+    let shape = Shape {
+        tx_rings: req.nr_tx_rings,
+        rx_rings: req.nr_rx_rings,
+        tx_slots: req.nr_tx_slots,
+        rx_slots: req.nr_rx_slots,
+    };
+    let port = look_up(context, shape, req.nr_mem_id)?;
+    let (shape, region) = (port.rings().shape(), port.rings().region());
+    *req = NmreqPortInfoGet {
+        nr_memsize: region.layout()?.bytes(),
+        nr_tx_slots: shape.tx_slots,
+        nr_rx_slots: shape.rx_slots,
+        nr_tx_rings: shape.tx_rings,
+        nr_rx_rings: shape.rx_rings,
+        nr_host_tx_rings: 0,
+        nr_host_rx_rings: 0,
+        nr_mem_id: region.id(),
+        pad: req.pad,
+    };
+    Ok(())
+}
+
+/// `NETMAP_REQ_POOLS_INFO_GET`: the pools of a port's region, made if need be (section 7.12).
+pub(super) fn pools_info_get(context: &Context<'_>, req: &mut NmreqPoolsInfo) -> Answer {
+    let none = Shape {
+        tx_rings: 0,
+        rx_rings: 0,
+        tx_slots: 0,
+        rx_slots: 0,
+    };
+    let port = look_up(context, none, req.nr_mem_id)?;
+    let region = port.rings().region();
+    let layout: Layout = region.make()?;
+    *req = NmreqPoolsInfo {
+        nr_memsize: layout.bytes(),
+        nr_mem_id: region.id(),
+        pad1: req.pad1,
+        nr_if_pool_offset: layout.ifs.offset,
+        nr_if_pool_objtotal: layout.ifs.count,
+        nr_if_pool_objsize: layout.ifs.size,
+        nr_ring_pool_offset: layout.rings.offset,
+        nr_ring_pool_objtotal: layout.rings.count,
+        nr_ring_pool_objsize: layout.rings.size,
+        nr_buf_pool_offset: layout.bufs.offset,
+        nr_buf_pool_objtotal: layout.bufs.count,
+        nr_buf_pool_objsize: layout.bufs.size,
+    };
+    Ok(())
+}
+
+/// `NETMAP_REQ_VALE_LIST`: numbers of a named port, or the next port of the list (section 7.7).
+pub(super) fn vale_list(
+    context: &Context<'_>,
+    req: &mut NmreqValeList,
+    name: &mut [u8; NETMAP_REQ_IFNAMSIZ],
+) -> Answer {
+    let (net, switches) = (NetNs::current()?, &context.world.switches);
+    if !context.name.is_empty() {
+        if !is_vale(context.name) {
+            refuse!(EINVAL, "{} is not the name of a switch port", Name(context.name));
+        }
+        let Some(vale) = ValeName::parse(context.name) else {
+            refuse!(ENOENT, "there is no switch {}", Name(context.name));
+        };
+        let (switch, port) = switches.number_of(&net, &vale)?;
+        req.nr_bridge_idx = switch;
+        req.nr_port_idx = port;
+        return Ok(());
+    }
+    let Some(listed) = switches.list_from(&net, req.nr_bridge_idx, req.nr_port_idx) else {
+        refuse!(ENOENT, "there are no more ports");
+    };
+    req.nr_bridge_idx = listed.switch;
+    req.nr_port_idx = listed.port;
+    *name = [0; NETMAP_REQ_IFNAMSIZ];
+    let mut at = 0;
+    // Both parts and the colon have 31 bytes at most.
+    listed.name(|part| {
+        if let Some(room) = name.get_mut(at..at + part.len()) {
+            room.copy_from_slice(part);
+            at += part.len();
+        }
+    });
+    Ok(())
+}
+
+/// `NETMAP_REQ_PORT_HDR_SET`: the length of the virtio-net header on a switch port (section 7.8).
+pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Answer {
+    if !matches!(req.nr_hdr_len, 0 | 10 | 12) {
+        refuse!(
+            EINVAL,
+            "a virtio-net header has 0, 10 or 12 bytes, not {}",
+            req.nr_hdr_len
+        );
+    }
+    let port = port::open_existing(context.world, context.name)?;
+    if !port.set_header(req.nr_hdr_len) {
+        refuse!(ENXIO, "{} is not a switch port", Name(context.name));
+    }
+    Ok(())
+}
+
+/// `NETMAP_REQ_PORT_HDR_GET`.
+pub(super) fn port_hdr_get(context: &Context<'_>, req: &mut NmreqPortHdr) -> Answer {
+    req.nr_hdr_len = port::open_existing(context.world, context.name)?.header();
+    Ok(())
+}
+
+/// `FERROMAP_REQ_WHY`: why the last request on this file was refused, in words.
+pub(super) fn why(context: &Context<'_>, req: &mut NmreqWhy) -> Answer {
+    *req = context.file.last_refusal();
+    Ok(())
+}

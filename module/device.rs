@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/dev/netmap`: the front door. It only routes.
+
+use crate::{
+    abi::{
+        consts::*,
+        ext::{NmreqWhy, WHY_TEXT},
+    },
+    binding::Binding,
+    control,
+    live::{self, Counted},
+    port::World,
+    refusal::{refuse, Answer, Name, Refusal, Sentence},
+    sys::{
+        file::{Device, Poll},
+        user,
+        vmalloc::HugeMem,
+    },
+};
+use kernel::{
+    bindings::POLLERR,
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    sync::{new_mutex, Arc, Mutex, SetOnce},
+};
+
+/// An open file of the device.
+#[pin_data]
+pub(crate) struct OpenFile {
+    /// Bound at most once in its life.
+    binding: SetOnce<Binding>,
+    world: Arc<World>,
+    /// The last refusal, for whoever asks why.
+    #[pin]
+    why: Mutex<Why>,
+    _live: Counted,
+}
+
+struct Why {
+    reqtype: u16,
+    errno: u32,
+    text: Sentence,
+}
+
+impl OpenFile {
+    pub(crate) fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    pub(crate) fn binding(&self) -> Option<&Binding> {
+        self.binding.as_ref()
+    }
+
+    /// Binds the file. Only called in a control request's turn, after a look at [`binding`](Self::binding).
+    pub(crate) fn bind(&self, binding: Binding) -> Answer {
+        if !self.binding.populate(binding) {
+            refuse!(EBUSY, "this file is already bound");
+        }
+        Ok(())
+    }
+
+    /// Keeps why a request was refused, and answers the errno.
+    pub(crate) fn remember(&self, reqtype: u16, refusal: Refusal) -> Error {
+        let errno = refusal.errno;
+        *self.why.lock() = Why {
+            reqtype,
+            errno: errno.to_errno().unsigned_abs(),
+            text: refusal.why,
+        };
+        errno
+    }
+
+    /// Why the last request was refused.
+    pub(crate) fn last_refusal(&self) -> NmreqWhy {
+        let why = self.why.lock();
+        let mut text = [0; WHY_TEXT];
+        let sentence = why.text.as_bytes();
+        text[..sentence.len()].copy_from_slice(sentence);
+        NmreqWhy {
+            reqtype: why.reqtype.into(),
+            errno: why.errno,
+            len: sentence.len() as u32,
+            text,
+        }
+    }
+
+    fn bound(&self) -> Result<&Binding> {
+        self.binding().ok_or(ENXIO)
+    }
+}
+
+impl Device for OpenFile {
+    type Context = Arc<World>;
+
+    fn open(world: &Arc<World>) -> Result<Pin<KBox<Self>>> {
+        let none = Why {
+            reqtype: 0,
+            errno: 0,
+            text: Sentence::EMPTY,
+        };
+        KBox::pin_init(
+            pin_init!(OpenFile {
+                binding: SetOnce::new(),
+                world: world.clone(),
+                why <- new_mutex!(none),
+                _live: Counted::new(live::Kind::File),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn release(self: Pin<KBox<Self>>) {
+        let world = self.world.clone();
+        let turn = world.turn.lock();
+        drop(self);
+        drop(turn);
+    }
+
+    fn ioctl(&self, cmd: u32, arg: u64) -> Result<isize> {
+        match cmd {
+            NIOCTXSYNC => self.bound()?.txsync(),
+            NIOCRXSYNC => self.bound()?.rxsync(),
+            NIOCCTRL | NIOCREGIF | NIOCGINFO | NIOCCONFIG if arg == 0 => return Err(EINVAL),
+            NIOCCTRL => control::ctrl(self, arg)?,
+            NIOCREGIF => control::legacy(self, control::Legacy::Bind, arg)?,
+            NIOCGINFO => control::legacy(self, control::Legacy::Info, arg)?,
+            NIOCCONFIG => {
+                // For extensions of the switch in other modules, of which there are none.
+                user::read_bytes(arg, &mut [0; 272])?;
+                return Err(EINVAL);
+            }
+            _ => return Err(EOPNOTSUPP),
+        }
+        Ok(0)
+    }
+
+    fn poll(&self, poll: Poll<'_>) -> u32 {
+        match self.binding() {
+            Some(binding) => binding.poll(&poll),
+            None => POLLERR,
+        }
+    }
+
+    fn memory(&self) -> Option<&HugeMem> {
+        Some(self.binding()?.mem().memory())
+    }
+
+    fn show(&self, out: &SeqFile) {
+        let Some(binding) = self.binding() else {
+            seq_print!(out, "netmap-port:\t(not bound)\n");
+            return;
+        };
+        let held = binding.held();
+        seq_print!(out, "netmap-port:\t{}\n", Name(binding.port().name()));
+        seq_print!(out, "netmap-region:\t{}\n", held.set().region().id());
+        for (number, ring) in held.selection().tx.clone().zip(held.tx()) {
+            ring.counters.each(|name, value| {
+                seq_print!(out, "netmap-tx{}-{}:\t{}\n", number, name, value)
+            });
+        }
+        for (number, ring) in held.selection().rx.clone().zip(held.rx()) {
+            ring.counters.each(|name, value| {
+                seq_print!(out, "netmap-rx{}-{}:\t{}\n", number, name, value)
+            });
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How many objects of each kind are alive: the module's own leak check.
+//!
+//! The counts are shown in debugfs, and unloading the module complains about any that is not zero.
+
+use core::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+use kernel::prelude::*;
+
+/// What is counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    File,
+    Binding,
+    Port,
+    Ring,
+    Switch,
+    Region,
+    Memory,
+}
+
+const NAMES: [&str; 7] = [
+    "files", "bindings", "ports", "rings", "switches", "regions", "memories",
+];
+static COUNTS: [AtomicIsize; NAMES.len()] = [const { AtomicIsize::new(0) }; NAMES.len()];
+
+/// One object. It is a field of what it counts.
+pub(crate) struct Counted(Kind);
+
+impl Counted {
+    pub(crate) fn new(kind: Kind) -> Self {
+        COUNTS[kind as usize].fetch_add(1, Relaxed);
+        Counted(kind)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        COUNTS[self.0 as usize].fetch_sub(1, Relaxed);
+    }
+}
+
+/// A line for each kind: its name and how many are alive.
+pub(crate) fn each(mut line: impl FnMut(&str, isize)) {
+    for (name, count) in NAMES.iter().zip(&COUNTS) {
+        line(name, count.load(Relaxed));
+    }
+}
+
+/// Says so, loudly, if anything is left. For the end of the module.
+pub(crate) fn complain() {
+    each(|name, count| {
+        if count != 0 {
+            pr_err!("BUG: {} {} left at unload\n", count, name);
+        }
+    });
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that programs map: regions, the pools in them, and lookup.
+//!
+//! A [`Region`] has an id and lives as long as somebody holds it; its memory ([`Mem`]) is made when it is
+//! first used. Programs map a `Mem` whole. Three kinds of objects lie in it: netmap_ifs, rings and
+//! buffers. Looking one up gives a view that copes with a program rewriting it at the same time
+//! ([`shared`]); this is one of the three borders where values are checked.
+
+#![allow(unsafe_code)]
+
+mod pool;
+mod region;
+mod shared;
+
+pub(crate) use region::{Kind, Region, RegionRef, Regions, Use};
+pub(crate) use shared::{Buf, Head, IfView, RingView};
+
+use crate::{
+    abi::{
+        consts::NETMAP_RESERVED_BUFS,
+        layout::Layout,
+        wire::{IfHeader, RingHeader},
+    },
+    live::{self, Counted},
+    sys::vmalloc::HugeMem,
+};
+use core::ptr::NonNull;
+use kernel::prelude::*;
+
+/// The memory of a region, and where its pools lie.
+///
+/// # Invariants
+///
+/// `memory` has exactly `layout.bytes()`.
+pub(crate) struct Mem {
+    memory: HugeMem,
+    layout: Layout,
+    _live: Counted,
+}
+
+impl Mem {
+    fn new(layout: Layout) -> Result<Self> {
+        let bytes = usize::try_from(layout.bytes()).map_err(|_| ENOMEM)?;
+        // INVARIANT: allocated with that size.
+        Ok(Mem {
+            memory: HugeMem::new(bytes)?,
+            layout,
+            _live: Counted::new(live::Kind::Memory),
+        })
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The memory itself, for mapping it.
+    pub(crate) fn memory(&self) -> &HugeMem {
+        &self.memory
+    }
+
+    /// The address of `bytes` bytes at `offset`, if they lie inside.
+    fn at(&self, offset: u64, bytes: usize) -> Option<NonNull<u8>> {
+        let start = usize::try_from(offset).ok()?;
+        if start.checked_add(bytes)? > self.memory.bytes() {
+            return None;
+        }
+        // SAFETY: inside the allocation, by the check above.
+        Some(unsafe { self.memory.base().add(start) })
+    }
+
+    /// The ring of `slots` slots in object `index` of the ring pool.
+    pub(crate) fn ring(&self, index: u32, slots: u32) -> Option<RingView<'_>> {
+        let pool = &self.layout.rings;
+        let bytes = RingHeader::bytes(slots);
+        if bytes > pool.size as usize {
+            return None;
+        }
+        let base = self.at(pool.object(index)?, bytes)?;
+        // INVARIANT: `bytes` covers header and slots and was found to lie inside; objects are aligned
+        // to 64 bytes, but fields are no wider than 8.
+        // SAFETY: as above; the memory lives as long as `self`.
+        Some(unsafe { RingView::new(base, slots) })
+    }
+
+    /// The netmap_if with `rings` entries in object `index` of its pool.
+    pub(crate) fn interface(&self, index: u32, rings: usize) -> Option<IfView<'_>> {
+        let pool = &self.layout.ifs;
+        let bytes = IfHeader::bytes(rings);
+        if bytes > pool.size as usize {
+            return None;
+        }
+        let base = self.at(pool.object(index)?, bytes)?;
+        // SAFETY: `bytes` covers header and entries and was found to lie inside; objects are aligned to
+        // 64 bytes; the memory lives as long as `self`.
+        Some(unsafe { IfView::new(base, rings) })
+    }
+
+    /// The buffer of that index, whoever has it; `None` if there is no such buffer.
+    #[inline]
+    pub(crate) fn buf(&self, index: u32) -> Option<Buf<'_>> {
+        let pool = &self.layout.bufs;
+        let offset = pool.object(index)?;
+        // SAFETY: an object of the pool lies inside the memory, by the invariant and the layout's
+        // arithmetic; objects are aligned to 64 bytes; the memory lives as long as `self`.
+        Some(unsafe {
+            Buf::new(
+                self.memory.base().add(offset as usize),
+                pool.size,
+            )
+        })
+    }
+
+    /// As [`buf`](Self::buf), for a buffer to write to: the reserved ones are nobody's.
+    #[inline]
+    pub(crate) fn own_buf(&self, index: u32) -> Option<Buf<'_>> {
+        if index < NETMAP_RESERVED_BUFS {
+            return None;
+        }
+        self.buf(index)
+    }
+
+    /// Bytes of a buffer.
+    #[inline]
+    pub(crate) fn buf_size(&self) -> u32 {
+        self.layout.bufs.size
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which objects of a pool are free. Pure: the map's storage is the caller's.
+
+use core::ops::DerefMut;
+
+/// A pool's free map over `count` objects, of which the first `reserved` are never handed out.
+///
+/// Bit `i` of the map is set while object `i` is free.
+pub(crate) struct FreeMap<S> {
+    words: S,
+    count: u32,
+    reserved: u32,
+    free: u32,
+    /// Where the next search starts: words before it have no free object.
+    hint: usize,
+}
+
+/// Words that a map of `count` objects needs.
+pub(crate) const fn words(count: u32) -> usize {
+    count.div_ceil(64) as usize
+}
+
+impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
+    /// A map with everything free but the reserved objects. `storage` must have [`words`] of `count`;
+    /// objects beyond it do not exist.
+    pub(crate) fn new(storage: S, count: u32, reserved: u32) -> Self {
+        let room = u32::try_from(storage.len().saturating_mul(64)).unwrap_or(u32::MAX);
+        let mut map = FreeMap {
+            words: storage,
+            count: count.min(room),
+            reserved,
+            free: 0,
+            hint: 0,
+        };
+        map.reset();
+        map
+    }
+
+    /// Everything is free again, whatever was handed out.
+    pub(crate) fn reset(&mut self) {
+        self.words.fill(0);
+        self.free = 0;
+        self.hint = 0;
+        for index in self.reserved..self.count {
+            self.words[index as usize / 64] |= 1 << (index % 64);
+            self.free += 1;
+        }
+    }
+
+    /// Objects left.
+    pub(crate) fn free(&self) -> u32 {
+        self.free
+    }
+
+    /// Takes the free object with the lowest index.
+    pub(crate) fn take(&mut self) -> Option<u32> {
+        let words = &mut self.words;
+        while let Some(word) = words.get_mut(self.hint) {
+            if *word != 0 {
+                let bit = word.trailing_zeros();
+                *word &= *word - 1;
+                self.free -= 1;
+                return Some(self.hint as u32 * 64 + bit);
+            }
+            self.hint += 1;
+        }
+        None
+    }
+
+    /// Gives an object back. False, and nothing done, for one that cannot have been handed out or that
+    /// is free already: programs can leave any index anywhere.
+    pub(crate) fn give(&mut self, index: u32) -> bool {
+        if index < self.reserved || index >= self.count {
+            return false;
+        }
+        let (at, bit) = (index as usize / 64, 1u64 << (index % 64));
+        let word = &mut self.words[at];
+        if *word & bit != 0 {
+            return false;
+        }
+        *word |= bit;
+        self.free += 1;
+        self.hint = self.hint.min(at);
+        true
+    }
+}

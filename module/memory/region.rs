@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Regions: memory with an id, and who has which object of it.
+
+use super::{
+    pool::{words, FreeMap},
+    IfView, Mem,
+};
+use crate::{
+    abi::{
+        consts::{GLOBAL_MEM_ID, NETMAP_RESERVED_BUFS},
+        layout::{
+            Layout, PoolLimits, PoolRequest, PortNeeds, BUF_LIMITS, IF_LIMITS, PRIV_IF_LIMITS,
+            RING_LIMITS,
+        },
+    },
+    live::{self, Counted},
+    params,
+    refusal::{refuse, Answer},
+    sys::param::Param,
+};
+use kernel::{
+    prelude::*,
+    sync::{new_mutex, Arc, Mutex},
+};
+
+/// Where a region's sizes come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The region with id 1: the module's parameters, read anew whenever nobody uses it.
+    Global,
+    /// A region for one port, at least as large as the `priv_*` parameters say.
+    Private(PortNeeds),
+}
+
+/// A pool's parameters: their names, for telling people, and their values now.
+struct Knobs {
+    what: &'static str,
+    size: (&'static str, &'static Param),
+    count: (&'static str, &'static Param),
+    limits: PoolLimits,
+}
+
+/// What the parameters of the three pools ask for, at least `floor`, within their limits.
+fn ask(knobs: &[Knobs; 3], floor: &[PoolRequest; 3]) -> Answer<Layout> {
+    let mut want = *floor;
+    for (knob, want) in knobs.iter().zip(&mut want) {
+        let value = |param: &Param| u32::try_from(param.get()).unwrap_or(0);
+        want.size = want.size.max(value(knob.size.1));
+        want.count = want.count.max(value(knob.count.1));
+        if !knob.limits.allow(*want) {
+            refuse!(
+                EINVAL,
+                "{} {} of {} bytes: parameters {} and {} must come to {}..{} and {}..{}",
+                want.count,
+                knob.what,
+                want.size,
+                knob.count.0,
+                knob.size.0,
+                knob.limits.count.0,
+                knob.limits.count.1,
+                knob.limits.size.0,
+                knob.limits.size.1
+            );
+        }
+    }
+    match Layout::new(want[0], want[1], want[2]) {
+        Some(layout) => Ok(layout),
+        None => refuse!(
+            EINVAL,
+            "no whole number of objects of {}, {} or {} bytes fills pages within 4 MiB",
+            want[0].size,
+            want[1].size,
+            want[2].size
+        ),
+    }
+}
+
+macro_rules! knobs {
+    ($what:literal, $size:ident, $count:ident, $limits:expr) => {
+        Knobs {
+            what: $what,
+            size: (stringify!($size), &params::$size),
+            count: (stringify!($count), &params::$count),
+            limits: $limits,
+        }
+    };
+}
+
+static GLOBAL_KNOBS: [Knobs; 3] = [
+    knobs!("netmap_ifs", if_size, if_num, IF_LIMITS),
+    knobs!("rings", ring_size, ring_num, RING_LIMITS),
+    knobs!("buffers", buf_size, buf_num, BUF_LIMITS),
+];
+static PRIVATE_KNOBS: [Knobs; 3] = [
+    knobs!("netmap_ifs", priv_if_size, priv_if_num, PRIV_IF_LIMITS),
+    knobs!("rings", priv_ring_size, priv_ring_num, RING_LIMITS),
+    knobs!("buffers", priv_buf_size, priv_buf_num, BUF_LIMITS),
+];
+
+impl Kind {
+    /// The layout that this kind of region would have if it were made now.
+    fn layout(&self) -> Answer<Layout> {
+        match self {
+            Kind::Global => ask(&GLOBAL_KNOBS, &[PoolRequest { size: 0, count: 0 }; 3]),
+            Kind::Private(needs) => match needs.pools() {
+                Some(floor) => ask(&PRIVATE_KNOBS, &floor),
+                None => refuse!(ENOMEM, "the rings need more buffers than a region can have"),
+            },
+        }
+    }
+}
+
+/// A region: an id, and memory once it is used.
+#[pin_data]
+pub(crate) struct Region {
+    id: u16,
+    kind: Kind,
+    #[pin]
+    inner: Mutex<Inner>,
+    _live: Counted,
+}
+
+struct Inner {
+    made: Option<Made>,
+    /// Who uses the objects now: bindings.
+    users: u32,
+}
+
+/// Memory, and which of its objects are free.
+struct Made {
+    mem: Arc<Mem>,
+    /// The layout that was asked for; a global region short of memory is smaller.
+    asked: Layout,
+    ifs: FreeMap<KVVec<u64>>,
+    rings: FreeMap<KVVec<u64>>,
+    bufs: FreeMap<KVVec<u64>>,
+}
+
+impl Made {
+    fn new(asked: Layout, kind: Kind) -> Answer<Self> {
+        let mut layout = asked;
+        let mem = loop {
+            match Mem::new(layout) {
+                Ok(mem) => break mem,
+                // The global region is large so that everybody fits; half of it still serves.
+                Err(_) if kind == Kind::Global && layout.bufs.count >= asked.bufs.count / 8 => {
+                    let request = |size, count| PoolRequest { size, count };
+                    let smaller = Layout::new(
+                        request(layout.ifs.size, layout.ifs.count),
+                        request(layout.rings.size, layout.rings.count),
+                        request(layout.bufs.size, layout.bufs.count / 2),
+                    );
+                    match smaller {
+                        Some(smaller) => layout = smaller,
+                        None => refuse!(ENOMEM, "no memory for a region"),
+                    }
+                }
+                Err(_) => refuse!(
+                    ENOMEM,
+                    "no memory for a region of {} KiB ({} buffers of {} bytes): lower {}",
+                    asked.bytes() / 1024,
+                    asked.bufs.count,
+                    asked.bufs.size,
+                    match kind {
+                        Kind::Global => "parameter buf_num",
+                        Kind::Private(_) => "the port's rings, slots or extra buffers",
+                    }
+                ),
+            }
+        };
+        let map = |count: u32, reserved| -> Answer<_> {
+            Ok(FreeMap::new(
+                KVVec::from_elem(0, words(count), GFP_KERNEL)?,
+                count,
+                reserved,
+            ))
+        };
+        Ok(Made {
+            ifs: map(layout.ifs.count, 0)?,
+            rings: map(layout.rings.count, 0)?,
+            bufs: map(layout.bufs.count, NETMAP_RESERVED_BUFS)?,
+            mem: Arc::new(mem, GFP_KERNEL)?,
+            asked,
+        })
+    }
+
+    /// Everything is free again.
+    fn reset(&mut self) {
+        self.ifs.reset();
+        self.rings.reset();
+        self.bufs.reset();
+    }
+}
+
+impl Region {
+    fn new(id: u16, kind: Kind) -> Answer<Arc<Self>> {
+        Ok(Arc::pin_init(
+            pin_init!(Region {
+                id,
+                kind,
+                inner <- new_mutex!(Inner { made: None, users: 0 }),
+                _live: Counted::new(live::Kind::Region),
+            }),
+            GFP_KERNEL,
+        )?)
+    }
+
+    pub(crate) fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// Whether the region belongs to one port.
+    pub(crate) fn is_private(&self) -> bool {
+        self.kind != Kind::Global
+    }
+
+    /// The layout as it is, or as it would be if somebody used the region now.
+    pub(crate) fn layout(&self) -> Answer<Layout> {
+        let inner = self.inner.lock();
+        match &inner.made {
+            Some(made) if inner.users > 0 || self.is_private() => Ok(*made.mem.layout()),
+            Some(made) if self.kind.layout()? == made.asked => Ok(*made.mem.layout()),
+            _ => self.kind.layout(),
+        }
+    }
+
+    /// Makes the memory if there is none yet. Nobody uses it by that.
+    pub(crate) fn make(&self) -> Answer<Layout> {
+        Ok(*self.made(&mut self.inner.lock())?.mem.layout())
+    }
+
+    /// The memory, made now if need be. While nobody uses it, changed parameters make it anew: programs
+    /// that still map the old memory keep it.
+    fn made<'i>(&self, inner: &'i mut Inner) -> Answer<&'i mut Made> {
+        let stale = match &inner.made {
+            Some(made) => !self.is_private() && inner.users == 0 && self.kind.layout()? != made.asked,
+            None => true,
+        };
+        if stale {
+            let layout = self.kind.layout()?;
+            inner.made = None;
+            let made = Made::new(layout, self.kind)?;
+            if !self.is_private() {
+                tell(made.mem.layout());
+            }
+            inner.made = Some(made);
+        }
+        inner.made.as_mut().ok_or_else(|| ENOMEM.into())
+    }
+
+    /// Begins a use of the region's objects.
+    pub(crate) fn enter(self: &Arc<Self>) -> Answer<Use> {
+        let mut inner = self.inner.lock();
+        let mem = self.made(&mut inner)?.mem.clone();
+        inner.users += 1;
+        drop(inner);
+        Ok(Use {
+            region: self.clone(),
+            mem,
+        })
+    }
+}
+
+/// Shows the global region's actual sizes where people look for them.
+fn tell(layout: &Layout) {
+    let show = |param: &Param, value: u32| param.set(value.try_into().unwrap_or(i32::MAX));
+    show(&params::if_curr_size, layout.ifs.size);
+    show(&params::if_curr_num, layout.ifs.count);
+    show(&params::ring_curr_size, layout.rings.size);
+    show(&params::ring_curr_num, layout.rings.count);
+    show(&params::buf_curr_size, layout.bufs.size);
+    show(&params::buf_curr_num, layout.bufs.count);
+}
+
+/// A binding's use of a region: objects can be taken while it lasts. When the last use ends, whatever
+/// programs did with the indexes, everything is free again.
+pub(crate) struct Use {
+    region: Arc<Region>,
+    mem: Arc<Mem>,
+}
+
+impl Use {
+    pub(crate) fn mem(&self) -> &Arc<Mem> {
+        &self.mem
+    }
+
+    pub(crate) fn region(&self) -> &Arc<Region> {
+        &self.region
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Made) -> T) -> Option<T> {
+        self.region.inner.lock().made.as_mut().map(f)
+    }
+
+    /// Takes a netmap_if with room for `rings` entries.
+    pub(crate) fn take_if(&self, rings: usize) -> Answer<(u32, IfView<'_>)> {
+        let taken = self.with(|made| made.ifs.take()).flatten();
+        let Some(index) = taken else {
+            refuse!(
+                ENOMEM,
+                "all {} netmap_ifs of region {} are in use: raise parameter {}if_num",
+                self.mem.layout().ifs.count,
+                self.region.id,
+                self.prefix()
+            );
+        };
+        match self.mem.interface(index, rings) {
+            Some(view) => Ok((index, view)),
+            None => {
+                self.give_if(index);
+                refuse!(
+                    ENOMEM,
+                    "{} rings do not fit a netmap_if of {} bytes: raise parameter {}if_size",
+                    rings,
+                    self.mem.layout().ifs.size,
+                    self.prefix()
+                )
+            }
+        }
+    }
+
+    pub(crate) fn give_if(&self, index: u32) {
+        self.with(|made| made.ifs.give(index));
+    }
+
+    /// Takes a ring with room for `slots` slots.
+    pub(crate) fn take_ring(&self, slots: u32) -> Answer<u32> {
+        let taken = self.with(|made| made.rings.take()).flatten();
+        let Some(index) = taken else {
+            refuse!(
+                ENOMEM,
+                "all {} rings of region {} are in use: raise parameter {}ring_num",
+                self.mem.layout().rings.count,
+                self.region.id,
+                self.prefix()
+            );
+        };
+        if self.mem.ring(index, slots).is_none() {
+            self.give_ring(index);
+            refuse!(
+                ENOMEM,
+                "{} slots do not fit a ring of {} bytes: raise parameter {}ring_size",
+                slots,
+                self.mem.layout().rings.size,
+                self.prefix()
+            );
+        }
+        Ok(index)
+    }
+
+    pub(crate) fn give_ring(&self, index: u32) {
+        self.with(|made| made.rings.give(index));
+    }
+
+    /// Takes `count` buffers and hands each to `f`; all or none.
+    pub(crate) fn take_bufs(&self, count: u32, mut f: impl FnMut(u32)) -> Answer {
+        let enough = self.with(|made| {
+            let enough = made.bufs.free() >= count;
+            if enough {
+                (0..count).filter_map(|_| made.bufs.take()).for_each(&mut f);
+            }
+            (enough, made.bufs.free())
+        });
+        match enough {
+            Some((true, _)) => Ok(()),
+            other => refuse!(
+                ENOMEM,
+                "{} buffers wanted, {} of {} left in region {}: raise parameter {}buf_num",
+                count,
+                other.map_or(0, |(_, free)| free),
+                self.mem.layout().bufs.count,
+                self.region.id,
+                self.prefix()
+            ),
+        }
+    }
+
+    /// Takes one buffer, if there is one.
+    pub(crate) fn take_buf(&self) -> Option<u32> {
+        self.with(|made| made.bufs.take()).flatten()
+    }
+
+    /// Gives a buffer back. False for an index that cannot be given back: programs put any number into
+    /// slots and lists.
+    pub(crate) fn give_buf(&self, index: u32) -> bool {
+        self.with(|made| made.bufs.give(index)).unwrap_or(false)
+    }
+
+    /// What the parameters of this region's kind are called.
+    fn prefix(&self) -> &'static str {
+        if self.region.is_private() {
+            "priv_"
+        } else {
+            ""
+        }
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        let mut inner = self.region.inner.lock();
+        inner.users -= 1;
+        if inner.users == 0 {
+            if let Some(made) = &mut inner.made {
+                made.reset();
+            }
+        }
+    }
+}
+
+/// All regions, by id.
+#[pin_data]
+pub(crate) struct Regions {
+    #[pin]
+    list: Mutex<List>,
+}
+
+struct List {
+    entries: KVec<Entry>,
+    /// The id given last.
+    last: u16,
+}
+
+struct Entry {
+    region: Arc<Region>,
+    /// How many [`RegionRef`]s there are.
+    holders: usize,
+}
+
+impl Regions {
+    /// The list with the global region in it.
+    pub(crate) fn new() -> Answer<Arc<Self>> {
+        let mut entries = KVec::new();
+        entries.push(
+            Entry {
+                region: Region::new(GLOBAL_MEM_ID, Kind::Global)?,
+                holders: 1,
+            },
+            GFP_KERNEL,
+        )?;
+        let list = List {
+            entries,
+            last: GLOBAL_MEM_ID,
+        };
+        Ok(Arc::pin_init(
+            pin_init!(Regions { list <- new_mutex!(list) }),
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// The region with that id; 0 means the global one.
+    pub(crate) fn find(self: &Arc<Self>, id: u16) -> Answer<RegionRef> {
+        let id = if id == 0 { GLOBAL_MEM_ID } else { id };
+        let mut list = self.list.lock();
+        let Some(entry) = list.entries.iter_mut().find(|e| e.region.id == id) else {
+            refuse!(EINVAL, "there is no memory region {}", id);
+        };
+        entry.holders += 1;
+        Ok(RegionRef {
+            regions: self.clone(),
+            region: entry.region.clone(),
+        })
+    }
+
+    /// A new region under the next free id.
+    pub(crate) fn create(self: &Arc<Self>, kind: Kind) -> Answer<RegionRef> {
+        let mut list = self.list.lock();
+        let mut id = list.last;
+        loop {
+            id = id.wrapping_add(1);
+            if id == list.last {
+                refuse!(ENOMEM, "all 65535 memory regions are in use");
+            }
+            if id != 0 && !list.entries.iter().any(|e| e.region.id == id) {
+                break;
+            }
+        }
+        let region = Region::new(id, kind)?;
+        // Sizes that cannot be had are refused now, not when the port is already half made.
+        region.layout()?;
+        list.entries.push(
+            Entry {
+                region: region.clone(),
+                holders: 1,
+            },
+            GFP_KERNEL,
+        )?;
+        list.last = id;
+        Ok(RegionRef {
+            regions: self.clone(),
+            region,
+        })
+    }
+}
+
+/// Keeps a region findable by its id. The last one to go takes the region off the list.
+pub(crate) struct RegionRef {
+    regions: Arc<Regions>,
+    region: Arc<Region>,
+}
+
+impl core::ops::Deref for RegionRef {
+    type Target = Arc<Region>;
+
+    fn deref(&self) -> &Arc<Region> {
+        &self.region
+    }
+}
+
+impl Drop for RegionRef {
+    fn drop(&mut self) {
+        let mut list = self.regions.list.lock();
+        let at = list
+            .entries
+            .iter()
+            .position(|e| e.region.id == self.region.id);
+        let Some(at) = at else { return };
+        list.entries[at].holders -= 1;
+        let gone = if list.entries[at].holders == 0 {
+            list.entries.remove(at).ok()
+        } else {
+            None
+        };
+        // The memory goes without the list being locked: it may take a while.
+        drop(list);
+        drop(gone);
+    }
+}

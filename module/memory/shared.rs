@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Views of memory that programs may rewrite at any instant.
+//!
+//! Such memory is never behind a Rust reference. A view fetches each field once, into a private copy, with
+//! a volatile or atomic load; who calls checks the copy and uses nothing else. Views are made by
+//! [`Mem`](super::Mem) only, for objects that lie wholly inside it, and borrow it.
+
+use crate::{
+    abi::{
+        consts::IFNAMSIZ,
+        cursor::Claimed,
+        wire::{IfHeader, RingHeader, Slot},
+    },
+    sys::user,
+};
+use core::{
+    marker::PhantomData,
+    mem::offset_of,
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, Ordering::*},
+};
+use kernel::prelude::Result;
+
+/// The ring at an offset of a region.
+///
+/// # Invariants
+///
+/// `base` is aligned for [`RingHeader`], and a header and `slots` slots behind it are valid, for as long
+/// as the region's memory is.
+#[derive(Clone, Copy)]
+pub(crate) struct RingView<'m> {
+    base: NonNull<u8>,
+    slots: u32,
+    _mem: PhantomData<&'m ()>,
+}
+
+impl<'m> RingView<'m> {
+    /// # Safety
+    ///
+    /// The invariants of the type must hold for `'m`.
+    pub(super) unsafe fn new(base: NonNull<u8>, slots: u32) -> Self {
+        RingView {
+            base,
+            slots,
+            _mem: PhantomData,
+        }
+    }
+
+    /// Field at `offset` of the header.
+    #[inline]
+    fn field<T>(&self, offset: usize) -> *mut T {
+        // SAFETY: offsets are those of header fields, which lie inside the ring.
+        unsafe { self.base.as_ptr().add(offset).cast() }
+    }
+
+    #[inline]
+    fn index(&self, offset: usize) -> &AtomicU32 {
+        // SAFETY: the field is an aligned u32 inside the ring; atomics allow others to write to it.
+        unsafe { AtomicU32::from_ptr(self.field(offset)) }
+    }
+
+    /// Writes everything that a fresh ring has in its header.
+    pub(crate) fn init(&self, header: RingHeader) {
+        // SAFETY: the header lies inside the ring and is aligned.
+        unsafe { self.field::<RingHeader>(0).write_volatile(header) }
+    }
+
+    /// What the program says about `head` and `cur`, each fetched once. `head` is loaded with Acquire: it
+    /// pairs with the Release store by which the program handed its slots over.
+    #[inline]
+    pub(crate) fn claimed(&self) -> Claimed {
+        Claimed {
+            cur: self.index(offset_of!(RingHeader, cur)).load(Relaxed),
+            head: self.index(offset_of!(RingHeader, head)).load(Acquire),
+        }
+    }
+
+    /// What the ring says about `tail`. The program may have written anything there.
+    pub(crate) fn tail(&self) -> u32 {
+        self.index(offset_of!(RingHeader, tail)).load(Relaxed)
+    }
+
+    /// Tells the program how far it may go. Release: the slots before `tail` are written. Pairs with the
+    /// Acquire load of `tail` in the program.
+    #[inline]
+    pub(crate) fn set_tail(&self, tail: u32) {
+        self.index(offset_of!(RingHeader, tail)).store(tail, Release);
+    }
+
+    /// Puts all three indexes to the kernel's own values.
+    pub(crate) fn reset_indexes(&self, head: u32, tail: u32) {
+        self.index(offset_of!(RingHeader, head)).store(head, Relaxed);
+        self.index(offset_of!(RingHeader, cur)).store(head, Relaxed);
+        self.set_tail(tail);
+    }
+
+    /// `NR_*` flags of the ring.
+    #[inline]
+    pub(crate) fn flags(&self) -> u32 {
+        self.index(offset_of!(RingHeader, flags)).load(Relaxed)
+    }
+
+    /// When the last receive sync was.
+    pub(crate) fn set_timestamp(&self, (sec, usec): (i64, i64)) {
+        // SAFETY: both fields lie inside the header and are aligned.
+        unsafe {
+            self.field::<i64>(offset_of!(RingHeader, ts_sec)).write_volatile(sec);
+            self.field::<i64>(offset_of!(RingHeader, ts_usec)).write_volatile(usec);
+        }
+    }
+
+    /// Slot `index`, which wraps at the ring's size so that any number is safe.
+    #[inline]
+    fn slot_ptr(&self, index: u32) -> *mut u64 {
+        let index = if index < self.slots { index } else { 0 };
+        self.field(RingHeader::SLOTS + index as usize * size_of::<Slot>())
+    }
+
+    /// A private copy of a slot, every field fetched once.
+    #[inline]
+    pub(crate) fn slot(&self, index: u32) -> Slot {
+        let ptr = self.slot_ptr(index);
+        // SAFETY: a slot is two aligned u64 inside the ring: index, length and flags; then the pointer.
+        let (low, ptr) = unsafe { (ptr.read_volatile(), ptr.add(1).read_volatile()) };
+        Slot {
+            buf_idx: low as u32,
+            len: (low >> 32) as u16,
+            flags: (low >> 48) as u16,
+            ptr,
+        }
+    }
+
+    /// The buffer index of a slot, fetched once.
+    #[inline]
+    pub(crate) fn slot_buf(&self, index: u32) -> u32 {
+        // SAFETY: the index is the first u32 of the slot.
+        unsafe { self.slot_ptr(index).cast::<u32>().read_volatile() }
+    }
+
+    /// Writes a whole slot.
+    pub(crate) fn set_slot(&self, index: u32, slot: Slot) {
+        // SAFETY: the slot lies inside the ring and is aligned.
+        unsafe { self.slot_ptr(index).cast::<Slot>().write_volatile(slot) }
+    }
+
+    /// Writes length and flags of a slot and leaves its buffer and its pointer alone.
+    #[inline]
+    pub(crate) fn set_slot_len_flags(&self, index: u32, len: u16, flags: u16) {
+        // SAFETY: length and flags are the second u32 of the slot.
+        unsafe {
+            self.slot_ptr(index)
+                .cast::<u32>()
+                .add(1)
+                .write_volatile(u32::from(len) | u32::from(flags) << 16)
+        }
+    }
+
+    /// Slots of the ring.
+    #[inline]
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+}
+
+/// The netmap_if at an offset of a region.
+///
+/// # Invariants
+///
+/// `base` is aligned for u64; a header and `rings` entries of `ring_ofs` behind it are valid, for as long
+/// as the region's memory is.
+#[derive(Clone, Copy)]
+pub(crate) struct IfView<'m> {
+    base: NonNull<u8>,
+    rings: usize,
+    _mem: PhantomData<&'m ()>,
+}
+
+impl<'m> IfView<'m> {
+    /// # Safety
+    ///
+    /// The invariants of the type must hold for `'m`.
+    pub(super) unsafe fn new(base: NonNull<u8>, rings: usize) -> Self {
+        IfView {
+            base,
+            rings,
+            _mem: PhantomData,
+        }
+    }
+
+    /// Writes the header, and clears every entry of `ring_ofs`.
+    pub(crate) fn init(&self, name: &[u8], header: IfHeader) {
+        let mut header = header;
+        let len = name.len().min(IFNAMSIZ - 1);
+        header.ni_name = [0; IFNAMSIZ];
+        header.ni_name[..len].copy_from_slice(&name[..len]);
+        // SAFETY: the header lies inside the object and is aligned.
+        unsafe { self.base.as_ptr().cast::<IfHeader>().write_volatile(header) };
+        for i in 0..self.rings {
+            self.set_ring_ofs(i, 0);
+        }
+    }
+
+    /// Entry `i` of `ring_ofs`; an entry that does not exist is passed over.
+    pub(crate) fn set_ring_ofs(&self, i: usize, ofs: i64) {
+        if i < self.rings {
+            // SAFETY: the entry lies inside the object and is aligned.
+            unsafe {
+                self.base
+                    .as_ptr()
+                    .add(IfHeader::RING_OFS + i * size_of::<i64>())
+                    .cast::<i64>()
+                    .write_volatile(ofs)
+            }
+        }
+    }
+
+    fn bufs_head_cell(&self) -> *mut u32 {
+        // SAFETY: the field lies inside the header.
+        unsafe { self.base.as_ptr().add(offset_of!(IfHeader, ni_bufs_head)).cast() }
+    }
+
+    /// First of the extra buffers, as the program left it.
+    pub(crate) fn bufs_head(&self) -> u32 {
+        // SAFETY: as in `bufs_head_cell`; aligned.
+        unsafe { self.bufs_head_cell().read_volatile() }
+    }
+
+    /// Sets the first of the extra buffers.
+    pub(crate) fn set_bufs_head(&self, index: u32) {
+        // SAFETY: as in `bufs_head_cell`; aligned.
+        unsafe { self.bufs_head_cell().write_volatile(index) }
+    }
+}
+
+/// A packet buffer of a region.
+///
+/// # Invariants
+///
+/// `base` is aligned to [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN) and `size` bytes from there are
+/// valid, for as long as the region's memory is.
+#[derive(Clone, Copy)]
+pub(crate) struct Buf<'m> {
+    base: NonNull<u8>,
+    size: u32,
+    _mem: PhantomData<&'m ()>,
+}
+
+/// The first 16 bytes of something, as two words in host order.
+pub(crate) type Head = [u64; 2];
+
+impl<'m> Buf<'m> {
+    /// # Safety
+    ///
+    /// The invariants of the type must hold for `'m`.
+    #[inline]
+    pub(super) unsafe fn new(base: NonNull<u8>, size: u32) -> Self {
+        Buf {
+            base,
+            size,
+            _mem: PhantomData,
+        }
+    }
+
+    /// The first word of the buffer, where a chain of extra buffers keeps its links.
+    pub(crate) fn link(&self) -> u32 {
+        // SAFETY: buffers have at least 64 bytes and are aligned.
+        unsafe { self.base.as_ptr().cast::<u32>().read_volatile() }
+    }
+
+    /// Sets the first word of the buffer.
+    pub(crate) fn set_link(&self, next: u32) {
+        // SAFETY: as above.
+        unsafe { self.base.as_ptr().cast::<u32>().write_volatile(next) }
+    }
+
+    /// A private copy of the 16 bytes at `at`, each fetched once; what lies past the end of the buffer
+    /// reads as zero.
+    #[inline]
+    pub(crate) fn head(&self, at: u32) -> Head {
+        if at == 0 {
+            let words = self.base.as_ptr().cast::<u64>();
+            // SAFETY: buffers have at least 64 bytes and are aligned.
+            return unsafe { [words.read_volatile(), words.add(1).read_volatile()] };
+        }
+        let mut bytes = [0u8; 16];
+        for (i, byte) in (at..self.size).zip(&mut bytes) {
+            // SAFETY: `i` is below the size.
+            *byte = unsafe { self.base.as_ptr().add(i as usize).read_volatile() };
+        }
+        let (low, high) = bytes.split_at(8);
+        [low, high].map(|half| half.iter().rev().fold(0, |word, &b| word << 8 | u64::from(b)))
+    }
+
+    /// Copies `len` bytes at `from` of this buffer to `to` of another. What does not fit is left out:
+    /// neither buffer is ever passed.
+    #[inline]
+    pub(crate) fn copy_to(&self, from: u32, other: &Buf<'_>, to: u32, len: u32) {
+        let len = len
+            .min(self.size.saturating_sub(from))
+            .min(other.size.saturating_sub(to));
+        // SAFETY: both ranges lie inside their buffers by the line above (with `len` 0 nothing is
+        // touched). A program may be writing to either; what is read goes nowhere but to the other buffer,
+        // so a torn word is that program's own loss.
+        unsafe {
+            copy(
+                self.base.as_ptr().add(from.min(self.size) as usize),
+                other.base.as_ptr().add(to.min(other.size) as usize),
+                len as usize,
+            )
+        }
+    }
+
+    /// Writes zeros.
+    pub(crate) fn zero(&self, at: u32, len: u32) {
+        for i in at..at.saturating_add(len).min(self.size) {
+            // SAFETY: `i` is below the size.
+            unsafe { self.base.as_ptr().add(i as usize).write_volatile(0) };
+        }
+    }
+
+    /// Fills the buffer from `at` on with `len` bytes of the calling process, without sleeping. Fails
+    /// where the process cannot read them, and where they do not fit.
+    pub(crate) fn fill_from_user(&self, at: u32, addr: u64, len: u32) -> Result {
+        if at > self.size || len > self.size - at {
+            return Err(kernel::error::code::EINVAL);
+        }
+        // SAFETY: the range lies inside the buffer by the check above.
+        unsafe { user::read_atomic_to(self.base.as_ptr().add(at as usize), addr, len as usize) }
+    }
+}
+
+/// Copies bytes that others may be writing, in words as wide as they come: packets are short and not
+/// worth the start of a string instruction.
+///
+/// # Safety
+///
+/// `from` must be valid for reading and `to` for writing `len` bytes, for all but this copy's own purposes
+/// of data races: the bytes may change during it.
+#[inline]
+unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    let mut at = 0;
+    // SAFETY: each access is within `len`, by the bounds of the loops.
+    unsafe {
+        while len - at >= 32 {
+            let (f, t) = (from.add(at).cast::<[u64; 4]>(), to.add(at).cast::<[u64; 4]>());
+            t.write_unaligned(f.read_unaligned());
+            at += 32;
+        }
+        while len - at >= 8 {
+            let (f, t) = (from.add(at).cast::<u64>(), to.add(at).cast::<u64>());
+            t.write_unaligned(f.read_unaligned());
+            at += 8;
+        }
+        if len - at >= 4 {
+            let (f, t) = (from.add(at).cast::<u32>(), to.add(at).cast::<u32>());
+            t.write_unaligned(f.read_unaligned());
+            at += 4;
+        }
+        while at < len {
+            to.add(at).write_volatile(from.add(at).read_volatile());
+            at += 1;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ferromap: the netmap API for Linux, in Rust.
+//!
+//! The tour, in the order in which a program meets the rooms:
+//!
+//! 1. It opens `/dev/netmap`: [`device`], over the character device in [`sys::file`].
+//! 2. It binds the file to a port with `NIOCCTRL` and REGISTER: [`control`] checks the request,
+//!    [`port`] finds or makes the port, and [`binding`] is what the file holds from then on.
+//! 3. It maps the port's memory: [`memory`] has the regions and the pools in them.
+//! 4. It fills slots and calls `NIOCTXSYNC`, `NIOCRXSYNC` or `poll`: [`ring`] checks what it wrote, the
+//!    port moves the frames, and a port of a switch forwards them: [`vale`].
+//! 5. It closes the file: everything is a value, and dropping it undoes it.
+//!
+//! A room uses only the rooms below it: device, control, binding, port, vale, ring, memory, sys; [`abi`]
+//! is what programs see of all this. Only `sys` and `memory` may say `unsafe`.
+
+#![deny(unsafe_code)]
+
+#[path = "../abi/src/abi.rs"]
+pub mod abi;
+
+mod binding;
+mod control;
+mod device;
+mod live;
+mod memory;
+mod params;
+mod port;
+mod refusal;
+mod ring;
+mod sys;
+mod vale;
+mod watch;
+
+use kernel::prelude::*;
+
+module! {
+    type: Netmap,
+    name: "netmap",
+    authors: ["The Ferromap founders"],
+    description: "Ferromap: the netmap API in Rust",
+    license: "GPL",
+    // Opening the node loads the module. 240 to 254 are for local use (Documentation/admin-guide/devices.txt).
+    alias: ["devname:netmap", "char-major-10-249"],
+}
+
+/// The misc minor of the second alias above.
+const MINOR: i32 = 249;
+
+/// The module, loaded. Fields go in this order.
+struct Netmap {
+    _device: Pin<KBox<sys::file::Registration<device::OpenFile>>>,
+    _watch: Pin<KBox<watch::Watch>>,
+    _last: Last,
+}
+
+impl kernel::Module for Netmap {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let world = port::World::new()?;
+        Ok(Netmap {
+            _watch: KBox::try_pin_init(watch::Watch::new(world.clone()), GFP_KERNEL)?,
+            _device: KBox::try_pin_init(
+                sys::file::Registration::new(c"netmap", MINOR, world),
+                GFP_KERNEL,
+            )?,
+            _last: Last,
+        })
+    }
+}
+
+/// Looks whether everything is gone when everything should be.
+struct Last;
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        live::complain();
+    }
+}

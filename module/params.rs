@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The module's parameters, with netmap's names and defaults (section 3.7 of the interface).
+//!
+//! Writing one never fails; its range is checked when a region is next set up.
+
+crate::sys::param::params! {
+    if_size = 1024, WRITABLE, "Bytes of a netmap_if in the global region";
+    if_num = 100, WRITABLE, "Number of netmap_ifs in the global region";
+    ring_size = 36864, WRITABLE, "Bytes of a ring in the global region";
+    ring_num = 200, WRITABLE, "Number of rings in the global region";
+    buf_size = 2048, WRITABLE, "Bytes of a packet buffer in the global region";
+    buf_num = 163840, WRITABLE, "Number of packet buffers in the global region";
+
+    if_curr_size = 0, READABLE, "Bytes of a netmap_if in the global region, as it is";
+    if_curr_num = 0, READABLE, "Number of netmap_ifs in the global region, as it is";
+    ring_curr_size = 0, READABLE, "Bytes of a ring in the global region, as it is";
+    ring_curr_num = 0, READABLE, "Number of rings in the global region, as it is";
+    buf_curr_size = 0, READABLE, "Bytes of a packet buffer in the global region, as it is";
+    buf_curr_num = 0, READABLE, "Number of packet buffers in the global region, as it is";
+
+    priv_if_size = 1024, WRITABLE, "Least bytes of a netmap_if in a private region";
+    priv_if_num = 2, WRITABLE, "Least number of netmap_ifs in a private region";
+    priv_ring_size = 20480, WRITABLE, "Least bytes of a ring in a private region";
+    priv_ring_num = 4, WRITABLE, "Least number of rings in a private region";
+    priv_buf_size = 2048, WRITABLE, "Least bytes of a packet buffer in a private region";
+    priv_buf_num = 4098, WRITABLE, "Least number of packet buffers in a private region";
+
+    no_timestamp = 0, WRITABLE, "1: receive syncs leave the timestamp alone unless the ring asks for it";
+    bridge_batch = 1024, WRITABLE, "VALE: slots forwarded at a time, at most 1024; 0: frames are dropped";
+    max_bridges = 8, READABLE, "VALE: switches in a network namespace";
+    verbose = 0, WRITABLE, "1: tell the kernel log about ports that come and go";
+    default_pipes = 0, WRITABLE, "Ignored; for scripts that set it";
+}

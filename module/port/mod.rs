@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kinds of ports.
+//!
+//! - [`null`]: moves nothing. The smallest; read it first.
+//! - [`vale`]: a port of a switch.
+//! - [`open`](mod@open): from a name to a port.
+
+mod null;
+mod open;
+mod vale;
+
+pub(crate) use open::{open, open_existing, Want, World};
+
+use crate::{
+    refusal::Answer,
+    ring::{RingSet, RxSync, Selection, TxSync},
+};
+use kernel::sync::Arc;
+
+/// What a binding asks of the port that it holds. Dropping it lets go of the port.
+pub(crate) trait Port: Send + Sync {
+    /// The port's rings.
+    fn rings(&self) -> &Arc<RingSet>;
+
+    /// The kernel's name of the port: what `ni_name` shows.
+    fn name(&self) -> &[u8];
+
+    /// Makes what syncs of the selected rings will need: they allocate nothing.
+    fn prepare(&mut self, selection: &Selection) -> Answer;
+
+    /// Sends what the program released on transmit ring `number`. Answers whether the program finds room
+    /// past its `cur`.
+    fn txsync(&self, number: u16, sync: TxSync<'_>) -> bool;
+
+    /// Takes back what the program released on a receive ring and shows it what arrived. Answers whether
+    /// the program finds frames past its `cur`.
+    fn rxsync(&self, sync: RxSync<'_>) -> bool;
+
+    /// Length of the virtio-net header on the port's frames, in bytes.
+    fn header(&self) -> u32 {
+        0
+    }
+
+    /// Sets that length; false where the port cannot have headers.
+    fn set_header(&self, _len: u32) -> bool {
+        false
+    }
+}
+
+/// A port's name: up to 63 characters.
+pub(crate) struct PortLabel {
+    bytes: [u8; crate::abi::consts::NETMAP_REQ_IFNAMSIZ],
+    len: usize,
+}
+
+impl PortLabel {
+    /// The parts, one after the other; what does not fit is cut.
+    fn new(parts: &[&[u8]]) -> Self {
+        let mut label = PortLabel {
+            bytes: [0; crate::abi::consts::NETMAP_REQ_IFNAMSIZ],
+            len: 0,
+        };
+        for part in parts {
+            let take = part.len().min(label.bytes.len() - label.len);
+            label.bytes[label.len..label.len + take].copy_from_slice(&part[..take]);
+            label.len += take;
+        }
+        label
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}

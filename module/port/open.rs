@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From a name to a port: finds it, or makes it where it is of a kind that is made by opening.
+
+use super::{null::NullPort, vale::ValePort, Port};
+use crate::{
+    abi::{
+        consts::{
+            NR_MONITOR_RX, NR_MONITOR_TX, NR_REG_NULL, NR_ZCOPY_MON, VALE_DEFAULT_SLOTS,
+            VALE_MAX_EXTRA_BUFS, VALE_MAX_RINGS, VALE_MAX_SLOTS,
+        },
+        layout::PortNeeds,
+        name::{PortName, ValeName},
+    },
+    memory::{Kind, RegionRef, Regions},
+    refusal::{refuse, Answer, Name},
+    ring::{RingSet, Shape},
+    sys::net::NetNs,
+    vale::Switches,
+};
+use kernel::{
+    prelude::*,
+    sync::{new_mutex, Arc, Mutex},
+};
+
+/// Everything there is: what control requests look things up in.
+#[pin_data]
+pub(crate) struct World {
+    pub(crate) regions: Arc<Regions>,
+    pub(crate) switches: Arc<Switches>,
+    /// Held by whoever makes or unmakes something: control requests and closing files.
+    #[pin]
+    pub(crate) turn: Mutex<()>,
+}
+
+impl World {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let regions = Regions::new().map_err(|refusal| refusal.errno)?;
+        let switches = Switches::new()?;
+        Arc::pin_init(
+            pin_init!(World {
+                regions,
+                switches,
+                turn <- new_mutex!(()),
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
+/// What a request says about the port that it wants.
+pub(crate) struct Want<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) mode: u32,
+    pub(crate) flags: u64,
+    /// For a port that is made by the request; zeros mean defaults.
+    pub(crate) shape: Shape,
+    pub(crate) mem_id: u16,
+    pub(crate) extra_bufs: u32,
+}
+
+/// Pipes for which the region of a VALE port leaves room.
+const VALE_PIPES: u32 = 2;
+
+/// Finds the port, or makes it.
+pub(crate) fn open(world: &World, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
+    // An unknown region is refused even where it would not be used.
+    let region = match want.mem_id {
+        0 => None,
+        id => Some(world.regions.find(id)?),
+    };
+    if want.mode == NR_REG_NULL {
+        let Some(region) = region else {
+            refuse!(EINVAL, "a null port needs a memory region: set nr_mem_id");
+        };
+        return NullPort::new(want.name, RingSet::new(region, want.shape)?);
+    }
+    if want.flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
+        refuse!(EOPNOTSUPP, "monitors are not there yet");
+    }
+    match PortName::parse(want.name) {
+        PortName::Vale(name) => open_vale(world, &name, want, region),
+        PortName::BadVale => refuse!(
+            EINVAL,
+            "{} is not the name of a switch port: it must be valeSWITCH:PORT, with letters, digits and _ in SWITCH and at most 15 characters in each part",
+            Name(want.name)
+        ),
+        PortName::Pipe { .. } => refuse!(EOPNOTSUPP, "pipes are not there yet"),
+        PortName::BadPipe => refuse!(EINVAL, "a pipe needs a base and an id: BASE{{ID or BASE}}ID"),
+        PortName::Interface(name) => Err(interface(name)?),
+        PortName::Empty => refuse!(ENXIO, "the port has no name"),
+    }
+}
+
+/// Finds the port; never makes one. `ENXIO` if it is not there.
+pub(crate) fn open_existing(world: &World, name: &[u8]) -> Answer<KBox<dyn Port>> {
+    match PortName::parse(name) {
+        PortName::Vale(vale) => match world.switches.find(&NetNs::current()?, &vale) {
+            Some(joined) => ValePort::new(&vale, joined),
+            None => refuse!(ENXIO, "there is no port {}", Name(name)),
+        },
+        PortName::Interface(name) => Err(interface(name)?),
+        PortName::Pipe { .. } => refuse!(ENODEV, "there is no pipe {}", Name(name)),
+        _ => refuse!(ENXIO, "there is no port {}", Name(name)),
+    }
+}
+
+/// Why an interface cannot be opened.
+fn interface(name: &[u8]) -> Result<crate::refusal::Refusal> {
+    use crate::refusal::Refusal;
+    Ok(if NetNs::current()?.has_interface(name) {
+        Refusal::new(
+            EOPNOTSUPP,
+            format_args!("network interfaces cannot be opened yet: only VALE and null ports can"),
+        )
+    } else {
+        Refusal::new(
+            ENXIO,
+            format_args!(
+                "there is no network interface {}; a switch port is called valeSWITCH:PORT",
+                Name(name)
+            ),
+        )
+    })
+}
+
+/// What was asked for, or the default where nothing was.
+fn or<T: Default + PartialEq>(asked: T, default: T) -> T {
+    if asked == T::default() {
+        default
+    } else {
+        asked
+    }
+}
+
+fn open_vale(
+    world: &World,
+    name: &ValeName<'_>,
+    want: &Want<'_>,
+    region: Option<RegionRef>,
+) -> Answer<KBox<dyn Port>> {
+    let net = NetNs::current()?;
+    if let Some(joined) = world.switches.find(&net, name) {
+        return ValePort::new(name, joined);
+    }
+    if net.has_interface(name.port) {
+        refuse!(
+            EINVAL,
+            "{} is a network interface and not attached to {}",
+            Name(name.port),
+            Name(name.switch)
+        );
+    }
+    let shape = Shape {
+        tx_rings: or(want.shape.tx_rings, 1).min(VALE_MAX_RINGS),
+        rx_rings: or(want.shape.rx_rings, 1).min(VALE_MAX_RINGS),
+        tx_slots: or(want.shape.tx_slots, VALE_DEFAULT_SLOTS).min(VALE_MAX_SLOTS),
+        rx_slots: or(want.shape.rx_slots, VALE_DEFAULT_SLOTS).min(VALE_MAX_SLOTS),
+    };
+    let region = match region {
+        Some(region) => region,
+        None => world.regions.create(Kind::Private(PortNeeds {
+            tx_rings: shape.tx_rings.into(),
+            rx_rings: shape.rx_rings.into(),
+            tx_slots: shape.tx_slots,
+            rx_slots: shape.rx_slots,
+            pipes: VALE_PIPES,
+            extra_bufs: want.extra_bufs.min(VALE_MAX_EXTRA_BUFS),
+        }))?,
+    };
+    let rings = RingSet::new(region, shape)?;
+    ValePort::new(name, world.switches.create(net, name, rings)?)
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The part of a region that a ring owns: one object of the ring pool, and the buffers in its slots.
+
+use crate::{
+    abi::wire::{RingHeader, Slot},
+    abi::{
+        consts::{NETMAP_RESERVED_BUFS, RING_DIR_RX, RING_DIR_TX},
+        wire::Plain,
+    },
+    live::{self, Counted},
+    memory::{Mem, Region, RingView, Use},
+    refusal::Answer,
+};
+use kernel::sync::Arc;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Tx,
+    Rx,
+}
+
+/// A ring in a region. Dropping it gives back the object and whatever buffers are in its slots then.
+pub(crate) struct RingMem {
+    usage: Use,
+    object: u32,
+    slots: u32,
+    _live: Counted,
+}
+
+impl RingMem {
+    /// Takes a ring object and a buffer for each of `slots` slots, and writes the ring as a program
+    /// expects to find it fresh.
+    pub(super) fn new(
+        region: &Arc<Region>,
+        number: u16,
+        slots: u32,
+        direction: Direction,
+    ) -> Answer<Self> {
+        let usage = region.enter()?;
+        let object = usage.take_ring(slots)?;
+        // From here on, dropping `ring` undoes what was done. Slots start with buffer 0, which is nobody's.
+        let ring = RingMem {
+            usage,
+            object,
+            slots,
+            _live: Counted::new(live::Kind::Ring),
+        };
+        let (mem, view) = (ring.usage.mem(), ring.view());
+        let layout = mem.layout();
+        let fresh = Slot {
+            len: u16::try_from(layout.bufs.size).unwrap_or(u16::MAX),
+            ..Slot::default()
+        };
+        for i in 0..slots {
+            view.set_slot(i, fresh);
+        }
+        let mut next = 0;
+        ring.usage.take_bufs(slots, |buf_idx| {
+            view.set_slot(next, Slot { buf_idx, ..fresh });
+            next += 1;
+        })?;
+        let offset = layout.rings.object(object).unwrap_or(0);
+        view.init(RingHeader {
+            buf_ofs: layout.buf_ofs(offset),
+            num_slots: slots,
+            nr_buf_size: layout.bufs.size,
+            ringid: number,
+            dir: match direction {
+                Direction::Tx => RING_DIR_TX,
+                Direction::Rx => RING_DIR_RX,
+            },
+            tail: match direction {
+                Direction::Tx => slots.saturating_sub(1),
+                Direction::Rx => 0,
+            },
+            ..RingHeader::zeroed()
+        });
+        Ok(ring)
+    }
+
+    pub(crate) fn mem(&self) -> &Arc<Mem> {
+        self.usage.mem()
+    }
+
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Where the ring is, in bytes from the start of the region.
+    pub(crate) fn offset(&self) -> u64 {
+        self.mem().layout().rings.object(self.object).unwrap_or(0)
+    }
+
+    /// The shared ring.
+    #[inline]
+    pub(crate) fn view(&self) -> RingView<'_> {
+        match self.usage.mem().ring(self.object, self.slots) {
+            Some(view) => view,
+            // `take_ring` found that the object holds this many slots, and neither changes.
+            None => unreachable!(),
+        }
+    }
+
+    /// Whether the program would find something past its `cur` without a sync. A hint, for when another
+    /// thread is syncing the ring: the program can write both, and fool nobody but itself.
+    pub(crate) fn looks_ready(&self) -> bool {
+        let view = self.view();
+        view.claimed().cur != view.tail()
+    }
+
+    /// Mends what a program may have broken: slots without a buffer or longer than it, and all three
+    /// indexes (section 4.3 of the interface).
+    pub(super) fn reset(&self, head: u32, tail: u32) {
+        let (view, bufs) = (self.view(), &self.mem().layout().bufs);
+        for i in 0..self.slots {
+            let slot = view.slot(i);
+            if slot.buf_idx < NETMAP_RESERVED_BUFS || slot.buf_idx >= bufs.count {
+                view.set_slot(i, Slot { buf_idx: 0, len: 0, ..slot });
+            } else if u32::from(slot.len) > bufs.size {
+                view.set_slot(i, Slot { len: 0, ..slot });
+            }
+        }
+        view.reset_indexes(head, tail);
+    }
+}
+
+impl Drop for RingMem {
+    fn drop(&mut self) {
+        let view = self.view();
+        for i in 0..self.slots {
+            self.usage.give_buf(view.slot_buf(i));
+        }
+        self.usage.give_ring(self.object);
+    }
+}

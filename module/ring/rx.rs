@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A receive ring.
+
+use super::{
+    count::RxCounters,
+    inbox::Inbox,
+    mem::{Direction, RingMem},
+    Begun, Indexes,
+};
+use crate::{
+    abi::{
+        consts::NR_TIMESTAMP,
+        cursor::{add, dist},
+    },
+    memory::{Region, RingView},
+    params,
+    refusal::Answer,
+    sys::{clock, wait::WaitQueue},
+};
+use core::sync::atomic::AtomicU32;
+use kernel::{
+    prelude::*,
+    sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex},
+};
+
+/// A receive ring that is bound by somebody.
+#[pin_data]
+pub(crate) struct RxRing {
+    pub(crate) mem: RingMem,
+    pub(crate) counters: RxCounters,
+    /// Where senders put frames.
+    pub(crate) inbox: Inbox<KVVec<AtomicU32>>,
+    /// Woken when frames arrive.
+    #[pin]
+    pub(crate) wait: WaitQueue,
+    #[pin]
+    state: Mutex<Indexes>,
+}
+
+impl RxRing {
+    pub(super) fn new(region: &Arc<Region>, number: u16, slots: u32) -> Answer<Arc<Self>> {
+        let mem = RingMem::new(region, number, slots, Direction::Rx)?;
+        let mut marks = KVVec::with_capacity(slots as usize, GFP_KERNEL)?;
+        for _ in 0..slots {
+            marks.push(AtomicU32::new(0), GFP_KERNEL)?;
+        }
+        let state = Indexes {
+            hwcur: 0,
+            hwtail: 0,
+        };
+        Ok(Arc::pin_init(
+            pin_init!(RxRing {
+                mem,
+                counters: RxCounters::default(),
+                inbox: Inbox::new(marks),
+                wait <- WaitQueue::new(),
+                state <- new_mutex!(state),
+            }),
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// Begins a sync: fetches head and cur, once, and checks them.
+    pub(crate) fn begin(&self) -> Begun<RxSync<'_>> {
+        let Some(state) = self.state.try_lock() else {
+            return Begun::Busy;
+        };
+        let view = self.mem.view();
+        let Indexes { hwcur, hwtail } = *state;
+        match view.claimed().check(self.mem.slots(), hwcur, hwtail) {
+            Some(checked) => Begun::Ready(RxSync {
+                ring: self,
+                view,
+                head: checked.head(),
+                cur: checked.cur(),
+                state,
+            }),
+            None => {
+                self.mem.reset(hwcur, hwtail);
+                self.counters.resets.add_alone(1);
+                Begun::Bad
+            }
+        }
+    }
+}
+
+/// A sync of a receive ring, with the program's indexes checked.
+pub(crate) struct RxSync<'r> {
+    ring: &'r RxRing,
+    view: RingView<'r>,
+    head: u32,
+    cur: u32,
+    state: Guard<'r, Indexes, MutexBackend>,
+}
+
+impl RxSync<'_> {
+    /// Ends the sync: gives released slots back to the senders, and shows the program what they have
+    /// delivered since. Answers whether the program finds frames past its `cur`.
+    pub(crate) fn collect(mut self) -> bool {
+        let (slots, inbox) = (self.ring.mem.slots(), &self.ring.inbox);
+        let released = dist(self.state.hwcur, self.head, slots);
+        if released != 0 {
+            inbox.release(released);
+            self.state.hwcur = self.head;
+        }
+        let arrived = inbox.collect(self.state.hwtail);
+        self.state.hwtail = add(self.state.hwtail, arrived, slots);
+        self.publish()
+    }
+
+    /// Ends the sync of a port where nothing ever arrives.
+    pub(crate) fn nothing_arrived(mut self) -> bool {
+        self.state.hwcur = self.head;
+        self.publish()
+    }
+
+    fn publish(self) -> bool {
+        if params::no_timestamp.get() == 0 || self.view.flags() & NR_TIMESTAMP != 0 {
+            self.view.set_timestamp(clock::wall());
+        }
+        let tail = self.state.hwtail;
+        self.view.set_tail(tail);
+        self.cur != tail
+    }
+}

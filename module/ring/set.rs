@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All rings of a port: which of them exist, and who has them.
+//!
+//! A ring exists while somebody binds it. Senders find receive rings under RCU, so binding and unbinding
+//! replaces the list that they see as a whole.
+
+use super::{rx::RxRing, tx::TxRing};
+use crate::{
+    memory::RegionRef,
+    refusal::{refuse, Answer},
+    sys::rcu::RcuSlot,
+};
+use core::ops::Range;
+use kernel::{
+    prelude::*,
+    sync::{new_mutex, rcu, Arc, Mutex, UniqueArc},
+};
+
+/// How many rings of how many slots a port has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) tx_rings: u16,
+    pub(crate) rx_rings: u16,
+    pub(crate) tx_slots: u32,
+    pub(crate) rx_slots: u32,
+}
+
+/// Which rings a binding wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Selection {
+    pub(crate) tx: Range<u16>,
+    pub(crate) rx: Range<u16>,
+    /// Nobody else may have any of them.
+    pub(crate) exclusive: bool,
+}
+
+/// The receive rings that exist, by number.
+type RxList = KVec<Option<Arc<RxRing>>>;
+
+/// The rings of a port.
+#[pin_data]
+pub(crate) struct RingSet {
+    region: RegionRef,
+    shape: Shape,
+    /// What senders see.
+    rx: RcuSlot<RxList>,
+    #[pin]
+    seats: Mutex<Seats>,
+}
+
+/// Who has which ring.
+struct Seats {
+    tx: KVec<Seat<TxRing>>,
+    rx: KVec<Seat<RxRing>>,
+}
+
+struct Seat<R> {
+    ring: Option<Arc<R>>,
+    users: u32,
+    exclusive: bool,
+}
+
+impl<R> Seat<R> {
+    fn empty(count: u16) -> Result<KVec<Self>> {
+        let mut seats = KVec::with_capacity(count.into(), GFP_KERNEL)?;
+        for _ in 0..count {
+            let seat = Seat {
+                ring: None,
+                users: 0,
+                exclusive: false,
+            };
+            seats.push(seat, GFP_KERNEL)?;
+        }
+        Ok(seats)
+    }
+
+    fn join(&mut self, ring: &Arc<R>, exclusive: bool) {
+        self.ring.get_or_insert_with(|| ring.clone());
+        self.users += 1;
+        self.exclusive = exclusive;
+    }
+
+    fn leave(&mut self) {
+        self.users -= 1;
+        if self.users == 0 {
+            self.exclusive = false;
+            self.ring = None;
+        }
+    }
+}
+
+impl RingSet {
+    pub(crate) fn new(region: RegionRef, shape: Shape) -> Answer<Arc<Self>> {
+        let seats = Seats {
+            tx: Seat::empty(shape.tx_rings)?,
+            rx: Seat::empty(shape.rx_rings)?,
+        };
+        Ok(Arc::pin_init(
+            pin_init!(RingSet {
+                region,
+                shape,
+                rx: RcuSlot::new(),
+                seats <- new_mutex!(seats),
+            }),
+            GFP_KERNEL,
+        )?)
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    pub(crate) fn region(&self) -> &RegionRef {
+        &self.region
+    }
+
+    /// The receive ring of that number, if somebody binds it.
+    #[inline]
+    pub(crate) fn rx<'g>(&'g self, number: u16, guard: &'g rcu::Guard) -> Option<&'g RxRing> {
+        self.rx.load(guard)?.get(usize::from(number))?.as_deref()
+    }
+
+    /// Calls `f` for each receive ring that exists.
+    pub(crate) fn each_rx(&self, mut f: impl FnMut(u16, &RxRing)) {
+        let seats = self.seats.lock();
+        for (number, seat) in (0..).zip(&seats.rx) {
+            if let Some(ring) = &seat.ring {
+                f(number, ring);
+            }
+        }
+    }
+
+    /// Calls `f` for each transmit ring that exists.
+    pub(crate) fn each_tx(&self, mut f: impl FnMut(u16, &TxRing)) {
+        let seats = self.seats.lock();
+        for (number, seat) in (0..).zip(&seats.tx) {
+            if let Some(ring) = &seat.ring {
+                f(number, ring);
+            }
+        }
+    }
+
+    /// Binds the selected rings and makes those that do not exist yet; all or none. The ranges must lie
+    /// within the port's shape.
+    pub(crate) fn bind(self: &Arc<Self>, want: Selection) -> Answer<Held> {
+        let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
+        let mut guard = self.seats.lock();
+        let seats = &mut *guard;
+        let Some(tx_seats) = seats.tx.get_mut(range(&want.tx)) else {
+            refuse!(EINVAL, "the port has no such transmit ring");
+        };
+        let Some(rx_seats) = seats.rx.get_mut(range(&want.rx)) else {
+            refuse!(EINVAL, "the port has no such receive ring");
+        };
+        admit(tx_seats, "transmit", &want.tx, want.exclusive)?;
+        admit(rx_seats, "receive", &want.rx, want.exclusive)?;
+
+        // First everything that can fail, on the side; then take the seats.
+        let tx = find_or_make(tx_seats, &want.tx, |n| TxRing::new(&self.region, n, tx_slots))?;
+        let rx = find_or_make(rx_seats, &want.rx, |n| RxRing::new(&self.region, n, rx_slots))?;
+        let list = self.empty_list()?;
+        let spare = self.empty_list()?;
+
+        for (seat, ring) in tx_seats.iter_mut().zip(&tx) {
+            seat.join(ring, want.exclusive);
+        }
+        for (seat, ring) in rx_seats.iter_mut().zip(&rx) {
+            seat.join(ring, want.exclusive);
+        }
+        self.show_senders(&seats.rx, list);
+        drop(guard);
+        Ok(Held {
+            tx,
+            rx,
+            selection: want,
+            spare: Some(spare),
+            set: self.clone(),
+        })
+    }
+
+    /// A list with room for every ring, made ahead: unbinding cannot fail.
+    fn empty_list(&self) -> Result<UniqueArc<RxList>> {
+        let room = KVec::with_capacity(self.shape.rx_rings.into(), GFP_KERNEL)?;
+        Ok(UniqueArc::new(room, GFP_KERNEL)?)
+    }
+
+    /// Shows senders the rings that exist now; waits until nobody looks at the previous list.
+    fn show_senders(&self, seats: &[Seat<RxRing>], mut list: UniqueArc<RxList>) {
+        let mut any = false;
+        for seat in seats {
+            any |= seat.ring.is_some();
+            // The list has room for every ring.
+            let _ = list.push_within_capacity(seat.ring.clone());
+        }
+        self.rx.replace(any.then(|| list.into()));
+    }
+}
+
+/// A range of ring numbers as indexes.
+fn range(numbers: &Range<u16>) -> Range<usize> {
+    numbers.start.into()..numbers.end.into()
+}
+
+/// Refuses if somebody is in the way.
+fn admit<R>(seats: &[Seat<R>], what: &str, numbers: &Range<u16>, exclusive: bool) -> Answer {
+    for (number, seat) in numbers.clone().zip(seats) {
+        if seat.exclusive {
+            refuse!(EBUSY, "{} ring {} is bound exclusively by another file", what, number);
+        }
+        if exclusive && seat.users > 0 {
+            refuse!(
+                EBUSY,
+                "{} ring {} cannot be bound exclusively: {} other file(s) have it",
+                what,
+                number,
+                seat.users
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The rings of these seats; `make` makes those that do not exist.
+fn find_or_make<R>(
+    seats: &[Seat<R>],
+    numbers: &Range<u16>,
+    make: impl Fn(u16) -> Answer<Arc<R>>,
+) -> Answer<KVec<Arc<R>>> {
+    let mut rings = KVec::with_capacity(seats.len(), GFP_KERNEL)?;
+    for (number, seat) in numbers.clone().zip(seats) {
+        let ring = match &seat.ring {
+            Some(ring) => ring.clone(),
+            None => make(number)?,
+        };
+        rings.push(ring, GFP_KERNEL)?;
+    }
+    Ok(rings)
+}
+
+/// The rings that a binding has. Dropping it lets go of them; rings that nobody else has are gone then,
+/// and their buffers are back in the region.
+pub(crate) struct Held {
+    tx: KVec<Arc<TxRing>>,
+    rx: KVec<Arc<RxRing>>,
+    selection: Selection,
+    /// The list that senders will see when this is gone.
+    spare: Option<UniqueArc<RxList>>,
+    set: Arc<RingSet>,
+}
+
+impl Held {
+    pub(crate) fn tx(&self) -> &[Arc<TxRing>] {
+        &self.tx
+    }
+
+    pub(crate) fn rx(&self) -> &[Arc<RxRing>] {
+        &self.rx
+    }
+
+    pub(crate) fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    pub(crate) fn set(&self) -> &Arc<RingSet> {
+        &self.set
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut seats = self.set.seats.lock();
+        // Our own references keep the rings alive until senders have been shown the new list.
+        if let Some(seats) = seats.tx.get_mut(range(&self.selection.tx)) {
+            seats.iter_mut().for_each(Seat::leave);
+        }
+        if let Some(seats) = seats.rx.get_mut(range(&self.selection.rx)) {
+            seats.iter_mut().for_each(Seat::leave);
+        }
+        if let Some(list) = self.spare.take() {
+            self.set.show_senders(&seats.rx, list);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What bindgen reads for the functions named in bindings.list. Includes only. */
+#include <linux/bottom_half.h>
+#include <linux/mm.h>
+#include <linux/netdevice.h>
+#include <linux/nsproxy.h>
+#include <linux/vmalloc.h>
+#include <net/net_namespace.h>

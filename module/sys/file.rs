@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A character device with poll and page faults, both of which `kernel::miscdevice` lacks.
+//!
+//! Each callback goes in four beats: take the pointer, make a reference, call safe code, answer an errno.
+
+use super::{vmalloc::HugeMem, wait::WaitQueue};
+use core::marker::PhantomData;
+use kernel::{
+    bindings,
+    error::to_result,
+    mm::virt::VmaNew,
+    prelude::*,
+    seq_file::SeqFile,
+    types::{ForeignOwnable, Opaque},
+};
+
+/// What an open file of the device does.
+pub(crate) trait Device: Sized + Send + Sync + 'static {
+    /// What every open file needs to know.
+    type Context: Send + Sync;
+
+    /// A process opens the node.
+    fn open(context: &Self::Context) -> Result<Pin<KBox<Self>>>;
+    /// The last reference to the open file is gone: duplicates, forked copies, mappings.
+    fn release(self: Pin<KBox<Self>>);
+    /// `ioctl(2)`; the answer is the system call's.
+    fn ioctl(&self, cmd: u32, arg: u64) -> Result<isize>;
+    /// `poll(2)` and its kin; answers the events that are there.
+    fn poll(&self, poll: Poll<'_>) -> u32;
+    /// The memory that `mmap(2)` shows, whole.
+    fn memory(&self) -> Option<&HugeMem>;
+    /// Lines for `/proc/PID/fdinfo/FD`.
+    fn show(&self, out: &SeqFile);
+}
+
+/// A process that looks for events, and may go to sleep until there are some.
+pub(crate) struct Poll<'a> {
+    file: *mut bindings::file,
+    table: *mut bindings::poll_table,
+    _lifetime: PhantomData<&'a ()>,
+}
+
+impl Poll<'_> {
+    /// Which events the process waits for.
+    pub(crate) fn wanted(&self) -> u32 {
+        // SAFETY: the table is null, which means all, or valid during the call.
+        unsafe { self.table.as_ref() }.map_or(u32::MAX, |table| table._key)
+    }
+
+    /// Wakes the process when `queue` is woken. Look for the events after this, not before.
+    ///
+    /// The queue must live until the file's `release` has begun: poll and epoll let go of it before. That
+    /// holds for anything that the file's own state keeps alive, which is where `&self` of
+    /// [`Device::poll`] gets its queues from.
+    pub(crate) fn wait_on(&self, queue: &WaitQueue) {
+        // SAFETY: file and table are those of the running poll; the queue outlives the file's wait
+        // entries as told above.
+        unsafe { bindings::poll_wait(self.file, queue.as_ptr(), self.table) };
+    }
+}
+
+/// The device node, for as long as this lives.
+///
+/// `misc` comes first, so that a pointer to it is a pointer to all of this.
+#[repr(C)]
+#[pin_data(PinnedDrop)]
+pub(crate) struct Registration<T: Device> {
+    #[pin]
+    misc: Opaque<bindings::miscdevice>,
+    context: T::Context,
+}
+
+// SAFETY: registering and deregistering may happen on different threads.
+unsafe impl<T: Device> Send for Registration<T> {}
+// SAFETY: there is nothing to do with a shared one.
+unsafe impl<T: Device> Sync for Registration<T> {}
+
+impl<T: Device> Registration<T> {
+    /// Registers `/dev/NAME` with mode 0600 under misc minor `minor`, or under any free one if that is
+    /// taken. A fixed minor lets the node exist before the module is loaded.
+    pub(crate) fn new(name: &'static CStr, minor: i32, context: T::Context) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            // Before the node is there: somebody may open it at once.
+            context,
+            misc <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
+                let register = |minor| {
+                    let mut misc: bindings::miscdevice = pin_init::zeroed();
+                    misc.minor = minor;
+                    misc.name = name.as_char_ptr();
+                    misc.mode = 0o600;
+                    misc.fops = &Table::<T>::FOPS;
+                    // SAFETY: `slot` is ours to write and does not move; the operations are static, and
+                    // `drop` deregisters before the memory goes.
+                    to_result(unsafe {
+                        slot.write(misc);
+                        bindings::misc_register(slot)
+                    })
+                };
+                match register(minor) {
+                    Err(e) if e == EBUSY => register(bindings::MISC_DYNAMIC_MINOR as i32),
+                    done => done,
+                }
+            }),
+        })
+    }
+}
+
+#[pinned_drop]
+impl<T: Device> PinnedDrop for Registration<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: registered in `new`.
+        unsafe { bindings::misc_deregister(self.misc.get()) };
+    }
+}
+
+/// The C tables for a device type.
+struct Table<T>(PhantomData<T>);
+
+impl<T: Device> Table<T> {
+    /// # Safety
+    ///
+    /// `file` must be an open file of this device, and stay so for `'a`.
+    unsafe fn device<'a>(file: *mut bindings::file) -> &'a T {
+        // SAFETY: `open` put it there, and `release` is the only one to take it back.
+        unsafe { Pin::<KBox<T>>::borrow((*file).private_data) }.get_ref()
+    }
+
+    /// # Safety
+    ///
+    /// The kernel's open callback.
+    unsafe extern "C" fn open(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: a misc device is opened with a pointer to itself in the private data; it starts the
+        // registration, which cannot go away during the call.
+        let registration = unsafe { &*(*file).private_data.cast::<Registration<T>>() };
+        match T::open(&registration.context) {
+            Ok(device) => {
+                // SAFETY: the file is being opened, so its private data is ours to set.
+                unsafe { (*file).private_data = device.into_foreign() };
+                0
+            }
+            Err(e) => e.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The kernel's release callback: nobody else has the file.
+    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: `open` put it there, and this runs once.
+        let device = unsafe { Pin::<KBox<T>>::from_foreign((*file).private_data) };
+        device.release();
+        0
+    }
+
+    /// # Safety
+    ///
+    /// The kernel's ioctl callback.
+    unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
+        // SAFETY: called on an open file.
+        let device = unsafe { Self::device(file) };
+        match device.ioctl(cmd, arg as u64) {
+            Ok(answer) => answer,
+            Err(e) => e.to_errno() as c_long,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The kernel's poll callback.
+    unsafe extern "C" fn poll(
+        file: *mut bindings::file,
+        table: *mut bindings::poll_table_struct,
+    ) -> bindings::__poll_t {
+        // SAFETY: called on an open file.
+        let device = unsafe { Self::device(file) };
+        device.poll(Poll {
+            file,
+            table,
+            _lifetime: PhantomData,
+        })
+    }
+
+    /// # Safety
+    ///
+    /// The kernel's mmap callback.
+    unsafe extern "C" fn mmap(
+        file: *mut bindings::file,
+        vma: *mut bindings::vm_area_struct,
+    ) -> c_int {
+        // SAFETY: called on an open file.
+        let device = unsafe { Self::device(file) };
+        // SAFETY: the area is being set up.
+        let area = unsafe { VmaNew::from_raw(vma) };
+        // SAFETY: as above.
+        let pages = unsafe { (*vma).vm_pgoff };
+        if let Err(e) = Self::may_map(device, area, pages) {
+            return e.to_errno();
+        }
+        // SAFETY: the area is being set up, so its operations are ours to choose; they are static.
+        unsafe { (*vma).vm_ops = &Self::VM_OPS };
+        0
+    }
+
+    /// Whether the area lies inside the device's memory and is of the one useful kind: shared, and not
+    /// executable. Nothing is mapped yet: pages come when they are touched.
+    fn may_map(device: &T, area: &VmaNew, first_page: usize) -> Result {
+        let memory = device.memory().ok_or(EINVAL)?;
+        let len = area.end().checked_sub(area.start()).ok_or(EINVAL)?;
+        let end = first_page
+            .checked_mul(kernel::page::PAGE_SIZE)
+            .and_then(|start| start.checked_add(len))
+            .ok_or(EINVAL)?;
+        if end > memory.bytes() {
+            return Err(EINVAL);
+        }
+        // A private mapping that may be written would show the process a copy of its own: it would fill
+        // slots that nobody sees.
+        let shared = area.flags() & kernel::mm::virt::flags::SHARED != 0;
+        if !shared && area.flags() & kernel::mm::virt::flags::MAYWRITE != 0 {
+            return Err(EINVAL);
+        }
+        area.try_clear_mayexec()?;
+        area.set_dontexpand();
+        area.set_dontdump();
+        Ok(())
+    }
+
+    /// # Safety
+    ///
+    /// The kernel's fault callback on an area that `mmap` accepted.
+    unsafe extern "C" fn fault(vmf: *mut bindings::vm_fault) -> bindings::vm_fault_t {
+        // SAFETY: the area keeps its file open, and the file is ours.
+        let (device, pages) = unsafe {
+            let area = (*vmf).__bindgen_anon_1.vma;
+            (Self::device((*area).vm_file), (*vmf).__bindgen_anon_1.pgoff)
+        };
+        let page = pages
+            .checked_mul(kernel::page::PAGE_SIZE)
+            .and_then(|offset| device.memory()?.page(offset));
+        match page {
+            Some(page) => {
+                // SAFETY: the kernel takes over the reference that comes with the page.
+                unsafe { (*vmf).page = page };
+                0
+            }
+            None => bindings::vm_fault_reason_VM_FAULT_SIGBUS,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The kernel's fdinfo callback.
+    unsafe extern "C" fn show(out: *mut bindings::seq_file, file: *mut bindings::file) {
+        // SAFETY: called on an open file.
+        let device = unsafe { Self::device(file) };
+        // SAFETY: the kernel's seq_file, exclusively ours during the call.
+        device.show(unsafe { SeqFile::from_raw(out) });
+    }
+
+    const VM_OPS: bindings::vm_operations_struct = bindings::vm_operations_struct {
+        fault: Some(Self::fault),
+        ..pin_init::zeroed()
+    };
+
+    const FOPS: bindings::file_operations = bindings::file_operations {
+        owner: kernel::module::this_module::<crate::LocalModule>().as_ptr(),
+        open: Some(Self::open),
+        release: Some(Self::release),
+        unlocked_ioctl: Some(Self::ioctl),
+        compat_ioctl: bindings::compat_ptr_ioctl,
+        poll: Some(Self::poll),
+        mmap: Some(Self::mmap),
+        show_fdinfo: Some(Self::show),
+        llseek: Some(bindings::noop_llseek),
+        ..pin_init::zeroed()
+    };
+}

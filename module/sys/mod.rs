@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe wrappers over what Rust for Linux lacks, and nothing else.
+//!
+//! - [`file`]: a character device with poll and page faults.
+//! - [`bottom_half`], [`rcu`], [`wait`]: staying on a CPU, reading under RCU, sleeping readers.
+//! - [`net`]: network namespaces and the names in them.
+//! - [`param`]: module parameters that stay visible and writable.
+//! - [`user`]: copies from and to a process.
+//! - [`vmalloc`]: one straight line of memory, on huge pages where they are to be had.
+//!
+//! Each wrapper is small, and its types make misuse impossible; this room and `memory` are the only ones
+//! that may say `unsafe`.
+
+#![allow(unsafe_code)]
+
+/// What the kernel crate's own bindings lack, generated from `bindings.h` and `bindings.list`.
+#[allow(clippy::all, clippy::undocumented_unsafe_blocks, dead_code, missing_docs)]
+#[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, unreachable_pub)]
+mod bindings {
+    include!(env!("FERROMAP_BINDINGS"));
+}
+
+pub(crate) mod bottom_half;
+pub(crate) mod clock;
+pub(crate) mod file;
+pub(crate) mod net;
+pub(crate) mod param;
+pub(crate) mod rcu;
+pub(crate) mod user;
+pub(crate) mod vmalloc;
+pub(crate) mod wait;

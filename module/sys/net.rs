@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network namespaces, and the interface names in them.
+
+use super::bindings;
+use core::ptr::NonNull;
+use kernel::{prelude::*, sync::rcu};
+
+/// A reference to a network namespace: it stays alive while this does.
+pub(crate) struct NetNs(NonNull<bindings::net>);
+
+// SAFETY: a namespace is reference counted and has its own locks.
+unsafe impl Send for NetNs {}
+// SAFETY: as above.
+unsafe impl Sync for NetNs {}
+
+impl NetNs {
+    /// The namespace of the calling process.
+    pub(crate) fn current() -> Result<Self> {
+        // SAFETY: `get_current` is the running task; its `nsproxy` is its own to read and never changes
+        // under its feet. It is null only when a task is past the point where it could call us.
+        let net = unsafe {
+            let nsproxy = (*bindings::get_current()).nsproxy.cast::<bindings::nsproxy>();
+            if nsproxy.is_null() {
+                return Err(ESRCH);
+            }
+            (*nsproxy).net_ns
+        };
+        // SAFETY: the task's reference keeps the namespace alive while we take our own.
+        NonNull::new(unsafe { bindings::get_net(net) })
+            .map(NetNs)
+            .ok_or(ESRCH)
+    }
+
+    /// Whether the namespace has a network interface of this name.
+    pub(crate) fn has_interface(&self, name: &[u8]) -> bool {
+        let mut buf = [0u8; crate::abi::consts::IFNAMSIZ];
+        if name.len() >= buf.len() {
+            return false;
+        }
+        buf[..name.len()].copy_from_slice(name);
+        let _guard = rcu::read_lock();
+        // SAFETY: the namespace is alive, the name is NUL-terminated, RCU is held.
+        let dev = unsafe { bindings::dev_get_by_name_rcu(self.0.as_ptr(), buf.as_ptr().cast()) };
+        !dev.is_null()
+    }
+}
+
+impl PartialEq for NetNs {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Drop for NetNs {
+    fn drop(&mut self) {
+        // SAFETY: gives back the reference taken in `current`.
+        unsafe { bindings::put_net(self.0.as_ptr()) };
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A place for one shared object that readers look at without a lock.
+
+use core::{
+    marker::PhantomData,
+    sync::atomic::{AtomicPtr, Ordering::*},
+};
+use kernel::{
+    bindings,
+    sync::{rcu::Guard, Arc},
+};
+
+/// Holds an `Arc<T>` or nothing. Readers borrow what is there under an RCU guard; whoever takes it out
+/// waits until the last such reader has gone.
+///
+/// # Invariants
+///
+/// `ptr` is null or came from `Arc::into_raw`, and that reference is ours.
+pub(crate) struct RcuSlot<T> {
+    ptr: AtomicPtr<T>,
+    _owns: PhantomData<Arc<T>>,
+}
+
+impl<T> RcuSlot<T> {
+    pub(crate) const fn new() -> Self {
+        RcuSlot {
+            ptr: AtomicPtr::new(core::ptr::null_mut()),
+            _owns: PhantomData,
+        }
+    }
+
+    /// What is there, for as long as the guard is held.
+    #[inline]
+    pub(crate) fn load<'g>(&'g self, _guard: &'g Guard) -> Option<&'g T> {
+        let ptr = self.ptr.load(Acquire);
+        // SAFETY: if not null, the object was in the slot after the guard's critical section began, and
+        // `replace` gives up the slot's reference only after a grace period, so it outlives the guard.
+        // `drop` has `&mut self`, so it cannot run during the borrow of `self`.
+        unsafe { ptr.as_ref() }
+    }
+
+    /// Puts `new` there, and answers what was there once no reader can still be looking at it. Waits for
+    /// readers only if there was something.
+    pub(crate) fn replace(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
+        let new = new.map_or(core::ptr::null_mut(), |new| Arc::into_raw(new).cast_mut());
+        let old = self.ptr.swap(new, AcqRel);
+        if old.is_null() {
+            return None;
+        }
+        // The expedited kind: somebody waits in close(2) for this.
+        // SAFETY: callers are in process context and hold no spinlock; control paths only.
+        unsafe { bindings::synchronize_rcu_expedited() };
+        // SAFETY: by the invariant the reference was the slot's, and the swap made it ours.
+        Some(unsafe { Arc::from_raw(old) })
+    }
+}
+
+impl<T> Drop for RcuSlot<T> {
+    fn drop(&mut self) {
+        let ptr = *self.ptr.get_mut();
+        if !ptr.is_null() {
+            // SAFETY: by the invariant the reference is ours. No reader is left: each borrows `self`.
+            drop(unsafe { Arc::from_raw(ptr) });
+        }
+    }
+}
+
+// SAFETY: it is an `Arc<T>` that several threads may look at, and that any of them may drop.
+unsafe impl<T: Send + Sync> Send for RcuSlot<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for RcuSlot<T> {}

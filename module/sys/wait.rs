@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where poll sleeps until a ring has news.
+
+use core::sync::atomic::{fence, Ordering::SeqCst};
+use kernel::{bindings, prelude::*, types::Opaque};
+
+/// A wait queue for poll, select and epoll.
+#[pin_data]
+pub(crate) struct WaitQueue {
+    #[pin]
+    head: Opaque<bindings::wait_queue_head>,
+}
+
+// SAFETY: a wait queue has its own lock.
+unsafe impl Send for WaitQueue {}
+// SAFETY: as above.
+unsafe impl Sync for WaitQueue {}
+
+impl WaitQueue {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            head <- Opaque::ffi_init(|slot| {
+                // SAFETY: `slot` is pinned memory for a wait queue head; name and key are static.
+                unsafe {
+                    bindings::__init_waitqueue_head(
+                        slot,
+                        c"netmap ring".as_char_ptr(),
+                        kernel::static_lock_class!().as_ptr(),
+                    )
+                }
+            }),
+        })
+    }
+
+    /// Wakes whoever sleeps here because of `events`.
+    ///
+    /// Call it after publishing the news: the fence orders that before the look at the queue, and pairs
+    /// with the one in `poll_wait`, so either the sleeper sees the news or we see the sleeper.
+    pub(crate) fn wake(&self, events: u32) {
+        fence(SeqCst);
+        let head = self.head.get();
+        // SAFETY: the head is initialised and never moves. The list is only compared with its own
+        // address, which is what `waitqueue_active` does without the lock.
+        let sleepers = unsafe {
+            let list = &raw mut (*head).head;
+            (&raw const (*list).next).read_volatile() != list
+        };
+        if sleepers {
+            // SAFETY: the head is initialised; poll's wake functions take the events as the key.
+            unsafe {
+                bindings::__wake_up(head, bindings::TASK_NORMAL, 1, events as usize as *mut c_void)
+            };
+        }
+    }
+
+    /// The queue, for [`Poll::wait_on`](super::file::Poll::wait_on).
+    pub(super) fn as_ptr(&self) -> *mut bindings::wait_queue_head {
+        self.head.get()
+    }
+}

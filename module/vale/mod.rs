@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The VALE switch: a learning Ethernet bridge between ports.
+//!
+//! - [`switch`]: a switch and its members, found under RCU by senders.
+//! - [`switches`]: all switches, by network namespace and name; who joins and leaves.
+//! - [`table`]: which station is behind which port.
+//! - [`forward`]: a batch on its way: collect the frames, sort them by destination, copy.
+//! - [`chain`]: the sorting.
+
+mod chain;
+mod forward;
+mod header;
+mod switch;
+mod switches;
+mod table;
+
+/// What [`table`] is built on; its tests use loom's.
+mod atomic {
+    pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+}
+
+pub(crate) use forward::{forward, Scratch};
+pub(crate) use switch::{Member, Switch};
+pub(crate) use switches::{Joined, Listed, Switches};

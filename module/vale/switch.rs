@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A switch and its members.
+
+use super::table::{self, Table};
+use crate::{
+    abi::consts::VALE_MAX_PORTS,
+    live::{self, Counted},
+    ring::RingSet,
+    sys::rcu::RcuSlot,
+};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use kernel::{
+    prelude::*,
+    sync::{rcu, Arc},
+};
+
+/// A port of a switch, as other ports of the switch see it.
+pub(crate) struct Member {
+    /// Its number on the switch.
+    pub(crate) index: u8,
+    /// Its rings; senders deliver into the receive rings.
+    pub(crate) rings: Arc<RingSet>,
+    /// Length of the virtio-net header on its frames: 0, 10 or 12 bytes.
+    header: AtomicU32,
+}
+
+impl Member {
+    pub(super) fn new(index: u8, rings: Arc<RingSet>) -> Self {
+        Member {
+            index,
+            rings,
+            header: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn header(&self) -> u32 {
+        self.header.load(Relaxed)
+    }
+
+    pub(crate) fn set_header(&self, len: u32) {
+        self.header.store(len, Relaxed);
+    }
+}
+
+/// A switch. Frames are forwarded by their senders, side by side; nothing here has a lock.
+pub(crate) struct Switch {
+    pub(super) table: Table<KVec<AtomicU64>>,
+    /// By index; [`VALE_MAX_PORTS`] of them.
+    members: KVec<RcuSlot<Member>>,
+    /// A bit for each member, so that floods need not look at every slot. `members` has the last word.
+    present: [AtomicU64; VALE_MAX_PORTS.div_ceil(64)],
+    _live: Counted,
+}
+
+impl Switch {
+    pub(super) fn new() -> Result<Arc<Self>> {
+        let mut entries = KVec::with_capacity(table::SIZE, GFP_KERNEL)?;
+        for _ in 0..table::SIZE {
+            entries.push(AtomicU64::new(0), GFP_KERNEL)?;
+        }
+        let mut members = KVec::with_capacity(VALE_MAX_PORTS, GFP_KERNEL)?;
+        for _ in 0..VALE_MAX_PORTS {
+            members.push(RcuSlot::new(), GFP_KERNEL)?;
+        }
+        let switch = Switch {
+            table: Table::new(entries),
+            members,
+            present: [const { AtomicU64::new(0) }; VALE_MAX_PORTS.div_ceil(64)],
+            _live: Counted::new(live::Kind::Switch),
+        };
+        Ok(Arc::new(switch, GFP_KERNEL)?)
+    }
+
+    /// The member with that index.
+    #[inline]
+    pub(super) fn member<'g>(&'g self, index: u8, guard: &'g rcu::Guard) -> Option<&'g Member> {
+        self.members.get(usize::from(index))?.load(guard)
+    }
+
+    /// All members, for a flood.
+    pub(super) fn members<'g>(
+        &'g self,
+        guard: &'g rcu::Guard,
+    ) -> impl Iterator<Item = &'g Member> + 'g {
+        (0u8..).zip(&self.present).flat_map(move |(word, bits)| {
+            let mut bits = bits.load(Relaxed);
+            core::iter::from_fn(move || {
+                let bit = bits.trailing_zeros() as u8;
+                (bits != 0).then(|| {
+                    bits &= bits - 1;
+                    word * 64 + bit
+                })
+            })
+            .filter_map(move |index| self.member(index, guard))
+        })
+    }
+
+    /// Lets a member in. Its index must be free.
+    pub(super) fn plug(&self, member: Arc<Member>) {
+        let index = usize::from(member.index);
+        self.members[index].replace(Some(member));
+        self.present[index / 64].fetch_or(1 << (index % 64), Relaxed);
+    }
+
+    /// Puts a member out; when this returns, no sender is looking at it.
+    pub(super) fn unplug(&self, index: u8) {
+        let at = usize::from(index);
+        self.present[at / 64].fetch_and(!(1 << (at % 64)), Relaxed);
+        self.members[at].replace(None);
+        self.table.forget(index);
+    }
+}

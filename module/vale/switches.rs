@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All switches, by network namespace and name: who joins, who leaves, who is there.
+//!
+//! A switch exists while it has members; it keeps its namespace alive meanwhile.
+
+use super::switch::{Member, Switch};
+use crate::{
+    abi::{
+        consts::{IFNAMSIZ, VALE_MAX_PORTS, VALE_NO_PORT},
+        name::ValeName,
+    },
+    params,
+    refusal::{refuse, Answer, Name},
+    ring::RingSet,
+    sys::net::NetNs,
+};
+use kernel::{
+    prelude::*,
+    sync::{new_mutex, Arc, Mutex},
+};
+
+/// A switch refuses a port when it would have this many, counting two for the new one: an attached NIC
+/// takes two.
+const FULL: usize = VALE_MAX_PORTS - 2;
+
+/// A part of a name: up to 15 characters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Label {
+    bytes: [u8; IFNAMSIZ],
+    len: u8,
+}
+
+impl Label {
+    /// What is too long was refused where the name was read.
+    fn new(text: &[u8]) -> Self {
+        let len = text.len().min(IFNAMSIZ - 1);
+        let mut bytes = [0; IFNAMSIZ];
+        bytes[..len].copy_from_slice(&text[..len]);
+        Label {
+            bytes,
+            len: len as u8,
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// Everything about the switches that control requests look at.
+#[pin_data]
+pub(crate) struct Switches {
+    #[pin]
+    list: Mutex<KVec<Entry>>,
+}
+
+struct Entry {
+    net: NetNs,
+    name: Label,
+    /// Its number in its namespace, for VALE_LIST.
+    number: u16,
+    switch: Arc<Switch>,
+    ports: KVec<PortEntry>,
+    /// Free indexes; the last one goes first.
+    free: KVec<u8>,
+}
+
+struct PortEntry {
+    name: Label,
+    member: Arc<Member>,
+    /// How many [`Joined`] there are.
+    holders: usize,
+}
+
+/// A line of VALE_LIST.
+pub(crate) struct Listed {
+    pub(crate) switch: u16,
+    pub(crate) port: u32,
+    name: (Label, Label),
+}
+
+impl Listed {
+    /// Calls `f` with the parts of the port's name: switch, colon, port.
+    pub(crate) fn name(&self, mut f: impl FnMut(&[u8])) {
+        f(self.name.0.as_bytes());
+        f(b":");
+        f(self.name.1.as_bytes());
+    }
+}
+
+impl Switches {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Switches { list <- new_mutex!(KVec::new()) }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Joins the port of that name, if it is there.
+    pub(crate) fn find(self: &Arc<Self>, net: &NetNs, name: &ValeName<'_>) -> Option<Joined> {
+        let mut list = self.list.lock();
+        let entry = Entry::find(&mut list, net, name)?;
+        let port = Label::new(name.port);
+        let port = entry.ports.iter_mut().find(|p| p.name == port)?;
+        port.holders += 1;
+        Some(Joined {
+            switches: self.clone(),
+            switch: entry.switch.clone(),
+            member: port.member.clone(),
+        })
+    }
+
+    /// Adds a port with these rings; the switch is made if it is not there. No other request can add the
+    /// same name meanwhile: control requests come one at a time.
+    pub(crate) fn create(
+        self: &Arc<Self>,
+        net: NetNs,
+        name: &ValeName<'_>,
+        rings: Arc<RingSet>,
+    ) -> Answer<Joined> {
+        let mut list = self.list.lock();
+        if let Some(entry) = Entry::find(&mut list, &net, name) {
+            return entry.join(self, name, rings);
+        }
+        let mut entry = Entry::new(&list, net, name)?;
+        list.reserve(1, GFP_KERNEL)?;
+        let joined = entry.join(self, name, rings)?;
+        // The room was reserved above.
+        let _ = list.push_within_capacity(entry);
+        Ok(joined)
+    }
+
+    /// Numbers of the switch and the port of that name. `Err(ENOENT)` for a switch that is not there;
+    /// port [`VALE_NO_PORT`] for a port that is not.
+    pub(crate) fn number_of(&self, net: &NetNs, name: &ValeName<'_>) -> Answer<(u16, u32)> {
+        let mut list = self.list.lock();
+        let Some(entry) = Entry::find(&mut list, net, name) else {
+            refuse!(ENOENT, "there is no switch {}", Name(name.switch));
+        };
+        let port = Label::new(name.port);
+        let port = entry.ports.iter().find(|p| p.name == port);
+        let index = port.map_or(VALE_NO_PORT, |p| p.member.index.into());
+        Ok((entry.number, index))
+    }
+
+    /// The first port at or after that place, going through the ports of a switch by index and then to
+    /// the next switch.
+    pub(crate) fn list_from(&self, net: &NetNs, switch: u16, port: u32) -> Option<Listed> {
+        let list = self.list.lock();
+        let entries = list.iter().filter(|e| e.net == *net);
+        let ports = entries.flat_map(|e| e.ports.iter().map(move |p| (e, p)));
+        ports
+            .map(|(e, p)| Listed {
+                switch: e.number,
+                port: p.member.index.into(),
+                name: (e.name, p.name),
+            })
+            .filter(|l| (l.switch, l.port) >= (switch, port))
+            .min_by_key(|l| (l.switch, l.port))
+    }
+
+    /// Calls `f` for every port of every namespace, with the parts of its name.
+    pub(crate) fn each(&self, mut f: impl FnMut(&[u8], &[u8], &Member)) {
+        for entry in self.list.lock().iter() {
+            for port in &entry.ports {
+                f(entry.name.as_bytes(), port.name.as_bytes(), &port.member);
+            }
+        }
+    }
+
+    /// One holder fewer; the last one takes the port along, and the last port the switch.
+    fn leave(&self, switch: &Arc<Switch>, index: u8) {
+        let mut list = self.list.lock();
+        let Some(at) = list.iter().position(|e| Arc::ptr_eq(&e.switch, switch)) else {
+            return;
+        };
+        let entry = &mut list[at];
+        let Some(port) = entry.ports.iter().position(|p| p.member.index == index) else {
+            return;
+        };
+        entry.ports[port].holders -= 1;
+        if entry.ports[port].holders > 0 {
+            return;
+        }
+        switch.unplug(index);
+        let gone = entry.ports.remove(port);
+        // There was room for it before the port took it.
+        let _ = entry.free.push_within_capacity(index);
+        let empty = if entry.ports.is_empty() {
+            list.remove(at).ok()
+        } else {
+            None
+        };
+        drop(list);
+        drop((gone, empty));
+    }
+}
+
+impl Entry {
+    fn find<'l>(list: &'l mut [Entry], net: &NetNs, name: &ValeName<'_>) -> Option<&'l mut Entry> {
+        let switch = Label::new(name.switch);
+        list.iter_mut().find(|e| e.name == switch && e.net == *net)
+    }
+
+    /// A switch without ports, under the lowest number that is free in its namespace.
+    fn new(list: &[Entry], net: NetNs, name: &ValeName<'_>) -> Answer<Self> {
+        let most = u16::try_from(params::max_bridges.get()).unwrap_or(0);
+        let used = |number| list.iter().any(|e| e.net == net && e.number == number);
+        let Some(number) = (0..most).find(|&number| !used(number)) else {
+            refuse!(
+                ENOMEM,
+                "all {} switches of this network namespace are in use: load the module with a larger max_bridges",
+                most
+            );
+        };
+        let mut free = KVec::with_capacity(VALE_MAX_PORTS, GFP_KERNEL)?;
+        for index in (0..VALE_MAX_PORTS as u8).rev() {
+            free.push(index, GFP_KERNEL)?;
+        }
+        Ok(Entry {
+            name: Label::new(name.switch),
+            number,
+            switch: Switch::new()?,
+            ports: KVec::new(),
+            free,
+            net,
+        })
+    }
+
+    /// Adds a port.
+    fn join(
+        &mut self,
+        switches: &Arc<Switches>,
+        name: &ValeName<'_>,
+        rings: Arc<RingSet>,
+    ) -> Answer<Joined> {
+        if self.ports.len() >= FULL {
+            refuse!(ENOMEM, "switch {} is full: it has {} ports", Name(name.switch), FULL);
+        }
+        self.ports.reserve(1, GFP_KERNEL)?;
+        let Some(&index) = self.free.last() else {
+            refuse!(ENOMEM, "switch {} has no free port number", Name(name.switch));
+        };
+        let member = Arc::new(Member::new(index, rings), GFP_KERNEL)?;
+        self.free.pop();
+        let port = PortEntry {
+            name: Label::new(name.port),
+            member: member.clone(),
+            holders: 1,
+        };
+        // The room was reserved above.
+        let _ = self.ports.push_within_capacity(port);
+        self.switch.plug(member.clone());
+        Ok(Joined {
+            switches: switches.clone(),
+            switch: self.switch.clone(),
+            member,
+        })
+    }
+}
+
+/// Membership of a switch. The port is there while somebody holds one of these.
+pub(crate) struct Joined {
+    switches: Arc<Switches>,
+    switch: Arc<Switch>,
+    member: Arc<Member>,
+}
+
+impl Joined {
+    pub(crate) fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    pub(crate) fn member(&self) -> &Member {
+        &self.member
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.switches.leave(&self.switch, self.member.index);
+    }
+}
