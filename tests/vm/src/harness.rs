@@ -3,8 +3,9 @@
 //! Runs the cases, one forked child each, and looks after each of them at what it left behind: words
 //! in the kernel log, references to the module, live objects, processes, parameters.
 
-use crate::check::Outcome;
-use crate::traces::{KernelLog, Parameters, Traces};
+use crate::check::{works, Outcome};
+use crate::module;
+use crate::traces::{references, KernelLog, Parameters, Traces};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{killpg, Signal};
@@ -39,6 +40,17 @@ macro_rules! cases {
     };
 }
 
+const WARM_UP: Case = Case {
+    name: "use of the shared region",
+    run: || {
+        if references().is_none() {
+            works("loading the module again", module::load(""))?;
+        }
+        works("using the shared region afterwards", module::warm_up())
+    },
+    limit: LIMIT,
+};
+
 /// Runs one case and says why it failed, if it did.
 pub fn run(case: &Case, log: &mut KernelLog) -> Result<(), String> {
     let traces = Traces::now();
@@ -46,8 +58,10 @@ pub fn run(case: &Case, log: &mut KernelLog) -> Result<(), String> {
     log.skip();
 
     let mut reasons: Vec<String> = run_in_child(case).err().into_iter().collect();
-    // What the case changed is put back before the count, as a region may wait for it.
+    // What the case changed is put back before the count. That the shared region can be used tells that
+    // the module is still well, and makes the region anew if the case had it made in another size.
     parameters.restore();
+    reasons.extend(run_in_child(&WARM_UP).err());
     if let Err(left) = traces.wait_until_back() {
         reasons.push(left);
     }

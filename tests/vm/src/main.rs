@@ -20,14 +20,30 @@ mod module;
 mod raw;
 mod traces;
 
+mod badring;
+mod buffers;
+mod memory;
 mod options;
+mod parameters;
 mod plumbing;
+mod poll;
 mod register;
+mod ring;
 
 use harness::Case;
 use std::process::ExitCode;
 
-const SUITES: &[&[Case]] = &[plumbing::CASES, options::CASES, register::CASES];
+const SUITES: &[&[Case]] = &[
+    plumbing::CASES,
+    options::CASES,
+    register::CASES,
+    memory::CASES,
+    buffers::CASES,
+    parameters::CASES,
+    ring::CASES,
+    badring::CASES,
+    poll::CASES,
+];
 
 /// What the command line asks for.
 struct Args {

@@ -154,6 +154,13 @@ impl Bound {
         self.device.poll(events, Duration::from_millis(ms))
     }
 
+    /// The buffer indexes in all slots of all bound rings.
+    pub fn buffers(&self) -> Vec<u32> {
+        let rings = self.tx_rings().into_iter().chain(self.rx_rings());
+        let slots = rings.flat_map(|(_, ring)| ring.slots());
+        slots.map(|slot| slot.buf_idx).collect()
+    }
+
     /// Indexes in the list of extra buffers. Stops after a million, so that a circle ends.
     pub fn extra_bufs(&self) -> Vec<u32> {
         let Some((_, ring)) = self.tx_rings().into_iter().chain(self.rx_rings()).next() else {

@@ -16,7 +16,7 @@ pub mod request;
 pub mod ring;
 
 pub use bound::Bound;
-pub use device::{Device, Mapping};
+pub use device::Device;
 pub use hostile::{Chain, GuardPage};
-pub use request::{null, vale, Reg};
+pub use request::{null, shared, vale, Reg};
 pub use ring::Ring;

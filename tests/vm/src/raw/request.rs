@@ -28,6 +28,11 @@ pub fn vale(name: &str) -> Reg {
     }
 }
 
+/// REGISTER of a small VALE port in the shared region.
+pub fn shared(name: &str) -> Reg {
+    vale(name).mem(GLOBAL_MEM_ID).slots(64, 64)
+}
+
 /// REGISTER of a null port in region `mem`, with one ring of 64 slots each way.
 pub fn null(mem: u16) -> Reg {
     vale("nothing")

@@ -184,12 +184,13 @@ impl Ring {
     /// Takes all slots that belong to the program: each with its bytes. They go back to the kernel with
     /// the next sync.
     pub fn take(&self) -> Vec<(Slot, Vec<u8>)> {
-        let taken = self
-            .owned()
-            .into_iter()
-            .map(|i| (self.slot(i), self.payload(i)))
+        // Another thread's sync may move `tail` meanwhile: only what was seen is taken.
+        let seen = self.owned();
+        let taken = seen
+            .iter()
+            .map(|&i| (self.slot(i), self.payload(i)))
             .collect();
-        self.set_head_cur(self.tail());
+        self.set_head_cur(self.after(self.head(), seen.len() as u32));
         taken
     }
 
