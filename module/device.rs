@@ -11,7 +11,7 @@ use crate::{
     control,
     live::{self, Counted},
     port::World,
-    refusal::{refuse, Answer, Name, Refusal, Sentence},
+    refusal::{refuse, Answer, Name, Refusal},
     sys::{
         file::{Device, Poll},
         user,
@@ -40,8 +40,7 @@ pub(crate) struct OpenFile {
 
 struct Why {
     reqtype: u16,
-    errno: u32,
-    text: Sentence,
+    refusal: Option<Refusal>,
 }
 
 impl OpenFile {
@@ -66,8 +65,7 @@ impl OpenFile {
         let errno = refusal.errno;
         *self.why.lock() = Why {
             reqtype,
-            errno: errno.to_errno().unsigned_abs(),
-            text: refusal.why,
+            refusal: Some(refusal),
         };
         errno
     }
@@ -75,12 +73,13 @@ impl OpenFile {
     /// Why the last request was refused.
     pub(crate) fn last_refusal(&self) -> NmreqWhy {
         let why = self.why.lock();
+        let refusal = why.refusal.as_ref();
+        let sentence = refusal.map_or(&[][..], Refusal::why);
         let mut text = [0; WHY_TEXT];
-        let sentence = why.text.as_bytes();
         text[..sentence.len()].copy_from_slice(sentence);
         NmreqWhy {
             reqtype: why.reqtype.into(),
-            errno: why.errno,
+            errno: refusal.map_or(0, |refusal| refusal.errno.to_errno().unsigned_abs()),
             len: sentence.len() as u32,
             text,
         }
@@ -97,8 +96,7 @@ impl Device for OpenFile {
     fn open(world: &Arc<World>) -> Result<Pin<KBox<Self>>> {
         let none = Why {
             reqtype: 0,
-            errno: 0,
-            text: Sentence::EMPTY,
+            refusal: None,
         };
         KBox::pin_init(
             pin_init!(OpenFile {

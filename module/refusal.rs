@@ -4,28 +4,21 @@
 
 use crate::abi::ext::WHY_TEXT;
 use core::fmt::{self, Write};
-use kernel::{alloc::AllocError, error::Error};
+use kernel::{alloc::AllocError, error::Error, prelude::*};
 
 /// A sentence of at most [`WHY_TEXT`] bytes; what does not fit is cut.
-pub(crate) struct Sentence {
+struct Sentence {
     bytes: [u8; WHY_TEXT],
     len: usize,
 }
 
 impl Sentence {
-    pub(crate) const EMPTY: Sentence = Sentence {
+    const EMPTY: Sentence = Sentence {
         bytes: [0; WHY_TEXT],
         len: 0,
     };
 
-    pub(crate) fn new(args: fmt::Arguments<'_>) -> Self {
-        let mut sentence = Self::EMPTY;
-        // It never fails: what does not fit is cut.
-        let _ = sentence.write_fmt(args);
-        sentence
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }
@@ -45,34 +38,41 @@ impl Write for Sentence {
 /// An error on its way to the program.
 pub(crate) struct Refusal {
     pub(crate) errno: Error,
-    pub(crate) why: Sentence,
+    /// In a box of its own: the kernel's stack is small and many functions answer a refusal. Nothing if
+    /// there is no story to tell, or no memory to tell it in.
+    why: Option<KBox<Sentence>>,
 }
 
 pub(crate) type Answer<T = ()> = core::result::Result<T, Refusal>;
 
 impl Refusal {
+    #[cold]
     pub(crate) fn new(errno: Error, args: fmt::Arguments<'_>) -> Self {
-        Refusal {
-            errno,
-            why: Sentence::new(args),
+        let mut why = KBox::new(Sentence::EMPTY, GFP_KERNEL).ok();
+        if let Some(sentence) = &mut why {
+            // It never fails: what does not fit is cut.
+            let _ = sentence.write_fmt(args);
         }
+        Refusal { errno, why }
+    }
+
+    /// The reason in words, if there is one.
+    pub(crate) fn why(&self) -> &[u8] {
+        self.why.as_ref().map_or(&[], |sentence| sentence.as_bytes())
     }
 }
 
 impl From<Error> for Refusal {
     /// For errors that come from the kernel without a story.
     fn from(errno: Error) -> Self {
-        Refusal {
-            errno,
-            why: Sentence::EMPTY,
-        }
+        Refusal { errno, why: None }
     }
 }
 
 impl From<AllocError> for Refusal {
     fn from(_: AllocError) -> Self {
         Refusal::new(
-            kernel::error::code::ENOMEM,
+            ENOMEM,
             format_args!("the kernel is out of memory"),
         )
     }

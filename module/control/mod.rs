@@ -135,7 +135,8 @@ impl Call<'_> {
 
     /// Reads the options, runs the request when it is its turn, and writes the options' statuses back.
     fn serve(&self, body: usize, serve: impl FnOnce(&Context<'_>) -> Answer) -> Answer {
-        let mut entries = KBox::new([None::<Entry>; MOST], GFP_KERNEL)?;
+        // Not on the stack: all of it is some 6 KiB.
+        let mut entries = KVec::from_elem(None::<Entry>, MOST, GFP_KERNEL)?;
         let walked = walk(
             self.header.nr_options,
             body,

@@ -79,14 +79,14 @@ fn body_size(head: &NmreqOption) -> Option<usize> {
 pub(crate) fn walk(
     mut addr: u64,
     body: usize,
-    entries: &mut [Option<Entry>; MOST],
+    entries: &mut [Option<Entry>],
     mut read: impl FnMut(u64) -> Option<NmreqOption>,
     mut probe: impl FnMut(u64, usize) -> bool,
 ) -> Result<usize, (Bad, usize)> {
     let mut budget = NETMAP_REQ_MAXSIZE.saturating_sub(body);
     let mut count = 0;
     while addr != 0 {
-        let Some(rest) = budget.checked_sub(COST).filter(|_| count < MOST) else {
+        let Some(rest) = budget.checked_sub(COST).filter(|_| count < entries.len()) else {
             return Err((Bad::TooLong, 0));
         };
         budget = rest;
@@ -131,7 +131,7 @@ pub(crate) fn walk(
     Ok(count)
 }
 
-fn mark(entries: &mut [Option<Entry>; MOST], is: impl Fn(&Entry) -> bool) {
+fn mark(entries: &mut [Option<Entry>], is: impl Fn(&Entry) -> bool) {
     for entry in entries.iter_mut().flatten().filter(|entry| is(entry)) {
         entry.status = Status::Invalid;
     }

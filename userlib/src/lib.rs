@@ -12,6 +12,8 @@ mod control;
 mod device;
 mod error;
 mod extra;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 mod port;
 mod raw;
 mod rx;

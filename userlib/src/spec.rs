@@ -352,3 +352,138 @@ fn conf(pair: &str, config: &mut Config) -> Parsed<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(name: &str) -> PortSpec {
+        name.parse().unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    #[test]
+    fn names_without_suffixes() {
+        assert_eq!(spec("netmap:eth0").name, "eth0");
+        assert_eq!(spec("vale0:a").name, "vale0:a");
+        assert_eq!(spec("vale:x").name, "vale:x");
+        assert_eq!(spec("netmap:eth0{3").name, "eth0{3");
+        assert_eq!(spec("vale0:a}ab_9").name, "vale0:a}ab_9");
+        assert!(spec("vale0:a").is_virtual() && spec("netmap:eth0{3").is_virtual());
+        assert!(!spec("netmap:eth0").is_virtual());
+    }
+
+    #[test]
+    fn the_suffix_says_which_rings() {
+        for (name, rings) in [
+            ("netmap:eth0", Rings::Nic),
+            ("netmap:eth0^", Rings::Host),
+            ("netmap:eth0^2", Rings::OneHost(2)),
+            ("netmap:eth0*", Rings::NicAndHost),
+            ("netmap:eth0-0", Rings::OneNic(0)),
+            ("vale0:a-4094", Rings::OneNic(4094)),
+        ] {
+            assert_eq!(spec(name).rings, rings, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_interface() {
+        let r = spec("netmap:eth0-0/R").register();
+        assert_eq!(
+            (r.nr_mode, r.nr_ringid, r.nr_flags),
+            (NR_REG_ONE_NIC, 0, NR_RX_RINGS_ONLY)
+        );
+        let r = spec("netmap:eth0{3@2").register();
+        assert_eq!((r.nr_mode, r.nr_mem_id), (NR_REG_ALL_NIC, 2));
+        let r = spec("vale0:a/rt").register();
+        assert_eq!(r.nr_flags, NR_MONITOR_RX | NR_MONITOR_TX);
+        let r = spec("netmap:eth0*/x@conf:host-rings=4").register();
+        assert_eq!((r.nr_mode, r.nr_flags), (NR_REG_NIC_SW, NR_EXCLUSIVE));
+        assert_eq!((r.nr_host_tx_rings, r.nr_host_rx_rings), (4, 4));
+    }
+
+    #[test]
+    fn options_fill_the_request() {
+        let s = spec("vale0:a@5@conf:slots=512,rx_slots=256,rings=2,tx-rings=3");
+        assert_eq!(s.mem_id, 5);
+        assert_eq!((s.config.tx_slots, s.config.rx_slots), (512, 256));
+        assert_eq!((s.config.tx_rings, s.config.rx_rings), (3, 2));
+        assert_eq!(
+            spec("vale0:a@share=vale0:b").share.as_deref(),
+            Some("vale0:b")
+        );
+        assert_eq!(
+            spec("vale0:a@share:port=netmap:e").share.as_deref(),
+            Some("netmap:e")
+        );
+    }
+
+    #[test]
+    fn wrong_names_are_refused_with_a_reason() {
+        for name in [
+            "",
+            "eth0",
+            "netmap:",
+            "vale0:",
+            "valley",
+            "bridge:a",
+            "vale-0:a",
+            "vale0123456789ab:a",
+            "vale0:port567890123456",
+            "netmap:interface9012345",
+            "netmap:eth0{",
+            "netmap:{1",
+            "netmap:eth0{a.b",
+            "netmap:eth0{1{2",
+            "netmap:eth 0",
+            "netmap:eth0-",
+            "netmap:eth0-4095",
+            "netmap:eth0-99999999999",
+            "netmap:eth0^x",
+            "netmap:eth0*1",
+            "netmap:eth0/",
+            "netmap:eth0/q",
+            "netmap:eth0/R-1",
+            "netmap:eth0@",
+            "netmap:eth0@0",
+            "netmap:eth0@65536",
+            "netmap:eth0@conf",
+            "netmap:eth0@conf:slots",
+            "netmap:eth0@conf:slots=x",
+            "netmap:eth0@conf:rings=65536",
+            "netmap:eth0@conf:sluts=1",
+            "netmap:eth0@share",
+            "netmap:eth0@share=",
+            "netmap:eth0@offset=32",
+            "netmap:eth0@extmem=/tmp/x",
+            "netmap:eth0@nothing",
+            "netmap:0123456789012{01234567890123456789012345678901234567890123456789",
+            "netmap:\u{e9}th0-\u{2163}",
+        ] {
+            match name.parse::<PortSpec>() {
+                Err(Error::Name { name: told, reason }) => {
+                    assert_eq!(told, name);
+                    assert!(!reason.is_empty());
+                }
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic() {
+        let parts = [
+            "netmap:", "vale0:", "a", "{", "}", "1", "-", "^", "*", "/", "R", "@", "conf:", "=",
+            ",", "\u{20ac}",
+        ];
+        let mut seed = 7_u64;
+        for _ in 0..20_000 {
+            let mut text = String::new();
+            for _ in 0..8 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                text.push_str(parts[(seed >> 33) as usize % parts.len()]);
+            }
+            let _ = text.parse::<PortSpec>();
+        }
+    }
+}

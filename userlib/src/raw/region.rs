@@ -4,6 +4,8 @@
 
 use ferromap_abi::wire::Plain;
 use memmap2::{MmapOptions, MmapRaw};
+#[cfg(any(test, feature = "fake"))]
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::{os::fd::BorrowedFd, ptr::NonNull};
 
 /// Which region it is. Two bindings with equal ids see the same buffers.
@@ -128,6 +130,36 @@ impl Region {
         let at = self.at(offset, 8, 8)?;
         // SAFETY: inside the region and aligned.
         Some(unsafe { at.cast::<i64>().as_ptr().read_volatile() })
+    }
+
+    /// The 32-bit word at `offset`, as the kernel reads a ring's head: what was written before it was
+    /// released is seen.
+    #[cfg(any(test, feature = "fake"))]
+    pub(crate) fn acquire_u32(&self, offset: usize) -> Option<u32> {
+        let at = self.at(offset, 4, 4)?;
+        // SAFETY: inside the region, aligned, and as an atomic it may change at any time. Pairs with the
+        // release of the head in `Ring::publish`.
+        let word = unsafe { AtomicU32::from_ptr(at.cast().as_ptr()) };
+        Some(word.load(Ordering::Acquire))
+    }
+
+    /// Writes the 32-bit word at `offset`, as the kernel writes a ring's tail: after all before it.
+    #[cfg(any(test, feature = "fake"))]
+    pub(crate) fn release_u32(&self, offset: usize, value: u32) {
+        if let Some(at) = self.at(offset, 4, 4) {
+            // SAFETY: as in `acquire_u32`. Pairs with the acquire of the tail in `Ring::refresh`.
+            let word = unsafe { AtomicU32::from_ptr(at.cast().as_ptr()) };
+            word.store(value, Ordering::Release);
+        }
+    }
+
+    /// Writes the signed 64-bit word at `offset`; nothing happens outside the region.
+    #[cfg(any(test, feature = "fake"))]
+    pub(crate) fn write_i64(&self, offset: usize, value: i64) {
+        if let Some(at) = self.at(offset, 8, 8) {
+            // SAFETY: inside the region and aligned.
+            unsafe { at.cast::<i64>().as_ptr().write_volatile(value) }
+        }
     }
 
     /// Puts a structure at `offset`; nothing happens outside the region.
