@@ -96,5 +96,8 @@ pub fn fails<T>(what: impl Display, got: Result<T, Errno>, want: Errno) -> Outco
 /// The call succeeded; unlike a bare `?` this says which one it was.
 #[track_caller]
 pub fn works<T>(what: impl Display, got: Result<T, Errno>) -> Outcome<T> {
-    got.map_err(|e| failure(format!("{what}: expected success, got {e:?}")))
+    match got {
+        Ok(value) => Ok(value),
+        Err(e) => fail(format!("{what}: expected success, got {e:?}")),
+    }
 }

@@ -8,7 +8,7 @@ use crate::module;
 use crate::traces::{references, KernelLog, Parameters, Traces};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::signal::{killpg, Signal};
+use nix::sys::signal::{kill, killpg, Signal};
 use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
 use nix::unistd::{fork, pipe2, setpgid, ForkResult, Pid};
 use std::fs::File;
@@ -148,9 +148,13 @@ fn wait(child: Pid, limit: Duration) -> Ended {
         None if wait_for(child, Duration::from_secs(10)).is_some() => Ended::TimedOut,
         None => return Ended::Stuck,
     };
-    // Orphans of the case became ours (we are their subreaper). None may run on into the next case.
+    // Orphans of the case became ours (we are their subreaper), those with a group of their own, too.
+    // None may run on into the next case.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
+        for orphan in numbers("/proc").into_iter().filter(|&pid| is_ours(pid)) {
+            let _ = kill(Pid::from_raw(orphan), Signal::SIGKILL);
+        }
         match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(5)),
             Ok(_) => {}
@@ -175,15 +179,24 @@ fn wait_for(child: Pid, limit: Duration) -> Option<WaitStatus> {
     }
 }
 
+/// Entries of a directory whose names are numbers, as those of processes and threads in /proc.
+fn numbers(dir: &str) -> Vec<i32> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten();
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// Whether the process is a child of this one.
+fn is_ours(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // "pid (name) state parent ...", where the name may hold anything.
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    after_name.split_whitespace().nth(1) == Some(&Pid::this().to_string())
+}
+
 /// Where in the kernel each thread of the case's process group stands.
 fn print_kernel_stacks(group: Pid) {
-    let numbers = |dir: &str| -> Vec<i32> {
-        std::fs::read_dir(dir)
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .collect()
-    };
     for pid in numbers("/proc") {
         if nix::unistd::getpgid(Some(Pid::from_raw(pid))) != Ok(group) {
             continue;

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Each case runs in a process of its own, with a time limit. A case fails when it says so, when it does
-//! not end, when the kernel complains in its log, or when it leaves anything behind: references to the
-//! module, live objects, processes. See [`harness`].
+//! not end, when the kernel complains in its log, or when it leaves references to the module or live
+//! objects behind. Its processes are ended, its changes of parameters undone. See [`harness`].
 //!
 //! A case is named by the item of the interface's checklist that it tests. To add a file of cases: write
 //! functions that return [`check::Outcome`], list them with [`cases!`], and list the file in [`SUITES`].
