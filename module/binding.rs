@@ -252,7 +252,7 @@ impl Objects {
             let Some(index) = self.usage.take_buf() else {
                 break;
             };
-            if let Some(buf) = mem.own_buf(index) {
+            if let Some(buf) = mem.bufs().own(index) {
                 buf.set_link(head);
             }
             head = index;
@@ -269,7 +269,7 @@ impl Drop for Objects {
         // gives one back, so it does end.
         if let Some(view) = mem.interface(self.index, self.entries) {
             let mut index = view.bufs_head();
-            while let Some(buf) = mem.own_buf(index) {
+            while let Some(buf) = mem.bufs().own(index) {
                 let next = buf.link();
                 if !self.usage.give_buf(index) {
                     break;

@@ -6,7 +6,7 @@
 //! - `ports`: every switch port with its counters, one block each.
 
 use crate::{live, port::World, refusal::Name};
-use core::fmt::{self, Write};
+use core::fmt;
 use kernel::{
     debugfs::{Dir, File, Writer},
     prelude::*,

@@ -14,11 +14,10 @@ mod region;
 mod shared;
 
 pub(crate) use region::{Kind, Region, RegionRef, Regions, Use};
-pub(crate) use shared::{Buf, Head, IfView, RingView};
+pub(crate) use shared::{Buf, Bufs, Head, IfView, RingView};
 
 use crate::{
     abi::{
-        consts::NETMAP_RESERVED_BUFS,
         layout::Layout,
         wire::{IfHeader, RingHeader},
     },
@@ -96,33 +95,18 @@ impl Mem {
         Some(unsafe { IfView::new(base, rings) })
     }
 
-    /// The buffer of that index, whoever has it; `None` if there is no such buffer.
+    /// The buffer pool, for looking up many buffers.
     #[inline]
-    pub(crate) fn buf(&self, index: u32) -> Option<Buf<'_>> {
+    pub(crate) fn bufs(&self) -> Bufs<'_> {
         let pool = &self.layout.bufs;
-        let offset = pool.object(index)?;
-        // SAFETY: an object of the pool lies inside the memory, by the invariant and the layout's
-        // arithmetic; objects are aligned to 64 bytes; the memory lives as long as `self`.
-        Some(unsafe {
-            Buf::new(
-                self.memory.base().add(offset as usize),
+        // SAFETY: the pool lies inside the memory, by the invariant; the memory lives as long as `self`.
+        unsafe {
+            Bufs::new(
+                self.memory.base().add(pool.offset as usize),
                 pool.size,
+                pool.count,
             )
-        })
-    }
-
-    /// As [`buf`](Self::buf), for a buffer to write to: the reserved ones are nobody's.
-    #[inline]
-    pub(crate) fn own_buf(&self, index: u32) -> Option<Buf<'_>> {
-        if index < NETMAP_RESERVED_BUFS {
-            return None;
         }
-        self.buf(index)
     }
 
-    /// Bytes of a buffer.
-    #[inline]
-    pub(crate) fn buf_size(&self) -> u32 {
-        self.layout.bufs.size
-    }
 }

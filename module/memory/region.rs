@@ -285,10 +285,6 @@ impl Use {
         &self.mem
     }
 
-    pub(crate) fn region(&self) -> &Arc<Region> {
-        &self.region
-    }
-
     fn with<T>(&self, f: impl FnOnce(&mut Made) -> T) -> Option<T> {
         self.region.inner.lock().made.as_mut().map(f)
     }

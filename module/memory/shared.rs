@@ -8,7 +8,7 @@
 
 use crate::{
     abi::{
-        consts::IFNAMSIZ,
+        consts::{IFNAMSIZ, NETMAP_RESERVED_BUFS},
         cursor::Claimed,
         wire::{IfHeader, RingHeader, Slot},
     },
@@ -233,6 +233,63 @@ impl<'m> IfView<'m> {
     }
 }
 
+/// The buffer pool of a region.
+///
+/// # Invariants
+///
+/// From `base` on, which is aligned to a page, `count` objects of `size` bytes are valid, for as long as the
+/// region's memory is; `size` is a multiple of [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN).
+#[derive(Clone, Copy)]
+pub(crate) struct Bufs<'m> {
+    base: NonNull<u8>,
+    size: u32,
+    count: u32,
+    _mem: PhantomData<&'m ()>,
+}
+
+impl<'m> Bufs<'m> {
+    /// # Safety
+    ///
+    /// The invariants of the type must hold for `'m`.
+    pub(super) unsafe fn new(base: NonNull<u8>, size: u32, count: u32) -> Self {
+        Bufs {
+            base,
+            size,
+            count,
+            _mem: PhantomData,
+        }
+    }
+
+    /// Bytes of each buffer.
+    #[inline]
+    pub(crate) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// The buffer of that index, whoever has it; `None` if there is no such buffer.
+    #[inline]
+    pub(crate) fn get(&self, index: u32) -> Option<Buf<'m>> {
+        if index >= self.count {
+            return None;
+        }
+        Some(Buf {
+            // SAFETY: the object lies inside the pool, by the check above.
+            base: unsafe { self.base.add(index as usize * self.size as usize) },
+            size: self.size,
+            _mem: PhantomData,
+        })
+    }
+
+    /// As [`get`](Self::get), for a buffer to write to: the reserved ones are nobody's.
+    #[inline]
+    pub(crate) fn own(&self, index: u32) -> Option<Buf<'m>> {
+        if index < NETMAP_RESERVED_BUFS {
+            return None;
+        }
+        self.get(index)
+    }
+}
+
 /// A packet buffer of a region.
 ///
 /// # Invariants
@@ -249,19 +306,7 @@ pub(crate) struct Buf<'m> {
 /// The first 16 bytes of something, as two words in host order.
 pub(crate) type Head = [u64; 2];
 
-impl<'m> Buf<'m> {
-    /// # Safety
-    ///
-    /// The invariants of the type must hold for `'m`.
-    #[inline]
-    pub(super) unsafe fn new(base: NonNull<u8>, size: u32) -> Self {
-        Buf {
-            base,
-            size,
-            _mem: PhantomData,
-        }
-    }
-
+impl Buf<'_> {
     /// The first word of the buffer, where a chain of extra buffers keeps its links.
     pub(crate) fn link(&self) -> u32 {
         // SAFETY: buffers have at least 64 bytes and are aligned.
@@ -339,27 +384,29 @@ impl<'m> Buf<'m> {
 /// of data races: the bytes may change during it.
 #[inline]
 unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
-    let mut at = 0;
-    // SAFETY: each access is within `len`, by the bounds of the loops.
+    // SAFETY: each access is within `len`, by the bounds around it.
     unsafe {
-        while len - at >= 32 {
-            let (f, t) = (from.add(at).cast::<[u64; 4]>(), to.add(at).cast::<[u64; 4]>());
-            t.write_unaligned(f.read_unaligned());
-            at += 32;
+        let word = |at: usize| {
+            let value = from.add(at).cast::<u64>().read_unaligned();
+            to.add(at).cast::<u64>().write_unaligned(value);
+        };
+        if len < 8 {
+            for at in 0..len {
+                to.add(at).write_volatile(from.add(at).read_volatile());
+            }
+            return;
+        }
+        let mut at = 0;
+        while len - at >= 64 {
+            let value = from.add(at).cast::<[u64; 8]>().read_unaligned();
+            to.add(at).cast::<[u64; 8]>().write_unaligned(value);
+            at += 64;
         }
         while len - at >= 8 {
-            let (f, t) = (from.add(at).cast::<u64>(), to.add(at).cast::<u64>());
-            t.write_unaligned(f.read_unaligned());
+            word(at);
             at += 8;
         }
-        if len - at >= 4 {
-            let (f, t) = (from.add(at).cast::<u32>(), to.add(at).cast::<u32>());
-            t.write_unaligned(f.read_unaligned());
-            at += 4;
-        }
-        while at < len {
-            to.add(at).write_volatile(from.add(at).read_volatile());
-            at += 1;
-        }
+        // What is left ends where the frame ends; a few bytes are copied twice.
+        word(len - 8);
     }
 }

@@ -21,7 +21,6 @@ mod atomic {
     pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
 
-pub(crate) use inbox::Lease;
 pub(crate) use rx::{RxRing, RxSync};
 pub(crate) use set::{Held, RingSet, Selection, Shape};
 pub(crate) use tx::{TxRing, TxSync};

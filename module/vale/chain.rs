@@ -16,20 +16,21 @@ pub(crate) const NONE: FrameId = FrameId::MAX;
 pub(crate) struct Chain {
     first: FrameId,
     last: FrameId,
-    /// Slots that all its frames have together.
-    pub(crate) slots: u32,
     /// Frames in it.
     pub(crate) frames: u32,
+    /// Slots that all its frames have together.
+    pub(crate) slots: u32,
 }
 
 impl Chain {
     pub(crate) const EMPTY: Chain = Chain {
         first: NONE,
         last: NONE,
-        slots: 0,
         frames: 0,
+        slots: 0,
     };
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.first == NONE
     }
@@ -37,35 +38,32 @@ impl Chain {
     /// Adds a frame behind all others. `next` is the thread through the frames.
     #[inline]
     pub(crate) fn push(&mut self, next: &mut [FrameId], frame: FrameId, slots: u32) {
-        next[usize::from(frame)] = NONE;
         if self.is_empty() {
             self.first = frame;
-        } else {
-            next[usize::from(self.last)] = frame;
+        } else if let Some(thread) = next.get_mut(usize::from(self.last)) {
+            *thread = frame;
         }
         self.last = frame;
-        self.slots += slots;
         self.frames += 1;
+        self.slots += slots;
     }
 
     /// The frames of two lists in the order in which they were sent. A frame is in at most one of them.
-    pub(crate) fn merge<'n>(
-        self,
-        other: Chain,
-        next: &'n [FrameId],
-    ) -> impl Iterator<Item = FrameId> + Clone + 'n {
+    #[inline]
+    pub(crate) fn merge(self, other: Chain, next: &[FrameId]) -> Merge<'_> {
         Merge {
-            a: self.first,
-            b: other.first,
+            a: self,
+            b: other,
             next,
         }
     }
 }
 
+/// See [`Chain::merge`]. Of each list, `first` is the next frame to answer.
 #[derive(Clone)]
-struct Merge<'n> {
-    a: FrameId,
-    b: FrameId,
+pub(crate) struct Merge<'n> {
+    a: Chain,
+    b: Chain,
     next: &'n [FrameId],
 }
 
@@ -75,12 +73,20 @@ impl Iterator for Merge<'_> {
     #[inline]
     fn next(&mut self) -> Option<FrameId> {
         // The end of a list is larger than any frame.
-        let from = if self.a <= self.b { &mut self.a } else { &mut self.b };
-        let frame = *from;
+        let from = if self.a.first <= self.b.first {
+            &mut self.a
+        } else {
+            &mut self.b
+        };
+        let frame = from.first;
         if frame == NONE {
             return None;
         }
-        *from = self.next[usize::from(frame)];
+        from.first = if frame == from.last {
+            NONE
+        } else {
+            self.next.get(usize::from(frame)).copied().unwrap_or(NONE)
+        };
         Some(frame)
     }
 }

@@ -2,9 +2,8 @@
 
 //! A batch of frames on its way through a switch, in the sender's own sync.
 //!
-//! Three passes: *collect* reads each slot once, checks it, and decides where the frame goes; *sort* threads
-//! the frames of each destination together; *deliver* reserves room, copies and wakes once for each
-//! destination. The sender's buffers may change during all of this: what was checked is the private copy
+//! Two passes: *collect* reads each slot once, checks it, and sorts the frame by where it goes; *deliver*
+//! reserves room, copies and wakes once for each destination. The sender's buffers may change during all of this: what was checked is the private copy
 //! of the slot, and what is copied is bytes within the buffer, whatever they are by then.
 
 use super::{
@@ -22,7 +21,7 @@ use crate::{
         cursor,
         wire::Slot,
     },
-    memory::{Buf, Head, Mem, RingView},
+    memory::{Buf, Bufs, Head, RingView},
     params,
     ring::{TxRing, TxSync},
     sys::{bottom_half, user},
@@ -42,7 +41,6 @@ const DROP: Dest = u8::MAX;
 struct Frame {
     first: u16,
     frags: u8,
-    dest: Dest,
     /// Its virtio-net header, if it has one, asks for nothing to be done.
     plain: bool,
     bytes: u32,
@@ -85,7 +83,7 @@ pub(crate) fn forward(
     let mut walk = Walk {
         ring: sync.ring(),
         view: sync.view(),
-        mem: sync.ring().mem.mem(),
+        bufs: sync.ring().mem.mem().bufs(),
         at: sync.first(),
         left: sync.count(),
     };
@@ -98,7 +96,6 @@ pub(crate) fn forward(
     let limit = limit.max(NETMAP_MAX_FRAGS);
     while walk.left > 0 {
         scratch.collect(&mut walk, limit, switch, from);
-        scratch.sort();
         scratch.deliver(&walk, switch, from, number);
     }
     sync.all_sent()
@@ -108,7 +105,7 @@ pub(crate) fn forward(
 struct Walk<'r> {
     ring: &'r TxRing,
     view: RingView<'r>,
-    mem: &'r Mem,
+    bufs: Bufs<'r>,
     at: u32,
     left: u32,
 }
@@ -138,9 +135,8 @@ enum Bad {
 }
 
 /// Checks a slot that was read from the ring.
-#[inline]
-fn check(slot: &Slot, mem: &Mem) -> Result<(), Bad> {
-    if u32::from(slot.len) > mem.buf_size() {
+fn check(slot: &Slot, bufs: &Bufs<'_>) -> Result<(), Bad> {
+    if u32::from(slot.len) > bufs.size() {
         return Err(Bad::Length);
     }
     if slot.flags & NS_INDIRECT != 0 {
@@ -149,7 +145,7 @@ fn check(slot: &Slot, mem: &Mem) -> Result<(), Bad> {
         }
         // Now, while sleeping is allowed; the copies are made where it is not.
         user::fault_in(slot.ptr, slot.len.into());
-    } else if mem.buf(slot.buf_idx).is_none() {
+    } else if bufs.get(slot.buf_idx).is_none() {
         return Err(Bad::Buffer);
     }
     Ok(())
@@ -162,12 +158,11 @@ enum Source<'m> {
 }
 
 impl<'m> Source<'m> {
-    #[inline]
-    fn of(slot: &Slot, mem: &'m Mem) -> Option<Self> {
+    fn of(slot: &Slot, bufs: &Bufs<'m>) -> Option<Self> {
         if slot.flags & NS_INDIRECT != 0 {
             Some(Source::User(slot.ptr))
         } else {
-            mem.buf(slot.buf_idx).map(Source::Buf)
+            bufs.get(slot.buf_idx).map(Source::Buf)
         }
     }
 
@@ -193,8 +188,55 @@ impl<'m> Source<'m> {
     }
 }
 
+/// A frame that was read from the ring.
+struct Taken {
+    /// The start of its Ethernet header, or why it is dropped.
+    verdict: Result<Head, Bad>,
+    /// Its virtio-net header, if it has one, asks for nothing to be done.
+    plain: bool,
+    bytes: u32,
+}
+
+/// The start of the Ethernet header of a frame in these slots, behind a virtio-net header of `header`
+/// bytes, and whether that one asks for nothing to be done.
+fn ethernet(frags: &[Slot], header: u32, bufs: &Bufs<'_>) -> Result<(Head, bool), Bad> {
+    let [slot, rest @ ..] = frags else {
+        return Err(Bad::Length);
+    };
+    let source = Source::of(slot, bufs).ok_or(Bad::Buffer)?;
+    let len = u32::from(slot.len);
+    let head = if len >= header + ETH_HLEN as u32 {
+        source.head(header)
+    } else {
+        // The virtio-net header may have a slot of its own.
+        match rest.first() {
+            Some(next) if header != 0 && len == header && usize::from(next.len) >= ETH_HLEN => {
+                Source::of(next, bufs).ok_or(Bad::Buffer)?.head(0)
+            }
+            _ => return Err(Bad::Length),
+        }
+    };
+    let plain = header == 0 || source.head(0).is_some_and(|[word, _]| is_plain(word));
+    Ok((head.ok_or(Bad::Address)?, plain))
+}
+
+/// Where a frame goes. Learns where it came from.
+#[inline]
+fn classify([low, high]: Head, switch: &Switch, from: &Member) -> Dest {
+    let (to, sender) = (Mac::new(low), Mac::new(low >> 48 | high << 16));
+    switch.table.learn(sender, from.index);
+    if to.is_group() {
+        return FLOOD;
+    }
+    match switch.table.find(to) {
+        Some(port) if port == from.index => DROP,
+        Some(port) => port,
+        None => FLOOD,
+    }
+}
+
 impl Scratch {
-    /// Fills a batch: reads slots until `limit`, checks them, and finds each frame's destination.
+    /// Fills a batch: reads slots until `limit`, checks them, and sorts the frames by destination.
     fn collect(&mut self, walk: &mut Walk<'_>, limit: usize, switch: &Switch, from: &Member) {
         self.frags.clear();
         self.frames.clear();
@@ -203,43 +245,33 @@ impl Scratch {
         let (mut frames, mut bytes) = (0, 0);
         while walk.left > 0 && self.frags.len() < limit {
             let (first, at, left) = (self.frags.len(), walk.at, walk.left);
-            let (mut verdict, mut len) = (Ok(()), 0);
-            loop {
-                let slot = walk.next();
-                verdict = verdict.and(check(&slot, walk.mem));
-                len += u32::from(slot.len);
-                if self.frags.len() - first < NETMAP_MAX_FRAGS {
-                    // There is room: a batch ends before a chain that does not fit.
-                    let _ = self.frags.push_within_capacity(slot);
-                } else {
-                    verdict = Err(Bad::Chain);
+            let slot = walk.next();
+            let sorted = if slot.flags & (NS_MOREFRAG | NS_INDIRECT) == 0 && header == 0 {
+                self.take_simple(slot, &walk.bufs)
+            } else {
+                match self.take_chain(slot, walk, limit, header) {
+                    Some(taken) => taken,
+                    None => {
+                        // The rest of it does not fit: all of it goes into the next batch.
+                        (walk.at, walk.left) = (at, left);
+                        self.frags.truncate(first);
+                        break;
+                    }
                 }
-                // A chain that the program has not finished ends here.
-                if slot.flags & NS_MOREFRAG == 0 || walk.left == 0 {
-                    break;
-                }
-                if self.frags.len() == limit && first > 0 {
-                    // The rest does not fit: all of the chain goes into the next batch.
-                    (walk.at, walk.left) = (at, left);
-                    self.frags.truncate(first);
-                    return self.count_sent(walk, frames, bytes);
-                }
-            }
+            };
             frames += 1;
-            bytes += u64::from(len);
-            let dest = verdict.and_then(|()| self.classify(first, header, walk.mem, switch, from));
-            match dest {
-                Ok((DROP, _)) => counters.loops.add_alone(1),
-                Ok((dest, plain)) => {
+            bytes += u64::from(sorted.bytes);
+            match sorted.verdict {
+                Ok(head) => {
+                    let dest = classify(head, switch, from);
                     let frame = Frame {
                         first: first as u16,
                         frags: (self.frags.len() - first) as u8,
-                        dest,
-                        plain,
-                        bytes: len,
+                        plain: sorted.plain,
+                        bytes: sorted.bytes,
                     };
-                    // There is room: a frame has at least one slot.
-                    let _ = self.frames.push_within_capacity(frame);
+                    self.sort(frame, dest);
+                    counters.loops.add_alone((dest == DROP).into());
                 }
                 Err(bad) => {
                     self.frags.truncate(first);
@@ -252,70 +284,80 @@ impl Scratch {
                 }
             }
         }
-        self.count_sent(walk, frames, bytes);
+        counters.frames.add_alone(frames);
+        counters.bytes.add_alone(bytes);
     }
 
-    fn count_sent(&self, walk: &Walk<'_>, frames: u64, bytes: u64) {
-        walk.ring.counters.frames.add_alone(frames);
-        walk.ring.counters.bytes.add_alone(bytes);
-    }
-
-    /// Where the frame whose fragments start at `first` goes, and whether its virtio-net header is plain.
-    /// Learns where it came from.
+    /// A frame in one slot, in a buffer, without a virtio-net header: what nearly all are.
     #[inline]
-    fn classify(
-        &self,
-        first: usize,
-        header: u32,
-        mem: &Mem,
-        switch: &Switch,
-        from: &Member,
-    ) -> Result<(Dest, bool), Bad> {
-        let frags = self.frags.get(first..).unwrap_or(&[]);
-        let [slot, rest @ ..] = frags else {
-            return Err(Bad::Length);
-        };
-        let source = Source::of(slot, mem).ok_or(Bad::Buffer)?;
-        let len = u32::from(slot.len);
-        let ethernet = if len >= header + ETH_HLEN as u32 {
-            source.head(header)
+    fn take_simple(&mut self, slot: Slot, bufs: &Bufs<'_>) -> Taken {
+        let bytes = u32::from(slot.len);
+        let verdict = if bytes < ETH_HLEN as u32 || bytes > bufs.size() {
+            Err(Bad::Length)
         } else {
-            // The virtio-net header may have a slot of its own.
-            match rest.first() {
-                Some(next) if header != 0 && len == header && usize::from(next.len) >= ETH_HLEN => {
-                    Source::of(next, mem).ok_or(Bad::Buffer)?.head(0)
-                }
-                _ => return Err(Bad::Length),
-            }
+            bufs.get(slot.buf_idx).map(|buf| buf.head(0)).ok_or(Bad::Buffer)
         };
-        let [low, high] = ethernet.ok_or(Bad::Address)?;
-        let plain = header == 0 || source.head(0).is_some_and(|head| is_plain(head[0]));
-        let (to, sender) = (Mac::new(low), Mac::new(low >> 48 | high << 16));
-        switch.table.learn(sender, from.index);
-        let dest = if to.is_group() {
-            FLOOD
-        } else {
-            match switch.table.find(to) {
-                Some(port) if port == from.index => DROP,
-                Some(port) => port,
-                None => FLOOD,
-            }
-        };
-        Ok((dest, plain))
+        // There is room: the caller has not reached its limit.
+        let _ = self.frags.push_within_capacity(slot);
+        Taken {
+            verdict,
+            plain: true,
+            bytes,
+        }
     }
 
-    /// Threads the frames of each destination together.
-    fn sort(&mut self) {
-        for (id, frame) in (0..).zip(&self.frames) {
-            let Some(chain) = self.chains.get_mut(usize::from(frame.dest)) else {
-                continue;
-            };
-            if chain.is_empty() {
-                // There is room for every destination.
-                let _ = self.touched.push_within_capacity(frame.dest);
+    /// Any frame: a chain of slots that starts with `slot`, to be read further. `None` if it does not fit
+    /// the batch.
+    #[inline(never)]
+    fn take_chain(
+        &mut self,
+        slot: Slot,
+        walk: &mut Walk<'_>,
+        limit: usize,
+        header: u32,
+    ) -> Option<Taken> {
+        let first = self.frags.len();
+        let (mut verdict, mut bytes, mut slot) = (Ok(()), 0, slot);
+        loop {
+            verdict = verdict.and(check(&slot, &walk.bufs));
+            bytes += u32::from(slot.len);
+            if self.frags.len() - first < NETMAP_MAX_FRAGS {
+                // There is room: a batch ends before a chain that does not fit.
+                let _ = self.frags.push_within_capacity(slot);
+            } else {
+                verdict = Err(Bad::Chain);
             }
-            chain.push(&mut self.next, id, frame.frags.into());
+            // A chain that the program has not finished ends here.
+            if slot.flags & NS_MOREFRAG == 0 || walk.left == 0 {
+                break;
+            }
+            if self.frags.len() == limit && first > 0 {
+                return None;
+            }
+            slot = walk.next();
         }
+        let frags = self.frags.get(first..).unwrap_or(&[]);
+        let head = verdict.and_then(|()| ethernet(frags, header, &walk.bufs));
+        Some(Taken {
+            plain: matches!(head, Ok((_, true))),
+            verdict: head.map(|(head, _)| head),
+            bytes,
+        })
+    }
+
+    /// Adds a frame to those for its destination.
+    #[inline]
+    fn sort(&mut self, frame: Frame, dest: Dest) {
+        let Some(chain) = self.chains.get_mut(usize::from(dest)) else {
+            return;
+        };
+        if chain.is_empty() {
+            // There is room for every destination.
+            let _ = self.touched.push_within_capacity(dest);
+        }
+        chain.push(&mut self.next, self.frames.len() as FrameId, frame.frags.into());
+        // There is room: a frame has at least one slot.
+        let _ = self.frames.push_within_capacity(frame);
     }
 
     /// Brings every frame to its destination, and leaves the chains empty.
@@ -408,7 +450,8 @@ impl Scratch {
         let (mut delivered, mut bytes) = (0, 0);
         if let Some(lease) = lease {
             let mut out = Out {
-                mem: ring.mem.mem(),
+                source: walk.bufs,
+                bufs: ring.mem.mem().bufs(),
                 view: ring.mem.view(),
                 at: lease.first(),
                 refused: 0,
@@ -420,7 +463,7 @@ impl Scratch {
                     break;
                 }
                 left -= slots;
-                self.put(frame, slots, header, walk.mem, &mut out);
+                self.put(frame, slots, header, &mut out);
                 delivered += 1;
                 bytes += u64::from(frame.bytes);
             }
@@ -441,33 +484,40 @@ impl Scratch {
     /// header that is taken off.
     #[inline]
     fn slots_of(&self, frame: &Frame, header: Reheader) -> u32 {
-        let alone = header.strips()
-            && self
-                .frags
-                .get(usize::from(frame.first))
-                .is_some_and(|slot| u32::from(slot.len) == header.skip);
-        u32::from(frame.frags) - u32::from(alone)
+        let slots = u32::from(frame.frags);
+        if !header.strips() {
+            return slots;
+        }
+        let first = self.frags.get(usize::from(frame.first));
+        slots - u32::from(first.is_some_and(|slot| u32::from(slot.len) == header.skip))
     }
 
     /// Copies a frame into `slots` slots of the receiver.
     #[inline]
-    fn put(&self, frame: &Frame, slots: u32, header: Reheader, mem: &Mem, out: &mut Out<'_>) {
+    fn put(&self, frame: &Frame, slots: u32, header: Reheader, out: &mut Out<'_>) {
         let first = usize::from(frame.first);
-        let frags = self.frags.get(first..first + usize::from(frame.frags)).unwrap_or(&[]);
-        let whole = Reheader::between(0, 0);
+        let Some(frags) = self.frags.get(first..first + usize::from(frame.frags)) else {
+            return;
+        };
         let rfrags = (slots as u16) << NS_RFRAGS_SHIFT;
-        if u32::from(frame.frags) == slots {
-            for (i, slot) in (1..).zip(frags) {
-                let more = if i == slots { 0 } else { NS_MOREFRAG };
-                let header = if i == 1 { header } else { whole };
-                out.fill(slot, header, mem, rfrags | more);
+        match frags {
+            [slot] if slot.flags & NS_INDIRECT == 0 && header == Reheader::NONE => {
+                out.fill_simple(slot, rfrags)
             }
-        } else {
-            // The first fragment was the header.
-            for (i, slot) in (1..).zip(frags.iter().skip(1)) {
-                let more = if i == slots { 0 } else { NS_MOREFRAG };
-                out.fill(slot, whole, mem, rfrags | more);
+            [_alone, rest @ ..] if frags.len() > slots as usize => {
+                self.put_chain(rest, Reheader::NONE, rfrags, out)
             }
+            _ => self.put_chain(frags, header, rfrags, out),
+        }
+    }
+
+    #[inline(never)]
+    fn put_chain(&self, frags: &[Slot], header: Reheader, rfrags: u16, out: &mut Out<'_>) {
+        let last = frags.len().saturating_sub(1);
+        for (i, slot) in frags.iter().enumerate() {
+            let header = if i == 0 { header } else { Reheader::NONE };
+            let more = if i == last { 0 } else { NS_MOREFRAG };
+            out.fill(slot, header, rfrags | more);
         }
     }
 }
@@ -480,7 +530,10 @@ fn unicast_ring(to: &Member, number: u16) -> u16 {
 
 /// The receiver's slots, one after the other.
 struct Out<'r> {
-    mem: &'r Mem,
+    /// The sender's buffers.
+    source: Bufs<'r>,
+    /// The receiver's buffers.
+    bufs: Bufs<'r>,
     view: RingView<'r>,
     at: u32,
     /// Slots that could not take their fragment.
@@ -488,22 +541,49 @@ struct Out<'r> {
 }
 
 impl Out<'_> {
-    /// Copies a fragment into the next slot. One that does not fit the receiver's buffer, or cannot be
-    /// read, arrives with length 0.
+    /// Copies a buffer into the next slot.
     #[inline]
-    fn fill(&mut self, slot: &Slot, header: Reheader, mem: &Mem, flags: u16) {
+    fn fill_simple(&mut self, slot: &Slot, flags: u16) {
+        let len = u32::from(slot.len);
+        let to = self.bufs.own(self.view.slot_buf(self.at));
+        match self.source.get(slot.buf_idx).zip(to) {
+            Some((from, to)) if len <= self.bufs.size() => {
+                from.copy_to(0, &to, 0, len);
+                self.done(slot.len, flags);
+            }
+            _ => self.refuse(flags),
+        }
+    }
+
+    /// Copies any fragment into the next slot.
+    fn fill(&mut self, slot: &Slot, header: Reheader, flags: u16) {
         let body = u32::from(slot.len).saturating_sub(header.skip);
         let len = header.len() + body;
-        let copied = Source::of(slot, mem)
-            .zip(self.mem.own_buf(self.view.slot_buf(self.at)))
-            .filter(|_| len <= self.mem.buf_size())
+        let to = self.bufs.own(self.view.slot_buf(self.at));
+        let copied = Source::of(slot, &self.source)
+            .zip(to)
+            .filter(|_| len <= self.bufs.size())
             .is_some_and(|(source, buf)| {
                 buf.zero(header.keep, header.zeros);
                 (header.keep == 0 || source.copy_to(0, &buf, 0, header.keep).is_ok())
                     && source.copy_to(header.skip, &buf, header.len(), body).is_ok()
             });
-        self.refused += u64::from(!copied);
-        let len = if copied { len as u16 } else { 0 };
+        if copied {
+            self.done(len as u16, flags);
+        } else {
+            self.refuse(flags);
+        }
+    }
+
+    /// The slot could not take the fragment, or the fragment could not be read: it arrives empty.
+    #[cold]
+    fn refuse(&mut self, flags: u16) {
+        self.refused += 1;
+        self.done(0, flags);
+    }
+
+    #[inline]
+    fn done(&mut self, len: u16, flags: u16) {
         self.view.set_slot_len_flags(self.at, len, flags);
         self.at = cursor::add(self.at, 1, self.view.slots());
     }

@@ -17,15 +17,17 @@ pub(crate) struct Reheader {
 }
 
 impl Reheader {
+    /// Header and frame go through as they are.
+    pub(crate) const NONE: Reheader = Reheader {
+        skip: 0,
+        keep: 0,
+        zeros: 0,
+    };
+
     /// For a frame from a port with headers of `from` bytes to one with `to`.
     pub(crate) const fn between(from: u32, to: u32) -> Self {
         if from == to {
-            // Header and frame go through as one.
-            return Reheader {
-                skip: 0,
-                keep: 0,
-                zeros: 0,
-            };
+            return Self::NONE;
         }
         let keep = if from < to { from } else { to };
         Reheader {

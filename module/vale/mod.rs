@@ -21,5 +21,5 @@ mod atomic {
 }
 
 pub(crate) use forward::{forward, Scratch};
-pub(crate) use switch::{Member, Switch};
-pub(crate) use switches::{Joined, Listed, Switches};
+pub(crate) use switch::Member;
+pub(crate) use switches::{Joined, Switches};
