@@ -22,6 +22,7 @@ mod traces;
 
 mod badring;
 mod buffers;
+mod info;
 mod memory;
 mod options;
 mod parameters;
@@ -37,6 +38,7 @@ const SUITES: &[&[Case]] = &[
     plumbing::CASES,
     options::CASES,
     register::CASES,
+    info::CASES,
     memory::CASES,
     buffers::CASES,
     parameters::CASES,
