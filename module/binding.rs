@@ -68,7 +68,11 @@ impl Binding {
 
     /// Where the netmap_if is, in bytes from the start of the region.
     pub(crate) fn offset(&self) -> u64 {
-        self.mem().layout().ifs.object(self.objects.index).unwrap_or(0)
+        self.mem()
+            .layout()
+            .ifs
+            .object(self.objects.index)
+            .unwrap_or(0)
     }
 
     /// Extra buffers that were to be had.

@@ -154,14 +154,12 @@ impl Device for OpenFile {
         seq_print!(out, "netmap-port:\t{}\n", Name(binding.port().name()));
         seq_print!(out, "netmap-region:\t{}\n", held.set().region().id());
         for (number, ring) in held.selection().tx.clone().zip(held.tx()) {
-            ring.counters.each(|name, value| {
-                seq_print!(out, "netmap-tx{}-{}:\t{}\n", number, name, value)
-            });
+            ring.counters
+                .each(|name, value| seq_print!(out, "netmap-tx{}-{}:\t{}\n", number, name, value));
         }
         for (number, ring) in held.selection().rx.clone().zip(held.rx()) {
-            ring.counters.each(|name, value| {
-                seq_print!(out, "netmap-rx{}-{}:\t{}\n", number, name, value)
-            });
+            ring.counters
+                .each(|name, value| seq_print!(out, "netmap-rx{}-{}:\t{}\n", number, name, value));
         }
     }
 }

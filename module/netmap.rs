@@ -17,8 +17,10 @@
 
 #![deny(unsafe_code)]
 
+// The module does not use everything that programs do.
+#[allow(dead_code, unreachable_pub)]
 #[path = "../abi/src/abi.rs"]
-pub mod abi;
+mod abi;
 
 mod binding;
 mod control;

@@ -58,7 +58,9 @@ impl Refusal {
 
     /// The reason in words, if there is one.
     pub(crate) fn why(&self) -> &[u8] {
-        self.why.as_ref().map_or(&[], |sentence| sentence.as_bytes())
+        self.why
+            .as_ref()
+            .map_or(&[], |sentence| sentence.as_bytes())
     }
 }
 
@@ -71,10 +73,7 @@ impl From<Error> for Refusal {
 
 impl From<AllocError> for Refusal {
     fn from(_: AllocError) -> Self {
-        Refusal::new(
-            ENOMEM,
-            format_args!("the kernel is out of memory"),
-        )
+        Refusal::new(ENOMEM, format_args!("the kernel is out of memory"))
     }
 }
 

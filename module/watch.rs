@@ -58,10 +58,12 @@ fn show(
         }
     };
     member.rings.each_tx(|number, ring| {
-        ring.counters.each(|name, value| line("tx", number, name, value))
+        ring.counters
+            .each(|name, value| line("tx", number, name, value))
     });
     member.rings.each_rx(|number, ring| {
-        ring.counters.each(|name, value| line("rx", number, name, value))
+        ring.counters
+            .each(|name, value| line("rx", number, name, value))
     });
     result
 }

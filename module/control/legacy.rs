@@ -191,7 +191,11 @@ fn bind(context: &Context<'_>, req: &mut Nmreq) -> Answer {
         nr_tx_rings: req.nr_tx_rings,
         nr_rx_rings: req.nr_rx_rings,
         nr_mem_id: req.nr_arg2,
-        nr_ringid: if pipe { 0 } else { req.nr_ringid & NETMAP_RING_MASK },
+        nr_ringid: if pipe {
+            0
+        } else {
+            req.nr_ringid & NETMAP_RING_MASK
+        },
         nr_mode: mode,
         nr_extra_bufs: req.nr_arg3,
         nr_flags: flags,

@@ -120,7 +120,9 @@ impl Call<'_> {
         }
         let mut body = user::read::<T>(addr)?;
         let mut name = self.header.nr_name;
-        self.serve(size_of::<T>(), |context| serve(context, &mut body, &mut name))?;
+        self.serve(size_of::<T>(), |context| {
+            serve(context, &mut body, &mut name)
+        })?;
         self.header.nr_name = name;
         Ok(user::write(addr, &body)?)
     }

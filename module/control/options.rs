@@ -16,11 +16,8 @@ use crate::abi::{
 
 /// Bytes of an option's head.
 const HEAD: usize = size_of::<NmreqOption>();
-/// What an option costs of [`NETMAP_REQ_MAXSIZE`] besides its body: its head, and room to remember where
-/// it came from.
-const COST: usize = HEAD + size_of::<u64>();
-/// No chain within the budget is longer.
-pub(crate) const MOST: usize = NETMAP_REQ_MAXSIZE / COST;
+/// A longer chain is refused: it ends one that bites its tail.
+pub(crate) const MOST: usize = 125;
 
 /// Why a chain is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +61,9 @@ fn body_size(head: &NmreqOption) -> Option<usize> {
         NETMAP_REQ_OPT_CSB => Some(16),
         NETMAP_REQ_OPT_SYNC_KLOOP_MODE => Some(8),
         NETMAP_REQ_OPT_OFFSETS => Some(32),
-        NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS => {
-            Some(usize::try_from(head.nro_size).map_or(usize::MAX, |size| size.saturating_sub(HEAD)))
-        }
+        NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS => Some(
+            usize::try_from(head.nro_size).map_or(usize::MAX, |size| size.saturating_sub(HEAD)),
+        ),
         _ => None,
     }
 }
@@ -86,7 +83,7 @@ pub(crate) fn walk(
     let mut budget = NETMAP_REQ_MAXSIZE.saturating_sub(body);
     let mut count = 0;
     while addr != 0 {
-        let Some(rest) = budget.checked_sub(COST).filter(|_| count < entries.len()) else {
+        let Some(rest) = budget.checked_sub(HEAD).filter(|_| count < entries.len()) else {
             return Err((Bad::TooLong, 0));
         };
         budget = rest;

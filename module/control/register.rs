@@ -48,7 +48,10 @@ pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer
     }
     let binding = Binding::new(port, selection, req.nr_flags, req.nr_extra_bufs)?;
     if context.unknown_options {
-        refuse!(EOPNOTSUPP, "an option is not known to this request: see their nro_status");
+        refuse!(
+            EOPNOTSUPP,
+            "an option is not known to this request: see their nro_status"
+        );
     }
 
     let (set, layout) = (binding.held().set(), *binding.mem().layout());
@@ -97,7 +100,11 @@ fn select(req: &NmreqRegister, shape: Shape) -> Answer<Selection> {
         NR_REG_SW | NR_REG_NIC_SW | NR_REG_ONE_SW => {
             refuse!(EINVAL, "the port has no host rings")
         }
-        mode => refuse!(EINVAL, "nr_mode is {}, and that is no mode to bind a port", mode),
+        mode => refuse!(
+            EINVAL,
+            "nr_mode is {}, and that is no mode to bind a port",
+            mode
+        ),
     };
     let none = |none, range| if none { 0..0 } else { range };
     Ok(Selection {

@@ -100,7 +100,11 @@ pub(super) fn vale_list(
     let (net, switches) = (NetNs::current()?, &context.world.switches);
     if !context.name.is_empty() {
         if !is_vale(context.name) {
-            refuse!(EINVAL, "{} is not the name of a switch port", Name(context.name));
+            refuse!(
+                EINVAL,
+                "{} is not the name of a switch port",
+                Name(context.name)
+            );
         }
         let Some(vale) = ValeName::parse(context.name) else {
             refuse!(ENOENT, "there is no switch {}", Name(context.name));

@@ -234,7 +234,9 @@ impl Region {
     /// that still map the old memory keep it.
     fn made<'i>(&self, inner: &'i mut Inner) -> Answer<&'i mut Made> {
         let stale = match &inner.made {
-            Some(made) => !self.is_private() && inner.users == 0 && self.kind.layout()? != made.asked,
+            Some(made) => {
+                !self.is_private() && inner.users == 0 && self.kind.layout()? != made.asked
+            }
             None => true,
         };
         if stale {

@@ -85,12 +85,14 @@ impl<'m> RingView<'m> {
     /// Acquire load of `tail` in the program.
     #[inline]
     pub(crate) fn set_tail(&self, tail: u32) {
-        self.index(offset_of!(RingHeader, tail)).store(tail, Release);
+        self.index(offset_of!(RingHeader, tail))
+            .store(tail, Release);
     }
 
     /// Puts all three indexes to the kernel's own values.
     pub(crate) fn reset_indexes(&self, head: u32, tail: u32) {
-        self.index(offset_of!(RingHeader, head)).store(head, Relaxed);
+        self.index(offset_of!(RingHeader, head))
+            .store(head, Relaxed);
         self.index(offset_of!(RingHeader, cur)).store(head, Relaxed);
         self.set_tail(tail);
     }
@@ -105,8 +107,10 @@ impl<'m> RingView<'m> {
     pub(crate) fn set_timestamp(&self, (sec, usec): (i64, i64)) {
         // SAFETY: both fields lie inside the header and are aligned.
         unsafe {
-            self.field::<i64>(offset_of!(RingHeader, ts_sec)).write_volatile(sec);
-            self.field::<i64>(offset_of!(RingHeader, ts_usec)).write_volatile(usec);
+            self.field::<i64>(offset_of!(RingHeader, ts_sec))
+                .write_volatile(sec);
+            self.field::<i64>(offset_of!(RingHeader, ts_usec))
+                .write_volatile(usec);
         }
     }
 
@@ -217,7 +221,12 @@ impl<'m> IfView<'m> {
 
     fn bufs_head_cell(&self) -> *mut u32 {
         // SAFETY: the field lies inside the header.
-        unsafe { self.base.as_ptr().add(offset_of!(IfHeader, ni_bufs_head)).cast() }
+        unsafe {
+            self.base
+                .as_ptr()
+                .add(offset_of!(IfHeader, ni_bufs_head))
+                .cast()
+        }
     }
 
     /// First of the extra buffers, as the program left it.
@@ -334,7 +343,11 @@ impl Buf<'_> {
             *byte = unsafe { self.base.as_ptr().add(i as usize).read_volatile() };
         }
         let (low, high) = bytes.split_at(8);
-        [low, high].map(|half| half.iter().rev().fold(0, |word, &b| word << 8 | u64::from(b)))
+        [low, high].map(|half| {
+            half.iter()
+                .rev()
+                .fold(0, |word, &b| word << 8 | u64::from(b))
+        })
     }
 
     /// Copies `len` bytes at `from` of this buffer to `to` of another. What does not fit is left out:
@@ -386,10 +399,6 @@ impl Buf<'_> {
 unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: each access is within `len`, by the bounds around it.
     unsafe {
-        let word = |at: usize| {
-            let value = from.add(at).cast::<u64>().read_unaligned();
-            to.add(at).cast::<u64>().write_unaligned(value);
-        };
         if len < 8 {
             for at in 0..len {
                 to.add(at).write_volatile(from.add(at).read_volatile());
@@ -398,15 +407,34 @@ unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
         }
         let mut at = 0;
         while len - at >= 64 {
-            let value = from.add(at).cast::<[u64; 8]>().read_unaligned();
-            to.add(at).cast::<[u64; 8]>().write_unaligned(value);
+            words::<8>(from.add(at), to.add(at));
             at += 64;
         }
-        while len - at >= 8 {
-            word(at);
-            at += 8;
+        // The binary digits of the rest.
+        if len & 32 != 0 {
+            words::<4>(from.add(at), to.add(at));
+            at += 32;
         }
-        // What is left ends where the frame ends; a few bytes are copied twice.
-        word(len - 8);
+        if len & 16 != 0 {
+            words::<2>(from.add(at), to.add(at));
+            at += 16;
+        }
+        if len & 8 != 0 {
+            words::<1>(from.add(at), to.add(at));
+        }
+        // The last word ends where the frame ends; a few bytes are copied twice.
+        words::<1>(from.add(len - 8), to.add(len - 8));
+    }
+}
+
+/// # Safety
+///
+/// `from` must be valid for reading and `to` for writing `N` words.
+#[inline(always)]
+unsafe fn words<const N: usize>(from: *const u8, to: *mut u8) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        to.cast::<[u64; N]>()
+            .write_unaligned(from.cast::<[u64; N]>().read_unaligned())
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct NullPort {
 
 impl NullPort {
     /// A null port with these rings; `label` is whatever the program calls it.
-    pub(super) fn new(label: &[u8], rings: Arc<RingSet>) -> Answer<KBox<dyn Port>> {
+    pub(super) fn open(label: &[u8], rings: Arc<RingSet>) -> Answer<KBox<dyn Port>> {
         let port = NullPort {
             name: PortLabel::new(&[b"null:", label]),
             rings,

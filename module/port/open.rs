@@ -73,7 +73,7 @@ pub(crate) fn open(world: &World, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
         let Some(region) = region else {
             refuse!(EINVAL, "a null port needs a memory region: set nr_mem_id");
         };
-        return NullPort::new(want.name, RingSet::new(region, want.shape)?);
+        return NullPort::open(want.name, RingSet::new(region, want.shape)?);
     }
     if want.flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
         refuse!(EOPNOTSUPP, "monitors are not there yet");
@@ -96,7 +96,7 @@ pub(crate) fn open(world: &World, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
 pub(crate) fn open_existing(world: &World, name: &[u8]) -> Answer<KBox<dyn Port>> {
     match PortName::parse(name) {
         PortName::Vale(vale) => match world.switches.find(&NetNs::current()?, &vale) {
-            Some(joined) => ValePort::new(&vale, joined),
+            Some(joined) => ValePort::open(&vale, joined),
             None => refuse!(ENXIO, "there is no port {}", Name(name)),
         },
         PortName::Interface(name) => Err(interface(name)?),
@@ -141,7 +141,7 @@ fn open_vale(
 ) -> Answer<KBox<dyn Port>> {
     let net = NetNs::current()?;
     if let Some(joined) = world.switches.find(&net, name) {
-        return ValePort::new(name, joined);
+        return ValePort::open(name, joined);
     }
     if net.has_interface(name.port) {
         refuse!(
@@ -169,5 +169,5 @@ fn open_vale(
         }))?,
     };
     let rings = RingSet::new(region, shape)?;
-    ValePort::new(name, world.switches.create(net, name, rings)?)
+    ValePort::open(name, world.switches.create(net, name, rings)?)
 }

@@ -27,7 +27,7 @@ pub(super) struct ValePort {
 }
 
 impl ValePort {
-    pub(super) fn new(name: &ValeName<'_>, joined: Joined) -> Answer<KBox<dyn Port>> {
+    pub(super) fn open(name: &ValeName<'_>, joined: Joined) -> Answer<KBox<dyn Port>> {
         let port = ValePort {
             name: PortLabel::new(&[name.switch, b":", name.port]),
             scratch: KVec::new(),
@@ -59,7 +59,9 @@ impl Port for ValePort {
     }
 
     fn txsync(&self, number: u16, sync: TxSync<'_>) -> bool {
-        let scratch = self.scratch.get(usize::from(number.wrapping_sub(self.first)));
+        let scratch = self
+            .scratch
+            .get(usize::from(number.wrapping_sub(self.first)));
         match scratch.and_then(|scratch| scratch.try_lock()) {
             Some(mut scratch) => {
                 let (switch, from) = (self.joined.switch(), self.joined.member());

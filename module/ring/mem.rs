@@ -116,7 +116,14 @@ impl RingMem {
         for i in 0..self.slots {
             let slot = view.slot(i);
             if slot.buf_idx < NETMAP_RESERVED_BUFS || slot.buf_idx >= bufs.count {
-                view.set_slot(i, Slot { buf_idx: 0, len: 0, ..slot });
+                view.set_slot(
+                    i,
+                    Slot {
+                        buf_idx: 0,
+                        len: 0,
+                        ..slot
+                    },
+                );
             } else if u32::from(slot.len) > bufs.size {
                 view.set_slot(i, Slot { len: 0, ..slot });
             }

@@ -157,8 +157,12 @@ impl RingSet {
         admit(rx_seats, "receive", &want.rx, want.exclusive)?;
 
         // First everything that can fail, on the side; then take the seats.
-        let tx = find_or_make(tx_seats, &want.tx, |n| TxRing::new(&self.region, n, tx_slots))?;
-        let rx = find_or_make(rx_seats, &want.rx, |n| RxRing::new(&self.region, n, rx_slots))?;
+        let tx = find_or_make(tx_seats, &want.tx, |n| {
+            TxRing::new(&self.region, n, tx_slots)
+        })?;
+        let rx = find_or_make(rx_seats, &want.rx, |n| {
+            RxRing::new(&self.region, n, rx_slots)
+        })?;
         let list = self.empty_list()?;
         let spare = self.empty_list()?;
 
@@ -206,7 +210,12 @@ fn range(numbers: &Range<u16>) -> Range<usize> {
 fn admit<R>(seats: &[Seat<R>], what: &str, numbers: &Range<u16>, exclusive: bool) -> Answer {
     for (number, seat) in numbers.clone().zip(seats) {
         if seat.exclusive {
-            refuse!(EBUSY, "{} ring {} is bound exclusively by another file", what, number);
+            refuse!(
+                EBUSY,
+                "{} ring {} is bound exclusively by another file",
+                what,
+                number
+            );
         }
         if exclusive && seat.users > 0 {
             refuse!(

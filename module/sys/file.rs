@@ -79,7 +79,11 @@ unsafe impl<T: Device> Sync for Registration<T> {}
 impl<T: Device> Registration<T> {
     /// Registers `/dev/NAME` with mode 0600 under misc minor `minor`, or under any free one if that is
     /// taken. A fixed minor lets the node exist before the module is loaded.
-    pub(crate) fn new(name: &'static CStr, minor: i32, context: T::Context) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(
+        name: &'static CStr,
+        minor: i32,
+        context: T::Context,
+    ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             // Before the node is there: somebody may open it at once.
             context,

@@ -15,8 +15,19 @@
 #![allow(unsafe_code)]
 
 /// What the kernel crate's own bindings lack, generated from `bindings.h` and `bindings.list`.
-#[allow(clippy::all, clippy::undocumented_unsafe_blocks, dead_code, missing_docs)]
-#[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, unreachable_pub)]
+#[allow(
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    dead_code,
+    missing_docs
+)]
+#[allow(
+    improper_ctypes,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals
+)]
+#[allow(unreachable_pub)]
 mod bindings {
     include!(env!("FERROMAP_BINDINGS"));
 }

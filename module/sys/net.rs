@@ -20,7 +20,9 @@ impl NetNs {
         // SAFETY: `get_current` is the running task; its `nsproxy` is its own to read and never changes
         // under its feet. It is null only when a task is past the point where it could call us.
         let net = unsafe {
-            let nsproxy = (*bindings::get_current()).nsproxy.cast::<bindings::nsproxy>();
+            let nsproxy = (*bindings::get_current())
+                .nsproxy
+                .cast::<bindings::nsproxy>();
             if nsproxy.is_null() {
                 return Err(ESRCH);
             }

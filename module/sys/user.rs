@@ -15,7 +15,10 @@ pub(crate) fn read<T: Plain>(addr: u64) -> Result<T> {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: the slice covers `value`, and uninitialised bytes are what it is of.
     let bytes = unsafe {
-        core::slice::from_raw_parts_mut(value.as_mut_ptr().cast::<MaybeUninit<u8>>(), size_of::<T>())
+        core::slice::from_raw_parts_mut(
+            value.as_mut_ptr().cast::<MaybeUninit<u8>>(),
+            size_of::<T>(),
+        )
     };
     slice(addr, size_of::<T>())?.reader().read_raw(bytes)?;
     // SAFETY: `read_raw` filled every byte, and every pattern of bytes is a `Plain` value.
@@ -65,8 +68,7 @@ pub(crate) fn read_atomic<T: Plain>(addr: u64) -> Result<T> {
 /// `to` must be valid for writing `len` bytes.
 pub(crate) unsafe fn read_atomic_to(to: *mut u8, addr: u64, len: usize) -> Result {
     // SAFETY: `to` as promised by the caller; any user address is coped with.
-    let ret = unsafe {
-        bindings::copy_from_user_nofault(to.cast(), addr as usize as *const c_void, len)
-    };
+    let ret =
+        unsafe { bindings::copy_from_user_nofault(to.cast(), addr as usize as *const c_void, len) };
     kernel::error::to_result(ret as i32)
 }

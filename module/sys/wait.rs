@@ -49,7 +49,12 @@ impl WaitQueue {
         if sleepers {
             // SAFETY: the head is initialised; poll's wake functions take the events as the key.
             unsafe {
-                bindings::__wake_up(head, bindings::TASK_NORMAL, 1, events as usize as *mut c_void)
+                bindings::__wake_up(
+                    head,
+                    bindings::TASK_NORMAL,
+                    1,
+                    events as usize as *mut c_void,
+                )
             };
         }
     }

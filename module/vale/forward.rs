@@ -87,7 +87,9 @@ pub(crate) fn forward(
         at: sync.first(),
         left: sync.count(),
     };
-    let limit = usize::try_from(params::bridge_batch.get()).unwrap_or(0).min(BATCH);
+    let limit = usize::try_from(params::bridge_batch.get())
+        .unwrap_or(0)
+        .min(BATCH);
     if limit == 0 {
         walk.ring.counters.disabled.add_alone(walk.left.into());
         return sync.all_sent();
@@ -295,7 +297,9 @@ impl Scratch {
         let verdict = if bytes < ETH_HLEN as u32 || bytes > bufs.size() {
             Err(Bad::Length)
         } else {
-            bufs.get(slot.buf_idx).map(|buf| buf.head(0)).ok_or(Bad::Buffer)
+            bufs.get(slot.buf_idx)
+                .map(|buf| buf.head(0))
+                .ok_or(Bad::Buffer)
         };
         // There is room: the caller has not reached its limit.
         let _ = self.frags.push_within_capacity(slot);
@@ -355,7 +359,11 @@ impl Scratch {
             // There is room for every destination.
             let _ = self.touched.push_within_capacity(dest);
         }
-        chain.push(&mut self.next, self.frames.len() as FrameId, frame.frags.into());
+        chain.push(
+            &mut self.next,
+            self.frames.len() as FrameId,
+            frame.frags.into(),
+        );
         // There is room: a frame has at least one slot.
         let _ = self.frames.push_within_capacity(frame);
     }
@@ -566,7 +574,9 @@ impl Out<'_> {
             .is_some_and(|(source, buf)| {
                 buf.zero(header.keep, header.zeros);
                 (header.keep == 0 || source.copy_to(0, &buf, 0, header.keep).is_ok())
-                    && source.copy_to(header.skip, &buf, header.len(), body).is_ok()
+                    && source
+                        .copy_to(header.skip, &buf, header.len(), body)
+                        .is_ok()
             });
         if copied {
             self.done(len as u16, flags);

@@ -236,11 +236,20 @@ impl Entry {
         rings: Arc<RingSet>,
     ) -> Answer<Joined> {
         if self.ports.len() >= FULL {
-            refuse!(ENOMEM, "switch {} is full: it has {} ports", Name(name.switch), FULL);
+            refuse!(
+                ENOMEM,
+                "switch {} is full: it has {} ports",
+                Name(name.switch),
+                FULL
+            );
         }
         self.ports.reserve(1, GFP_KERNEL)?;
         let Some(&index) = self.free.last() else {
-            refuse!(ENOMEM, "switch {} has no free port number", Name(name.switch));
+            refuse!(
+                ENOMEM,
+                "switch {} has no free port number",
+                Name(name.switch)
+            );
         };
         let member = Arc::new(Member::new(index, rings), GFP_KERNEL)?;
         self.free.pop();
