@@ -142,6 +142,18 @@ impl Layout {
         Some(Layout { ifs, rings, bufs })
     }
 
+    /// The same layout with fewer buffers, at least `count`: for when memory is short.
+    pub const fn with_bufs(self, count: u32) -> Self {
+        let want = PoolRequest {
+            size: self.bufs.size,
+            count,
+        };
+        match Pool::round_up(want, self.bufs.offset) {
+            Some(bufs) if bufs.count < self.bufs.count => Layout { bufs, ..self },
+            _ => self,
+        }
+    }
+
     /// Bytes of the region, what programs map; a multiple of the page size.
     pub const fn bytes(&self) -> u64 {
         self.bufs.offset + self.bufs.bytes()

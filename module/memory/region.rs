@@ -111,6 +111,23 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// How few buffers still make a region worth having when memory is short: an eighth of the global
+    /// one; what a port's rings need, without the extra buffers.
+    fn least_bufs(&self, asked: &Layout) -> u32 {
+        let least = match self {
+            Kind::Global => asked.bufs.count / 8,
+            Kind::Private(needs) => PortNeeds {
+                extra_bufs: 0,
+                ..*needs
+            }
+            .pools()
+            .map_or(asked.bufs.count, |[_, _, bufs]| bufs.count),
+        };
+        least.min(asked.bufs.count)
+    }
+}
+
 /// A region: an id, and memory once it is used.
 #[pin_data]
 pub(crate) struct Region {
@@ -139,35 +156,28 @@ struct Made {
 
 impl Made {
     fn new(asked: Layout, kind: Kind) -> Answer<Self> {
+        let least = kind.least_bufs(&asked);
         let mut layout = asked;
         let mem = loop {
-            match Mem::new(layout) {
-                Ok(mem) => break mem,
-                // The global region is large so that everybody fits; half of it still serves.
-                Err(_) if kind == Kind::Global && layout.bufs.count >= asked.bufs.count / 8 => {
-                    let request = |size, count| PoolRequest { size, count };
-                    let smaller = Layout::new(
-                        request(layout.ifs.size, layout.ifs.count),
-                        request(layout.rings.size, layout.rings.count),
-                        request(layout.bufs.size, layout.bufs.count / 2),
-                    );
-                    match smaller {
-                        Some(smaller) => layout = smaller,
-                        None => refuse!(ENOMEM, "no memory for a region"),
-                    }
-                }
-                Err(_) => refuse!(
+            if let Ok(mem) = Mem::new(layout) {
+                break mem;
+            }
+            // Half the spare buffers still serve.
+            let smaller = layout.with_bufs((layout.bufs.count / 2).max(least));
+            if smaller == layout {
+                refuse!(
                     ENOMEM,
                     "no memory for a region of {} KiB ({} buffers of {} bytes): lower {}",
-                    asked.bytes() / 1024,
-                    asked.bufs.count,
-                    asked.bufs.size,
+                    layout.bytes() / 1024,
+                    layout.bufs.count,
+                    layout.bufs.size,
                     match kind {
                         Kind::Global => "parameter buf_num",
-                        Kind::Private(_) => "the port's rings, slots or extra buffers",
+                        Kind::Private(_) => "the port's rings or slots, or parameter priv_buf_num",
                     }
-                ),
+                );
             }
+            layout = smaller;
         };
         let map = |count: u32, reserved| -> Answer<_> {
             Ok(FreeMap::new(
