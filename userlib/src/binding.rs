@@ -55,10 +55,12 @@ struct Claim(RegionId, usize);
 
 impl Claim {
     fn new(region: RegionId, offset: usize) -> Option<Self> {
-        held()
+        let mut held = held();
+        let new = held
             .get_or_insert_with(HashSet::new)
-            .insert((region, offset))
-            .then_some(Claim(region, offset))
+            .insert((region, offset));
+        // Only made when it is one: a claim that is dropped gives the ring free.
+        new.then(|| Claim(region, offset))
     }
 }
 
