@@ -5,7 +5,7 @@
 use crate::{
     binding::Binding,
     error::{Error, Result},
-    raw::buffers::Loose,
+    raw::{buffers::Loose, ring::Own},
     tx::TxSlot,
 };
 use std::sync::Arc;
@@ -44,23 +44,22 @@ impl ExtraBuffers {
     /// Exchanges the `i`th buffer with that of a transmit slot. `false`, and no change, if there is no
     /// such buffer or the slot names none.
     pub fn swap_tx(&mut self, i: usize, slot: &mut TxSlot<'_>) -> Result<bool> {
-        let (ring, k) = slot.raw();
-        self.swap(i, ring, k)
+        self.swap(i, &mut slot.own)
     }
 
     /// Exchanges the `i`th buffer with that of a received slot: so a packet can be kept while its slot is
     /// released. `false`, and no change, if there is no such buffer or the slot names none.
     pub fn swap_rx(&mut self, i: usize, slot: &mut crate::RxSlotMut<'_>) -> Result<bool> {
-        self.swap(i, slot.ring, slot.k)
+        self.swap(i, &mut slot.own)
     }
 
-    fn swap(&mut self, i: usize, ring: &mut crate::raw::ring::Ring, k: u32) -> Result<bool> {
+    fn swap(&mut self, i: usize, slot: &mut Own<'_>) -> Result<bool> {
         let Some(loose) = &mut self.loose else {
             return Ok(false);
         };
-        if loose.region().id() != ring.region_id() {
+        if loose.region().id() != slot.ring().region_id() {
             return Err(Error::DifferentRegions);
         }
-        Ok(loose.swap(i, ring, k))
+        Ok(loose.swap(i, slot))
     }
 }

@@ -5,7 +5,7 @@
 use crate::{
     binding::{Binding, Claimed},
     error::Result,
-    raw::ring::{Ring, View},
+    raw::ring::{Own, Ring, View},
     slot::SlotFlags,
 };
 use ferromap_abi::consts::{NETMAP_MAX_FRAGS, NS_FORWARD, NS_RFRAGS_SHIFT};
@@ -143,7 +143,8 @@ impl RxBatch<'_> {
     #[inline]
     pub fn slot_mut(&mut self, i: usize) -> Option<RxSlotMut<'_>> {
         let k = u32::try_from(i).ok().filter(|&k| k < self.len)?;
-        Some(RxSlotMut { ring: self.ring, k })
+        let own = self.ring.own(k)?;
+        Some(RxSlotMut { own })
     }
 
     /// Slot by slot.
@@ -263,29 +264,27 @@ impl<'b> RxPacket<'b> {
 
 /// A received slot that may be changed.
 pub struct RxSlotMut<'b> {
-    pub(crate) ring: &'b mut Ring,
-    pub(crate) k: u32,
+    pub(crate) own: Own<'b>,
 }
 
 impl RxSlotMut<'_> {
     /// The slot as it is now.
     pub fn get(&self) -> RxSlot<'_> {
         RxSlot {
-            view: self.ring.view(self.k),
+            view: self.own.view(),
         }
     }
 
     /// The whole buffer, also past the packet's end. Empty if the slot names no buffer.
     pub fn buffer_mut(&mut self) -> &mut [u8] {
-        self.ring.buffer_mut(self.k)
+        self.own.buffer_mut()
     }
 
     /// Marks the slot so that the kernel passes it on when it is released, where the ring was told to
     /// forward (`NR_FORWARD`, or the module's `fwd` parameter).
     #[doc(alias = "NS_FORWARD")]
     pub fn forward(&mut self) {
-        let slot = self.ring.slot(self.k);
-        self.ring
-            .set_len_flags(self.k, slot.len, slot.flags | NS_FORWARD);
+        let slot = self.own.get();
+        self.own.set_len_flags(slot.len, slot.flags | NS_FORWARD);
     }
 }

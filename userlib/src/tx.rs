@@ -5,7 +5,7 @@
 use crate::{
     binding::{Binding, Claimed},
     error::{Error, Result},
-    raw::ring::Ring,
+    raw::ring::{Own, Ring},
     rx::RxSlotMut,
     slot::SlotFlags,
 };
@@ -156,7 +156,8 @@ impl TxBatch<'_> {
     #[inline]
     pub fn slot(&mut self, i: usize) -> Option<TxSlot<'_>> {
         let k = u32::try_from(i).ok().filter(|&k| k < self.len)?;
-        Some(TxSlot { ring: self.ring, k })
+        let own = self.ring.own(k)?;
+        Some(TxSlot { own })
     }
 
     /// Marks the first `slots` slots as ready. They are sent at the next sync or poll.
@@ -169,36 +170,34 @@ impl TxBatch<'_> {
 
 /// A free slot. It may still hold what it carried last.
 pub struct TxSlot<'b> {
-    ring: &'b mut Ring,
-    k: u32,
+    pub(crate) own: Own<'b>,
 }
 
 impl TxSlot<'_> {
     /// Where the slot is in the ring: the same slot comes by again after a round.
     #[inline]
     pub fn position(&self) -> usize {
-        self.ring.position(self.k).unwrap_or(0) as usize
+        self.own.position() as usize
     }
 
     /// The buffer's number in the region. If it is what it was a round ago, so is the content.
     #[inline]
     pub fn buffer_index(&self) -> u32 {
-        self.ring.slot(self.k).buf_idx
+        self.own.get().buf_idx
     }
 
     /// The whole buffer. Empty if the slot names no buffer, which only a misbehaving peer brings about.
     #[inline]
     pub fn buffer_mut(&mut self) -> &mut [u8] {
-        self.ring.buffer_mut(self.k)
+        self.own.buffer_mut()
     }
 
     /// Says that the slot carries the first `len` bytes of the buffer, cut at the buffer's size.
     #[inline]
     pub fn set(&mut self, len: usize, flags: SlotFlags) {
         // A buffer of 64 KiB is one byte longer than a slot can say.
-        let most = (self.ring.buf_size() as usize).min(u16::MAX.into());
-        self.ring
-            .set_len_flags(self.k, len.min(most) as u16, flags.bits());
+        let most = (self.own.ring().buf_size() as usize).min(u16::MAX.into());
+        self.own.set_len_flags(len.min(most) as u16, flags.bits());
     }
 
     /// Copies `bytes` in as far as they fit, sets the length, and says how many bytes that were.
@@ -214,7 +213,7 @@ impl TxSlot<'_> {
     /// buffer. They live as long as the program, since nobody says when the kernel has read them.
     #[doc(alias = "NS_INDIRECT")]
     pub fn set_indirect(&mut self, bytes: &'static [u8], flags: SlotFlags) {
-        self.ring.set_ptr(self.k, bytes.as_ptr() as u64);
+        self.own.set_ptr(bytes.as_ptr() as u64);
         self.set(bytes.len(), SlotFlags(flags.0 | NS_INDIRECT));
     }
 
@@ -222,18 +221,13 @@ impl TxSlot<'_> {
     /// length. The rings must be of the same region. If one of the slots names no buffer, which only a
     /// misbehaving peer brings about, nothing is exchanged and this slot has length 0, which ports drop.
     pub fn swap(&mut self, from: &mut RxSlotMut<'_>) -> Result<()> {
-        if self.ring.region_id() != from.ring.region_id() {
+        if self.own.ring().region_id() != from.own.ring().region_id() {
             return Err(Error::DifferentRegions);
         }
-        let received = from.ring.slot(from.k);
-        let swapped = self.ring.swap_buffers(self.k, from.ring, from.k);
+        let received = from.own.get();
+        let swapped = self.own.swap_buffers(&mut from.own);
         let len = if swapped { received.len } else { 0 };
-        self.ring
-            .set_len_flags(self.k, len, received.flags & NS_MOREFRAG);
+        self.own.set_len_flags(len, received.flags & NS_MOREFRAG);
         Ok(())
-    }
-
-    pub(crate) fn raw(&mut self) -> (&mut Ring, u32) {
-        (self.ring, self.k)
     }
 }

@@ -125,16 +125,16 @@ impl Loose {
         Some(unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), self.buffers.size as usize) })
     }
 
-    /// Exchanges the `i`th of these buffers with that of slot `k` of `ring`, which is of the same region.
-    pub(crate) fn swap(&mut self, i: usize, ring: &mut super::ring::Ring, k: u32) -> bool {
+    /// Exchanges the `i`th of these buffers with that of a slot of the same region.
+    pub(crate) fn swap(&mut self, i: usize, slot: &mut super::ring::Own<'_>) -> bool {
         let Some(&index) = self.list.get(i) else {
             return false;
         };
         // A damaged slot might name a buffer that is in the list already.
-        if self.list.contains(&ring.slot(k).buf_idx) {
+        if self.list.contains(&slot.get().buf_idx) {
             return false;
         }
-        match ring.exchange_buffer(k, index) {
+        match slot.exchange_buffer(index) {
             Some(got) => {
                 self.list[i] = got;
                 true

@@ -110,15 +110,13 @@ impl Ring {
         unsafe { AtomicU32::from_ptr(self.header.add(field).cast().as_ptr()) }
     }
 
-    /// The first 8 bytes of a slot: index, length, flags. `at` must be below `n`.
-    fn slot_ptr(&self, at: u32) -> *mut u64 {
-        debug_assert!(at < self.n);
-        // SAFETY: the slots, `n` of them, follow the header inside the region.
-        let slot = unsafe {
-            self.header
-                .add(RingHeader::SLOTS + at as usize * size_of::<Slot>())
-        };
-        slot.cast().as_ptr()
+    /// The first 8 bytes of slot `k` of ours: index, length, flags. Aligned to 8, inside the region.
+    #[inline]
+    fn slot_ptr(&self, k: u32) -> Option<NonNull<u64>> {
+        let at = self.position(k)? as usize;
+        // SAFETY: `at` is below `n`, and that many slots follow the header inside the region.
+        let slot = unsafe { self.header.add(RingHeader::SLOTS + at * size_of::<Slot>()) };
+        Some(slot.cast())
     }
 
     pub(crate) fn slots(&self) -> u32 {
@@ -207,96 +205,125 @@ impl Ring {
         (k < self.owned).then(|| cursor::add(self.head, k, self.n))
     }
 
-    /// Index, length and flags of slot `k` of ours, fetched once. Past our slots: nothing, all zero.
-    #[inline]
-    pub(crate) fn slot(&self, k: u32) -> Slot {
-        let Some(at) = self.position(k) else {
-            return Slot::default();
-        };
-        // SAFETY: `at` is below `n`, so the slot is inside the region; slots are aligned to 8.
-        let word = unsafe { self.slot_ptr(at).read_volatile() };
-        let [a, b, c, d, l0, l1, f0, f1] = word.to_ne_bytes();
-        Slot {
-            buf_idx: u32::from_ne_bytes([a, b, c, d]),
-            len: u16::from_ne_bytes([l0, l1]),
-            flags: u16::from_ne_bytes([f0, f1]),
-            ptr: 0,
-        }
-    }
-
-    /// Sets length and flags of slot `k` of ours. A mark that the buffer was changed stays, for the kernel
-    /// has not seen it yet.
-    #[inline]
-    pub(crate) fn set_len_flags(&mut self, k: u32, len: u16, flags: u16) {
-        if let Some(at) = self.position(k) {
-            let flags = flags | (self.slot(k).flags & NS_BUF_CHANGED);
-            let ([l0, l1], [f0, f1]) = (len.to_ne_bytes(), flags.to_ne_bytes());
-            let word = u32::from_ne_bytes([l0, l1, f0, f1]);
-            // SAFETY: as in `slot`; `len` and `flags` are the aligned second half of the slot's first
-            // 8 bytes.
-            unsafe { self.slot_ptr(at).cast::<u32>().add(1).write_volatile(word) }
-        }
-    }
-
-    /// Sets the `ptr` of slot `k` of ours.
-    pub(crate) fn set_ptr(&mut self, k: u32, ptr: u64) {
-        if let Some(at) = self.position(k) {
-            // SAFETY: as in `slot`; `ptr` is the second 8 bytes of the slot.
-            unsafe { self.slot_ptr(at).add(1).write_volatile(ptr) }
-        }
-    }
-
-    fn set_buffer(&mut self, k: u32, index: u32) {
-        if let Some(at) = self.position(k) {
-            // SAFETY: as in `slot`; `buf_idx` is the first half of the slot's first 8 bytes.
-            unsafe { self.slot_ptr(at).cast::<u32>().write_volatile(index) }
-        }
-    }
-
-    /// Exchanges the buffers of slot `k` of this ring and slot `j` of `other`, marking both. The caller
-    /// has compared the regions. An index that names no buffer stays where it is: `false`.
-    #[inline]
-    pub(crate) fn swap_buffers(&mut self, k: u32, other: &mut Ring, j: u32) -> bool {
-        let (mine, theirs) = (self.slot(k), other.slot(j));
-        if self.buffers.at(mine.buf_idx).is_none() || other.buffers.at(theirs.buf_idx).is_none() {
-            return false;
-        }
-        self.set_buffer(k, theirs.buf_idx);
-        self.set_len_flags(k, mine.len, mine.flags | NS_BUF_CHANGED);
-        other.set_buffer(j, mine.buf_idx);
-        other.set_len_flags(j, theirs.len, theirs.flags | NS_BUF_CHANGED);
-        true
-    }
-
-    /// Puts `index`, a buffer that the caller owns, into slot `k` of ours, and returns the one that was
-    /// there. `None`, and no change, if one of them names no buffer.
-    pub(crate) fn exchange_buffer(&mut self, k: u32, index: u32) -> Option<u32> {
-        let slot = self.slot(k);
-        self.buffers.at(index)?;
-        self.buffers.at(slot.buf_idx)?;
-        self.set_buffer(k, index);
-        self.set_len_flags(k, slot.len, slot.flags | NS_BUF_CHANGED);
-        Some(slot.buf_idx)
-    }
-
     /// Slot `k` of ours, fetched once, to be looked at.
     #[inline]
     pub(crate) fn view(&self, k: u32) -> View<'_> {
         View {
             ring: self,
-            slot: self.slot(k),
+            // Past our slots there is nothing: index 0 names no buffer.
+            slot: self.slot_ptr(k).map_or_else(Slot::default, fetch),
         }
     }
 
-    /// The whole buffer of slot `k` of ours. Empty if the slot is not ours or names no buffer.
-    pub(crate) fn buffer_mut(&mut self, k: u32) -> &mut [u8] {
-        match self.buffers.at(self.slot(k).buf_idx) {
-            Some(at) if k < self.owned => {
-                // SAFETY: inside the region. The slot is ours, and `&mut self` keeps all other slices of
-                // this ring away; rings and extra buffers never name the same buffer while both are ours.
-                unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), self.buffers.size() as usize) }
-            }
-            _ => &mut [],
+    /// Slot `k` of ours, to be changed.
+    #[inline]
+    pub(crate) fn own(&mut self, k: u32) -> Option<Own<'_>> {
+        let (at, slot) = (self.position(k)?, self.slot_ptr(k)?);
+        Some(Own {
+            ring: self,
+            at,
+            slot,
+        })
+    }
+}
+
+/// Index, length and flags of a slot, all at once. `slot` comes from [`Ring::slot_ptr`].
+#[inline]
+fn fetch(slot: NonNull<u64>) -> Slot {
+    // SAFETY: inside the region and aligned, as `slot_ptr` promises; the callers borrow the ring, which
+    // keeps the region.
+    let word = unsafe { slot.as_ptr().read_volatile() };
+    let [a, b, c, d, l0, l1, f0, f1] = word.to_ne_bytes();
+    Slot {
+        buf_idx: u32::from_ne_bytes([a, b, c, d]),
+        len: u16::from_ne_bytes([l0, l1]),
+        flags: u16::from_ne_bytes([f0, f1]),
+        ptr: 0,
+    }
+}
+
+/// One of our slots, to be changed.
+///
+/// # Invariant
+///
+/// `slot` comes from [`Ring::slot_ptr`] for a slot that was ours; it still is, since the ring cannot
+/// advance while it is borrowed here.
+pub(crate) struct Own<'a> {
+    ring: &'a mut Ring,
+    at: u32,
+    slot: NonNull<u64>,
+}
+
+impl Own<'_> {
+    pub(crate) fn ring(&self) -> &Ring {
+        self.ring
+    }
+
+    /// Where the slot is in the ring.
+    #[inline]
+    pub(crate) fn position(&self) -> u32 {
+        self.at
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Slot {
+        fetch(self.slot)
+    }
+
+    #[inline]
+    pub(crate) fn view(&self) -> View<'_> {
+        View {
+            ring: self.ring,
+            slot: self.get(),
+        }
+    }
+
+    /// Sets length and flags. A mark that the buffer was changed stays, for the kernel has not seen it yet.
+    #[inline]
+    pub(crate) fn set_len_flags(&mut self, len: u16, flags: u16) {
+        let flags = flags | (self.get().flags & NS_BUF_CHANGED);
+        let ([l0, l1], [f0, f1]) = (len.to_ne_bytes(), flags.to_ne_bytes());
+        let word = u32::from_ne_bytes([l0, l1, f0, f1]);
+        // SAFETY: by the invariant; `len` and `flags` are the aligned second half of the slot's first word.
+        unsafe { self.slot.cast::<u32>().add(1).as_ptr().write_volatile(word) }
+    }
+
+    pub(crate) fn set_ptr(&mut self, ptr: u64) {
+        // SAFETY: by the invariant; `ptr` is the second 8 bytes of the slot.
+        unsafe { self.slot.add(1).as_ptr().write_volatile(ptr) }
+    }
+
+    /// Puts `index`, a buffer that the caller owns, into the slot, and returns the one that was there.
+    /// `None`, and no change, if one of them names no buffer.
+    pub(crate) fn exchange_buffer(&mut self, index: u32) -> Option<u32> {
+        let slot = self.get();
+        self.ring.buffers.at(index)?;
+        self.ring.buffers.at(slot.buf_idx)?;
+        // SAFETY: by the invariant; `buf_idx` is the first half of the slot's first word.
+        unsafe { self.slot.cast::<u32>().as_ptr().write_volatile(index) }
+        self.set_len_flags(slot.len, slot.flags | NS_BUF_CHANGED);
+        Some(slot.buf_idx)
+    }
+
+    /// Exchanges the buffers of two slots, marking both. The caller has compared the regions. An index
+    /// that names no buffer stays where it is: `false`.
+    pub(crate) fn swap_buffers(&mut self, other: &mut Own<'_>) -> bool {
+        let theirs = other.get().buf_idx;
+        match self.exchange_buffer(theirs) {
+            Some(mine) => other.exchange_buffer(mine).is_some(),
+            None => false,
+        }
+    }
+
+    /// The whole buffer of the slot. Empty if it names none.
+    #[inline]
+    pub(crate) fn buffer_mut(&mut self) -> &mut [u8] {
+        let size = self.ring.buffers.size() as usize;
+        match self.ring.buffers.at(self.get().buf_idx) {
+            // SAFETY: inside the region. The slot is ours, and `&mut self` keeps all other slices of this
+            // ring away; rings and extra buffers never name the same buffer while both are ours.
+            Some(at) => unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), size) },
+            None => &mut [],
         }
     }
 }
