@@ -5,6 +5,52 @@
 //! A program opens a *port*, maps its memory, and from then on moves whole batches of packets with one
 //! system call, or none. A port is a network interface, a port of an in-kernel switch (VALE), or one end
 //! of a pipe; all are used alike.
+//!
+//! ```no_run
+//! use ferromap::Port;
+//!
+//! let mut port = Port::open("netmap:eth0")?;
+//! let (rx, tx) = port.pair().expect("eth0 has rings in both directions");
+//! loop {
+//!     rx.poll(None)?; // sleeps until packets come
+//!     for packet in rx.recv(256).packets() {
+//!         println!("{} bytes", packet.len());
+//!     }
+//!     tx.send(b"\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x01\x88\xb5 hello")?;
+//!     tx.sync()?;
+//! }
+//! # #[allow(unreachable_code)]
+//! # Ok::<(), ferromap::Error>(())
+//! ```
+//!
+//! # The way of a packet
+//!
+//! - [`Port::open`] takes a name such as `netmap:eth0`, `netmap:eth0-1/R` or `vale0:a` ([`PortSpec`] has the
+//!   grammar), [`Port::builder`] more than a name. It opens `/dev/netmap`, binds the file to the port, and
+//!   maps the port's memory region, which holds rings and packet buffers.
+//! - A ring is a circle of slots; each names a buffer and a length. Slots between `head` and `tail` are the
+//!   program's, the others the kernel's. [`RxRing::recv`] lends received slots and releases them on drop;
+//!   [`TxRing::reserve`] lends free ones, and [`TxBatch::commit`] hands them over.
+//! - The kernel looks at the rings during a sync: [`RxRing::sync`] and [`TxRing::sync`] return at once, the
+//!   `poll` methods sleep if there is nothing to do. Ports and rings have `AsFd` for event loops: a poll or
+//!   epoll of that descriptor syncs, too.
+//! - [`Port::split`] gives the rings away, one to a thread. [`Port::clone_ring`] gives each its own file.
+//! - Ports of one memory region exchange buffers, not bytes: [`TxSlot::swap`]. [`ExtraBuffers`] keep packets
+//!   for longer.
+//! - [`Control`] asks about ports and regions without opening them.
+//!
+//! # What can go wrong
+//!
+//! Every [`Error`] prints a sentence that says what to do, with the kernel's own explanation where it has
+//! one, and keeps the errno. What another process writes into the shared memory can make packets wrong or
+//! missing, not the program panic or read outside the region; `docs/decisions/0002-slices-of-packets.md` tells
+//! what the crate relies on.
+//!
+//! # Without the module
+//!
+//! The feature `fake` brings a kernel inside the process, so that a program's packet code runs in ordinary
+//! tests on any machine; see [`mod@fake`].
+#![cfg_attr(not(feature = "fake"), allow(rustdoc::broken_intra_doc_links))]
 
 mod binding;
 mod builder;
