@@ -24,19 +24,23 @@ pub unsafe trait Plain: Copy + 'static {
     }
 }
 
-// SAFETY: two integers, no padding.
-unsafe impl Plain for [u64; 2] {}
+/// Bytes of a field, given how to reach it.
+pub(crate) const fn width<T, F>(_: fn(&T) -> &F) -> usize {
+    core::mem::size_of::<F>()
+}
 
-/// Asserts the layout of a structure, field by field, and makes it [`Plain`].
+/// Asserts the layout of a structure, field by field, and makes it [`Plain`]. All fields must be named:
+/// together they have as many bytes as the structure, so that nothing in it is padding.
 macro_rules! plain {
     ($t:ident, $size:literal, align $align:literal; $($field:ident @ $off:literal),* $(,)?) => {
         const _: () = {
             assert!(core::mem::size_of::<$t>() == $size);
             assert!(core::mem::align_of::<$t>() == $align);
             $(assert!(core::mem::offset_of!($t, $field) == $off);)*
+            assert!(0 $(+ $crate::abi::wire::width::<$t, _>(|all| &all.$field))* == $size);
         };
-        // SAFETY: integers and arrays of integers only, and the fields' sizes add up to the asserted
-        // size with every gap named as a field.
+        // SAFETY: integers, arrays of integers and plain structures only, and the fields' sizes add up to
+        // the asserted size.
         unsafe impl $crate::abi::wire::Plain for $t {}
     };
 }
@@ -93,8 +97,8 @@ pub struct RingHeader {
     pub sem: [u8; 128],
 }
 plain!(RingHeader, 256, align 128; buf_ofs @ 0, num_slots @ 8, nr_buf_size @ 12, ringid @ 16, dir @ 18,
-    head @ 20, cur @ 24, tail @ 28, flags @ 32, ts_sec @ 40, ts_usec @ 48, offset_mask @ 56,
-    buf_align @ 64, sem @ 128);
+    head @ 20, cur @ 24, tail @ 28, flags @ 32, pad0 @ 36, ts_sec @ 40, ts_usec @ 48, offset_mask @ 56,
+    buf_align @ 64, pad1 @ 72, sem @ 128);
 
 impl RingHeader {
     /// Where the slots start, in bytes from the start of the ring.
@@ -125,7 +129,8 @@ pub struct IfHeader {
     pub ni_spare1: [u32; 3],
 }
 plain!(IfHeader, 56, align 4; ni_name @ 0, ni_version @ 16, ni_flags @ 20, ni_tx_rings @ 24,
-    ni_rx_rings @ 28, ni_bufs_head @ 32, ni_host_tx_rings @ 36, ni_host_rx_rings @ 40);
+    ni_rx_rings @ 28, ni_bufs_head @ 32, ni_host_tx_rings @ 36, ni_host_rx_rings @ 40,
+    ni_spare1 @ 44);
 
 impl IfHeader {
     /// Where the `ring_ofs` array starts, in bytes from the start of the structure.
@@ -201,7 +206,7 @@ pub struct NmreqRegister {
 }
 plain!(NmreqRegister, 56, align 8; nr_offset @ 0, nr_memsize @ 8, nr_tx_slots @ 16, nr_rx_slots @ 20,
     nr_tx_rings @ 24, nr_rx_rings @ 26, nr_host_tx_rings @ 28, nr_host_rx_rings @ 30, nr_mem_id @ 32,
-    nr_ringid @ 34, nr_mode @ 36, nr_extra_bufs @ 40, nr_flags @ 48);
+    nr_ringid @ 34, nr_mode @ 36, nr_extra_bufs @ 40, pad @ 44, nr_flags @ 48);
 
 /// `struct nmreq_port_info_get`: body of `NETMAP_REQ_PORT_INFO_GET`.
 #[repr(C)]
@@ -219,7 +224,8 @@ pub struct NmreqPortInfoGet {
     pub pad: [u16; 3],
 }
 plain!(NmreqPortInfoGet, 32, align 8; nr_memsize @ 0, nr_tx_slots @ 8, nr_rx_slots @ 12,
-    nr_tx_rings @ 16, nr_rx_rings @ 18, nr_host_tx_rings @ 20, nr_host_rx_rings @ 22, nr_mem_id @ 24);
+    nr_tx_rings @ 16, nr_rx_rings @ 18, nr_host_tx_rings @ 20, nr_host_rx_rings @ 22, nr_mem_id @ 24,
+    pad @ 26);
 
 /// `struct nmreq_vale_attach`: body of `NETMAP_REQ_VALE_ATTACH`.
 #[repr(C)]
@@ -230,7 +236,7 @@ pub struct NmreqValeAttach {
     pub port_index: u32,
     pub pad1: u32,
 }
-plain!(NmreqValeAttach, 64, align 8; reg @ 0, port_index @ 56);
+plain!(NmreqValeAttach, 64, align 8; reg @ 0, port_index @ 56, pad1 @ 60);
 
 /// `struct nmreq_vale_detach`: body of `NETMAP_REQ_VALE_DETACH`.
 #[repr(C)]
@@ -240,7 +246,7 @@ pub struct NmreqValeDetach {
     pub port_index: u32,
     pub pad1: u32,
 }
-plain!(NmreqValeDetach, 8, align 4; port_index @ 0);
+plain!(NmreqValeDetach, 8, align 4; port_index @ 0, pad1 @ 4);
 
 /// `struct nmreq_vale_list`: body of `NETMAP_REQ_VALE_LIST`.
 #[repr(C)]
@@ -251,7 +257,7 @@ pub struct NmreqValeList {
     pub pad1: u16,
     pub nr_port_idx: u32,
 }
-plain!(NmreqValeList, 8, align 4; nr_bridge_idx @ 0, nr_port_idx @ 4);
+plain!(NmreqValeList, 8, align 4; nr_bridge_idx @ 0, pad1 @ 2, nr_port_idx @ 4);
 
 /// `struct nmreq_port_hdr`: body of `NETMAP_REQ_PORT_HDR_SET` and `_GET`.
 #[repr(C)]
@@ -262,7 +268,7 @@ pub struct NmreqPortHdr {
     pub nr_hdr_len: u32,
     pub pad1: u32,
 }
-plain!(NmreqPortHdr, 8, align 4; nr_hdr_len @ 0);
+plain!(NmreqPortHdr, 8, align 4; nr_hdr_len @ 0, pad1 @ 4);
 
 /// `struct nmreq_vale_newif`: body of `NETMAP_REQ_VALE_NEWIF`.
 #[repr(C)]
@@ -277,7 +283,7 @@ pub struct NmreqValeNewif {
     pub pad1: u16,
 }
 plain!(NmreqValeNewif, 16, align 4; nr_tx_slots @ 0, nr_rx_slots @ 4, nr_tx_rings @ 8,
-    nr_rx_rings @ 10, nr_mem_id @ 12);
+    nr_rx_rings @ 10, nr_mem_id @ 12, pad1 @ 14);
 
 /// `struct nmreq_vale_polling`: body of `NETMAP_REQ_VALE_POLLING_ENABLE` and `_DISABLE`.
 #[repr(C)]
@@ -289,7 +295,8 @@ pub struct NmreqValePolling {
     pub nr_num_polling_cpus: u32,
     pub pad1: u32,
 }
-plain!(NmreqValePolling, 16, align 4; nr_mode @ 0, nr_first_cpu_id @ 4, nr_num_polling_cpus @ 8);
+plain!(NmreqValePolling, 16, align 4; nr_mode @ 0, nr_first_cpu_id @ 4, nr_num_polling_cpus @ 8,
+    pad1 @ 12);
 
 /// `struct nmreq_pools_info`: body of `NETMAP_REQ_POOLS_INFO_GET`.
 #[repr(C)]
@@ -309,7 +316,7 @@ pub struct NmreqPoolsInfo {
     pub nr_buf_pool_objtotal: u32,
     pub nr_buf_pool_objsize: u32,
 }
-plain!(NmreqPoolsInfo, 64, align 8; nr_memsize @ 0, nr_mem_id @ 8, nr_if_pool_offset @ 16,
+plain!(NmreqPoolsInfo, 64, align 8; nr_memsize @ 0, nr_mem_id @ 8, pad1 @ 10, nr_if_pool_offset @ 16,
     nr_if_pool_objtotal @ 24, nr_if_pool_objsize @ 28, nr_ring_pool_offset @ 32,
     nr_ring_pool_objtotal @ 40, nr_ring_pool_objsize @ 44, nr_buf_pool_offset @ 48,
     nr_buf_pool_objtotal @ 56, nr_buf_pool_objsize @ 60);
@@ -322,7 +329,7 @@ pub struct NmreqSyncKloopStart {
     pub sleep_us: u32,
     pub pad1: u32,
 }
-plain!(NmreqSyncKloopStart, 8, align 4; sleep_us @ 0);
+plain!(NmreqSyncKloopStart, 8, align 4; sleep_us @ 0, pad1 @ 4);
 
 /// `struct nmreq`: argument of the legacy `NIOCREGIF` and `NIOCGINFO`.
 #[repr(C)]
@@ -353,4 +360,5 @@ pub struct Nmreq {
 }
 plain!(Nmreq, 60, align 4; nr_name @ 0, nr_version @ 16, nr_offset @ 20, nr_memsize @ 24,
     nr_tx_slots @ 28, nr_rx_slots @ 32, nr_tx_rings @ 36, nr_rx_rings @ 38, nr_ringid @ 40, nr_cmd @ 42,
-    nr_arg1 @ 44, nr_arg2 @ 46, nr_arg3 @ 48, nr_flags @ 52);
+    nr_arg1 @ 44, nr_arg2 @ 46, nr_arg3 @ 48, nr_flags @ 52,
+    spare2 @ 56);

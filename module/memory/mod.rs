@@ -14,7 +14,7 @@ mod region;
 mod shared;
 
 pub(crate) use region::{Kind, Region, RegionRef, Regions, Use};
-pub(crate) use shared::{Buf, Bufs, Head, IfView, RingView};
+pub(crate) use shared::{head_of, Buf, Bufs, Head, IfView, RingView};
 
 use crate::{
     abi::{

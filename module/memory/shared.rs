@@ -315,6 +315,12 @@ pub(crate) struct Buf<'m> {
 /// The first 16 bytes of something, as two words in host order.
 pub(crate) type Head = [u64; 2];
 
+/// Those words.
+pub(crate) fn head_of(bytes: [u8; 16]) -> Head {
+    let word = |at| u64::from_ne_bytes(core::array::from_fn(|i: usize| bytes[at + i]));
+    [word(0), word(8)]
+}
+
 impl Buf<'_> {
     /// The first word of the buffer, where a chain of extra buffers keeps its links.
     pub(crate) fn link(&self) -> u32 {
@@ -384,7 +390,7 @@ impl Buf<'_> {
             return Err(kernel::error::code::EINVAL);
         }
         // SAFETY: the range lies inside the buffer by the check above.
-        unsafe { user::read_atomic_to(self.base.as_ptr().add(at as usize), addr, len as usize) }
+        unsafe { user::read_atomic(self.base.as_ptr().add(at as usize), addr, len as usize) }
     }
 }
 

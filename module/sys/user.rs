@@ -51,22 +51,21 @@ pub(crate) fn fault_in(addr: u64, len: usize) {
     unsafe { bindings::fault_in_readable(addr as usize as *const c_char, len) };
 }
 
-/// Fetches a structure without sleeping: `EFAULT` also where the page would first have to be brought in.
-pub(crate) fn read_atomic<T: Plain>(addr: u64) -> Result<T> {
-    let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: `value` is ours to write, and every pattern of bytes is a `Plain` value.
-    unsafe {
-        read_atomic_to(value.as_mut_ptr().cast(), addr, size_of::<T>())?;
-        Ok(value.assume_init())
-    }
+/// Fetches up to 16 bytes without sleeping: `EFAULT` also where the page would first have to be brought in.
+/// Bytes past `len` are zero.
+pub(crate) fn read_head(addr: u64, len: usize) -> Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    // SAFETY: `bytes` is ours to write.
+    unsafe { read_atomic(bytes.as_mut_ptr(), addr, len.min(16))? };
+    Ok(bytes)
 }
 
-/// As [`read_atomic`], into memory.
+/// Fetches bytes without sleeping, as [`read_head`], into memory.
 ///
 /// # Safety
 ///
 /// `to` must be valid for writing `len` bytes.
-pub(crate) unsafe fn read_atomic_to(to: *mut u8, addr: u64, len: usize) -> Result {
+pub(crate) unsafe fn read_atomic(to: *mut u8, addr: u64, len: usize) -> Result {
     // SAFETY: `to` as promised by the caller; any user address is coped with.
     let ret =
         unsafe { bindings::copy_from_user_nofault(to.cast(), addr as usize as *const c_void, len) };

@@ -21,7 +21,7 @@ use crate::{
         cursor,
         wire::Slot,
     },
-    memory::{Buf, Bufs, Head, RingView},
+    memory::{head_of, Buf, Bufs, Head, RingView},
     params,
     ring::{TxRing, TxSync},
     sys::{bottom_half, user},
@@ -168,12 +168,15 @@ impl<'m> Source<'m> {
         }
     }
 
-    /// A private copy of the 16 bytes at `at`.
-    #[inline]
-    fn head(&self, at: u32) -> Option<Head> {
+    /// A private copy of the 16 bytes at `at`, of `len` bytes in all.
+    fn head(&self, at: u32, len: u32) -> Option<Head> {
         match self {
             Source::Buf(buf) => Some(buf.head(at)),
-            Source::User(addr) => user::read_atomic(addr.wrapping_add(at.into())).ok(),
+            Source::User(addr) => {
+                let rest = len.saturating_sub(at) as usize;
+                let bytes = user::read_head(addr.wrapping_add(at.into()), rest);
+                bytes.ok().map(head_of)
+            }
         }
     }
 
@@ -208,17 +211,18 @@ fn ethernet(frags: &[Slot], header: u32, bufs: &Bufs<'_>) -> Result<(Head, bool)
     let source = Source::of(slot, bufs).ok_or(Bad::Buffer)?;
     let len = u32::from(slot.len);
     let head = if len >= header + ETH_HLEN as u32 {
-        source.head(header)
+        source.head(header, len)
     } else {
         // The virtio-net header may have a slot of its own.
         match rest.first() {
             Some(next) if header != 0 && len == header && usize::from(next.len) >= ETH_HLEN => {
-                Source::of(next, bufs).ok_or(Bad::Buffer)?.head(0)
+                let len = next.len.into();
+                Source::of(next, bufs).ok_or(Bad::Buffer)?.head(0, len)
             }
             _ => return Err(Bad::Length),
         }
     };
-    let plain = header == 0 || source.head(0).is_some_and(|[word, _]| is_plain(word));
+    let plain = header == 0 || source.head(0, len).is_some_and(|[word, _]| is_plain(word));
     Ok((head.ok_or(Bad::Address)?, plain))
 }
 
