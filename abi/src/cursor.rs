@@ -4,6 +4,9 @@
 //!
 //! A ring of `n` slots is walked by indexes `0..n`, modulo `n`. `head..tail` belongs to the program, the
 //! rest to the kernel, and one slot always stays unused, so that `head == tail` means "nothing here".
+//!
+//! The arithmetic is right for rings of any size, and never panics: an index outside the ring, which no
+//! caller should pass, gives a wrong number and nothing worse.
 
 /// Slots from `from` forward to `to`, in a ring of `n`. Both must be below `n`.
 #[inline]
@@ -11,18 +14,18 @@ pub const fn dist(from: u32, to: u32, n: u32) -> u32 {
     if to >= from {
         to - from
     } else {
-        to + n - from
+        to.wrapping_add(n).wrapping_sub(from)
     }
 }
 
 /// The slot `by` places after `from`, in a ring of `n`. `from` must be below `n`, `by` at most `n`.
 #[inline]
 pub const fn add(from: u32, by: u32, n: u32) -> u32 {
-    let to = from + by;
-    if to >= n {
-        to - n
+    let to_end = n.wrapping_sub(from);
+    if by >= to_end {
+        by - to_end
     } else {
-        to
+        from.wrapping_add(by)
     }
 }
 
@@ -30,7 +33,7 @@ pub const fn add(from: u32, by: u32, n: u32) -> u32 {
 #[inline]
 pub const fn prev(at: u32, n: u32) -> u32 {
     if at == 0 {
-        n - 1
+        n.saturating_sub(1)
     } else {
         at - 1
     }
