@@ -79,7 +79,7 @@ impl Pool {
     #[inline]
     pub const fn object(&self, index: u32) -> Option<u64> {
         if index < self.count {
-            Some(self.offset + index as u64 * self.size as u64)
+            self.offset.checked_add(index as u64 * self.size as u64)
         } else {
             None
         }
@@ -161,7 +161,7 @@ impl Layout {
 
     /// `netmap_ring.buf_ofs` of the ring at `ring_offset`: the way to buffer 0.
     pub const fn buf_ofs(&self, ring_offset: u64) -> i64 {
-        (self.bufs.offset - ring_offset) as i64
+        self.bufs.offset.wrapping_sub(ring_offset) as i64
     }
 }
 
@@ -180,20 +180,24 @@ pub struct PortNeeds {
 
 impl PortNeeds {
     /// The least that the three pools must have, as section 3.7 sizes private regions. The `priv_*`
-    /// parameters may ask for more. `None` where the sum does not fit 32 bits.
+    /// parameters may ask for more. `None` where a sum does not fit 32 bits.
     pub fn pools(&self) -> Option<[PoolRequest; 3]> {
-        let (tx, rx) = (self.tx_rings + 1, self.rx_rings + 1);
+        let (tx, rx) = (self.tx_rings.checked_add(1)?, self.rx_rings.checked_add(1)?);
         let slots = self.tx_slots.max(self.rx_slots);
-        let rx_bufs = (4 * self.pipes + rx).checked_mul(self.rx_slots)?;
-        let tx_bufs = (4 * self.pipes + tx).checked_mul(self.tx_slots)?;
+        let piped = self.pipes.checked_mul(4)?;
+        let rx_bufs = piped.checked_add(rx)?.checked_mul(self.rx_slots)?;
+        let tx_bufs = piped.checked_add(tx)?.checked_mul(self.tx_slots)?;
+        // In whole pages: above 64 KiB (4080 slots) not every size has a cluster, and below it this
+        // wastes less than the cluster would.
+        let ring = u32::try_from(super::wire::RingHeader::bytes(slots)).ok()?;
         Some([
             PoolRequest {
                 size: 0,
-                count: 2 + 4 * self.pipes,
+                count: piped.checked_add(2)?,
             },
             PoolRequest {
-                size: u32::try_from(super::wire::RingHeader::bytes(slots)).ok()?,
-                count: tx + rx + 8 * self.pipes,
+                size: ring.checked_next_multiple_of(PAGE_SIZE)?,
+                count: tx.checked_add(rx)?.checked_add(piped.checked_mul(2)?)?,
             },
             PoolRequest {
                 size: 0,
