@@ -41,7 +41,8 @@ const USED: u64 = 1;
 pub(crate) const SIZE: usize = 1 << BITS;
 const BITS: u32 = 10;
 
-/// The table, over [`SIZE`] entries that the caller provides.
+/// The table, over [`SIZE`] entries that the caller provides. With fewer, it remembers nobody whose entry
+/// is missing.
 pub(crate) struct Table<D> {
     entries: D,
 }
@@ -62,7 +63,10 @@ impl<D: Deref<Target = [AtomicU64]>> Table<D> {
         if mac.is_group() {
             return;
         }
-        let (slot, want) = (&self.entries[mac.hash()], entry(mac, port));
+        let Some(slot) = self.entries.get(mac.hash()) else {
+            return;
+        };
+        let want = entry(mac, port);
         if slot.load(Relaxed) != want {
             slot.store(want, Relaxed);
         }
@@ -71,7 +75,7 @@ impl<D: Deref<Target = [AtomicU64]>> Table<D> {
     /// The port behind which `mac` was last heard, if it is remembered.
     #[inline]
     pub(crate) fn find(&self, mac: Mac) -> Option<u8> {
-        let seen = self.entries[mac.hash()].load(Relaxed);
+        let seen = self.entries.get(mac.hash())?.load(Relaxed);
         (seen & USED != 0 && seen >> 16 == mac.0).then_some((seen >> 8) as u8)
     }
 
