@@ -67,13 +67,15 @@ impl<D: Deref<Target = [AtomicU32]>> Inbox<D> {
     /// Reserves slots. `take` is told how many are free and answers how many it wants of them; it may be
     /// asked again when another sender was faster. `None` if it wants none.
     pub(crate) fn reserve(&self, take: impl Fn(u32) -> u32) -> Option<Lease> {
+        // One slot always stays unused.
+        let most = self.size().saturating_sub(1);
         let mut reserved = self.reserved.0.load(Relaxed);
         loop {
             // Acquire pairs with the Release in `release`: the receiver is done with these slots. An old
-            // value only means fewer slots. One slot always stays unused.
+            // value only means fewer slots. An old `reserved` would mean more slots than there are, and
+            // is found out below.
             let released = self.released.0.load(Acquire);
-            let limit = (released + self.size()).saturating_sub(1);
-            let free = limit.saturating_sub(reserved) as u32;
+            let free = (released + most).saturating_sub(reserved).min(most) as u32;
             let count = take(free).min(free);
             if count == 0 {
                 return None;
