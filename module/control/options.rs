@@ -90,21 +90,23 @@ pub(crate) fn walk(
         let Some(head) = read(addr) else {
             return Err((Bad::Unreadable, count));
         };
-        entries[count] = Some(Entry {
-            addr,
-            head,
-            status: Status::Zero,
-        });
-        count += 1;
         let kind = head.nro_reqtype;
+        let status = if kind == 0 {
+            Status::Invalid
+        } else {
+            Status::Zero
+        };
+        entries[count] = Some(Entry { addr, head, status });
+        count += 1;
         if kind == 0 {
-            mark(entries, |entry| entry.addr == addr);
             return Err((Bad::TypeZero, count));
         }
         if kind < NETMAP_REQ_OPT_MAX {
             let same = |entry: &Entry| entry.head.nro_reqtype == kind;
             if entries.iter().take(count - 1).flatten().any(same) {
-                mark(entries, same);
+                for entry in entries.iter_mut().flatten().filter(|entry| same(entry)) {
+                    entry.status = Status::Invalid;
+                }
                 return Err((Bad::Twice(kind), count));
             }
             if head.nro_size > NETMAP_REQ_MAXSIZE as u64 {
@@ -126,10 +128,4 @@ pub(crate) fn walk(
         entry.status = Status::Unsupported;
     }
     Ok(count)
-}
-
-fn mark(entries: &mut [Option<Entry>], is: impl Fn(&Entry) -> bool) {
-    for entry in entries.iter_mut().flatten().filter(|entry| is(entry)) {
-        entry.status = Status::Invalid;
-    }
 }
