@@ -3,9 +3,13 @@
 //! The command line. Letters and meanings are those of netmap's pkt-gen.
 
 use crate::{flow::Range, frame};
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
+use clap_complete::Shell;
 use ferromap::PortSpec;
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
@@ -29,7 +33,14 @@ pub enum Function {
 #[command(name = "pkt-gen", version, max_term_width = 100)]
 pub struct Args {
     /// Port: an interface (eth0), a switch port (vale0:a), a pipe (eth0{1), or any name with suffixes
-    #[arg(short, long, value_name = "PORT")]
+    #[arg(
+        short,
+        long,
+        value_name = "PORT",
+        required_unless_present = "generate",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub interface: String,
 
     /// What to do
@@ -172,9 +183,33 @@ pub struct Args {
     #[arg(short = 'e', hide = true)]
     pub extra_buffers: Option<u32>,
 
-    /// Print a completion script for this shell and exit
-    #[arg(long, value_name = "SHELL", hide = true, exclusive = true)]
-    pub completions: Option<String>,
+    /// Print the manual page, or the completion script of a shell, and exit
+    #[arg(long, value_name = "WHAT", hide = true, exclusive = true)]
+    pub generate: Option<Generate>,
+}
+
+/// What is made from the definitions above, for packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Generate {
+    Man,
+    Bash,
+    Fish,
+    Zsh,
+}
+
+impl Generate {
+    pub fn to(self, out: &mut dyn Write) -> io::Result<()> {
+        let mut command = Args::command();
+        let shell = match self {
+            Generate::Man => return clap_mangen::Man::new(command).render(&mut &mut *out),
+            Generate::Bash => Shell::Bash,
+            Generate::Fish => Shell::Fish,
+            Generate::Zsh => Shell::Zsh,
+        };
+        let mut text = Vec::new();
+        clap_complete::generate(shell, &mut command, "pkt-gen", &mut text);
+        out.write_all(&text)
+    }
 }
 
 impl Args {
@@ -314,7 +349,6 @@ pub fn mac(text: &str) -> Result<[u8; 6], String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn args(line: &str) -> Result<Args, String> {
         let mut args = Args::try_parse_from(format!("pkt-gen {line}").split(' '))
@@ -325,6 +359,17 @@ mod tests {
     #[test]
     fn the_definitions_hold_together() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manual_names_the_options() {
+        let mut page = Vec::new();
+        Generate::Man.to(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        for option in ["interface", "burst", "duration"] {
+            assert!(page.contains(option), "{option}");
+        }
+        assert!(Args::try_parse_from(["pkt-gen", "--generate", "bash"]).is_ok());
     }
 
     #[test]

@@ -41,7 +41,16 @@ use std::{
 use worker::{Job, Outcome, Shared};
 
 fn main() -> ExitCode {
-    let mut args = Args::parse();
+    let mut args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(e) => return usage(&e),
+    };
+    if let Some(what) = args.generate {
+        return match what.to(&mut std::io::stdout()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     let spec = match args.check() {
         Ok(spec) => spec,
         Err(why) => {
@@ -56,6 +65,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help goes to the terminal as it is; what is wrong is said in our own voice.
+fn usage(e: &clap::Error) -> ExitCode {
+    if e.use_stderr() {
+        let text = e.to_string();
+        eprint!("pkt-gen: {}", text.strip_prefix("error: ").unwrap_or(&text));
+        return ExitCode::from(2);
+    }
+    print!("{e}");
+    ExitCode::SUCCESS
 }
 
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
