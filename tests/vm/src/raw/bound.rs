@@ -5,12 +5,11 @@
 use super::device::{Device, Mapping};
 use super::request::vale;
 use super::ring::Ring;
-use crate::check::{fail, Outcome};
 use ferromap_abi::wire::{IfHeader, NmreqRegister};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Two small ports of one switch, `SWITCH:a` and `SWITCH:b`: one ring of 64 slots each way.
 pub fn pair(switch: &str) -> Result<(Bound, Bound), Errno> {
@@ -129,22 +128,6 @@ impl Bound {
     pub fn recv_on(&self, i: u32) -> Result<Vec<Vec<u8>>, Errno> {
         self.device.rxsync()?;
         let frames = self.rx(i).take_frames();
-        self.device.rxsync()?;
-        Ok(frames)
-    }
-
-    /// Receives on ring 0 until `count` frames have come, for senders that run elsewhere. Fails after
-    /// ten seconds.
-    pub fn recv_count(&self, count: usize) -> Outcome<Vec<Vec<u8>>> {
-        let start = Instant::now();
-        let mut frames = Vec::new();
-        while frames.len() < count {
-            if start.elapsed() > Duration::from_secs(10) {
-                return fail(format!("expected {count} frames, got {}", frames.len()));
-            }
-            self.poll(PollFlags::POLLIN, 1000)?;
-            frames.extend(self.rx(0).take_frames());
-        }
         self.device.rxsync()?;
         Ok(frames)
     }

@@ -173,10 +173,6 @@ impl Mapping {
         unsafe { self.base.add(offset as usize) }
     }
 
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     pub fn read<T: Copy>(&self, offset: u64) -> T {
         let at = self.at(offset).cast::<T>();
         assert!(offset as usize + size_of::<T>() <= self.len && at.is_aligned());

@@ -49,14 +49,6 @@ impl GuardPage {
         at as u64
     }
 
-    /// Reads back what was placed whole.
-    pub fn read<T: Copy>(&self, address: u64) -> T {
-        let at = address as usize;
-        assert!(at >= self.0 as usize && at + size_of::<T>() <= self.bad() as usize);
-        // SAFETY: inside the good page; only plain structures are ever placed.
-        unsafe { (address as *const T).read_unaligned() }
-    }
-
     /// From now on the good page can be read only.
     pub fn make_read_only(&self) -> Result<(), Errno> {
         // SAFETY: the page is ours, and no reference into it exists.
