@@ -35,16 +35,20 @@ pub fn send(job: &Job, rings: &mut [TxRing], count: u64) -> Result<Outcome> {
             let mut batch = ring.reserve(may as usize * per_frame);
             let fit = batch.len() / per_frame;
             let mut used = 0;
-            for _ in 0..fit {
-                bytes += if per_frame == 1 {
-                    match batch.slot(used) {
-                        Some(mut slot) => filler.fill(at, &mut slot),
-                        None => 0,
-                    }
-                } else {
-                    filler.spread(&mut batch, used, per_frame)
-                };
-                used += per_frame;
+            if per_frame == 1 && filler.alike() {
+                bytes += filler.fill_alike(at, &mut batch, fit);
+                used = fit;
+            } else {
+                for _ in 0..fit {
+                    bytes += if per_frame == 1 {
+                        batch
+                            .slot(used)
+                            .map_or(0, |mut slot| filler.fill(&mut slot))
+                    } else {
+                        filler.spread(&mut batch, used, per_frame)
+                    };
+                    used += per_frame;
+                }
             }
             batch.commit(used);
             frames += fit as u64;
@@ -137,28 +141,40 @@ impl<'a> Filler<'a> {
         }
     }
 
-    /// One frame in one slot; returns its bytes.
-    #[inline]
-    fn fill(&mut self, ring: usize, slot: &mut TxSlot<'_>) -> usize {
-        if self.walks.is_some() || self.args.dump || self.indirect.is_some() {
-            return self.fill_special(slot);
-        }
-        // A slot keeps its buffer from round to round, so that most need no filling. Index 0 names no
-        // buffer: nothing that is 0 here was filled.
-        let index = slot.buffer_index();
-        if let Some(filled) = self.filled[ring].get_mut(slot.position()) {
-            if *filled != index {
-                *filled = index;
-                if !self.args.rubbish {
-                    slot.fill(self.template.bytes());
-                }
-            }
-        }
-        slot.set(self.len, SlotFlags::NONE);
-        self.len
+    /// Whether all frames are the same, so that a buffer that was filled once needs no more work.
+    fn alike(&self) -> bool {
+        self.walks.is_none()
+            && self.sizes.is_none()
+            && self.indirect.is_none()
+            && !self.args.dump
+            && !self.args.rubbish
     }
 
-    fn fill_special(&mut self, slot: &mut TxSlot<'_>) -> usize {
+    /// The first `count` slots of a batch, with frames that are all the same; returns their bytes. This is
+    /// where the generator spends its time.
+    fn fill_alike(&mut self, ring: usize, batch: &mut TxBatch<'_>, count: usize) -> usize {
+        let (len, template) = (self.len, self.template.bytes());
+        let filled = &mut self.filled[ring][..];
+        for i in 0..count {
+            let Some(mut slot) = batch.slot(i) else {
+                return i * len;
+            };
+            // A slot keeps its buffer from round to round, so that most need no filling. Index 0 names no
+            // buffer: nothing that is 0 here was filled.
+            let index = slot.buffer_index();
+            if let Some(filled) = filled.get_mut(slot.position()) {
+                if *filled != index {
+                    *filled = index;
+                    slot.fill(template);
+                }
+            }
+            slot.set(len, SlotFlags::NONE);
+        }
+        count * len
+    }
+
+    /// One frame in one slot; returns its bytes.
+    fn fill(&mut self, slot: &mut TxSlot<'_>) -> usize {
         if let Some(bytes) = self.indirect {
             slot.set_indirect(bytes, SlotFlags::NONE);
             return bytes.len();
