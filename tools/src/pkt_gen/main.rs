@@ -6,6 +6,14 @@
 //! them ([`worker`]), and then reports once a second until the threads end or ^C comes. The threads run
 //! [`tx`], [`rx`] or [`ping`].
 
+/// As `println!`, but whoever reads us may go away, as `head` does.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod args;
 mod dump;
 mod flow;
@@ -74,7 +82,7 @@ fn usage(e: &clap::Error) -> ExitCode {
         eprint!("pkt-gen: {}", text.strip_prefix("error: ").unwrap_or(&text));
         return ExitCode::from(2);
     }
-    print!("{e}");
+    let _ = e.print();
     ExitCode::SUCCESS
 }
 
@@ -249,21 +257,25 @@ fn banner(args: &Args, ports: &[Port], src: Range, dst: Range, src_mac: [u8; 6])
     } else {
         args.cpus.min(cpus)
     };
-    println!(
+    say!(
         "{what} {}: {queues} queues, {} threads and {cpus} cpus.",
-        args.interface, args.threads
+        args.interface,
+        args.threads
     );
     if matches!(
         args.function,
         Function::Tx | Function::TxSeq | Function::Ping
     ) {
         let mac = |m: [u8; 6]| m.map(|b| format!("{b:02x}")).join(":");
-        println!("{src} -> {dst} ({} -> {})", mac(src_mac), mac(args.dst_mac));
+        say!("{src} -> {dst} ({} -> {})", mac(src_mac), mac(args.dst_mac));
     }
     if args.verbose > 0 {
-        println!(
+        say!(
             "memory region {} of {} bytes, {} and {} slots per ring",
-            info.mem_id, info.memory_size, info.tx_slots, info.rx_slots
+            info.mem_id,
+            info.memory_size,
+            info.tx_slots,
+            info.rx_slots
         );
     }
 }

@@ -129,7 +129,7 @@ pub fn wait_for_link(args: &Args, spec: &PortSpec) {
     let carrier = format!("/sys/class/net/{}/carrier", spec.name);
     let up = || !virtual_port && fs::read_to_string(&carrier).is_ok_and(|c| c.trim() == "1");
     if seconds > 0 && !up() && !args.json {
-        println!("Wait {seconds} secs for the link...");
+        say!("Wait {seconds} secs for the link...");
     }
     while Instant::now() < end && !up() {
         std::thread::sleep(Duration::from_millis(50));

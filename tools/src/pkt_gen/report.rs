@@ -122,7 +122,7 @@ impl Reporter {
         let bps = ratio(self.bits(t), seconds);
         self.rates.push(pps);
         if self.json {
-            println!(
+            say!(
                 "{{\"type\":\"interval\",\"time\":{:.6},\"seconds\":{seconds:.6},\"frames\":{},\"bytes\":{},\"batches\":{},\"errors\":{},\"pps\":{pps:.1},\"bps\":{bps:.1},\"avg_batch\":{:.2}}}",
                 wall_clock().as_secs_f64(), t.frames, t.bytes, t.batches, t.errors, t.avg_batch(),
             );
@@ -153,7 +153,7 @@ impl Reporter {
                 Function::Rx | Function::RxSeq => (0, t.frames),
                 Function::Ping | Function::Pong => (t.frames + t.errors, t.frames),
             };
-            println!(
+            say!(
                 "{{\"type\":\"summary\",\"port\":\"{}\",\"function\":\"{:?}\",\"sent\":{sent},\"received\":{received},\"bytes\":{},\"seconds\":{seconds:.6},\"pps\":{pps:.1},\"bps\":{bps:.1},\"batches\":{},\"avg_batch\":{:.2},\"errors\":{},\"unsent\":{unsent}}}",
                 escape(&self.port), self.function, t.bytes, t.batches, t.avg_batch(), t.errors,
             );
@@ -161,19 +161,21 @@ impl Reporter {
         }
         let done = if sender { "Sent" } else { "Received" };
         if t.frames == 0 {
-            println!("{done} nothing.");
+            say!("{done} nothing.");
         } else {
             let each = if self.function == Function::TxSeq || length == 0 {
                 ratio(t.bytes as f64, t.frames as f64).round() as usize
             } else {
                 length
             };
-            println!(
+            say!(
                 "{done} {} packets {} bytes {} events {each} bytes each in {seconds:.2} seconds.",
-                t.frames, t.bytes, t.batches,
+                t.frames,
+                t.bytes,
+                t.batches,
             );
             let raw = ratio((t.bytes + FRAMING * t.frames) as f64 * 8.0, seconds);
-            println!(
+            say!(
                 "Speed: {}pps Bandwidth: {}bps (raw {}bps). Average batch: {:.2} pkts",
                 self.unit(pps),
                 self.unit(bps),
@@ -182,16 +184,16 @@ impl Reporter {
             );
         }
         if self.function == Function::RxSeq {
-            println!("{} frames are missing or came out of order.", t.errors);
+            say!("{} frames are missing or came out of order.", t.errors);
         }
         if unsent > 0 {
-            println!("{unsent} packets were not taken from the ring and are not counted.");
+            say!("{unsent} packets were not taken from the ring and are not counted.");
         }
         if self.statistics && !self.rates.is_empty() {
             let n = self.rates.len() as f64;
             let mean = self.rates.iter().sum::<f64>() / n;
             let variance = self.rates.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / n;
-            println!(
+            say!(
                 "Mean: {}pps Std deviation: {}pps",
                 self.unit(mean),
                 self.unit(variance.sqrt())
@@ -213,16 +215,16 @@ impl Reporter {
         let (min, max) = (at(0.0), at(1.0));
         let (p50, p90, p99, p999) = (at(0.5), at(0.9), at(0.99), at(0.999));
         if self.json {
-            println!(
+            say!(
                 "{{\"type\":\"latency\",\"rounds\":{},\"unit\":\"us\",\"min\":{min:.3},\"mean\":{mean:.3},\"p50\":{p50:.3},\"p90\":{p90:.3},\"p99\":{p99:.3},\"p99.9\":{p999:.3},\"max\":{max:.3}}}",
                 times.len()
             );
         } else {
-            println!(
+            say!(
                 "RTT of {} rounds: min {min:.3} av {mean:.3} max {max:.3} us",
                 times.len()
             );
-            println!("RTT percentiles: 50% {p50:.3} 90% {p90:.3} 99% {p99:.3} 99.9% {p999:.3} us");
+            say!("RTT percentiles: 50% {p50:.3} 90% {p90:.3} 99% {p99:.3} 99.9% {p999:.3} us");
         }
     }
 
