@@ -140,6 +140,10 @@ pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Ans
             req.nr_hdr_len
         );
     }
+    // Before it is looked up: an interface that is there is no better.
+    if !is_vale(context.name) {
+        refuse!(ENXIO, "{} is not a switch port", Name(context.name));
+    }
     let port = port::open_existing(context.world, context.name)?;
     if !port.set_header(req.nr_hdr_len) {
         refuse!(ENXIO, "{} is not a switch port", Name(context.name));
