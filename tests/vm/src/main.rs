@@ -31,6 +31,15 @@ mod poll;
 mod register;
 mod ring;
 
+mod legacy;
+mod traffic;
+mod vale_frames;
+mod vale_header;
+mod vale_indirect;
+mod vale_load;
+mod vale_ports;
+mod vale_switch;
+
 use harness::Case;
 use std::process::ExitCode;
 
@@ -45,6 +54,13 @@ const SUITES: &[&[Case]] = &[
     ring::CASES,
     badring::CASES,
     poll::CASES,
+    legacy::CASES,
+    vale_switch::CASES,
+    vale_frames::CASES,
+    vale_indirect::CASES,
+    vale_ports::CASES,
+    vale_header::CASES,
+    vale_load::CASES,
 ];
 
 /// What the command line asks for.
