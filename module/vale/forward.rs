@@ -23,7 +23,10 @@ use crate::{
     },
     memory::{head_of, Buf, Bufs, Head, RingView},
     params,
-    ring::{TxRing, TxSync},
+    ring::{
+        count::{Counter, TxCounters},
+        TxRing, TxSync,
+    },
     sys::{bottom_half, user},
 };
 use kernel::{bindings, prelude::*, sync::rcu};
@@ -36,21 +39,31 @@ type Dest = u8;
 const FLOOD: Dest = VALE_MAX_PORTS as u8;
 const DROP: Dest = u8::MAX;
 
-/// A frame: fragments `first..first + frags` of the batch.
+/// A frame of the batch, read and checked.
 #[derive(Clone, Copy)]
 struct Frame {
-    first: u16,
-    frags: u8,
+    body: Body,
+    bytes: u32,
+    /// Slots that it has.
+    slots: u8,
     /// Its virtio-net header, if it has one, asks for nothing to be done.
     plain: bool,
-    bytes: u32,
+}
+
+/// Where the bytes of a frame are.
+#[derive(Clone, Copy)]
+enum Body {
+    /// All in this buffer.
+    Simple { buf: u32 },
+    /// In the fragments from `first` on.
+    Chain { first: u16 },
 }
 
 /// What a sync needs to sort a batch. Each transmit ring has one, made when the port is.
 pub(crate) struct Scratch {
-    /// Slots that were read and checked.
-    frags: KVec<Slot>,
     frames: KVec<Frame>,
+    /// The slots of frames that are not simple, read and checked.
+    frags: KVec<Slot>,
     /// The thread through the frames of a destination.
     next: KVec<FrameId>,
     /// By destination; all are empty between batches.
@@ -97,13 +110,14 @@ pub(crate) fn forward(
     // A chain is never cut by the end of a batch.
     let limit = limit.max(NETMAP_MAX_FRAGS);
     while walk.left > 0 {
-        scratch.collect(&mut walk, limit, switch, from);
+        walk = scratch.collect(walk, limit, switch, from);
         scratch.deliver(&walk, switch, from, number);
     }
     sync.all_sent()
 }
 
 /// The way through the slots of a sync.
+#[derive(Clone, Copy)]
 struct Walk<'r> {
     ring: &'r TxRing,
     view: RingView<'r>,
@@ -134,6 +148,19 @@ enum Bad {
     Buffer,
     Chain,
     Address,
+}
+
+impl TxCounters {
+    /// Where such frames are counted.
+    #[cold]
+    fn bad(&self, bad: Bad) -> &Counter {
+        match bad {
+            Bad::Length => &self.bad_length,
+            Bad::Buffer => &self.bad_buffer,
+            Bad::Chain => &self.bad_chain,
+            Bad::Address => &self.bad_address,
+        }
+    }
 }
 
 /// Checks a slot that was read from the ring.
@@ -193,15 +220,6 @@ impl<'m> Source<'m> {
     }
 }
 
-/// A frame that was read from the ring.
-struct Taken {
-    /// The start of its Ethernet header, or why it is dropped.
-    verdict: Result<Head, Bad>,
-    /// Its virtio-net header, if it has one, asks for nothing to be done.
-    plain: bool,
-    bytes: u32,
-}
-
 /// The start of the Ethernet header of a frame in these slots, behind a virtio-net header of `header`
 /// bytes, and whether that one asks for nothing to be done.
 fn ethernet(frags: &[Slot], header: u32, bufs: &Bufs<'_>) -> Result<(Head, bool), Bad> {
@@ -241,91 +259,121 @@ fn classify([low, high]: Head, switch: &Switch, from: &Member) -> Dest {
     }
 }
 
+/// The start of the Ethernet header of a simple frame: in one slot, in a buffer, without a virtio-net header.
+#[inline]
+fn simple(slot: &Slot, bufs: &Bufs<'_>) -> Result<Head, Bad> {
+    let len = u32::from(slot.len);
+    if len < ETH_HLEN as u32 || len > bufs.size() {
+        return Err(Bad::Length);
+    }
+    Ok(bufs.get(slot.buf_idx).ok_or(Bad::Buffer)?.head(0))
+}
+
+/// What became of a chain of slots.
+struct Chained<'r> {
+    /// The walk, past the chain.
+    walk: Walk<'r>,
+    frame: Frame,
+    verdict: Result<Head, Bad>,
+}
+
 impl Scratch {
-    /// Fills a batch: reads slots until `limit`, checks them, and sorts the frames by destination.
-    fn collect(&mut self, walk: &mut Walk<'_>, limit: usize, switch: &Switch, from: &Member) {
+    /// Fills a batch: reads slots until `limit`, checks them, and sorts the frames by destination. Answers
+    /// how far it came.
+    fn collect<'r>(
+        &mut self,
+        mut walk: Walk<'r>,
+        limit: usize,
+        switch: &Switch,
+        from: &Member,
+    ) -> Walk<'r> {
         self.frags.clear();
         self.frames.clear();
         let header = from.header();
         let counters = &walk.ring.counters;
+        // What is left when the batch is full.
+        let stop = walk.left.saturating_sub(limit as u32);
         let (mut frames, mut bytes) = (0, 0);
-        while walk.left > 0 && self.frags.len() < limit {
-            let (first, at, left) = (self.frags.len(), walk.at, walk.left);
+        // Frames come in runs to one destination, which are put aside as a whole.
+        let mut run = (DROP, Chain::EMPTY);
+        while walk.left > stop {
+            let before = walk;
             let slot = walk.next();
-            let sorted = if slot.flags & (NS_MOREFRAG | NS_INDIRECT) == 0 && header == 0 {
-                self.take_simple(slot, &walk.bufs)
+            let (frame, verdict) = if slot.flags & (NS_MOREFRAG | NS_INDIRECT) == 0 && header == 0 {
+                let frame = Frame {
+                    body: Body::Simple { buf: slot.buf_idx },
+                    bytes: slot.len.into(),
+                    slots: 1,
+                    plain: true,
+                };
+                (frame, simple(&slot, &walk.bufs))
             } else {
-                match self.take_chain(slot, walk, limit, header) {
-                    Some(taken) => taken,
-                    None => {
-                        // The rest of it does not fit: all of it goes into the next batch.
-                        (walk.at, walk.left) = (at, left);
-                        self.frags.truncate(first);
-                        break;
-                    }
-                }
+                let Some(chained) = self.take_chain(slot, walk, stop, header) else {
+                    // The rest of it does not fit: all of it goes into the next batch.
+                    walk = before;
+                    break;
+                };
+                walk = chained.walk;
+                (chained.frame, chained.verdict)
             };
             frames += 1;
-            bytes += u64::from(sorted.bytes);
-            match sorted.verdict {
-                Ok(head) => {
-                    let dest = classify(head, switch, from);
-                    let frame = Frame {
-                        first: first as u16,
-                        frags: (self.frags.len() - first) as u8,
-                        plain: sorted.plain,
-                        bytes: sorted.bytes,
-                    };
-                    self.sort(frame, dest);
-                    counters.loops.add_alone((dest == DROP).into());
-                }
+            bytes += u64::from(frame.bytes);
+            let dest = match verdict {
+                Ok(head) => classify(head, switch, from),
                 Err(bad) => {
-                    self.frags.truncate(first);
-                    match bad {
-                        Bad::Length => counters.bad_length.add_alone(1),
-                        Bad::Buffer => counters.bad_buffer.add_alone(1),
-                        Bad::Chain => counters.bad_chain.add_alone(1),
-                        Bad::Address => counters.bad_address.add_alone(1),
-                    }
+                    counters.bad(bad).add_alone(1);
+                    continue;
                 }
+            };
+            if dest == DROP {
+                counters.loops.add_alone(1);
+                continue;
             }
+            if dest != run.0 {
+                run = (dest, self.turn_to(run, dest));
+            }
+            run.1.push(
+                &mut self.next,
+                self.frames.len() as FrameId,
+                frame.slots.into(),
+            );
+            // There is room: a frame has at least one slot.
+            let _ = self.frames.push_within_capacity(frame);
         }
+        self.turn_to(run, DROP);
         counters.frames.add_alone(frames);
         counters.bytes.add_alone(bytes);
+        walk
     }
 
-    /// A frame in one slot, in a buffer, without a virtio-net header: what nearly all are.
-    #[inline]
-    fn take_simple(&mut self, slot: Slot, bufs: &Bufs<'_>) -> Taken {
-        let bytes = u32::from(slot.len);
-        let verdict = if bytes < ETH_HLEN as u32 || bytes > bufs.size() {
-            Err(Bad::Length)
-        } else {
-            bufs.get(slot.buf_idx)
-                .map(|buf| buf.head(0))
-                .ok_or(Bad::Buffer)
-        };
-        // There is room: the caller has not reached its limit.
-        let _ = self.frags.push_within_capacity(slot);
-        Taken {
-            verdict,
-            plain: true,
-            bytes,
+    /// Puts the chain of one destination aside and answers that of another.
+    fn turn_to(&mut self, (old, chain): (Dest, Chain), new: Dest) -> Chain {
+        if let Some(place) = self.chains.get_mut(usize::from(old)) {
+            *place = chain;
         }
+        let Some(&mut chain) = self.chains.get_mut(usize::from(new)) else {
+            return Chain::EMPTY;
+        };
+        if chain.is_empty() {
+            // There is room for every destination.
+            let _ = self.touched.push_within_capacity(new);
+        }
+        chain
     }
 
-    /// Any frame: a chain of slots that starts with `slot`, to be read further. `None` if it does not fit
-    /// the batch.
+    /// Any frame: a chain of slots that starts with `slot`, to be read further. `None`, and nothing kept, if
+    /// it does not fit the batch, which ends when `stop` slots are left.
     #[inline(never)]
-    fn take_chain(
+    fn take_chain<'r>(
         &mut self,
-        slot: Slot,
-        walk: &mut Walk<'_>,
-        limit: usize,
+        mut slot: Slot,
+        mut walk: Walk<'r>,
+        stop: u32,
         header: u32,
-    ) -> Option<Taken> {
+    ) -> Option<Chained<'r>> {
         let first = self.frags.len();
-        let (mut verdict, mut bytes, mut slot) = (Ok(()), 0, slot);
+        let alone = self.frames.is_empty();
+        let (mut verdict, mut bytes) = (Ok(()), 0);
         loop {
             verdict = verdict.and(check(&slot, &walk.bufs));
             bytes += u32::from(slot.len);
@@ -339,37 +387,30 @@ impl Scratch {
             if slot.flags & NS_MOREFRAG == 0 || walk.left == 0 {
                 break;
             }
-            if self.frags.len() == limit && first > 0 {
+            if walk.left == stop && !alone {
+                self.frags.truncate(first);
                 return None;
             }
             slot = walk.next();
         }
         let frags = self.frags.get(first..).unwrap_or(&[]);
         let head = verdict.and_then(|()| ethernet(frags, header, &walk.bufs));
-        Some(Taken {
-            plain: matches!(head, Ok((_, true))),
-            verdict: head.map(|(head, _)| head),
+        let frame = Frame {
+            body: Body::Chain {
+                first: first as u16,
+            },
             bytes,
-        })
-    }
-
-    /// Adds a frame to those for its destination.
-    #[inline]
-    fn sort(&mut self, frame: Frame, dest: Dest) {
-        let Some(chain) = self.chains.get_mut(usize::from(dest)) else {
-            return;
+            slots: frags.len() as u8,
+            plain: matches!(head, Ok((_, true))),
         };
-        if chain.is_empty() {
-            // There is room for every destination.
-            let _ = self.touched.push_within_capacity(dest);
+        if head.is_err() {
+            self.frags.truncate(first);
         }
-        chain.push(
-            &mut self.next,
-            self.frames.len() as FrameId,
-            frame.frags.into(),
-        );
-        // There is room: a frame has at least one slot.
-        let _ = self.frames.push_within_capacity(frame);
+        Some(Chained {
+            walk,
+            frame,
+            verdict: head.map(|(head, _)| head),
+        })
     }
 
     /// Brings every frame to its destination, and leaves the chains empty.
@@ -496,39 +537,50 @@ impl Scratch {
     /// header that is taken off.
     #[inline]
     fn slots_of(&self, frame: &Frame, header: Reheader) -> u32 {
-        let slots = u32::from(frame.frags);
-        if !header.strips() {
-            return slots;
+        let slots = u32::from(frame.slots);
+        match frame.body {
+            Body::Chain { first } if header.strips() => {
+                let first = self.frags.get(usize::from(first));
+                slots - u32::from(first.is_some_and(|slot| u32::from(slot.len) == header.skip))
+            }
+            _ => slots,
         }
-        let first = self.frags.get(usize::from(frame.first));
-        slots - u32::from(first.is_some_and(|slot| u32::from(slot.len) == header.skip))
     }
 
     /// Copies a frame into `slots` slots of the receiver.
     #[inline]
     fn put(&self, frame: &Frame, slots: u32, header: Reheader, out: &mut Out<'_>) {
-        let first = usize::from(frame.first);
-        let Some(frags) = self.frags.get(first..first + usize::from(frame.frags)) else {
-            return;
-        };
-        let rfrags = (slots as u16) << NS_RFRAGS_SHIFT;
-        match frags {
-            [slot] if slot.flags & NS_INDIRECT == 0 && header == Reheader::NONE => {
-                out.fill_simple(slot, rfrags)
+        match frame.body {
+            Body::Simple { buf } if header == Reheader::NONE => out.fill_simple(buf, frame.bytes),
+            Body::Simple { buf: buf_idx } => {
+                let slot = Slot {
+                    buf_idx,
+                    len: frame.bytes as u16,
+                    ..Slot::default()
+                };
+                self.put_chain(&[slot], slots, header, out);
             }
-            [_alone, rest @ ..] if frags.len() > slots as usize => {
-                self.put_chain(rest, Reheader::NONE, rfrags, out)
+            Body::Chain { first } => {
+                let first = usize::from(first);
+                let frags = self.frags.get(first..first + usize::from(frame.slots));
+                self.put_chain(frags.unwrap_or(&[]), slots, header, out);
             }
-            _ => self.put_chain(frags, header, rfrags, out),
         }
     }
 
     #[inline(never)]
-    fn put_chain(&self, frags: &[Slot], header: Reheader, rfrags: u16, out: &mut Out<'_>) {
-        let last = frags.len().saturating_sub(1);
+    fn put_chain(&self, frags: &[Slot], slots: u32, header: Reheader, out: &mut Out<'_>) {
+        let slots = slots as usize;
+        let (frags, header) = if frags.len() > slots {
+            // The first fragment was the header.
+            (&frags[1..], Reheader::NONE)
+        } else {
+            (frags, header)
+        };
+        let rfrags = (slots as u16) << NS_RFRAGS_SHIFT;
         for (i, slot) in frags.iter().enumerate() {
             let header = if i == 0 { header } else { Reheader::NONE };
-            let more = if i == last { 0 } else { NS_MOREFRAG };
+            let more = if i + 1 == slots { 0 } else { NS_MOREFRAG };
             out.fill(slot, header, rfrags | more);
         }
     }
@@ -553,15 +605,15 @@ struct Out<'r> {
 }
 
 impl Out<'_> {
-    /// Copies a buffer into the next slot.
+    /// Copies `len` bytes, all of a frame, from a buffer into the next slot.
     #[inline]
-    fn fill_simple(&mut self, slot: &Slot, flags: u16) {
-        let len = u32::from(slot.len);
+    fn fill_simple(&mut self, buf: u32, len: u32) {
+        let flags = 1 << NS_RFRAGS_SHIFT;
         let to = self.bufs.own(self.view.slot_buf(self.at));
-        match self.source.get(slot.buf_idx).zip(to) {
+        match self.source.get(buf).zip(to) {
             Some((from, to)) if len <= self.bufs.size() => {
                 from.copy_to(0, &to, 0, len);
-                self.done(slot.len, flags);
+                self.done(len as u16, flags);
             }
             _ => self.refuse(flags),
         }
