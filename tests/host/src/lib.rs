@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The pure files of the kernel module, included by path: what is tested here is what the kernel runs.
+//!
+//! They know nothing of the kernel; what they name with `super` and `crate` is provided below. Where
+//! threads meet, `tests/loom` tries all interleavings; here one thread does everything, in any order.
+
+#![cfg(test)]
+
+use ferromap_abi as abi;
+
+/// What the inbox and the learning table are built on.
+mod atomic {
+    pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+}
+
+#[path = "../../../module/vale/chain.rs"]
+mod chain;
+#[path = "../../../module/vale/header.rs"]
+mod header;
+#[path = "../../../module/ring/inbox.rs"]
+mod inbox;
+#[path = "../../../module/control/options.rs"]
+mod options;
+#[path = "../../../module/memory/pool.rs"]
+mod pool;
+#[path = "../../../module/vale/table.rs"]
+mod table;
+
+mod tests;

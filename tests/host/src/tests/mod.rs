@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! One file for each file of the module.
+
+mod chain;
+mod header;
+mod inbox;
+mod options;
+mod pool;
+mod table;

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Option chains in memory of all kinds, after section 7.2 of the interface.
+
+use crate::{
+    abi::{consts::*, wire::NmreqOption},
+    options::{walk, Bad, Entry, Status, MOST},
+};
+use std::collections::BTreeMap;
+
+mod any;
+
+/// A program's memory: option heads by address, and where a body cannot be read.
+#[derive(Clone, Debug, Default)]
+struct Memory {
+    heads: BTreeMap<u64, NmreqOption>,
+    no_body: Vec<u64>,
+}
+
+/// What became of a walk.
+#[derive(Debug)]
+struct Walked {
+    answer: Result<usize, Bad>,
+    /// What is to be written back.
+    entries: Vec<Entry>,
+}
+
+/// The place of option `i`.
+fn place(i: usize) -> u64 {
+    0x1000 + 0x100 * i as u64
+}
+
+impl Memory {
+    /// A chain of options of these types and sizes, the first at `place(0)`.
+    fn chain(options: &[(u32, u64)]) -> Self {
+        let mut memory = Memory::default();
+        for (i, &(kind, size)) in options.iter().enumerate() {
+            let last = i + 1 == options.len();
+            memory.put(i, kind, size, if last { 0 } else { place(i + 1) });
+        }
+        memory
+    }
+
+    fn put(&mut self, i: usize, kind: u32, size: u64, next: u64) {
+        let head = NmreqOption {
+            nro_next: next,
+            nro_reqtype: kind,
+            nro_status: 0x5555,
+            nro_size: size,
+        };
+        self.heads.insert(place(i), head);
+    }
+
+    fn walk(&self, start: u64, body: usize) -> Walked {
+        walked(
+            start,
+            body,
+            |addr| self.heads.get(&addr).copied(),
+            |addr, _| !self.no_body.contains(&addr.wrapping_sub(24)),
+        )
+    }
+}
+
+/// Walks, and checks what every walk must keep to.
+fn walked(
+    start: u64,
+    body: usize,
+    read: impl Fn(u64) -> Option<NmreqOption>,
+    probe: impl Fn(u64, usize) -> bool,
+) -> Walked {
+    let mut reads = 0;
+    let mut entries = [None; MOST];
+    let answer = walk(
+        start,
+        body,
+        &mut entries,
+        |addr| {
+            reads += 1;
+            read(addr)
+        },
+        |addr, len| {
+            assert!(
+                (1..=NETMAP_REQ_MAXSIZE).contains(&len),
+                "{len} bytes to probe"
+            );
+            probe(addr, len)
+        },
+    );
+    assert!(reads <= MOST, "{reads} reads");
+    let (count, answer) = match answer {
+        Ok(count) => (count, Ok(count)),
+        Err((bad, count)) => (count, Err(bad)),
+    };
+    let entries: Vec<_> = entries.into_iter().take(count).flatten().collect();
+    assert_eq!(entries.len(), count, "all that is counted is there");
+    Walked { answer, entries }
+}
+
+fn status_of(walked: &Walked) -> Vec<Status> {
+    walked.entries.iter().map(|entry| entry.status).collect()
+}
+
+#[test]
+fn chains_are_accepted_or_refused_for_the_documented_reasons() {
+    use Status::{Invalid, Unsupported, Zero};
+    let known = NETMAP_REQ_OPT_OFFSETS;
+    let eventfds = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS;
+    type Row<'a> = (
+        &'a str,
+        &'a [(u32, u64)],
+        usize,
+        Result<usize, Bad>,
+        &'a [Status],
+    );
+    let table: [Row<'_>; 21] = [
+        ("no options", &[], 56, Ok(0), &[]),
+        ("an unknown one", &[(99, 0)], 56, Ok(1), &[Unsupported]),
+        (
+            "unknown ones twice",
+            &[(99, 0), (99, 0)],
+            0,
+            Ok(2),
+            &[Unsupported; 2],
+        ),
+        (
+            "the first unknown type",
+            &[(6, u64::MAX)],
+            0,
+            Ok(1),
+            &[Unsupported],
+        ),
+        (
+            "the largest type",
+            &[(u32::MAX, u64::MAX)],
+            0,
+            Ok(1),
+            &[Unsupported],
+        ),
+        (
+            "every known type",
+            &[(1, 0), (2, 0), (3, 0), (4, 0), (5, 0)],
+            56,
+            Ok(5),
+            &[Unsupported; 5],
+        ),
+        ("type 0", &[(0, 0)], 56, Err(Bad::TypeZero), &[Invalid]),
+        (
+            "type 0 last",
+            &[(99, 0), (3, 0), (0, 0)],
+            0,
+            Err(Bad::TypeZero),
+            &[Zero, Zero, Invalid],
+        ),
+        (
+            "a known one twice",
+            &[(99, 0), (known, 0), (3, 0), (known, 0), (0, 0)],
+            0,
+            Err(Bad::Twice(known)),
+            &[Zero, Invalid, Zero, Invalid],
+        ),
+        (
+            "a known one of 4096 bytes",
+            &[(known, 4096)],
+            56,
+            Ok(1),
+            &[Unsupported],
+        ),
+        (
+            "a known one of 4097 bytes",
+            &[(known, 4097)],
+            0,
+            Err(Bad::TooLarge(known)),
+            &[Zero],
+        ),
+        (
+            "a huge one",
+            &[(eventfds, u64::MAX)],
+            0,
+            Err(Bad::TooLarge(eventfds)),
+            &[Zero],
+        ),
+        (
+            "eventfds without any",
+            &[(eventfds, 24)],
+            8,
+            Ok(1),
+            &[Unsupported],
+        ),
+        (
+            "eventfds of no size",
+            &[(eventfds, 0)],
+            8,
+            Ok(1),
+            &[Unsupported],
+        ),
+        (
+            "eventfds up to the limit",
+            &[(eventfds, 4096 - 8)],
+            8,
+            Ok(1),
+            &[Unsupported],
+        ),
+        (
+            "eventfds past it",
+            &[(eventfds, 4096 - 7)],
+            8,
+            Err(Bad::TooLarge(eventfds)),
+            &[Zero],
+        ),
+        (
+            "a body that leaves no room for the third",
+            &[(eventfds, 4096 - 40), (99, 0), (5, 0)],
+            0,
+            Err(Bad::TooLong),
+            &[],
+        ),
+        ("a request as large as may be", &[], 4096, Ok(0), &[]),
+        ("and an option", &[(99, 0)], 4096, Err(Bad::TooLong), &[]),
+        ("a request larger than may be", &[], usize::MAX, Ok(0), &[]),
+        (
+            "and another option",
+            &[(99, 0)],
+            usize::MAX,
+            Err(Bad::TooLong),
+            &[],
+        ),
+    ];
+    for (what, options, body, answer, statuses) in table {
+        let start = if options.is_empty() { 0 } else { place(0) };
+        let walked = Memory::chain(options).walk(start, body);
+        assert_eq!(walked.answer, answer, "{what}");
+        assert_eq!(status_of(&walked), statuses, "{what}");
+    }
+}
+
+#[test]
+fn bodies_are_probed_in_full_and_right_behind_their_heads() {
+    // (type, size that the program gives, bytes of the body)
+    let table = [
+        (NETMAP_REQ_OPT_EXTMEM, 0, Some(72)),
+        (NETMAP_REQ_OPT_CSB, 4096, Some(16)),
+        (NETMAP_REQ_OPT_SYNC_KLOOP_MODE, 1, Some(8)),
+        (NETMAP_REQ_OPT_OFFSETS, 56, Some(32)),
+        (NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, 23, None),
+        (NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, 24, None),
+        (NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, 40, Some(16)),
+        (NETMAP_REQ_OPT_MAX, 40, None),
+    ];
+    for (kind, size, bytes) in table {
+        let memory = Memory::chain(&[(kind, size)]);
+        let probed = core::cell::Cell::new(None);
+        let read = |addr: u64| memory.heads.get(&addr).copied();
+        let walk = |body| {
+            walked(place(0), body, read, |addr, len| {
+                probed.set(Some((addr, len)));
+                true
+            })
+        };
+        assert_eq!(walk(0).answer, Ok(1));
+        assert_eq!(
+            probed.get(),
+            bytes.map(|len| (place(0) + 24, len)),
+            "type {kind}"
+        );
+        // It fits into a request to the last byte.
+        let room = 4096 - 24 - bytes.unwrap_or(0);
+        assert_eq!(walk(room).answer, Ok(1), "type {kind}");
+        assert!(walk(room + 1).answer.is_err(), "type {kind}");
+    }
+}
+
+#[test]
+fn a_chain_of_125_passes_and_one_more_does_not() {
+    for (count, answer) in [(124, Ok(124)), (125, Ok(125)), (126, Err(Bad::TooLong))] {
+        let walked = Memory::chain(&vec![(99, 0); count]).walk(place(0), 56);
+        assert_eq!(walked.answer, answer);
+        assert_eq!(
+            walked.entries.len(),
+            answer.unwrap_or(0),
+            "nothing is written back to it"
+        );
+    }
+}
+
+#[test]
+fn a_chain_that_bites_its_tail_ends() {
+    let mut unknown = Memory::default();
+    unknown.put(0, 99, 0, place(0));
+    let walked = unknown.walk(place(0), 56);
+    assert_eq!(
+        (walked.answer, walked.entries.len()),
+        (Err(Bad::TooLong), 0)
+    );
+
+    let mut known = Memory::default();
+    known.put(0, 99, 0, place(1));
+    known.put(1, NETMAP_REQ_OPT_CSB, 0, place(0));
+    let walked = known.walk(place(0), 56);
+    assert_eq!(walked.answer, Err(Bad::Twice(NETMAP_REQ_OPT_CSB)));
+    let addrs: Vec<_> = walked.entries.iter().map(|entry| entry.addr).collect();
+    assert_eq!(addrs, [place(0), place(1), place(0), place(1)]);
+}
+
+#[test]
+fn memory_that_cannot_be_read_is_told_from_a_bad_chain() {
+    let mut memory = Memory::chain(&[(99, 0), (5, 0), (3, 0)]);
+    memory.heads.remove(&place(2));
+    let walked = memory.walk(place(0), 56);
+    assert_eq!(walked.answer, Err(Bad::Unreadable));
+    assert_eq!(status_of(&walked), [Status::Zero; 2]);
+
+    let mut memory = Memory::chain(&[(99, 0), (5, 0), (3, 0)]);
+    memory.no_body = vec![place(0), place(1)];
+    let walked = memory.walk(place(0), 56);
+    assert_eq!(
+        walked.answer,
+        Err(Bad::Unreadable),
+        "an unknown option has no body to read"
+    );
+    assert_eq!(status_of(&walked), [Status::Zero; 2]);
+
+    assert_eq!(memory.walk(u64::MAX, 56).answer, Err(Bad::Unreadable));
+}
+
+#[test]
+fn an_option_at_the_end_of_the_address_space_does_no_harm() {
+    let head = NmreqOption {
+        nro_reqtype: NETMAP_REQ_OPT_EXTMEM,
+        ..NmreqOption::default()
+    };
+    for start in [u64::MAX, u64::MAX - 23, u64::MAX - 24] {
+        let body = core::cell::Cell::new(1);
+        let walked = walked(
+            start,
+            56,
+            |_| Some(head),
+            |addr, len| {
+                body.set(addr);
+                len == 72
+            },
+        );
+        assert_eq!(walked.answer, Ok(1));
+        assert_eq!(body.get(), start.wrapping_add(24));
+    }
+}
+
+#[test]
+fn a_caller_with_room_for_fewer_is_told_that_the_chain_is_too_long() {
+    let memory = Memory::chain(&[(99, 0); 3]);
+    let read = |addr: u64| memory.heads.get(&addr).copied();
+    for room in 0..5 {
+        let mut entries = vec![None; room];
+        let answer = walk(place(0), 0, &mut entries, read, |_, _| true);
+        assert_eq!(
+            answer,
+            if room < 3 {
+                Err((Bad::TooLong, 0))
+            } else {
+                Ok(3)
+            }
+        );
+    }
+}
