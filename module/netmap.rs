@@ -53,7 +53,7 @@ const MINOR: i32 = 249;
 /// The module, loaded. Fields go in this order.
 struct Netmap {
     _device: Pin<KBox<sys::file::Registration<device::OpenFile>>>,
-    _watch: Pin<KBox<watch::Watch>>,
+    _watch: watch::Watch,
     _last: Last,
 }
 
@@ -61,7 +61,7 @@ impl kernel::Module for Netmap {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let world = port::World::new()?;
         Ok(Netmap {
-            _watch: KBox::try_pin_init(watch::Watch::new(world.clone()), GFP_KERNEL)?,
+            _watch: watch::Watch::new(world.clone())?,
             _device: KBox::try_pin_init(
                 sys::file::Registration::new(c"netmap", MINOR, world),
                 GFP_KERNEL,

@@ -5,56 +5,45 @@
 //! - `live`: how many objects of each kind are alive.
 //! - `ports`: every switch port with its counters, one block each.
 
-use crate::{live, port::World, refusal::Name};
-use core::fmt;
-use kernel::{
-    debugfs::{Dir, File, Writer},
-    prelude::*,
-    sync::Arc,
+use crate::{
+    live,
+    port::World,
+    refusal::Name,
+    sys::debugfs::{Dir, File, Show},
 };
+use kernel::{prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
 
 struct Live;
 
-impl Writer for Live {
-    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut result = Ok(());
-        live::each(|name, count| result = result.and(writeln!(f, "{name} {count}")));
-        result
+impl Show for Live {
+    fn show(&self, out: &SeqFile) {
+        live::each(|name, count| seq_print!(out, "{} {}\n", name, count));
     }
 }
 
 struct Ports(Arc<World>);
 
-impl Writer for Ports {
-    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut result = Ok(());
-        self.0.switches.each(|switch, port, member| {
-            result = result.and(show(f, switch, port, member));
-        });
-        result
+impl Show for Ports {
+    fn show(&self, out: &SeqFile) {
+        self.0
+            .switches
+            .each(|switch, port, member| show(out, switch, port, member));
     }
 }
 
-fn show(
-    f: &mut fmt::Formatter<'_>,
-    switch: &[u8],
-    port: &[u8],
-    member: &crate::vale::Member,
-) -> fmt::Result {
-    writeln!(
-        f,
-        "{}:{} index {} region {} header {}",
+fn show(out: &SeqFile, switch: &[u8], port: &[u8], member: &crate::vale::Member) {
+    seq_print!(
+        out,
+        "{}:{} index {} region {} header {}\n",
         Name(switch),
         Name(port),
         member.index,
         member.rings.region().id(),
         member.header()
-    )?;
-    let mut result = Ok(());
-    let mut line = |direction: &str, number: u16, name: &str, value: u64| {
+    );
+    let line = |direction: &str, number: u16, name: &str, value: u64| {
         if value != 0 {
-            let written = writeln!(f, "  {direction}{number} {name} {value}");
-            result = result.and(written);
+            seq_print!(out, "  {}{} {} {}\n", direction, number, name, value);
         }
     };
     member.rings.each_tx(|number, ring| {
@@ -65,27 +54,23 @@ fn show(
         ring.counters
             .each(|name, value| line("rx", number, name, value))
     });
-    result
 }
 
 /// The files, for as long as this lives.
-#[pin_data]
 pub(crate) struct Watch {
-    #[pin]
-    live: File<Live>,
-    #[pin]
-    ports: File<Ports>,
+    _live: File<Live>,
+    _ports: File<Ports>,
     // Last: the directory goes when the files have gone.
-    dir: Dir,
+    _dir: Dir,
 }
 
 impl Watch {
-    pub(crate) fn new(world: Arc<World>) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(world: Arc<World>) -> Result<Self> {
         let dir = Dir::new(c"netmap");
-        try_pin_init!(Self {
-            live <- dir.read_only_file(c"live", Live),
-            ports <- dir.read_only_file(c"ports", Ports(world)),
-            dir: dir.clone(),
+        Ok(Watch {
+            _live: dir.file(c"live", Live)?,
+            _ports: dir.file(c"ports", Ports(world))?,
+            _dir: dir,
         })
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! - [`file`]: a character device with poll and page faults.
 //! - [`bottom_half`], [`rcu`], [`wait`]: staying on a CPU, reading under RCU, sleeping readers.
+//! - [`debugfs`]: files to look at.
 //! - [`net`]: network namespaces and the names in them.
 //! - [`param`]: module parameters that stay visible and writable.
 //! - [`user`]: copies from and to a process.
@@ -34,6 +35,7 @@ mod bindings {
 
 pub(crate) mod bottom_half;
 pub(crate) mod clock;
+pub(crate) mod debugfs;
 pub(crate) mod file;
 pub(crate) mod net;
 pub(crate) mod param;
