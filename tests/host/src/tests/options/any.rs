@@ -106,8 +106,6 @@ fn memory() -> impl Strategy<Value = Memory> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
-
     #[test]
     fn what_is_accepted_and_what_is_refused_follows_the_rules(memory in memory(), body in body()) {
         let walked = memory.walk(place(0), body);
