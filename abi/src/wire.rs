@@ -25,6 +25,10 @@ pub unsafe trait Plain: Copy + 'static {
 }
 
 /// Bytes of a field, given how to reach it.
+#[allow(
+    dead_code,
+    reason = "rustc 1.85 does not see what unnamed constants use"
+)]
 pub(crate) const fn width<T, F>(_: fn(&T) -> &F) -> usize {
     core::mem::size_of::<F>()
 }

@@ -48,7 +48,7 @@ pub(crate) struct Table<D> {
 }
 
 const fn entry(mac: Mac, port: u8) -> u64 {
-    mac.0 << 16 | (port as u64) << 8 | USED
+    (mac.0 << 16) | ((port as u64) << 8) | USED
 }
 
 impl<D: Deref<Target = [AtomicU64]>> Table<D> {

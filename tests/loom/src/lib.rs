@@ -9,10 +9,9 @@
 
 mod atomic;
 #[path = "../../../module/ring/inbox.rs"]
-#[allow(dead_code, reason = "the parts without threads are tested elsewhere")]
 mod inbox;
 #[path = "../../../module/vale/table.rs"]
-#[allow(dead_code, reason = "the parts without threads are tested elsewhere")]
+#[expect(dead_code, reason = "no table here has all its entries")]
 mod table;
 
 mod tests;

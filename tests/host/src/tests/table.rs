@@ -80,7 +80,7 @@ fn groups_are_told_by_the_lowest_bit_of_the_first_byte_and_never_learned() {
 #[test]
 fn what_follows_the_address_in_a_word_is_ignored() {
     let (table, a) = (table(), 0x0605_0403_0202);
-    table.learn(Mac::new(a | 0xabcd << 48), 4);
+    table.learn(Mac::new(a | (0xabcd << 48)), 4);
     assert_eq!(table.find(Mac::new(a)), Some(4));
 }
 
