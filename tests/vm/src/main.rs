@@ -31,8 +31,12 @@ mod poll;
 mod register;
 mod ring;
 
+mod hostile_maps;
+mod hostile_rings;
 mod legacy;
+mod lifecycle;
 mod traffic;
+mod unload;
 mod vale_frames;
 mod vale_header;
 mod vale_indirect;
@@ -55,12 +59,16 @@ const SUITES: &[&[Case]] = &[
     badring::CASES,
     poll::CASES,
     legacy::CASES,
+    lifecycle::CASES,
+    unload::CASES,
     vale_switch::CASES,
     vale_frames::CASES,
     vale_indirect::CASES,
     vale_ports::CASES,
     vale_header::CASES,
     vale_load::CASES,
+    hostile_rings::CASES,
+    hostile_maps::CASES,
 ];
 
 /// What the command line asks for.

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Unloading the module and loading it again: item 192. The command line must say where it is
+//! (`--module`).
+
+use crate::check::*;
+use crate::frame::*;
+use crate::harness::Case;
+use crate::module::{load, unload, warm_up};
+use crate::raw::bound::pair;
+use crate::raw::request::vale_list;
+use crate::raw::*;
+use crate::traces::{live, read_parameter, references};
+use crate::traffic::*;
+use ferromap_abi::consts::*;
+use nix::errno::Errno;
+use nix::sys::signal::{kill, Signal};
+use nix::sys::wait::waitpid;
+use nix::unistd::{fork, pause, ForkResult};
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+
+pub const CASES: &[Case] = crate::cases![
+    item_192_module_in_use_cannot_be_unloaded,
+    item_192_nothing_stays_after_unloading,
+    item_192_open_debug_files_hold_the_module,
+    item_192_parameters_at_load_time,
+    item_192_loading_and_unloading_leaks_nothing,
+];
+
+const BUSY: Errno = Errno::EWOULDBLOCK;
+
+/// Unloads; what was closed a moment ago may still be on its way.
+fn unload_now() -> Outcome {
+    wait_until("nobody uses the module", || references() == Some(0))?;
+    works("unloading", unload())
+}
+
+fn item_192_module_in_use_cannot_be_unloaded() -> Outcome {
+    let device = Device::open()?;
+    fails("with a file open", unload(), BUSY)?;
+    let bound = vale("vale192:a").slots(64, 64).bind_on(device)?;
+    fails("with a port bound", unload(), BUSY)?;
+    let Bound { map, device, .. } = bound;
+    drop(device);
+    fails("with a region mapped", unload(), BUSY)?;
+    drop(map);
+    let dup = Device::open()?.dup()?;
+    fails("with a duplicate open", unload(), BUSY)?;
+    // SAFETY: the case's process has one thread, so the child may do anything that the parent may.
+    let child = match unsafe { fork() }? {
+        ForkResult::Parent { child } => child,
+        ForkResult::Child => loop {
+            pause();
+        },
+    };
+    drop(dup);
+    fails("with a file open in a child", unload(), BUSY)?;
+    kill(child, Signal::SIGKILL)?;
+    waitpid(child, None)?;
+    unload_now()?;
+    fails("once more", unload(), Errno::ENOENT)?;
+    works("loading", load(""))
+}
+
+fn item_192_nothing_stays_after_unloading() -> Outcome {
+    let (a, b) = pair("vale192")?;
+    a.send(&numbered(0..9))?;
+    let null = null(GLOBAL_MEM_ID).extra(1000).bind()?;
+    drop((a, b, null));
+    unload_now()?;
+    for path in [
+        "/dev/netmap",
+        "/sys/module/netmap",
+        "/sys/kernel/debug/netmap",
+    ] {
+        that(format!("{path} has gone"), fs::metadata(path).is_err())?;
+    }
+    let opened = Device::open().err();
+    that(
+        format!("no device, got {opened:?}"),
+        matches!(opened, Some(Errno::ENOENT | Errno::ENODEV)),
+    )?;
+    works("loading", load(""))?;
+    let (a, b) = pair("vale192")?;
+    a.send(&numbered(0..9))?;
+    same("frames afterwards", b.recv()?, numbered(0..9))
+}
+
+fn item_192_open_debug_files_hold_the_module() -> Outcome {
+    for path in [
+        "/sys/kernel/debug/netmap/live",
+        "/sys/kernel/debug/netmap/ports",
+    ] {
+        let port = vale("vale192:a").slots(64, 64).bind()?;
+        let mut file = File::open(path)?;
+        same("a byte", file.read(&mut [0])?, 1)?;
+        drop(port);
+        wait_until("only the file is left", || references() == Some(1))?;
+        fails(format!("with {path} open"), unload(), BUSY)?;
+        // What the file shows meanwhile must be whole.
+        file.rewind()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        that(
+            format!("the port has gone from {text:?}"),
+            !text.contains("vale192"),
+        )?;
+        drop(file);
+        unload_now()?;
+        works("loading", load(""))?;
+    }
+    // A parameter's file does not hold the module, and must not outlive it.
+    let mut file = File::open("/sys/module/netmap/parameters/buf_num")?;
+    unload_now()?;
+    that("nothing to read any more", file.read(&mut [0; 64]).is_err())?;
+    works("loading", load(""))
+}
+
+fn item_192_parameters_at_load_time() -> Outcome {
+    unload_now()?;
+    works(
+        "loading",
+        load("max_bridges=2 buf_num=8000 priv_buf_num=5000"),
+    )?;
+    same("max_bridges", read_parameter("max_bridges")?.as_str(), "2")?;
+    same("buf_num", read_parameter("buf_num")?.as_str(), "8000")?;
+    let small = |name: &str| vale(name).slots(64, 64).bind();
+    let held = [small("vale0:a")?, small("vale1:a")?];
+    fails(
+        "the third switch",
+        small("vale2:a").map(drop),
+        Errno::ENOMEM,
+    )?;
+    drop(held);
+    unload_now()?;
+    that(
+        "a parameter that is no number",
+        load("buf_num=many").is_err(),
+    )?;
+    // Values out of range are refused where they are used, not here.
+    works("loading", load("max_bridges=-1 buf_num=0"))?;
+    fails("a switch", small("vale0:a").map(drop), Errno::ENOMEM)?;
+    fails("the shared region", warm_up(), Errno::EINVAL)?;
+    unload_now()?;
+    works("loading", load(""))
+}
+
+fn item_192_loading_and_unloading_leaks_nothing() -> Outcome {
+    let free = || -> Outcome<u64> {
+        let text = fs::read_to_string("/proc/meminfo")?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("MemAvailable:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number
+            .and_then(|n| n.parse().ok())
+            .ok_or_else(|| failure("no MemAvailable"))
+    };
+    unload_now()?;
+    let before = free()?;
+    for _ in 0..15 {
+        works("loading", load("buf_num=20000"))?;
+        let (a, b) = pair("vale192")?;
+        a.send(&numbered(0..9))?;
+        same("frames", b.recv()?, numbered(0..9))?;
+        warm_up()?;
+        drop((a, b));
+        same("ports", vale_list()?, vec![])?;
+        unload_now()?;
+    }
+    // Each round had some 60 MB.
+    wait_until("the memory is back", || {
+        free().is_ok_and(|now| now + 64 * 1024 > before)
+    })?;
+    works("loading", load(""))?;
+    works("the shared region", warm_up())?;
+    that("objects are counted", !live().is_empty())
+}
