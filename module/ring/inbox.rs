@@ -88,9 +88,10 @@ impl<D: Deref<Target = [AtomicU32]>> Inbox<D> {
             ) {
                 Ok(_) => {
                     return Some(Lease {
-                        first: (reserved % self.size()) as u32,
+                        // The size is not 0: nothing would be free.
+                        first: reserved.checked_rem(self.size()).unwrap_or(0) as u32,
                         count,
-                    })
+                    });
                 }
                 Err(now) => reserved = now,
             }

@@ -5,6 +5,8 @@
 //! Frames are numbered in the order in which they were sent. Those for one destination form a list that is
 //! threaded through the frames themselves, so sorting costs a few stores a frame and no memory.
 
+use core::ops::RangeInclusive;
+
 /// Number of a frame within its batch.
 pub(crate) type FrameId = u16;
 
@@ -46,6 +48,19 @@ impl Chain {
         self.last = frame;
         self.frames += 1;
         self.slots += slots;
+    }
+
+    /// The frames of this list and `other`, if one of them is empty and nothing lies between the frames of
+    /// the other: they can be taken without following the thread.
+    #[inline]
+    pub(crate) fn run_with(&self, other: &Chain) -> Option<RangeInclusive<usize>> {
+        let chain = match (self.is_empty(), other.is_empty()) {
+            (false, true) => self,
+            (true, false) => other,
+            _ => return None,
+        };
+        let (first, last) = (usize::from(chain.first), usize::from(chain.last));
+        (chain.frames as usize == last - first + 1).then_some(first..=last)
     }
 
     /// The frames of two lists in the order in which they were sent. A frame is in at most one of them.

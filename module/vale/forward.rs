@@ -25,7 +25,7 @@ use crate::{
     params,
     ring::{
         count::{Counter, TxCounters},
-        TxRing, TxSync,
+        RxRing, TxRing, TxSync,
     },
     sys::{bottom_half, user},
 };
@@ -470,24 +470,49 @@ impl Scratch {
             return false;
         };
         let header = Reheader::between(from.header(), to.header());
-        let frames = own
-            .merge(flood, &self.next)
-            .filter_map(|id| self.frames.get(usize::from(id)))
-            // Only a receiver that understands the header could do what it asks for.
-            .filter(|frame| frame.plain || !header.strips());
-        let all = own.frames + flood.frames;
-        let deliverable = if header.strips() {
-            frames.clone().count() as u32
-        } else {
-            all
+        let (all, slots) = (own.frames + flood.frames, own.slots + flood.slots);
+        let run = own.run_with(&flood).and_then(|run| self.frames.get(run));
+        let delivered = match run {
+            // What is nearly always the case has a loop of its own.
+            Some(run) if header == Reheader::NONE => {
+                self.fill(run.iter(), slots, Reheader::NONE, walk.bufs, ring)
+            }
+            _ => {
+                let merged = own.merge(flood, &self.next);
+                let frames = merged
+                    .filter_map(|id| self.frames.get(usize::from(id)))
+                    // Only a receiver that understands the header could do what it asks for.
+                    .filter(|frame| frame.plain || !header.strips());
+                if header.strips() {
+                    let good = frames.clone().count() as u32;
+                    counters.bad_header.add_alone((all - good).into());
+                    let slots = frames.clone().map(|f| self.slots_of(f, header)).sum();
+                    let delivered = self.fill(frames, slots, header, walk.bufs, ring);
+                    ring.counters.full.add((good - delivered).into());
+                    return true;
+                }
+                self.fill(frames, slots, header, walk.bufs, ring)
+            }
         };
-        counters.bad_header.add_alone((all - deliverable).into());
+        ring.counters.full.add((all - delivered).into());
+        true
+    }
 
+    /// Copies frames into a ring, as many as fit, in order, and wakes whoever waits there. `slots` is what
+    /// all of them take. Answers how many there was room for.
+    #[inline(always)]
+    fn fill<'f>(
+        &self,
+        frames: impl Iterator<Item = &'f Frame> + Clone,
+        slots: u32,
+        header: Reheader,
+        source: Bufs<'_>,
+        ring: &RxRing,
+    ) -> u32 {
         // From here to the commit nobody can interrupt: others wait for these slots.
         let pinned = bottom_half::disable();
-        let slots = own.slots + flood.slots;
         let lease = ring.inbox.reserve(|free| {
-            if slots <= free && !header.strips() {
+            if slots <= free {
                 return slots;
             }
             let mut taken = 0;
@@ -500,37 +525,35 @@ impl Scratch {
             }
             taken
         });
-        let (mut delivered, mut bytes) = (0, 0);
-        if let Some(lease) = lease {
-            let mut out = Out {
-                source: walk.bufs,
-                bufs: ring.mem.mem().bufs(),
-                view: ring.mem.view(),
-                at: lease.first(),
-                refused: 0,
-            };
-            let mut left = lease.count();
-            for frame in frames {
-                let slots = self.slots_of(frame, header);
-                if slots > left {
-                    break;
-                }
-                left -= slots;
-                self.put(frame, slots, header, &mut out);
-                delivered += 1;
-                bytes += u64::from(frame.bytes);
+        let Some(lease) = lease else {
+            return 0;
+        };
+        let mut out = Out {
+            source,
+            bufs: ring.mem.mem().bufs(),
+            view: ring.mem.view(),
+            at: lease.first(),
+            refused: 0,
+        };
+        let (mut left, mut delivered, mut bytes) = (lease.count(), 0, 0);
+        for frame in frames {
+            let slots = self.slots_of(frame, header);
+            if slots > left {
+                break;
             }
-            ring.counters.bad_buffer.add(out.refused);
-            ring.inbox.commit(lease);
+            left -= slots;
+            self.put(frame, slots, header, &mut out);
+            delivered += 1;
+            bytes += u64::from(frame.bytes);
         }
+        let refused = out.refused;
+        ring.inbox.commit(lease);
         drop(pinned);
+        ring.counters.bad_buffer.add(refused);
         ring.counters.frames.add(delivered.into());
         ring.counters.bytes.add(bytes);
-        ring.counters.full.add((deliverable - delivered).into());
-        if delivered > 0 {
-            ring.wait.wake(bindings::POLLIN | bindings::POLLRDNORM);
-        }
-        true
+        ring.wait.wake(bindings::POLLIN | bindings::POLLRDNORM);
+        delivered
     }
 
     /// Slots that a frame takes at the receiver: one fewer than it has if the first holds nothing but a
@@ -573,7 +596,7 @@ impl Scratch {
         let slots = slots as usize;
         let (frags, header) = if frags.len() > slots {
             // The first fragment was the header.
-            (&frags[1..], Reheader::NONE)
+            (frags.get(1..).unwrap_or(&[]), Reheader::NONE)
         } else {
             (frags, header)
         };
