@@ -69,7 +69,40 @@ fn a_chain_that_was_emptied_forgets_its_old_thread() {
     assert_eq!((a.frames, a.slots), (1, 5));
 }
 
+#[test]
+fn frames_that_lie_side_by_side_are_a_run() {
+    let run = |dests: &[u8]| {
+        let mut next = [NONE; 8];
+        let dests: Vec<_> = dests.iter().map(|&dest| (dest, 1)).collect();
+        let [a, b] = sort(&dests, &mut next);
+        assert_eq!(a.run_with(&b), b.run_with(&a), "{dests:?}, the other way");
+        a.run_with(&b)
+    };
+    let table: [(&[u8], _); 8] = [
+        (&[], None),
+        (&[0], None),
+        (&[1], Some(0..=0)),
+        (&[0, 2, 2, 0], Some(1..=2)),
+        (&[1, 1, 1], Some(0..=2)),
+        (&[1, 0, 1], None),
+        (&[1, 2], None),
+        (&[2, 1, 1], None),
+    ];
+    for (dests, want) in table {
+        assert_eq!(run(dests), want, "{dests:?}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_run_is_what_merging_gives(dests in prop::collection::vec((0..3u8, 1..=4u32), 0..64)) {
+        let mut next = vec![NONE; dests.len()];
+        let [a, b] = sort(&dests, &mut next);
+        if let Some(run) = a.run_with(&b) {
+            prop_assert!(a.merge(b, &next).map(usize::from).eq(run));
+        }
+    }
+
     #[test]
     fn merging_keeps_order_and_loses_nobody(
         dests in prop::collection::vec((0..3u8, 1..=64u32), 0..1024), stale: u16
