@@ -4,7 +4,7 @@
 
 use super::Context;
 use crate::{
-    abi::{consts::*, wire::NmreqRegister},
+    abi::{consts::*, name::is_vale, wire::NmreqRegister},
     binding::Binding,
     port::{self, Want},
     refusal::{refuse, Answer, Name},
@@ -46,7 +46,14 @@ pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer
             port.header()
         );
     }
-    let binding = Binding::new(port, selection, req.nr_flags, req.nr_extra_bufs)?;
+    // What is left of a switch port's region is for its rings and pipes.
+    let most_extra = if is_vale(context.name) && req.nr_mode != NR_REG_NULL {
+        VALE_MAX_EXTRA_BUFS
+    } else {
+        u32::MAX
+    };
+    let extra_bufs = req.nr_extra_bufs.min(most_extra);
+    let binding = Binding::new(port, selection, req.nr_flags, extra_bufs)?;
     if context.unknown_options {
         refuse!(
             EOPNOTSUPP,

@@ -11,9 +11,11 @@
 
 mod pool;
 mod region;
+mod regions;
 mod shared;
 
-pub(crate) use region::{Kind, Region, RegionRef, Regions, Use};
+pub(crate) use region::{Kind, Region, Use};
+pub(crate) use regions::{RegionRef, Regions};
 pub(crate) use shared::{head_of, Buf, Bufs, Head, IfView, RingView};
 
 use crate::{

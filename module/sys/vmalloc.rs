@@ -24,6 +24,9 @@ impl HugeMem {
         if bytes == 0 || bytes % PAGE_SIZE != 0 {
             return Err(EINVAL);
         }
+        if bytes > can_be_had() {
+            return Err(ENOMEM);
+        }
         let gfp = bindings::GFP_KERNEL
             | bindings::__GFP_ZERO
             | bindings::__GFP_NOWARN
@@ -58,6 +61,15 @@ impl HugeMem {
             Some(page)
         }
     }
+}
+
+/// Bytes that may be taken without hurting anybody. Were all there is taken, the next process to touch a
+/// page would be ended for it; a sixteenth is left to the others.
+fn can_be_had() -> usize {
+    // SAFETY: only adds up counters.
+    let pages = unsafe { bindings::si_mem_available() };
+    let pages = usize::try_from(pages).unwrap_or(0);
+    (pages - pages / 16).saturating_mul(PAGE_SIZE)
 }
 
 impl Drop for HugeMem {

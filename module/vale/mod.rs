@@ -5,12 +5,16 @@
 //! - [`switch`]: a switch and its members, found under RCU by senders.
 //! - [`switches`]: all switches, by network namespace and name; who joins and leaves.
 //! - [`table`]: which station is behind which port.
-//! - [`forward`]: a batch on its way: collect the frames, sort them by destination, copy.
-//! - [`chain`]: the sorting.
+//! - [`forward`]: a batch on its way, in two passes: [`collect`] and [`deliver`].
+//! - [`chain`]: the frames of a batch, sorted by destination.
+//! - [`source`], [`header`]: where bytes come from, and virtio-net headers in front of them.
 
 mod chain;
+mod collect;
+mod deliver;
 mod forward;
 mod header;
+mod source;
 mod switch;
 mod switches;
 mod table;
