@@ -8,7 +8,6 @@ use crate::harness::Case;
 use crate::raw::bound::pair;
 use crate::raw::request::vale_find;
 use crate::raw::*;
-use crate::traffic::*;
 use ferromap_abi::consts::*;
 use nix::errno::Errno;
 use nix::sys::wait::{waitpid, WaitStatus};

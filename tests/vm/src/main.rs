@@ -31,8 +31,11 @@ mod poll;
 mod register;
 mod ring;
 
+mod hostile_calls;
 mod hostile_maps;
+mod hostile_memory;
 mod hostile_rings;
+mod hostile_threads;
 mod legacy;
 mod lifecycle;
 mod traffic;
@@ -69,6 +72,9 @@ const SUITES: &[&[Case]] = &[
     vale_load::CASES,
     hostile_rings::CASES,
     hostile_maps::CASES,
+    hostile_calls::CASES,
+    hostile_threads::CASES,
+    hostile_memory::CASES,
 ];
 
 /// What the command line asks for.
