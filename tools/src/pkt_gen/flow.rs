@@ -142,7 +142,7 @@ impl Walk {
             None => self.next = self.range.after(now),
             Some(random) => {
                 let word = random.word();
-                let low = u128::from(random.word()) << 64 | u128::from(word);
+                let low = (u128::from(random.word()) << 64) | u128::from(word);
                 self.next = Endpoint {
                     // Random addresses stay in the first one's /16 or /64: others would be multicast.
                     ip: match self.range.first.ip {
@@ -151,7 +151,7 @@ impl Walk {
                                 .into()
                         }
                         IpAddr::V6(ip) => {
-                            Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64 | low >> 64).into()
+                            Ipv6Addr::from_bits(((ip.to_bits() >> 64) << 64) | (low >> 64)).into()
                         }
                     },
                     port: word as u16,

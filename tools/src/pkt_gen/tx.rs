@@ -118,7 +118,7 @@ impl<'a> Filler<'a> {
         let args = job.args;
         let seed = u64::from(job.index) + 1;
         let walk = |range: Range, random: bool, salt: u64| {
-            Walk::new(range, random.then(|| Random::new(seed << 8 | salt)))
+            Walk::new(range, random.then(|| Random::new((seed << 8) | salt)))
         };
         Filler {
             args,
