@@ -235,7 +235,7 @@ fn item_038_unknown_flags_are_ignored() -> Outcome {
     let (_a, b) = pair("vale38")?;
     let c = vale("vale38:c")
         .slots(64, 64)
-        .flags(0x1000 | 1 << 20 | 1 << 40 | 1 << 63)
+        .flags(0x1000 | (1 << 20) | (1 << 40) | (1 << 63))
         .bind()?;
     c.send(&numbered(0..3))?;
     same("frames through the binding", b.recv()?, numbered(0..3))

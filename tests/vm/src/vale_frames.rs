@@ -158,7 +158,7 @@ fn item_130_fragments_keep_their_lengths() -> Outcome {
             put_pieces(&ring, &frags);
             for (i, bytes) in frags.into_iter().enumerate() {
                 let more = if i + 1 < count { NS_MOREFRAG } else { 0 };
-                sent.push(((count as u16) << 8 | more, bytes));
+                sent.push((((count as u16) << 8) | more, bytes));
             }
         }
         a.device.txsync()?;

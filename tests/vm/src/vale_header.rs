@@ -159,7 +159,7 @@ fn item_136_header_may_have_a_slot_of_its_own() -> Outcome {
         let slots = came.len();
         let flags: Vec<_> = came.iter().map(|(slot, _)| slot.flags).collect();
         let want: Vec<u16> = (1..=slots)
-            .map(|i| (slots as u16) << 8 | if i < slots { NS_MOREFRAG } else { 0 })
+            .map(|i| ((slots as u16) << 8) | if i < slots { NS_MOREFRAG } else { 0 })
             .collect();
         same(format!("flags from {from} to {to}"), flags, want)?;
         let bytes: Vec<_> = came.into_iter().flat_map(|(_, bytes)| bytes).collect();
