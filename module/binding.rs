@@ -9,8 +9,9 @@ use crate::{
     },
     live::{self, Counted},
     memory::{Mem, Use},
+    params,
     port::Port,
-    refusal::Answer,
+    refusal::{Answer, Name},
     ring::{Begun, Held, RxRing, Selection, TxRing},
     sys::file::Poll,
 };
@@ -45,13 +46,29 @@ impl Binding {
         let held = port.rings().bind(selection)?;
         let mut objects = Objects::new(&held, port.name())?;
         objects.take_extra_bufs(extra_bufs);
-        Ok(Binding {
+        let binding = Binding {
             objects,
             held,
             port,
             flags,
             _live: Counted::new(live::Kind::Binding),
-        })
+        };
+        binding.tell("bound");
+        Ok(binding)
+    }
+
+    /// Tells the kernel log what becomes of the binding, if somebody wants to know.
+    fn tell(&self, what: &str) {
+        if params::verbose.get() > 0 {
+            let rings = self.held.selection();
+            pr_info!(
+                "{} {}: transmit rings {:?}, receive rings {:?}\n",
+                Name(self.port.name()),
+                what,
+                rings.tx,
+                rings.rx
+            );
+        }
     }
 
     pub(crate) fn port(&self) -> &dyn Port {
@@ -166,6 +183,12 @@ impl Binding {
                 Synced::Waiting => events,
                 Synced::Bad => events | POLLERR,
             })
+    }
+}
+
+impl Drop for Binding {
+    fn drop(&mut self) {
+        self.tell("let go of");
     }
 }
 

@@ -29,6 +29,6 @@ crate::sys::param::params! {
     no_timestamp = 0, WRITABLE, "1: receive syncs leave the timestamp alone unless the ring asks for it";
     bridge_batch = 1024, WRITABLE, "VALE: slots forwarded at a time, at most 1024; 0: frames are dropped";
     max_bridges = 8, READABLE, "VALE: switches in a network namespace";
-    verbose = 0, WRITABLE, "1: tell the kernel log about ports that come and go";
+    verbose = 0, WRITABLE, "1: tell the kernel log what is bound and let go of";
     default_pipes = 0, WRITABLE, "Ignored; for scripts that set it";
 }
