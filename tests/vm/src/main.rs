@@ -14,6 +14,7 @@
 //! functions that return [`check::Outcome`], list them with [`cases!`], and list the file in [`SUITES`].
 
 mod check;
+mod failalloc;
 mod frame;
 mod harness;
 mod module;
@@ -31,6 +32,7 @@ mod poll;
 mod register;
 mod ring;
 
+mod hostile_alloc;
 mod hostile_calls;
 mod hostile_maps;
 mod hostile_memory;
@@ -46,6 +48,7 @@ mod vale_indirect;
 mod vale_load;
 mod vale_ports;
 mod vale_switch;
+mod why;
 
 use harness::Case;
 use std::process::ExitCode;
@@ -70,11 +73,13 @@ const SUITES: &[&[Case]] = &[
     vale_ports::CASES,
     vale_header::CASES,
     vale_load::CASES,
+    why::CASES,
     hostile_rings::CASES,
     hostile_maps::CASES,
     hostile_calls::CASES,
     hostile_threads::CASES,
     hostile_memory::CASES,
+    hostile_alloc::CASES,
 ];
 
 /// What the command line asks for.
