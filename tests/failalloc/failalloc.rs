@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! For tests only: lets allocations of netmap.ko fail, as if memory had run out.
+//!
+//! Stock kernels lack FAILSLAB but have kprobes. A probe on the entry of each function that netmap.ko
+//! allocates with looks who calls: the test's own process (`pid`), from the module's text (`start` to
+//! `end`). Such calls are counted, and from number `nth` on, `span` of them find no memory. Everybody
+//! else's go through.
+//!
+//! A probe that the kernel has optimised cannot change where a function goes on, so whoever loads this
+//! writes 0 to `/proc/sys/debug/kprobes-optimization` first.
+//!
+//! A test loads this anew for each case: the module may lie elsewhere by then.
+
+use core::ptr::null_mut;
+use kernel::{bindings::pt_regs, prelude::*, task::Task, types::Opaque};
+
+/// What the kernel crate's own bindings lack, generated from `bindings.h` and `bindings.list`.
+#[allow(
+    clippy::all,
+    clippy::cast_lossless,
+    clippy::ptr_as_ptr,
+    clippy::undocumented_unsafe_blocks,
+    dead_code,
+    missing_docs,
+    improper_ctypes,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    unreachable_pub
+)]
+mod bindings {
+    include!(env!("FERROMAP_BINDINGS"));
+}
+
+// Parameters that can be read and written while the module is loaded: those of netmap.ko.
+#[allow(dead_code)]
+#[path = "../../module/sys/param.rs"]
+mod param;
+
+/// Where the parameters' macro looks for them.
+mod sys {
+    pub(crate) use super::param;
+}
+
+module! {
+    type: FailAlloc,
+    name: "failalloc",
+    authors: ["The Ferromap founders"],
+    description: "For tests only: lets allocations of netmap.ko fail",
+    license: "GPL",
+    params: {
+        pid: i32 {
+            default: 0,
+            description: "the process whose calls count",
+        },
+        start: u64 {
+            default: 0,
+            description: "where netmap.ko starts",
+        },
+        end: u64 {
+            default: 0,
+            description: "where netmap.ko ends",
+        },
+    },
+}
+
+sys::param::params! {
+    nth = 0, WRITABLE, "the first allocation that fails, counted from 1; 0 for none";
+    span = 1, WRITABLE, "how many fail in a row";
+    count = 0, WRITABLE, "allocations so far";
+    failed = 0, WRITABLE, "what failed first: 0 nothing, 1 kmalloc, 2 kvmalloc, 3 vmalloc";
+}
+
+/// A function that allocates. Those of Rust also free, when the size, their second argument, is 0.
+struct Function {
+    name: &'static CStr,
+    handler: unsafe extern "C" fn(*mut bindings::kprobe, *mut pt_regs) -> i32,
+}
+
+const FUNCTIONS: [Function; 3] = [
+    Function {
+        name: c"rust_helper_krealloc_node_align",
+        handler: before_realloc::<1>,
+    },
+    Function {
+        name: c"rust_helper_kvrealloc_node_align",
+        handler: before_realloc::<2>,
+    },
+    Function {
+        name: c"vmalloc_huge_node_noprof",
+        handler: before_vmalloc,
+    },
+];
+
+/// # Safety
+///
+/// Called by the kernel at the entry of a function, with its registers.
+unsafe extern "C" fn before_realloc<const KIND: i32>(
+    _: *mut bindings::kprobe,
+    regs: *mut pt_regs,
+) -> i32 {
+    // SAFETY: the registers are ours until we return.
+    let regs = unsafe { &mut *regs };
+    if regs.si == 0 {
+        return 0;
+    }
+    // SAFETY: they are those at the entry.
+    unsafe { maybe_fail(KIND, regs) }
+}
+
+/// # Safety
+///
+/// As above.
+unsafe extern "C" fn before_vmalloc(_: *mut bindings::kprobe, regs: *mut pt_regs) -> i32 {
+    // SAFETY: the registers are ours until we return, and they are those at the entry.
+    unsafe { maybe_fail(3, &mut *regs) }
+}
+
+/// Counts the call if it is one of those that matter. If its turn has come, it goes on in [`nothing`]
+/// instead of the function that was called; the kernel is told by 1.
+///
+/// # Safety
+///
+/// The registers must be those at the entry of a function.
+unsafe fn maybe_fail(kind: i32, regs: &mut pt_regs) -> i32 {
+    // SAFETY: the current task is there while it runs.
+    let process = unsafe { (*Task::current_raw()).tgid };
+    // SAFETY: at the entry of a function the return address is on top of the stack.
+    let caller = unsafe { (regs.sp as *const u64).read() };
+    let range = module_parameters::start.value()..module_parameters::end.value();
+    if process != module_parameters::pid.value() || !range.contains(&caller) {
+        return 0;
+    }
+    // Not one step, but the process has one thread.
+    let number = count.get().wrapping_add(1);
+    count.set(number);
+    let first = nth.get();
+    if first <= 0 || number < first || number - first >= span.get() {
+        return 0;
+    }
+    if failed.get() == 0 {
+        failed.set(kind);
+    }
+    regs.ip = nothing as usize;
+    1
+}
+
+/// What the caller gets instead: it returns to the caller, as the function itself would have.
+extern "C" fn nothing() -> *mut core::ffi::c_void {
+    null_mut()
+}
+
+/// A registered probe. It has no post_handler: the kernel would not let it change where to go on then.
+struct Probe(Pin<KBox<Opaque<bindings::kprobe>>>);
+
+// SAFETY: only the kernel looks into it, under its own locks.
+unsafe impl Send for Probe {}
+// SAFETY: as above.
+unsafe impl Sync for Probe {}
+
+impl Probe {
+    fn new(function: &Function) -> Result<Self> {
+        let probe = KBox::pin(
+            Opaque::new(bindings::kprobe {
+                symbol_name: function.name.as_char_ptr(),
+                pre_handler: Some(function.handler),
+                // SAFETY: the rest is pointers and numbers, for which 0 is right.
+                ..unsafe { core::mem::zeroed() }
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: it stays where it is until it is unregistered.
+        kernel::error::to_result(unsafe { bindings::register_kprobe(probe.get()) })?;
+        Ok(Probe(probe))
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        // SAFETY: registered in `new`. Afterwards no handler runs any more.
+        unsafe { bindings::unregister_kprobe(self.0.get()) };
+    }
+}
+
+struct FailAlloc {
+    _probes: KVec<Probe>,
+}
+
+impl kernel::Module for FailAlloc {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let mut probes = KVec::new();
+        for function in &FUNCTIONS {
+            let probe = Probe::new(function)
+                .inspect_err(|e| pr_err!("no probe on {}: {:?}\n", function.name, e))?;
+            probes.push(probe, GFP_KERNEL)?;
+        }
+        Ok(FailAlloc { _probes: probes })
+    }
+}
