@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 use std::ffi::CString;
 use std::fs::File;
+use std::path::Path;
 use std::sync::OnceLock;
 
 static PATH: OnceLock<Option<String>> = OnceLock::new();
@@ -21,6 +22,17 @@ pub fn set_path(path: Option<String>) {
 /// not say where it is.
 pub fn load(parameters: &str) -> Result<(), Errno> {
     let path = PATH.get().and_then(Option::as_ref).ok_or(Errno::ENOENT)?;
+    load_file(Path::new(path), parameters)
+}
+
+/// Loads the module of that name from the same directory.
+pub fn load_beside(name: &str, parameters: &str) -> Result<(), Errno> {
+    let path = PATH.get().and_then(Option::as_ref).ok_or(Errno::ENOENT)?;
+    let path = Path::new(path).with_file_name(format!("{name}.ko"));
+    load_file(&path, parameters)
+}
+
+fn load_file(path: &Path, parameters: &str) -> Result<(), Errno> {
     let file = File::open(path).map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(0)))?;
     let parameters = CString::new(parameters).map_err(|_| Errno::EINVAL)?;
     finit_module(&file, &parameters, ModuleInitFlags::empty())
