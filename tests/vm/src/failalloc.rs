@@ -51,7 +51,8 @@ impl FailAlloc {
         });
         let (start, size) = netmap.ok_or_else(|| failure("the module is not in /proc/modules"))?;
         let pid = std::process::id();
-        // The size is that of text and data: what follows the text is data of some module, and calls nobody.
+        // The size is that of text and data, so other modules' text may lie in the range; but only what this
+        // process causes counts, and of it nothing else allocates by these functions.
         let end = start + size;
         module::load_beside("failalloc", &format!("pid={pid} start={start} end={end}"))
             .map_err(|e| failure(format!("loading failalloc.ko: {e}")))?;
