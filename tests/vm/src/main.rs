@@ -39,6 +39,7 @@ mod hostile_memory;
 mod hostile_rings;
 mod hostile_threads;
 mod legacy;
+mod legacy_commands;
 mod lifecycle;
 mod traffic;
 mod unload;
@@ -65,6 +66,7 @@ const SUITES: &[&[Case]] = &[
     badring::CASES,
     poll::CASES,
     legacy::CASES,
+    legacy_commands::CASES,
     lifecycle::CASES,
     unload::CASES,
     vale_switch::CASES,
