@@ -147,8 +147,6 @@ struct Inner {
 /// Memory, and which of its objects are free.
 struct Made {
     mem: Arc<Mem>,
-    /// The layout that was asked for; a global region short of memory is smaller.
-    asked: Layout,
     ifs: FreeMap<KVVec<u64>>,
     rings: FreeMap<KVVec<u64>>,
     bufs: FreeMap<KVVec<u64>>,
@@ -191,7 +189,6 @@ impl Made {
             rings: map(layout.rings.count, 0)?,
             bufs: map(layout.bufs.count, NETMAP_RESERVED_BUFS)?,
             mem: Arc::new(mem, GFP_KERNEL)?,
-            asked,
         })
     }
 
@@ -229,8 +226,7 @@ impl Region {
     pub(crate) fn layout(&self) -> Answer<Layout> {
         let inner = self.inner.lock();
         match &inner.made {
-            Some(made) if inner.users > 0 || self.is_private() => Ok(*made.mem.layout()),
-            Some(made) if self.kind.layout()? == made.asked => Ok(*made.mem.layout()),
+            Some(made) if self.is_private() || inner.users > 0 => Ok(*made.mem.layout()),
             _ => self.kind.layout(),
         }
     }
@@ -244,9 +240,9 @@ impl Region {
     /// that still map the old memory keep it.
     fn made<'i>(&self, inner: &'i mut Inner) -> Answer<&'i mut Made> {
         let stale = match &inner.made {
-            Some(made) => {
-                !self.is_private() && inner.users == 0 && self.kind.layout()? != made.asked
-            }
+            Some(_) if self.is_private() || inner.users > 0 => false,
+            // Also where memory was short last time: it may be there now.
+            Some(made) => self.kind.layout()? != *made.mem.layout(),
             None => true,
         };
         if stale {

@@ -21,14 +21,18 @@ pub fn set_path(path: Option<String>) {
 /// Loads the module with these parameters (`name=value name=value`). `ENOENT` when the command line did
 /// not say where it is.
 pub fn load(parameters: &str) -> Result<(), Errno> {
-    let path = PATH.get().and_then(Option::as_ref).ok_or(Errno::ENOENT)?;
-    load_file(Path::new(path), parameters)
+    load_file(Path::new(path()?), parameters)
+}
+
+/// Where the module's file is.
+pub fn path() -> Result<&'static str, Errno> {
+    let path = PATH.get().and_then(Option::as_ref);
+    path.map(String::as_str).ok_or(Errno::ENOENT)
 }
 
 /// Loads the module of that name from the same directory.
 pub fn load_beside(name: &str, parameters: &str) -> Result<(), Errno> {
-    let path = PATH.get().and_then(Option::as_ref).ok_or(Errno::ENOENT)?;
-    let path = Path::new(path).with_file_name(format!("{name}.ko"));
+    let path = Path::new(path()?).with_file_name(format!("{name}.ko"));
     load_file(&path, parameters)
 }
 

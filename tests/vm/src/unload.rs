@@ -6,7 +6,7 @@
 use crate::check::*;
 use crate::frame::*;
 use crate::harness::Case;
-use crate::module::{load, unload, warm_up};
+use crate::module::{load, path, unload, warm_up};
 use crate::raw::bound::pair;
 use crate::raw::request::vale_list;
 use crate::raw::*;
@@ -15,10 +15,12 @@ use crate::traffic::*;
 use ferromap_abi::consts::*;
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
+use nix::sys::stat::{makedev, mknod, Mode, SFlag};
 use nix::sys::wait::waitpid;
 use nix::unistd::{fork, pause, ForkResult};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{Read, Seek};
+use std::os::unix::fs::PermissionsExt;
 
 pub const CASES: &[Case] = crate::cases![
     item_192_module_in_use_cannot_be_unloaded,
@@ -26,6 +28,7 @@ pub const CASES: &[Case] = crate::cases![
     item_192_open_debug_files_hold_the_module,
     item_192_parameters_at_load_time,
     item_192_loading_and_unloading_leaks_nothing,
+    item_192_opening_the_node_loads_the_module,
 ];
 
 const BUSY: Errno = Errno::EWOULDBLOCK;
@@ -176,4 +179,35 @@ fn item_192_loading_and_unloading_leaks_nothing() -> Outcome {
     works("loading", load(""))?;
     works("the shared region", warm_up())?;
     that("objects are counted", !live().is_empty())
+}
+
+/// A node that is there before the module is, as systems make it at boot from the module's alias. The
+/// kernel asks modprobe for `char-major-10-249`; a stand-in answers, for the VM has the module elsewhere.
+fn item_192_opening_the_node_loads_the_module() -> Outcome {
+    const SETTING: &str = "/proc/sys/kernel/modprobe";
+    const MODPROBE: &str = "/tmp/modprobe";
+    const NODE: &str = "/tmp/netmap";
+    let alias = "char-major-10-249";
+    let script = format!(
+        "#!/bin/sh\ncase $* in *{alias}*) exec /sbin/insmod {};; esac\nexit 1\n",
+        path()?
+    );
+    fs::write(MODPROBE, script)?;
+    fs::set_permissions(MODPROBE, Permissions::from_mode(0o755))?;
+    mknod(
+        NODE,
+        SFlag::S_IFCHR,
+        Mode::from_bits_truncate(0o600),
+        makedev(10, 249),
+    )?;
+    let usual = fs::read_to_string(SETTING)?;
+    unload_now()?;
+    fs::write(SETTING, MODPROBE)?;
+    let opened = File::open(NODE);
+    fs::write(SETTING, usual.trim())?;
+    fs::remove_file(NODE)?;
+    fs::remove_file(MODPROBE)?;
+    drop(opened?);
+    that("the module's own node is there", Device::open().is_ok())?;
+    works("the shared region", warm_up())
 }
