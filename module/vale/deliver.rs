@@ -4,7 +4,7 @@
 
 use super::{
     chain::Chain,
-    forward::{Body, Frame, Scratch, Walk, FLOOD},
+    forward::{Body, Dest, Frame, Scratch, Walk, FLOOD},
     header::Reheader,
     source::Source,
     switch::{Member, Switch},
@@ -19,7 +19,7 @@ use crate::{
     ring::RxRing,
     sys::bottom_half,
 };
-use kernel::{bindings, sync::rcu};
+use kernel::{bindings, prelude::*, sync::rcu};
 
 impl Scratch {
     /// Brings every frame to its destination, and leaves the chains empty.
@@ -27,6 +27,7 @@ impl Scratch {
         let counters = &walk.ring.counters;
         let guard = rcu::read_lock();
         let flood = self.chains[usize::from(FLOOD)];
+        let mut news = core::mem::replace(&mut self.news, KVec::new());
         for &dest in &self.touched {
             if dest == FLOOD {
                 continue;
@@ -37,7 +38,7 @@ impl Scratch {
                 Some(to) if !flood.is_empty() && unicast_ring(to, number) == 0 => {}
                 Some(to) => {
                     let way = (to, unicast_ring(to, number));
-                    self.deliver_to(walk, from, way, chain, Chain::EMPTY, &guard);
+                    self.deliver_to(walk, from, way, (chain, Chain::EMPTY), &guard, &mut news);
                 }
                 None => counters.nobody.add_alone(chain.frames.into()),
             }
@@ -50,36 +51,44 @@ impl Scratch {
                 } else {
                     Chain::EMPTY
                 };
-                reached |= self.deliver_to(walk, from, (to, 0), own, flood, &guard);
+                reached |= self.deliver_to(walk, from, (to, 0), (own, flood), &guard, &mut news);
             }
             if !reached {
                 counters.nobody.add_alone(flood.frames.into());
             }
         }
+        // All at once: receivers that sleep on one CPU are then woken by a single interrupt.
+        for (port, ring) in news.drain_all() {
+            let port = switch.member(port, &guard);
+            if let Some(ring) = port.and_then(|port| port.rings.rx(ring, &guard)) {
+                ring.wait.wake(bindings::POLLIN | bindings::POLLRDNORM);
+            }
+        }
+        self.news = news;
         drop(guard);
         for dest in self.touched.drain_all() {
             self.chains[usize::from(dest)] = Chain::EMPTY;
         }
     }
 
-    /// Brings the frames of two chains to a ring of a port: as many as fit, in order. Answers whether the
-    /// ring is there at all.
+    /// Brings the frames of two chains, the port's own and flooded ones, to a ring of it: as many as fit, in
+    /// order. Answers whether the ring is there at all; if it got frames, it is in the news.
     fn deliver_to(
         &self,
         walk: &Walk<'_>,
         from: &Member,
-        (to, ring): (&Member, u16),
-        own: Chain,
-        flood: Chain,
+        (to, number): (&Member, u16),
+        (own, flood): (Chain, Chain),
         guard: &rcu::Guard,
+        news: &mut KVec<(Dest, u16)>,
     ) -> bool {
         let counters = &walk.ring.counters;
-        let Some(ring) = to.rings.rx(ring, guard) else {
+        let Some(ring) = to.rings.rx(number, guard) else {
             counters.nobody.add_alone(own.frames.into());
             return false;
         };
         let header = Reheader::between(from.header(), to.header());
-        let (all, slots) = (own.frames + flood.frames, own.slots + flood.slots);
+        let (mut all, mut slots) = (own.frames + flood.frames, own.slots + flood.slots);
         let run = own.run_with(&flood).and_then(|run| self.frames.get(run));
         let delivered = match run {
             // What is nearly always the case has a loop of its own.
@@ -95,20 +104,21 @@ impl Scratch {
                 if header.strips() {
                     let good = frames.clone().count() as u32;
                     counters.bad_header.add_alone((all - good).into());
-                    let slots = frames.clone().map(|f| self.slots_of(f, header)).sum();
-                    let delivered = self.fill(frames, slots, header, walk.bufs, ring);
-                    ring.counters.full.add((good - delivered).into());
-                    return true;
+                    all = good;
+                    slots = frames.clone().map(|f| self.slots_of(f, header)).sum();
                 }
                 self.fill(frames, slots, header, walk.bufs, ring)
             }
         };
         ring.counters.full.add((all - delivered).into());
+        if delivered > 0 {
+            // There is room for every port and ring.
+            let _ = news.push_within_capacity((to.index, number));
+        }
         true
     }
 
-    /// Copies frames into a ring, as many as fit, in order, and wakes whoever waits there. `slots` is what
-    /// all of them take. Answers how many there was room for.
+    /// Copies frames into a ring, as many as fit, in order. `slots` is what all of them take. Answers how many there was room for.
     #[inline(always)]
     fn fill<'f>(
         &self,
@@ -161,7 +171,6 @@ impl Scratch {
         ring.counters.bad_buffer.add(refused);
         ring.counters.frames.add(delivered.into());
         ring.counters.bytes.add(bytes);
-        ring.wait.wake(bindings::POLLIN | bindings::POLLRDNORM);
         delivered
     }
 

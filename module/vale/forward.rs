@@ -60,6 +60,8 @@ pub(crate) struct Scratch {
     pub(super) chains: KVec<Chain>,
     /// Destinations whose chain is not empty.
     pub(super) touched: KVec<Dest>,
+    /// Ports and the numbers of their rings that got frames of the batch.
+    pub(super) news: KVec<(Dest, u16)>,
 }
 
 impl Scratch {
@@ -70,6 +72,8 @@ impl Scratch {
             next: KVec::from_elem(NONE, BATCH, GFP_KERNEL)?,
             chains: KVec::from_elem(Chain::EMPTY, VALE_MAX_PORTS + 1, GFP_KERNEL)?,
             touched: KVec::with_capacity(VALE_MAX_PORTS + 1, GFP_KERNEL)?,
+            // Each port at most on two rings: one for floods, one for its own frames.
+            news: KVec::with_capacity(2 * VALE_MAX_PORTS, GFP_KERNEL)?,
         })
     }
 }
