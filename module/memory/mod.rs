@@ -60,6 +60,17 @@ impl Mem {
         &self.memory
     }
 
+    /// The buffer at which a region of that colour starts: its address is the colour's place, one default
+    /// ring of default buffers from the next, modulo all places.
+    fn first_buf_of_colour(&self, colour: u8) -> u32 {
+        const PLACE: u64 = 1024 * 2048;
+        const ALL: u64 = PLACE * region::COLOURS as u64;
+        let pool = self.memory.base().as_ptr() as u64 + self.layout.bufs.offset;
+        let distance = (u64::from(colour) * PLACE).wrapping_sub(pool) % ALL;
+        let buffers = distance.checked_div(self.layout.bufs.size.into());
+        buffers.unwrap_or(0) as u32
+    }
+
     /// The address of `bytes` bytes at `offset`, if they lie inside.
     fn at(&self, offset: u64, bytes: usize) -> Option<NonNull<u8>> {
         let start = usize::try_from(offset).ok()?;

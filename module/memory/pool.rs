@@ -12,8 +12,10 @@ pub(crate) struct FreeMap<S> {
     count: u32,
     reserved: u32,
     free: u32,
-    /// Where the next search starts: words before it have no free object.
-    hint: usize,
+    /// The word that searches begin with. They go on to the end and then from the first one.
+    start: usize,
+    /// How many words from `start` on have no free object, for certain.
+    full: usize,
 }
 
 /// Words that a map of `count` objects needs.
@@ -31,17 +33,26 @@ impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
             count: count.min(room),
             reserved,
             free: 0,
-            hint: 0,
+            start: 0,
+            full: 0,
         };
         map.reset();
         map
+    }
+
+    /// The same map, handing out objects from about number `first` on, and those before it last.
+    pub(crate) fn starting_at(mut self, first: u32) -> Self {
+        let word = first as usize / 64;
+        self.start = word.checked_rem(self.words.len()).unwrap_or(0);
+        self.full = 0;
+        self
     }
 
     /// Everything is free again, whatever was handed out.
     pub(crate) fn reset(&mut self) {
         self.words.fill(0);
         self.free = 0;
-        self.hint = 0;
+        self.full = 0;
         for index in self.reserved..self.count {
             self.words[index as usize / 64] |= 1 << (index % 64);
             self.free += 1;
@@ -53,17 +64,19 @@ impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
         self.free
     }
 
-    /// Takes the free object with the lowest index.
+    /// Takes the first free object.
     pub(crate) fn take(&mut self) -> Option<u32> {
-        let words = &mut self.words;
-        while let Some(word) = words.get_mut(self.hint) {
+        let count = self.words.len();
+        while self.full < count {
+            let at = wrapped(self.start + self.full, count);
+            let word = &mut self.words[at];
             if *word != 0 {
                 let bit = word.trailing_zeros();
                 *word &= *word - 1;
                 self.free -= 1;
-                return Some(self.hint as u32 * 64 + bit);
+                return Some(at as u32 * 64 + bit);
             }
-            self.hint += 1;
+            self.full += 1;
         }
         None
     }
@@ -81,7 +94,17 @@ impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
         }
         *word |= bit;
         self.free += 1;
-        self.hint = self.hint.min(at);
+        let count = self.words.len();
+        self.full = self.full.min(wrapped(at + count - self.start, count));
         true
+    }
+}
+
+/// An index below twice the count, brought below the count.
+fn wrapped(index: usize, count: usize) -> usize {
+    if index < count {
+        index
+    } else {
+        index - count
     }
 }

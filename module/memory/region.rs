@@ -128,11 +128,19 @@ impl Kind {
     }
 }
 
+/// Regions are large and alike, so the buffers of several ports at work would lie at the same place modulo
+/// any power of two, and fall on the same entries of a cache or TLB that is indexed by address (QEMU's is,
+/// and has one entry a place: two ports that collide run at two thirds of their speed). So each region
+/// starts to hand out its buffers at one of this many places, the one that the fewest others use.
+pub(super) const COLOURS: u8 = 8;
+
 /// A region: an id, and memory once it is used.
 #[pin_data]
 pub(crate) struct Region {
     id: u16,
     kind: Kind,
+    /// Where its buffers start to be handed out; see [`COLOURS`].
+    colour: u8,
     #[pin]
     inner: Mutex<Inner>,
     _live: Counted,
@@ -153,7 +161,7 @@ struct Made {
 }
 
 impl Made {
-    fn new(asked: Layout, kind: Kind) -> Answer<Self> {
+    fn new(asked: Layout, kind: Kind, colour: u8) -> Answer<Self> {
         let least = kind.least_bufs(&asked);
         let mut layout = asked;
         let mem = loop {
@@ -187,7 +195,8 @@ impl Made {
         Ok(Made {
             ifs: map(layout.ifs.count, 0)?,
             rings: map(layout.rings.count, 0)?,
-            bufs: map(layout.bufs.count, NETMAP_RESERVED_BUFS)?,
+            bufs: map(layout.bufs.count, NETMAP_RESERVED_BUFS)?
+                .starting_at(mem.first_buf_of_colour(colour)),
             mem: Arc::new(mem, GFP_KERNEL)?,
         })
     }
@@ -201,11 +210,12 @@ impl Made {
 }
 
 impl Region {
-    pub(super) fn new(id: u16, kind: Kind) -> Answer<Arc<Self>> {
+    pub(super) fn new(id: u16, kind: Kind, colour: u8) -> Answer<Arc<Self>> {
         Ok(Arc::pin_init(
             pin_init!(Region {
                 id,
                 kind,
+                colour,
                 inner <- new_mutex!(Inner { made: None, users: 0 }),
                 _live: Counted::new(live::Kind::Region),
             }),
@@ -215,6 +225,10 @@ impl Region {
 
     pub(crate) fn id(&self) -> u16 {
         self.id
+    }
+
+    pub(super) fn colour(&self) -> u8 {
+        self.colour
     }
 
     /// Whether the region belongs to one port.
@@ -248,7 +262,7 @@ impl Region {
         if stale {
             let layout = self.kind.layout()?;
             inner.made = None;
-            let made = Made::new(layout, self.kind)?;
+            let made = Made::new(layout, self.kind, self.colour)?;
             if !self.is_private() {
                 tell(made.mem.layout());
             }

@@ -2,7 +2,7 @@
 
 //! All regions, by id, and who keeps each of them there.
 
-use super::region::{Kind, Region};
+use super::region::{Kind, Region, COLOURS};
 use crate::{
     abi::consts::GLOBAL_MEM_ID,
     refusal::{refuse, Answer},
@@ -31,13 +31,23 @@ struct Entry {
     holders: usize,
 }
 
+impl List {
+    fn rarest_colour(&self) -> u8 {
+        let used = |colour| {
+            let colours = self.entries.iter().map(|e| e.region.colour());
+            colours.filter(|&c| c == colour).count()
+        };
+        (0..COLOURS).min_by_key(|&colour| used(colour)).unwrap_or(0)
+    }
+}
+
 impl Regions {
     /// The list with the global region in it.
     pub(crate) fn new() -> Answer<Arc<Self>> {
         let mut entries = KVec::new();
         entries.push(
             Entry {
-                region: Region::new(GLOBAL_MEM_ID, Kind::Global)?,
+                region: Region::new(GLOBAL_MEM_ID, Kind::Global, 0)?,
                 holders: 1,
             },
             GFP_KERNEL,
@@ -79,7 +89,7 @@ impl Regions {
                 break;
             }
         }
-        let region = Region::new(id, kind)?;
+        let region = Region::new(id, kind, list.rarest_colour())?;
         // Sizes that cannot be had are refused now, not when the port is already half made.
         region.layout()?;
         list.entries.push(

@@ -27,6 +27,27 @@ fn a_map_has_a_bit_for_each_object() {
 }
 
 #[test]
+fn objects_come_out_from_the_start_on_and_then_from_the_first() {
+    for (first, want) in [
+        (0, [2, 3, 63, 64, 199]),
+        (63, [2, 3, 63, 64, 199]),
+        (64, [64, 127, 128, 199, 2]),
+        (199, [192, 199, 2, 3, 191]),
+        (256, [2, 3, 63, 64, 199]),
+        (u32::MAX, [192, 199, 2, 3, 191]),
+    ] {
+        let mut map = map(200, 2).starting_at(first);
+        let order: Vec<_> = std::iter::from_fn(|| map.take()).collect();
+        assert_eq!(order.len(), 198, "start {first}");
+        let places = want.map(|object| order.iter().position(|&o| o == object).unwrap());
+        assert!(places.is_sorted(), "start {first}: {want:?} at {places:?}");
+        // What is given back first comes out again in that order, too.
+        assert!(want.iter().all(|&object| map.give(object)));
+        assert!(std::iter::from_fn(|| map.take()).eq(want), "start {first}");
+    }
+}
+
+#[test]
 fn objects_come_out_lowest_first_and_the_reserved_ones_never() {
     // (count, reserved, first, how many)
     let table = [
