@@ -8,7 +8,7 @@
 
 use crate::{
     abi::{
-        consts::{IFNAMSIZ, NETMAP_RESERVED_BUFS},
+        consts::{IFNAMSIZ, NETMAP_RESERVED_BUFS, NS_BUF_CHANGED, NS_INDIRECT},
         cursor::Claimed,
         wire::{IfHeader, RingHeader, Slot},
     },
@@ -148,22 +148,136 @@ impl<'m> RingView<'m> {
         unsafe { self.slot_ptr(index).cast::<Slot>().write_volatile(slot) }
     }
 
-    /// Writes length and flags of a slot and leaves its buffer and its pointer alone.
+    /// Up to `count` slots from `first` on, as far as they lie side by side: until the ring's end.
     #[inline]
-    pub(crate) fn set_slot_len_flags(&self, index: u32, len: u16, flags: u16) {
+    pub(crate) fn run(&self, first: u32, count: u32) -> SlotRun<'m> {
+        let first = first.min(self.slots);
+        let count = count.min(self.slots - first);
+        let base: *mut u64 = self.field(RingHeader::SLOTS);
+        // SAFETY: both ends are at most the ring's end.
+        let (at, end) = unsafe {
+            let at = base.add(first as usize * SLOT_WORDS);
+            (at, at.add(count as usize * SLOT_WORDS))
+        };
+        // INVARIANT: the slots between lie inside the ring, which is valid for `'m`.
+        SlotRun {
+            at,
+            end,
+            _mem: PhantomData,
+        }
+    }
+}
+
+/// A slot is two words: index, length and flags; then the pointer.
+const SLOT_WORDS: usize = size_of::<Slot>() / size_of::<u64>();
+
+/// Slots of a ring that lie side by side.
+///
+/// # Invariants
+///
+/// From `at` to `end` there are whole, aligned slots, valid for `'m`.
+#[derive(Clone, Copy)]
+pub(crate) struct SlotRun<'m> {
+    at: *mut u64,
+    end: *mut u64,
+    _mem: PhantomData<&'m ()>,
+}
+
+impl SlotRun<'_> {
+    /// Slots that are left.
+    #[inline]
+    pub(crate) fn left(&self) -> u32 {
+        ((self.end as usize).wrapping_sub(self.at as usize) / size_of::<Slot>()) as u32
+    }
+
+    /// The same without what comes after the first `count`.
+    #[inline]
+    pub(crate) fn first(mut self, count: u32) -> Self {
+        if count < self.left() {
+            // SAFETY: before the end, by the line above.
+            self.end = unsafe { self.at.add(count as usize * SLOT_WORDS) };
+        }
+        self
+    }
+
+    /// Passes over `count` slots, or over all if there are not as many.
+    #[inline]
+    pub(crate) fn pass_over(&mut self, count: u32) {
+        self.at = self.first(count).end;
+    }
+}
+
+impl<'m> Iterator for SlotRun<'m> {
+    type Item = SlotCell<'m>;
+
+    #[inline]
+    fn next(&mut self) -> Option<SlotCell<'m>> {
+        if self.at == self.end {
+            return None;
+        }
+        // INVARIANT: not at the end, so a slot starts here.
+        let cell = SlotCell {
+            at: self.at,
+            _mem: PhantomData,
+        };
+        // SAFETY: the end is not passed.
+        self.at = unsafe { self.at.add(SLOT_WORDS) };
+        Some(cell)
+    }
+}
+
+/// A slot of a ring.
+///
+/// # Invariants
+///
+/// `at` is a whole, aligned slot, valid for `'m`.
+#[derive(Clone, Copy)]
+pub(crate) struct SlotCell<'m> {
+    at: *mut u64,
+    _mem: PhantomData<&'m ()>,
+}
+
+impl SlotCell<'_> {
+    /// A private copy of a slot that the program has released for sending, every field fetched once: of
+    /// the pointer only what `NS_INDIRECT` makes an address. `NS_BUF_CHANGED` has been seen by that.
+    #[inline]
+    pub(crate) fn take(&self) -> Slot {
+        // SAFETY: by the invariant.
+        let low = unsafe { self.at.read_volatile() };
+        let mut slot = Slot {
+            buf_idx: low as u32,
+            len: (low >> 32) as u16,
+            flags: (low >> 48) as u16,
+            ptr: 0,
+        };
+        if slot.flags & NS_INDIRECT != 0 {
+            // SAFETY: by the invariant.
+            slot.ptr = unsafe { self.at.add(1).read_volatile() };
+        }
+        if slot.flags & NS_BUF_CHANGED != 0 {
+            slot.flags &= !NS_BUF_CHANGED;
+            self.set_len_flags(slot.len, slot.flags);
+        }
+        slot
+    }
+
+    /// The index of its buffer, fetched once.
+    #[inline]
+    pub(crate) fn buf(&self) -> u32 {
+        // SAFETY: the index is the first u32 of the slot.
+        unsafe { self.at.cast::<u32>().read_volatile() }
+    }
+
+    /// Writes length and flags and leaves buffer and pointer alone.
+    #[inline]
+    pub(crate) fn set_len_flags(&self, len: u16, flags: u16) {
         // SAFETY: length and flags are the second u32 of the slot.
         unsafe {
-            self.slot_ptr(index)
+            self.at
                 .cast::<u32>()
                 .add(1)
                 .write_volatile(u32::from(len) | u32::from(flags) << 16)
         }
-    }
-
-    /// Slots of the ring.
-    #[inline]
-    pub(crate) fn slots(&self) -> u32 {
-        self.slots
     }
 }
 
@@ -375,6 +489,17 @@ impl Buf<'_> {
         }
     }
 
+    /// Copies the first `len` bytes to another buffer. `false`, and nothing done, if one of them is smaller.
+    #[inline]
+    pub(crate) fn copy_start_to(&self, other: &Buf<'_>, len: u32) -> bool {
+        let fits = len <= self.size && len <= other.size;
+        if fits {
+            // SAFETY: as in `copy_to`; `len` is within both buffers.
+            unsafe { copy(self.base.as_ptr(), other.base.as_ptr(), len as usize) }
+        }
+        fits
+    }
+
     /// Writes zeros.
     pub(crate) fn zero(&self, at: u32, len: u32) {
         for i in at..at.saturating_add(len).min(self.size) {
@@ -394,42 +519,108 @@ impl Buf<'_> {
     }
 }
 
-/// Copies bytes that others may be writing, in words as wide as they come: packets are short and not
-/// worth the start of a string instruction.
+/// Copies bytes that others may be writing. A length between two powers of two is two blocks of words that
+/// overlap.
 ///
 /// # Safety
 ///
 /// `from` must be valid for reading and `to` for writing `len` bytes, for all but this copy's own purposes
 /// of data races: the bytes may change during it.
-#[inline]
+#[inline(always)]
 unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: as promised by the caller, and of at least 32 bytes where that is asked for.
+    unsafe {
+        match len {
+            // The shortest frames, which are the most at a given rate, have no call.
+            32..=64 => ends::<4>(from, to, len),
+            _ => copy_other(from, to, len),
+        }
+    }
+}
+
+/// # Safety
+///
+/// As of [`copy`].
+#[inline(never)]
+unsafe fn copy_other(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: each access is within `len`, by the bounds around it.
     unsafe {
-        if len < 8 {
-            for at in 0..len {
-                to.add(at).write_volatile(from.add(at).read_volatile());
+        match len {
+            0..8 => {
+                for at in 0..len {
+                    to.add(at).write_volatile(from.add(at).read_volatile());
+                }
             }
-            return;
+            8..16 => ends::<1>(from, to, len),
+            16..32 => ends::<2>(from, to, len),
+            32..64 => ends::<4>(from, to, len),
+            64..LONG => {
+                let mut at = 0;
+                while at < len - 64 {
+                    words::<8>(from.add(at), to.add(at));
+                    at += 64;
+                }
+                words::<8>(from.add(len - 64), to.add(len - 64));
+            }
+            _ => {
+                string(from, to, len / size_of::<u64>());
+                words::<1>(from.add(len - 8), to.add(len - 8));
+            }
         }
-        let mut at = 0;
-        while len - at >= 64 {
-            words::<8>(from.add(at), to.add(at));
-            at += 64;
-        }
-        // The binary digits of the rest.
-        if len & 32 != 0 {
-            words::<4>(from.add(at), to.add(at));
-            at += 32;
-        }
-        if len & 16 != 0 {
-            words::<2>(from.add(at), to.add(at));
-            at += 16;
-        }
-        if len & 8 != 0 {
-            words::<1>(from.add(at), to.add(at));
-        }
-        // The last word ends where the frame ends; a few bytes are copied twice.
-        words::<1>(from.add(len - 8), to.add(len - 8));
+    }
+}
+
+/// From this length on, in bytes, a string instruction is faster than a loop over words: with wide data
+/// paths of its own it makes up for its slow start (measured on Zen 5: 35 against 43 ns for 1500 bytes,
+/// 12 against 7 for 256).
+const LONG: usize = 1024;
+
+/// Copies `words` words.
+///
+/// # Safety
+///
+/// `from` must be valid for reading and `to` for writing that many words, as of [`copy`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn string(from: *const u8, to: *mut u8, words: usize) {
+    // SAFETY: the direction flag is clear in the kernel, as its ABI says; nothing but `words` words is
+    // touched, as the caller promises.
+    unsafe {
+        core::arch::asm!(
+            "rep movsq",
+            inout("rcx") words => _,
+            inout("rsi") from => _,
+            inout("rdi") to => _,
+            options(nostack, preserves_flags)
+        )
+    };
+}
+
+/// Copies `words` words.
+///
+/// # Safety
+///
+/// `from` must be valid for reading and `to` for writing that many words, as of [`copy`].
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn string(from: *const u8, to: *mut u8, words: usize) {
+    for at in (0..words).map(|word| word * size_of::<u64>()) {
+        // SAFETY: as promised by the caller.
+        unsafe { self::words::<1>(from.add(at), to.add(at)) };
+    }
+}
+
+/// Copies the first and the last `N` words of `len` bytes.
+///
+/// # Safety
+///
+/// As of [`copy`], and `len` must be at least `N` words.
+#[inline(always)]
+unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: both lie within `len`.
+    unsafe {
+        words::<N>(from, to);
+        let last = len - N * size_of::<u64>();
+        words::<N>(from.add(last), to.add(last));
     }
 }
 

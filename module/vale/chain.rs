@@ -2,22 +2,55 @@
 
 //! The frames of a batch, sorted by where they go. Pure.
 //!
-//! Frames are numbered in the order in which they were sent. Those for one destination form a list that is
-//! threaded through the frames themselves, so sorting costs a few stores a frame and no memory.
+//! Frames are numbered in the order in which they were sent. Those that follow one another to one
+//! destination are a run; the runs of a destination form a list. Traffic comes in runs, so sorting costs
+//! next to nothing a frame.
 
-use core::ops::RangeInclusive;
+use core::ops::Range;
 
 /// Number of a frame within its batch.
 pub(crate) type FrameId = u16;
 
-/// The end of a list.
-pub(crate) const NONE: FrameId = FrameId::MAX;
+/// Number of a run within its batch.
+pub(crate) type RunId = u16;
 
-/// Frames for one destination, in order.
+/// The end of a list.
+pub(crate) const NONE: RunId = RunId::MAX;
+
+/// Frames that were sent one after the other to one destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    first: FrameId,
+    frames: u16,
+    /// Slots that its frames have together.
+    slots: u16,
+    /// The next run to the same destination.
+    next: RunId,
+}
+
+impl Run {
+    pub(crate) fn new(first: FrameId, frames: u16, slots: u16) -> Self {
+        Run {
+            first,
+            frames,
+            slots,
+            next: NONE,
+        }
+    }
+
+    /// Its frames, as indexes.
+    #[inline]
+    pub(crate) fn frames(&self) -> Range<usize> {
+        let first = usize::from(self.first);
+        first..first + usize::from(self.frames)
+    }
+}
+
+/// The runs of one destination, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chain {
-    first: FrameId,
-    last: FrameId,
+    first: RunId,
+    last: RunId,
     /// Frames in it.
     pub(crate) frames: u32,
     /// Slots that all its frames have together.
@@ -37,71 +70,54 @@ impl Chain {
         self.first == NONE
     }
 
-    /// Adds a frame behind all others. `next` is the thread through the frames.
+    /// Puts run `id` of `runs` behind all others.
     #[inline]
-    pub(crate) fn push(&mut self, next: &mut [FrameId], frame: FrameId, slots: u32) {
-        if self.is_empty() {
-            self.first = frame;
-        } else if let Some(thread) = next.get_mut(usize::from(self.last)) {
-            *thread = frame;
-        }
-        self.last = frame;
-        self.frames += 1;
-        self.slots += slots;
-    }
-
-    /// The frames of this list and `other`, if one of them is empty and nothing lies between the frames of
-    /// the other: they can be taken without following the thread.
-    #[inline]
-    pub(crate) fn run_with(&self, other: &Chain) -> Option<RangeInclusive<usize>> {
-        let chain = match (self.is_empty(), other.is_empty()) {
-            (false, true) => self,
-            (true, false) => other,
-            _ => return None,
+    pub(crate) fn push(&mut self, runs: &mut [Run], id: RunId) {
+        let Some(run) = runs.get(usize::from(id)) else {
+            return;
         };
-        let (first, last) = (usize::from(chain.first), usize::from(chain.last));
-        (chain.frames as usize == last - first + 1).then_some(first..=last)
+        self.frames += u32::from(run.frames);
+        self.slots += u32::from(run.slots);
+        if self.is_empty() {
+            self.first = id;
+        } else if let Some(last) = runs.get_mut(usize::from(self.last)) {
+            last.next = id;
+        }
+        self.last = id;
     }
 
-    /// The frames of two lists in the order in which they were sent. A frame is in at most one of them.
+    /// The runs of two lists in the order in which they were sent. A run is in at most one of them.
     #[inline]
-    pub(crate) fn merge(self, other: Chain, next: &[FrameId]) -> Merge<'_> {
+    pub(crate) fn merge(self, other: Chain, runs: &[Run]) -> Merge<'_> {
         Merge {
-            a: self,
-            b: other,
-            next,
+            a: self.first,
+            b: other.first,
+            runs,
         }
     }
 }
 
-/// See [`Chain::merge`]. Of each list, `first` is the next frame to answer.
+/// See [`Chain::merge`]. Of each list, the next run to answer.
 #[derive(Clone)]
-pub(crate) struct Merge<'n> {
-    a: Chain,
-    b: Chain,
-    next: &'n [FrameId],
+pub(crate) struct Merge<'r> {
+    a: RunId,
+    b: RunId,
+    runs: &'r [Run],
 }
 
 impl Iterator for Merge<'_> {
-    type Item = FrameId;
+    type Item = Run;
 
     #[inline]
-    fn next(&mut self) -> Option<FrameId> {
-        // The end of a list is larger than any frame.
-        let from = if self.a.first <= self.b.first {
+    fn next(&mut self) -> Option<Run> {
+        // Runs are numbered as they were sent, and the end of a list is larger than any of them.
+        let from = if self.a <= self.b {
             &mut self.a
         } else {
             &mut self.b
         };
-        let frame = from.first;
-        if frame == NONE {
-            return None;
-        }
-        from.first = if frame == from.last {
-            NONE
-        } else {
-            self.next.get(usize::from(frame)).copied().unwrap_or(NONE)
-        };
-        Some(frame)
+        let run = *self.runs.get(usize::from(*from))?;
+        *from = run.next;
+        Some(run)
     }
 }

@@ -3,8 +3,8 @@
 //! The first pass of a batch: read slots, check them, sort the frames by destination.
 
 use super::{
-    chain::{Chain, FrameId},
-    forward::{Body, Dest, Frame, Scratch, Walk, DROP, FLOOD},
+    chain::{FrameId, Run, RunId},
+    forward::{bufs_of, Dest, Frame, Kind, Scratch, Walk, DROP, FLOOD},
     header::is_plain,
     source::Source,
     switch::{Member, Switch},
@@ -15,8 +15,11 @@ use crate::{
         consts::{ETH_HLEN, NETMAP_MAX_FRAGS, NS_INDIRECT, NS_MOREFRAG},
         wire::Slot,
     },
-    memory::{Bufs, Head},
-    ring::count::{Counter, TxCounters},
+    memory::{Bufs, Head, SlotRun},
+    ring::{
+        count::{Counter, TxCounters},
+        TxRing,
+    },
     sys::user,
 };
 
@@ -98,7 +101,7 @@ fn classify([low, high]: Head, switch: &Switch, from: &Member) -> Dest {
 }
 
 /// The start of the Ethernet header of a simple frame: in one slot, in a buffer, without a virtio-net header.
-#[inline]
+#[inline(always)]
 fn simple(slot: &Slot, bufs: &Bufs<'_>) -> Result<Head, Bad> {
     let len = u32::from(slot.len);
     if len < ETH_HLEN as u32 || len > bufs.size() {
@@ -107,146 +110,220 @@ fn simple(slot: &Slot, bufs: &Bufs<'_>) -> Result<Head, Bad> {
     Ok(bufs.get(slot.buf_idx).ok_or(Bad::Buffer)?.head(0))
 }
 
-/// What became of a chain of slots.
-struct Chained<'r> {
-    /// The walk, past the chain.
-    walk: Walk<'r>,
-    frame: Frame,
-    verdict: Result<Head, Bad>,
+/// Whether a slot is a simple frame, if its port has no virtio-net headers.
+#[inline(always)]
+fn is_simple(slot: &Slot) -> bool {
+    slot.flags & (NS_MOREFRAG | NS_INDIRECT) == 0
 }
+
+/// Both addresses of a frame: frames that agree in them go the same way, and teach nothing new.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Flow(u64, u64);
+
+impl Flow {
+    /// No frame is of this one.
+    const NONE: Flow = Flow(0, u64::MAX);
+
+    #[inline(always)]
+    fn of([low, high]: Head) -> Self {
+        Flow(low, high & 0xffff_ffff)
+    }
+}
+
+/// How far a pass has come.
+struct Pass {
+    /// The addresses of the last frame that went somewhere.
+    flow: Flow,
+    /// Where it went, and where the run of frames to there begins.
+    dest: Dest,
+    first: usize,
+    /// Slots of the run beyond one a frame.
+    more_slots: u32,
+    /// Frames that were dropped.
+    dropped: u64,
+    /// Bytes of all frames.
+    bytes: u64,
+}
+
+/// The slot at which [`Scratch::take_alike`] stopped.
+type Odd = Option<Slot>;
+
 impl Scratch {
-    /// Fills a batch: reads slots until `limit`, checks them, and sorts the frames by destination. Answers
-    /// how far it came.
+    /// The first half of a pass: reads slots until `limit`, checks them, and sorts the frames by
+    /// destination. Answers the way behind those it took.
     pub(super) fn collect<'r>(
         &mut self,
         mut walk: Walk<'r>,
-        limit: usize,
+        limit: u32,
+        ring: &TxRing,
         switch: &Switch,
         from: &Member,
     ) -> Walk<'r> {
+        self.taken = 0;
         self.frags.clear();
-        self.frames.clear();
-        let header = from.header();
-        let counters = &walk.ring.counters;
-        // What is left when the batch is full.
-        let stop = walk.left.saturating_sub(limit as u32);
-        let (mut frames, mut bytes) = (0, 0);
-        // Frames come in runs to one destination, which are put aside as a whole.
-        let mut run = (DROP, Chain::EMPTY);
-        while walk.left > stop {
-            let before = walk;
-            let slot = walk.next();
-            let (frame, verdict) = if slot.flags & (NS_MOREFRAG | NS_INDIRECT) == 0 && header == 0 {
-                let frame = Frame {
-                    body: Body::Simple { buf: slot.buf_idx },
-                    bytes: slot.len.into(),
-                    slots: 1,
-                    plain: true,
-                };
-                (frame, simple(&slot, &walk.bufs))
+        self.runs.clear();
+        let (bufs, header) = (bufs_of(ring), from.header());
+        let mut pass = Pass {
+            flow: Flow::NONE,
+            dest: DROP,
+            first: 0,
+            more_slots: 0,
+            dropped: 0,
+            bytes: 0,
+        };
+        let end = walk.left().saturating_sub(limit);
+        while walk.left() > end {
+            let mut slots = walk.ahead(walk.left() - end);
+            let before = slots.left();
+            let odd = if header == 0 {
+                self.take_alike(&mut slots, &bufs, &mut pass)
             } else {
-                let Some(chained) = self.take_chain(slot, walk, stop, header) else {
-                    // The rest of it does not fit: all of it goes into the next batch.
+                slots.next().map(|cell| cell.take())
+            };
+            let passed = before - slots.left();
+            let Some(slot) = odd else {
+                walk.pass_over(passed);
+                continue;
+            };
+            walk.pass_over(passed - 1);
+            let before = walk;
+            walk.pass_over(1);
+            let (frame, bytes, verdict) = if header == 0 && is_simple(&slot) {
+                (Frame::simple(&slot), slot.len.into(), simple(&slot, &bufs))
+            } else {
+                let Some(chained) = self.take_chain(slot, &mut walk, end, header, &bufs) else {
+                    // The rest of it does not fit: all of it goes into the next pass.
                     walk = before;
                     break;
                 };
-                walk = chained.walk;
-                (chained.frame, chained.verdict)
+                chained
             };
-            frames += 1;
-            bytes += u64::from(frame.bytes);
-            let dest = match verdict {
-                Ok(head) => classify(head, switch, from),
-                Err(bad) => {
-                    counters.bad(bad).add_alone(1);
-                    continue;
-                }
+            pass.bytes += bytes;
+            let why = match verdict {
+                Ok(head) => match classify(head, switch, from) {
+                    DROP => &ring.counters.loops,
+                    dest => {
+                        if dest != pass.dest {
+                            self.end_run(&mut pass);
+                            pass.dest = dest;
+                        }
+                        pass.flow = Flow::of(head);
+                        pass.more_slots += u32::from(frame.slots) - 1;
+                        // There is room: a frame has at least one slot.
+                        if let Some(place) = self.frames.get_mut(self.taken) {
+                            *place = frame;
+                            self.taken += 1;
+                        }
+                        continue;
+                    }
+                },
+                Err(bad) => ring.counters.bad(bad),
             };
-            if dest == DROP {
-                counters.loops.add_alone(1);
-                continue;
-            }
-            if dest != run.0 {
-                run = (dest, self.turn_to(run, dest));
-            }
-            run.1.push(
-                &mut self.next,
-                self.frames.len() as FrameId,
-                frame.slots.into(),
-            );
-            // There is room: a frame has at least one slot.
-            let _ = self.frames.push_within_capacity(frame);
+            pass.dropped += 1;
+            why.add_alone(1);
         }
-        self.turn_to(run, DROP);
-        counters.frames.add_alone(frames);
-        counters.bytes.add_alone(bytes);
+        self.end_run(&mut pass);
+        let counters = &ring.counters;
+        counters.frames.add_alone(self.taken as u64 + pass.dropped);
+        counters.bytes.add_alone(pass.bytes);
         walk
     }
 
-    /// Puts the chain of one destination aside and answers that of another.
-    fn turn_to(&mut self, (old, chain): (Dest, Chain), new: Dest) -> Chain {
-        if let Some(place) = self.chains.get_mut(usize::from(old)) {
-            *place = chain;
+    /// Takes simple frames for as long as they go where the last one went, which needs no look at the
+    /// switch, and the slot after those.
+    #[inline(always)]
+    fn take_alike(&mut self, slots: &mut SlotRun<'_>, bufs: &Bufs<'_>, pass: &mut Pass) -> Odd {
+        let flow = pass.flow;
+        let room = self.frames.get_mut(self.taken..).unwrap_or(&mut []);
+        let (mut taken, mut bytes) = (0, 0);
+        let mut odd = None;
+        // There is room: a frame has at least one slot.
+        for (place, cell) in room.iter_mut().zip(slots) {
+            let slot = cell.take();
+            match simple(&slot, bufs) {
+                Ok(head) if is_simple(&slot) && Flow::of(head) == flow => {}
+                _ => {
+                    odd = Some(slot);
+                    break;
+                }
+            }
+            *place = Frame::simple(&slot);
+            bytes += u64::from(slot.len);
+            taken += 1;
         }
-        let Some(&mut chain) = self.chains.get_mut(usize::from(new)) else {
-            return Chain::EMPTY;
-        };
-        if chain.is_empty() {
-            // There is room for every destination.
-            let _ = self.touched.push_within_capacity(new);
+        self.taken += taken;
+        pass.bytes += bytes;
+        odd
+    }
+
+    /// Puts the run that is going on behind the others to its destination. The next frame begins a new one.
+    fn end_run(&mut self, pass: &mut Pass) {
+        let frames = self.taken - pass.first;
+        if frames != 0 {
+            let id = self.runs.len() as RunId;
+            let slots = frames + pass.more_slots as usize;
+            let run = Run::new(pass.first as FrameId, frames as u16, slots as u16);
+            // There is room for as many runs as frames, and for every destination.
+            let _ = self.runs.push_within_capacity(run);
+            if let Some(chain) = self.chains.get_mut(usize::from(pass.dest)) {
+                if chain.is_empty() {
+                    let _ = self.touched.push_within_capacity(pass.dest);
+                }
+                chain.push(&mut self.runs, id);
+            }
         }
-        chain
+        pass.first = self.taken;
+        pass.more_slots = 0;
     }
 
     /// Any frame: a chain of slots that starts with `slot`, to be read further. `None`, and nothing kept, if
-    /// it does not fit the batch, which ends when `stop` slots are left.
+    /// it does not fit the pass, which ends when `end` slots are left.
     #[inline(never)]
-    fn take_chain<'r>(
+    fn take_chain(
         &mut self,
         mut slot: Slot,
-        mut walk: Walk<'r>,
-        stop: u32,
+        walk: &mut Walk<'_>,
+        end: u32,
         header: u32,
-    ) -> Option<Chained<'r>> {
+        bufs: &Bufs<'_>,
+    ) -> Option<(Frame, u64, Result<Head, Bad>)> {
         let first = self.frags.len();
-        let alone = self.frames.is_empty();
+        let alone = self.taken == 0;
         let (mut verdict, mut bytes) = (Ok(()), 0);
         loop {
-            verdict = verdict.and(check(&slot, &walk.bufs));
-            bytes += u32::from(slot.len);
+            verdict = verdict.and(check(&slot, bufs));
+            bytes += u64::from(slot.len);
             if self.frags.len() - first < NETMAP_MAX_FRAGS {
-                // There is room: a batch ends before a chain that does not fit.
+                // There is room: a pass ends before a chain that does not fit.
                 let _ = self.frags.push_within_capacity(slot);
             } else {
                 verdict = Err(Bad::Chain);
             }
             // A chain that the program has not finished ends here.
-            if slot.flags & NS_MOREFRAG == 0 || walk.left == 0 {
+            if slot.flags & NS_MOREFRAG == 0 || walk.left() == 0 {
                 break;
             }
-            if walk.left == stop && !alone {
+            if walk.left() <= end && !alone {
                 self.frags.truncate(first);
                 return None;
             }
-            slot = walk.next();
+            let Some(cell) = walk.next() else { break };
+            slot = cell.take();
         }
         let frags = self.frags.get(first..).unwrap_or(&[]);
-        let head = verdict.and_then(|()| ethernet(frags, header, &walk.bufs));
+        let head = verdict.and_then(|()| ethernet(frags, header, bufs));
         let frame = Frame {
-            body: Body::Chain {
-                first: first as u16,
-            },
-            bytes,
+            place: first as u32,
+            len: 0,
             slots: frags.len() as u8,
-            plain: matches!(head, Ok((_, true))),
+            kind: match head {
+                Ok((_, true)) => Kind::Plain,
+                _ => Kind::Asking,
+            },
         };
         if head.is_err() {
             self.frags.truncate(first);
         }
-        Some(Chained {
-            walk,
-            frame,
-            verdict: head.map(|(head, _)| head),
-        })
+        Some((frame, bytes, head.map(|(head, _)| head)))
     }
 }

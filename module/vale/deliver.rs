@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The second pass of a batch: for each destination reserve slots, copy, commit, wake.
+//! The second half of a pass: for each destination reserve slots, copy, commit.
 
 use super::{
     chain::Chain,
-    forward::{Body, Dest, Frame, Scratch, Walk, FLOOD},
+    forward::{bufs_of, Dest, Frame, Kind, Scratch, Walk, FLOOD},
     header::Reheader,
     source::Source,
     switch::{Member, Switch},
@@ -12,19 +12,18 @@ use super::{
 use crate::{
     abi::{
         consts::{NS_MOREFRAG, NS_RFRAGS_SHIFT},
-        cursor,
         wire::Slot,
     },
-    memory::{Bufs, RingView},
-    ring::RxRing,
+    memory::{Bufs, SlotCell},
+    ring::{RxRing, TxRing},
     sys::bottom_half,
 };
+use core::slice::Iter;
 use kernel::{bindings, prelude::*, sync::rcu};
 
 impl Scratch {
-    /// Brings every frame to its destination, and leaves the chains empty.
-    pub(super) fn deliver(&mut self, walk: &Walk<'_>, switch: &Switch, from: &Member, number: u16) {
-        let counters = &walk.ring.counters;
+    /// The second half of a pass: brings every frame to its destination, and leaves the chains empty.
+    pub(super) fn deliver(&mut self, ring: &TxRing, switch: &Switch, from: &Member, number: u16) {
         let guard = rcu::read_lock();
         let flood = self.chains[usize::from(FLOOD)];
         let mut news = core::mem::replace(&mut self.news, KVec::new());
@@ -38,9 +37,9 @@ impl Scratch {
                 Some(to) if !flood.is_empty() && unicast_ring(to, number) == 0 => {}
                 Some(to) => {
                     let way = (to, unicast_ring(to, number));
-                    self.deliver_to(walk, from, way, (chain, Chain::EMPTY), &guard, &mut news);
+                    self.deliver_to(ring, from, way, (chain, Chain::EMPTY), &guard, &mut news);
                 }
-                None => counters.nobody.add_alone(chain.frames.into()),
+                None => ring.counters.nobody.add_alone(chain.frames.into()),
             }
         }
         if !flood.is_empty() {
@@ -51,17 +50,10 @@ impl Scratch {
                 } else {
                     Chain::EMPTY
                 };
-                reached |= self.deliver_to(walk, from, (to, 0), (own, flood), &guard, &mut news);
+                reached |= self.deliver_to(ring, from, (to, 0), (own, flood), &guard, &mut news);
             }
             if !reached {
-                counters.nobody.add_alone(flood.frames.into());
-            }
-        }
-        // All at once: receivers that sleep on one CPU are then woken by a single interrupt.
-        for (port, ring) in news.drain_all() {
-            let port = switch.member(port, &guard);
-            if let Some(ring) = port.and_then(|port| port.rings.rx(ring, &guard)) {
-                ring.wait.wake(bindings::POLLIN | bindings::POLLRDNORM);
+                ring.counters.nobody.add_alone(flood.frames.into());
             }
         }
         self.news = news;
@@ -71,58 +63,71 @@ impl Scratch {
         }
     }
 
+    /// Wakes whoever got frames of the batch. All at once: receivers that sleep on one CPU are then woken by
+    /// a single interrupt.
+    pub(super) fn wake(&mut self, switch: &Switch) {
+        let guard = rcu::read_lock();
+        for (port, ring) in self.news.drain_all() {
+            let port = switch.member(port, &guard);
+            if let Some(ring) = port.and_then(|port| port.rings.rx(ring, &guard)) {
+                ring.wait.wake(bindings::POLLIN | bindings::POLLRDNORM);
+            }
+        }
+    }
+
     /// Brings the frames of two chains, the port's own and flooded ones, to a ring of it: as many as fit, in
     /// order. Answers whether the ring is there at all; if it got frames, it is in the news.
     fn deliver_to(
         &self,
-        walk: &Walk<'_>,
+        from_ring: &TxRing,
         from: &Member,
         (to, number): (&Member, u16),
         (own, flood): (Chain, Chain),
         guard: &rcu::Guard,
         news: &mut KVec<(Dest, u16)>,
     ) -> bool {
-        let counters = &walk.ring.counters;
+        let counters = &from_ring.counters;
         let Some(ring) = to.rings.rx(number, guard) else {
             counters.nobody.add_alone(own.frames.into());
             return false;
         };
+        let runs = own.merge(flood, &self.runs);
+        let frames = runs.filter_map(|run| self.frames.get(run.frames()));
+        let mut all = own.frames + flood.frames;
+        let source = bufs_of(from_ring);
         let header = Reheader::between(from.header(), to.header());
-        let (mut all, mut slots) = (own.frames + flood.frames, own.slots + flood.slots);
-        let run = own.run_with(&flood).and_then(|run| self.frames.get(run));
-        let delivered = match run {
+        let delivered = if header == Reheader::NONE {
             // What is nearly always the case has a loop of its own.
-            Some(run) if header == Reheader::NONE => {
-                self.fill(run.iter(), slots, Reheader::NONE, walk.bufs, ring)
-            }
-            _ => {
-                let merged = own.merge(flood, &self.next);
-                let frames = merged
-                    .filter_map(|id| self.frames.get(usize::from(id)))
-                    // Only a receiver that understands the header could do what it asks for.
-                    .filter(|frame| frame.plain || !header.strips());
-                if header.strips() {
-                    let good = frames.clone().count() as u32;
-                    counters.bad_header.add_alone((all - good).into());
-                    all = good;
-                    slots = frames.clone().map(|f| self.slots_of(f, header)).sum();
-                }
-                self.fill(frames, slots, header, walk.bufs, ring)
-            }
+            self.fill(
+                frames,
+                own.slots + flood.slots,
+                Reheader::NONE,
+                source,
+                ring,
+            )
+        } else {
+            let each = || frames.clone().flatten();
+            let refused = each().filter(|frame| refused(frame, header)).count() as u32;
+            counters.bad_header.add_alone(refused.into());
+            all -= refused;
+            let slots = each().map(|frame| self.slots_of(frame, header)).sum();
+            self.fill(frames, slots, header, source, ring)
         };
         ring.counters.full.add((all - delivered).into());
-        if delivered > 0 {
+        let arrived = (to.index, number);
+        if delivered > 0 && !news.contains(&arrived) {
             // There is room for every port and ring.
-            let _ = news.push_within_capacity((to.index, number));
+            let _ = news.push_within_capacity(arrived);
         }
         true
     }
 
-    /// Copies frames into a ring, as many as fit, in order. `slots` is what all of them take. Answers how many there was room for.
+    /// Copies frames into a ring, as many as fit, in order. `slots` is what all of them take. Answers how
+    /// many there was room for.
     #[inline(always)]
     fn fill<'f>(
         &self,
-        frames: impl Iterator<Item = &'f Frame> + Clone,
+        runs: impl Iterator<Item = &'f [Frame]> + Clone,
         slots: u32,
         header: Reheader,
         source: Bufs<'_>,
@@ -135,7 +140,7 @@ impl Scratch {
                 return slots;
             }
             let mut taken = 0;
-            for frame in frames.clone() {
+            for frame in runs.clone().flatten() {
                 let more = taken + self.slots_of(frame, header);
                 if more > free {
                     break;
@@ -150,20 +155,35 @@ impl Scratch {
         let mut out = Out {
             source,
             bufs: ring.mem.mem().bufs(),
-            view: ring.mem.view(),
-            at: lease.first(),
+            slots: Walk::new(ring.mem.view(), lease.first(), lease.count()),
             refused: 0,
         };
-        let (mut left, mut delivered, mut bytes) = (lease.count(), 0, 0);
-        for frame in frames {
-            let slots = self.slots_of(frame, header);
-            if slots > left {
-                break;
+        let (mut delivered, mut bytes) = (0, 0);
+        'full: for run in runs {
+            let mut frames = run.iter();
+            loop {
+                if header == Reheader::NONE {
+                    let alike = out.fill_alike(&mut frames);
+                    delivered += alike.frames;
+                    bytes += alike.bytes;
+                }
+                let Some(frame) = frames.as_slice().first() else {
+                    break;
+                };
+                let slots = self.slots_of(frame, header);
+                if slots > out.slots.left() {
+                    break 'full;
+                }
+                if frame.kind == Kind::Simple && header == Reheader::NONE {
+                    // Only the ring's end was in the way.
+                    continue;
+                }
+                frames.next();
+                if slots != 0 {
+                    bytes += self.put_chain(frame, slots, header, &mut out);
+                    delivered += 1;
+                }
             }
-            left -= slots;
-            self.put(frame, slots, header, &mut out);
-            delivered += 1;
-            bytes += u64::from(frame.bytes);
         }
         let refused = out.refused;
         ring.inbox.commit(lease);
@@ -174,43 +194,41 @@ impl Scratch {
         delivered
     }
 
-    /// Slots that a frame takes at the receiver: one fewer than it has if the first holds nothing but a
-    /// header that is taken off.
+    /// Slots that a frame takes at the receiver: none if it is refused, and one fewer than it has if the
+    /// first holds nothing but a header that is taken off.
     #[inline]
     fn slots_of(&self, frame: &Frame, header: Reheader) -> u32 {
         let slots = u32::from(frame.slots);
-        match frame.body {
-            Body::Chain { first } if header.strips() => {
-                let first = self.frags.get(usize::from(first));
-                slots - u32::from(first.is_some_and(|slot| u32::from(slot.len) == header.skip))
-            }
-            _ => slots,
+        if !header.strips() || frame.kind == Kind::Simple {
+            return slots;
         }
+        if refused(frame, header) {
+            return 0;
+        }
+        let first = self.frags.get(frame.place as usize);
+        slots - u32::from(first.is_some_and(|slot| u32::from(slot.len) == header.skip))
     }
 
-    /// Copies a frame into `slots` slots of the receiver.
-    #[inline]
-    fn put(&self, frame: &Frame, slots: u32, header: Reheader, out: &mut Out<'_>) {
-        match frame.body {
-            Body::Simple { buf } if header == Reheader::NONE => out.fill_simple(buf, frame.bytes),
-            Body::Simple { buf: buf_idx } => {
-                let slot = Slot {
-                    buf_idx,
-                    len: frame.bytes as u16,
-                    ..Slot::default()
-                };
-                self.put_chain(&[slot], slots, header, out);
-            }
-            Body::Chain { first } => {
-                let first = usize::from(first);
-                let frags = self.frags.get(first..first + usize::from(frame.slots));
-                self.put_chain(frags.unwrap_or(&[]), slots, header, out);
-            }
-        }
-    }
-
+    /// Copies any frame into `slots` slots of the receiver. Answers the bytes it had.
     #[inline(never)]
-    fn put_chain(&self, frags: &[Slot], slots: u32, header: Reheader, out: &mut Out<'_>) {
+    fn put_chain(&self, frame: &Frame, slots: u32, header: Reheader, out: &mut Out<'_>) -> u64 {
+        let alone;
+        let frags = match frame.kind {
+            Kind::Simple => {
+                alone = [Slot {
+                    buf_idx: frame.place,
+                    len: frame.len,
+                    ..Slot::default()
+                }];
+                &alone[..]
+            }
+            _ => {
+                let first = frame.place as usize;
+                let frags = self.frags.get(first..first + usize::from(frame.slots));
+                frags.unwrap_or(&[])
+            }
+        };
+        let bytes = frags.iter().map(|slot| u64::from(slot.len)).sum();
         let slots = slots as usize;
         let (frags, header) = if frags.len() > slots {
             // The first fragment was the header.
@@ -222,48 +240,94 @@ impl Scratch {
         for (i, slot) in frags.iter().enumerate() {
             let header = if i == 0 { header } else { Reheader::NONE };
             let more = if i + 1 == slots { 0 } else { NS_MOREFRAG };
-            out.fill(slot, header, rfrags | more);
+            // The lease has room for the whole frame.
+            if let Some(cell) = out.slots.next() {
+                out.fill(cell, slot, header, rfrags | more);
+            }
         }
+        bytes
     }
 }
+
+/// Whether a receiver without headers cannot have the frame: only one that understands the header could do
+/// what it asks for.
+#[inline]
+fn refused(frame: &Frame, header: Reheader) -> bool {
+    header.strips() && frame.kind == Kind::Asking
+}
+
 /// The ring of `to` that gets unicast frames from transmit ring `number`.
 #[inline]
 fn unicast_ring(to: &Member, number: u16) -> u16 {
-    number % to.rings.shape().rx_rings.max(1)
+    let rings = to.rings.shape().rx_rings;
+    if number < rings {
+        return number;
+    }
+    number.checked_rem(rings).unwrap_or(0)
 }
 
-/// The receiver's slots, one after the other.
+/// Slots of a receiver, to be filled one after the other.
 struct Out<'r> {
     /// The sender's buffers.
     source: Bufs<'r>,
     /// The receiver's buffers.
     bufs: Bufs<'r>,
-    view: RingView<'r>,
-    at: u32,
+    slots: Walk<'r>,
     /// Slots that could not take their fragment.
     refused: u64,
 }
 
+/// What [`Out::fill_alike`] did.
+struct Alike {
+    frames: u32,
+    bytes: u64,
+}
+
 impl Out<'_> {
-    /// Copies `len` bytes, all of a frame, from a buffer into the next slot.
-    #[inline]
-    fn fill_simple(&mut self, buf: u32, len: u32) {
-        let flags = 1 << NS_RFRAGS_SHIFT;
-        let to = self.bufs.own(self.view.slot_buf(self.at));
-        match self.source.get(buf).zip(to) {
-            Some((from, to)) if len <= self.bufs.size() => {
-                from.copy_to(0, &to, 0, len);
-                self.done(len as u16, flags);
+    /// Copies simple frames until one is not, or the slots that lie side by side end.
+    #[inline(always)]
+    fn fill_alike(&mut self, frames: &mut Iter<'_, Frame>) -> Alike {
+        let mut slots = self.slots.ahead(u32::MAX);
+        let before = slots.left();
+        let mut bytes = 0;
+        while let [frame, ..] = frames.as_slice() {
+            if frame.kind != Kind::Simple {
+                break;
             }
-            _ => self.refuse(flags),
+            let Some(cell) = slots.next() else {
+                break;
+            };
+            frames.next();
+            bytes += u64::from(frame.len);
+            let flags = 1 << NS_RFRAGS_SHIFT;
+            if self.copy(frame, cell) {
+                cell.set_len_flags(frame.len, flags);
+            } else {
+                self.refuse(cell, flags);
+            }
         }
+        let frames = before - slots.left();
+        self.slots.pass_over(frames);
+        Alike { frames, bytes }
     }
 
-    /// Copies any fragment into the next slot.
-    fn fill(&mut self, slot: &Slot, header: Reheader, flags: u16) {
+    /// Copies a simple frame into the buffer of a slot, if both are there.
+    #[inline(always)]
+    fn copy(&self, frame: &Frame, cell: SlotCell<'_>) -> bool {
+        let Some(from) = self.source.get(frame.place) else {
+            return false;
+        };
+        let Some(to) = self.bufs.own(cell.buf()) else {
+            return false;
+        };
+        from.copy_start_to(&to, frame.len.into())
+    }
+
+    /// Copies any fragment into a slot.
+    fn fill(&mut self, cell: SlotCell<'_>, slot: &Slot, header: Reheader, flags: u16) {
         let body = u32::from(slot.len).saturating_sub(header.skip);
         let len = header.len() + body;
-        let to = self.bufs.own(self.view.slot_buf(self.at));
+        let to = self.bufs.own(cell.buf());
         let copied = Source::of(slot, &self.source)
             .zip(to)
             .filter(|_| len <= self.bufs.size())
@@ -275,22 +339,16 @@ impl Out<'_> {
                         .is_ok()
             });
         if copied {
-            self.done(len as u16, flags);
+            cell.set_len_flags(len as u16, flags);
         } else {
-            self.refuse(flags);
+            self.refuse(cell, flags);
         }
     }
 
     /// The slot could not take the fragment, or the fragment could not be read: it arrives empty.
     #[cold]
-    fn refuse(&mut self, flags: u16) {
+    fn refuse(&mut self, cell: SlotCell<'_>, flags: u16) {
         self.refused += 1;
-        self.done(0, flags);
-    }
-
-    #[inline]
-    fn done(&mut self, len: u16, flags: u16) {
-        self.view.set_slot_len_flags(self.at, len, flags);
-        self.at = cursor::add(self.at, 1, self.view.slots());
+        cell.set_len_flags(0, flags);
     }
 }

@@ -2,61 +2,81 @@
 
 //! A batch of frames on its way through a switch, in the sender's own sync.
 //!
-//! Two passes: [`collect`](super::collect) reads each slot once, checks it, and sorts the frame by where it
-//! goes; [`deliver`](super::deliver) reserves room, copies and wakes once for each destination. The sender's
-//! buffers may change during all of this: what was checked is the private copy of the slot, and what is
-//! copied is bytes within the buffer, whatever they are by then.
+//! Two passes over a few frames at a time, which are still in the cache in the second:
+//! [`collect`](super::collect) reads each slot once, checks it, and sorts the frames by where they go;
+//! [`deliver`](super::deliver) reserves room and copies once for each destination. Receivers are woken when
+//! the batch is through. The sender's buffers may change during all of this: what was checked is the private
+//! copy of the slot, and what is copied is bytes within the buffer, whatever they are by then.
 
 use super::{
-    chain::{Chain, FrameId, NONE},
+    chain::{Chain, Run},
     switch::{Member, Switch},
 };
 use crate::{
     abi::{
-        consts::{NETMAP_MAX_FRAGS, NS_BUF_CHANGED, VALE_MAX_PORTS},
-        cursor,
+        consts::{NETMAP_MAX_FRAGS, VALE_MAX_PORTS},
         wire::Slot,
     },
-    memory::{Bufs, RingView},
+    memory::{Bufs, RingView, SlotCell, SlotRun},
     params,
     ring::{TxRing, TxSync},
 };
 use kernel::prelude::*;
 
-/// Slots that are classified together.
-const BATCH: usize = 1024;
+/// Slots that go through both passes together. Fewer cost more a batch; more fall out of the cache between
+/// the passes. At least [`NETMAP_MAX_FRAGS`], so that every chain fits.
+const PASS: usize = 128;
 
 /// A destination: a port's index, or one of these.
 pub(super) type Dest = u8;
 pub(super) const FLOOD: Dest = VALE_MAX_PORTS as u8;
 pub(super) const DROP: Dest = u8::MAX;
+
 /// A frame of the batch, read and checked.
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
-    pub(super) body: Body,
-    pub(super) bytes: u32,
+    /// Its buffer; of a chain, the first of its fragments.
+    pub(super) place: u32,
+    /// Bytes, if it is simple.
+    pub(super) len: u16,
     /// Slots that it has.
     pub(super) slots: u8,
-    /// Its virtio-net header, if it has one, asks for nothing to be done.
-    pub(super) plain: bool,
+    pub(super) kind: Kind,
 }
 
-/// Where the bytes of a frame are.
-#[derive(Clone, Copy)]
-pub(super) enum Body {
-    /// All in this buffer.
-    Simple { buf: u32 },
-    /// In the fragments from `first` on.
-    Chain { first: u16 },
+/// How a frame is to be brought to its receiver.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// All in one buffer, without a virtio-net header.
+    Simple,
+    /// A chain of fragments. Its virtio-net header, if it has one, asks for nothing to be done.
+    Plain,
+    /// A chain whose virtio-net header asks for something.
+    Asking,
 }
+
+impl Frame {
+    #[inline]
+    pub(super) fn simple(slot: &Slot) -> Self {
+        Frame {
+            place: slot.buf_idx,
+            len: slot.len,
+            slots: 1,
+            kind: Kind::Simple,
+        }
+    }
+}
+
 /// What a sync needs to sort a batch. Each transmit ring has one, made when the port is.
 pub(crate) struct Scratch {
+    /// Frames of this pass; the first `taken` count.
     pub(super) frames: KVec<Frame>,
+    pub(super) taken: usize,
     /// The slots of frames that are not simple, read and checked.
     pub(super) frags: KVec<Slot>,
-    /// The thread through the frames of a destination.
-    pub(super) next: KVec<FrameId>,
-    /// By destination; all are empty between batches.
+    pub(super) runs: KVec<Run>,
+    /// By destination; all are empty between passes.
     pub(super) chains: KVec<Chain>,
     /// Destinations whose chain is not empty.
     pub(super) touched: KVec<Dest>,
@@ -66,10 +86,12 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Result<Self> {
+        let empty = Frame::simple(&Slot::default());
         Ok(Scratch {
-            frags: KVec::with_capacity(BATCH, GFP_KERNEL)?,
-            frames: KVec::with_capacity(BATCH, GFP_KERNEL)?,
-            next: KVec::from_elem(NONE, BATCH, GFP_KERNEL)?,
+            frames: KVec::from_elem(empty, PASS, GFP_KERNEL)?,
+            taken: 0,
+            frags: KVec::with_capacity(PASS, GFP_KERNEL)?,
+            runs: KVec::with_capacity(PASS, GFP_KERNEL)?,
             chains: KVec::from_elem(Chain::EMPTY, VALE_MAX_PORTS + 1, GFP_KERNEL)?,
             touched: KVec::with_capacity(VALE_MAX_PORTS + 1, GFP_KERNEL)?,
             // Each port at most on two rings: one for floods, one for its own frames.
@@ -77,6 +99,7 @@ impl Scratch {
         })
     }
 }
+
 /// Forwards everything that a program has released on a transmit ring of `from`. Answers whether the
 /// program finds room past its `cur`.
 pub(crate) fn forward(
@@ -86,51 +109,82 @@ pub(crate) fn forward(
     sync: TxSync<'_>,
     scratch: &mut Scratch,
 ) -> bool {
-    let mut walk = Walk {
-        ring: sync.ring(),
-        view: sync.view(),
-        bufs: sync.ring().mem.mem().bufs(),
-        at: sync.first(),
-        left: sync.count(),
-    };
-    let limit = usize::try_from(params::bridge_batch.get())
-        .unwrap_or(0)
-        .min(BATCH);
-    if limit == 0 {
-        walk.ring.counters.disabled.add_alone(walk.left.into());
+    let ring = sync.ring();
+    let mut walk = Walk::new(sync.view(), sync.first(), sync.count());
+    let batch = u32::try_from(params::bridge_batch.get()).unwrap_or(0);
+    if batch == 0 {
+        ring.counters.disabled.add_alone(walk.left().into());
         return sync.all_sent();
     }
     // A chain is never cut by the end of a batch.
-    let limit = limit.max(NETMAP_MAX_FRAGS);
-    while walk.left > 0 {
-        walk = scratch.collect(walk, limit, switch, from);
-        scratch.deliver(&walk, switch, from, number);
+    let batch = batch.max(NETMAP_MAX_FRAGS as u32);
+    while walk.left() > 0 {
+        let end = walk.left().saturating_sub(batch);
+        while walk.left() > end {
+            let pass = (walk.left() - end).min(PASS as u32);
+            walk = scratch.collect(walk, pass, ring, switch, from);
+            scratch.deliver(ring, switch, from, number);
+        }
+        scratch.wake(switch);
     }
     sync.all_sent()
 }
-/// The way through the slots of a sync.
-#[derive(Clone, Copy)]
-pub(super) struct Walk<'r> {
-    pub(super) ring: &'r TxRing,
-    view: RingView<'r>,
-    /// The sender's buffers.
-    pub(super) bufs: Bufs<'r>,
-    at: u32,
-    /// Slots that are left.
-    pub(super) left: u32,
+
+/// The buffers of a transmit ring.
+#[inline]
+pub(super) fn bufs_of(ring: &TxRing) -> Bufs<'_> {
+    ring.mem.mem().bufs()
 }
 
-impl Walk<'_> {
-    /// Reads the next slot, once.
+/// The way through consecutive slots of a ring, around its end.
+#[derive(Clone, Copy)]
+pub(super) struct Walk<'r> {
+    view: RingView<'r>,
+    /// Slots up to the ring's end.
+    run: SlotRun<'r>,
+    /// Slots behind those, from the ring's start.
+    rest: u32,
+}
+
+impl<'r> Walk<'r> {
+    pub(super) fn new(view: RingView<'r>, first: u32, count: u32) -> Self {
+        let run = view.run(first, count);
+        let rest = count.saturating_sub(run.left());
+        Walk { view, run, rest }
+    }
+
+    /// Slots that are left.
     #[inline]
-    pub(super) fn next(&mut self) -> Slot {
-        let slot = self.view.slot(self.at);
-        if slot.flags & NS_BUF_CHANGED != 0 {
-            let flags = slot.flags & !NS_BUF_CHANGED;
-            self.view.set_slot_len_flags(self.at, slot.len, flags);
+    pub(super) fn left(&self) -> u32 {
+        self.run.left().wrapping_add(self.rest)
+    }
+
+    /// The next slots that lie side by side, at most `count`. They are still to be passed with [`pass_over`](Self::pass_over).
+    #[inline]
+    pub(super) fn ahead(&mut self, count: u32) -> SlotRun<'r> {
+        if self.run.left() == 0 {
+            self.run = self.view.run(0, self.rest);
+            self.rest = 0;
         }
-        self.at = cursor::add(self.at, 1, self.view.slots());
-        self.left -= 1;
-        slot
+        self.run.first(count)
+    }
+
+    /// Passes over `count` of the slots [`ahead`](Self::ahead).
+    #[inline]
+    pub(super) fn pass_over(&mut self, count: u32) {
+        self.run.pass_over(count);
+    }
+}
+
+impl<'r> Iterator for Walk<'r> {
+    type Item = SlotCell<'r>;
+
+    #[inline]
+    fn next(&mut self) -> Option<SlotCell<'r>> {
+        if let Some(cell) = self.run.next() {
+            return Some(cell);
+        }
+        self.ahead(self.rest);
+        self.run.next()
     }
 }
