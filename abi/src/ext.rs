@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Requests that netmap does not have.
+//! Requests and flags that netmap does not have.
 //!
-//! Their numbers start at 0x1000, so that an old program never asks for one by accident, and netmap
-//! answers `EINVAL` to each, so that a new program can tell where it runs.
+//! Their numbers start at 0x1000, so that an old program never asks for one by accident. To each such request
+//! netmap answers `EINVAL`, so that a new program can tell where it runs.
 
 use super::wire::plain;
 
@@ -12,6 +12,15 @@ pub const FERROMAP_REQ_FIRST: u16 = 0x1000;
 /// Why the last failed request on this open file failed, in words. Body: [`NmreqWhy`]. The name in the
 /// header is ignored. Succeeds with `errno` 0 and an empty text when no request has failed yet.
 pub const FERROMAP_REQ_WHY: u16 = 0x1000;
+
+/// Flag of a ring (`netmap_ring.flags`), set by the program on a transmit ring of a switch port: frames may be
+/// handed over instead of copied.
+///
+/// Where the receiver's ring lies in the same region, its free slot and the sent one then exchange their
+/// buffers, and both get `NS_BUF_CHANGED`: the sender finds another buffer in the slot, with any content. So
+/// each buffer must be in one slot only. Frames that are flooded, that have several slots or
+/// `NS_INDIRECT`, or that share a sync with such or with dropped ones, are copied as ever.
+pub const FERROMAP_NR_SWAP: u32 = 0x1000;
 
 /// Room for the text of [`NmreqWhy`], in bytes.
 pub const WHY_TEXT: usize = 244;

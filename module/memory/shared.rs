@@ -268,6 +268,14 @@ impl SlotCell<'_> {
         unsafe { self.at.cast::<u32>().read_volatile() }
     }
 
+    /// Writes buffer, length and flags and leaves the pointer alone.
+    #[inline]
+    pub(crate) fn set(&self, buf_idx: u32, len: u16, flags: u16) {
+        let low = u64::from(buf_idx) | u64::from(len) << 32 | u64::from(flags) << 48;
+        // SAFETY: by the invariant.
+        unsafe { self.at.write_volatile(low) }
+    }
+
     /// Writes length and flags and leaves buffer and pointer alone.
     #[inline]
     pub(crate) fn set_len_flags(&self, len: u16, flags: u16) {
@@ -401,6 +409,11 @@ impl<'m> Bufs<'m> {
             size: self.size,
             _mem: PhantomData,
         })
+    }
+
+    /// Whether both are the buffers of one region.
+    pub(crate) fn is(&self, other: &Bufs<'_>) -> bool {
+        self.base == other.base
     }
 
     /// As [`get`](Self::get), for a buffer to write to: the reserved ones are nobody's.

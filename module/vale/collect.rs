@@ -4,7 +4,7 @@
 
 use super::{
     chain::{FrameId, Run, RunId},
-    forward::{bufs_of, Dest, Frame, Kind, Scratch, Walk, DROP, FLOOD},
+    forward::{Dest, Frame, Kind, Scratch, Sender, Walk, DROP, FLOOD},
     header::is_plain,
     source::Source,
     switch::{Member, Switch},
@@ -16,10 +16,7 @@ use crate::{
         wire::Slot,
     },
     memory::{Bufs, Head, SlotRun},
-    ring::{
-        count::{Counter, TxCounters},
-        TxRing,
-    },
+    ring::count::{Counter, TxCounters},
     sys::user,
 };
 
@@ -153,16 +150,21 @@ impl Scratch {
     /// destination. Answers the way behind those it took.
     pub(super) fn collect<'r>(
         &mut self,
+        sender: &Sender<'_>,
         mut walk: Walk<'r>,
         limit: u32,
-        ring: &TxRing,
-        switch: &Switch,
-        from: &Member,
     ) -> Walk<'r> {
         self.taken = 0;
         self.frags.clear();
         self.runs.clear();
-        let (bufs, header) = (bufs_of(ring), from.header());
+        let &Sender {
+            switch,
+            member,
+            ring,
+            bufs,
+            ..
+        } = sender;
+        let header = member.header();
         let mut pass = Pass {
             flow: Flow::NONE,
             dest: DROP,
@@ -200,7 +202,7 @@ impl Scratch {
             };
             pass.bytes += bytes;
             let why = match verdict {
-                Ok(head) => match classify(head, switch, from) {
+                Ok(head) => match classify(head, switch, member) {
                     DROP => &ring.counters.loops,
                     dest => {
                         if dest != pass.dest {

@@ -4,8 +4,8 @@
 //!
 //! Two passes over a few frames at a time, which are still in the cache in the second:
 //! [`collect`](super::collect) reads each slot once, checks it, and sorts the frames by where they go;
-//! [`deliver`](super::deliver) reserves room and copies once for each destination. Receivers are woken when
-//! the batch is through. The sender's buffers may change during all of this: what was checked is the private
+//! [`deliver`](super::deliver) reserves room and copies ([`fill`](super::fill)) once for each destination.
+//! Receivers are woken when the batch is through. The sender's buffers may change during all of this: what was checked is the private
 //! copy of the slot, and what is copied is bytes within the buffer, whatever they are by then.
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     abi::{
         consts::{NETMAP_MAX_FRAGS, VALE_MAX_PORTS},
+        ext::FERROMAP_NR_SWAP,
         wire::Slot,
     },
     memory::{Bufs, RingView, SlotCell, SlotRun},
@@ -98,42 +99,63 @@ impl Scratch {
             news: KVec::with_capacity(2 * VALE_MAX_PORTS, GFP_KERNEL)?,
         })
     }
+
+    /// Whether each of the `slots` slots of the pass is a frame that is to be delivered, so that frames are
+    /// numbered like slots.
+    fn is_one_by_one(&self, slots: u32) -> bool {
+        self.frags.is_empty() && self.taken == slots as usize
+    }
 }
 
-/// Forwards everything that a program has released on a transmit ring of `from`. Answers whether the
+/// Who sends: what stays the same during a sync.
+pub(super) struct Sender<'s> {
+    pub(super) switch: &'s Switch,
+    pub(super) member: &'s Member,
+    /// The transmit ring, its number, and its buffers.
+    pub(super) ring: &'s TxRing,
+    pub(super) number: u16,
+    pub(super) bufs: Bufs<'s>,
+}
+
+/// Forwards everything that a program has released on a transmit ring of `member`. Answers whether the
 /// program finds room past its `cur`.
 pub(crate) fn forward(
     switch: &Switch,
-    from: &Member,
+    member: &Member,
     number: u16,
     sync: TxSync<'_>,
     scratch: &mut Scratch,
 ) -> bool {
     let ring = sync.ring();
+    let sender = Sender {
+        switch,
+        member,
+        ring,
+        number,
+        bufs: ring.mem.mem().bufs(),
+    };
     let mut walk = Walk::new(sync.view(), sync.first(), sync.count());
     let batch = u32::try_from(params::bridge_batch.get()).unwrap_or(0);
     if batch == 0 {
         ring.counters.disabled.add_alone(walk.left().into());
         return sync.all_sent();
     }
+    let may_swap = sync.view().flags() & FERROMAP_NR_SWAP != 0;
     // A chain is never cut by the end of a batch.
     let batch = batch.max(NETMAP_MAX_FRAGS as u32);
     while walk.left() > 0 {
         let end = walk.left().saturating_sub(batch);
         while walk.left() > end {
             let pass = (walk.left() - end).min(PASS as u32);
-            walk = scratch.collect(walk, pass, ring, switch, from);
-            scratch.deliver(ring, switch, from, number);
+            let behind = scratch.collect(&sender, walk, pass);
+            let passed = walk.left() - behind.left();
+            let swap = may_swap && scratch.is_one_by_one(passed);
+            scratch.deliver(&sender, swap.then_some(walk));
+            walk = behind;
         }
         scratch.wake(switch);
     }
     sync.all_sent()
-}
-
-/// The buffers of a transmit ring.
-#[inline]
-pub(super) fn bufs_of(ring: &TxRing) -> Bufs<'_> {
-    ring.mem.mem().bufs()
 }
 
 /// The way through consecutive slots of a ring, around its end.
@@ -167,6 +189,17 @@ impl<'r> Walk<'r> {
             self.rest = 0;
         }
         self.run.first(count)
+    }
+
+    /// The same way from the slot `count` further on.
+    pub(super) fn behind(mut self, count: u32) -> Self {
+        let in_run = count.min(self.run.left());
+        self.pass_over(in_run);
+        if in_run < count {
+            self.ahead(0);
+            self.pass_over(count - in_run);
+        }
+        self
     }
 
     /// Passes over `count` of the slots [`ahead`](Self::ahead).

@@ -5,13 +5,15 @@
 //! - [`switch`]: a switch and its members, found under RCU by senders.
 //! - [`switches`]: all switches, by network namespace and name; who joins and leaves.
 //! - [`table`]: which station is behind which port.
-//! - [`forward`]: a batch on its way, in two passes: [`collect`] and [`deliver`].
-//! - [`chain`]: the frames of a batch, sorted by destination.
+//! - [`forward`]: a batch on its way, in passes of two halves: [`collect`] reads slots, [`deliver`] finds the
+//!   receivers' rings, [`fill`] fills them.
+//! - [`chain`]: the frames of a pass, sorted by destination.
 //! - [`source`], [`header`]: where bytes come from, and virtio-net headers in front of them.
 
 mod chain;
 mod collect;
 mod deliver;
+mod fill;
 mod forward;
 mod header;
 mod source;

@@ -9,7 +9,10 @@ use crate::{
     rx::RxSlotMut,
     slot::SlotFlags,
 };
-use ferromap_abi::consts::{NETMAP_MAX_FRAGS, NS_INDIRECT, NS_MOREFRAG};
+use ferromap_abi::{
+    consts::{NETMAP_MAX_FRAGS, NS_INDIRECT, NS_MOREFRAG},
+    ext::FERROMAP_NR_SWAP,
+};
 use nix::poll::PollFlags;
 use std::{
     os::fd::{AsFd, BorrowedFd},
@@ -79,6 +82,15 @@ impl TxRing {
     pub fn wake_after(&mut self, slots: usize) {
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         self.ring().wake_after(slots);
+    }
+
+    /// Ports of a Ferromap switch: lets the kernel hand frames over to receivers in the same region instead of
+    /// copying them. A slot that was sent may then come back with another buffer
+    /// ([`TxSlot::buffer_index`] tells), which holds anything. Frames to other regions, to several receivers or
+    /// of several slots are copied as ever. Netmap itself always copies.
+    #[doc(alias = "FERROMAP_NR_SWAP")]
+    pub fn hand_over(&mut self, on: bool) {
+        self.ring().set_flag(FERROMAP_NR_SWAP, on);
     }
 
     /// The next `max` free slots, or fewer, to be filled and committed. No system call.

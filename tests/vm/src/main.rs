@@ -41,6 +41,7 @@ mod hostile_threads;
 mod legacy;
 mod legacy_commands;
 mod lifecycle;
+mod swap;
 mod traffic;
 mod unload;
 mod vale_frames;
@@ -75,6 +76,7 @@ const SUITES: &[&[Case]] = &[
     vale_ports::CASES,
     vale_header::CASES,
     vale_load::CASES,
+    swap::CASES,
     why::CASES,
     hostile_rings::CASES,
     hostile_maps::CASES,

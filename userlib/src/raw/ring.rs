@@ -189,6 +189,16 @@ impl Ring {
         self.publish();
     }
 
+    /// Sets or clears an `NR_*` flag of the ring.
+    pub(crate) fn set_flag(&mut self, flag: u32, on: bool) {
+        let flags = self.word(offset_of!(RingHeader, flags));
+        if on {
+            flags.fetch_or(flag, Ordering::Relaxed);
+        } else {
+            flags.fetch_and(!flag, Ordering::Relaxed);
+        }
+    }
+
     fn publish(&mut self) {
         let cur = cursor::add(self.head, self.ahead.min(self.owned), self.n);
         self.word(offset_of!(RingHeader, cur))

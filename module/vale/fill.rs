@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Filling a receive ring: reserve slots, copy, commit.
+
+use super::{
+    chain::Merge,
+    forward::{Frame, Kind, Scratch, Sender, Walk},
+    header::Reheader,
+    source::Source,
+};
+use crate::{
+    abi::{
+        consts::{NS_BUF_CHANGED, NS_MOREFRAG, NS_RFRAGS_SHIFT},
+        wire::Slot,
+    },
+    memory::{Bufs, SlotCell, SlotRun},
+    ring::RxRing,
+    sys::bottom_half,
+};
+use core::slice::Iter;
+
+/// Frames for one ring.
+pub(super) struct Load<'l> {
+    pub(super) runs: Merge<'l>,
+    /// How many frames these are, and how many slots they have.
+    pub(super) frames: u32,
+    pub(super) slots: u32,
+    pub(super) header: Reheader,
+    /// The sent slots of all frames of the pass, one by one, if buffers may be exchanged.
+    pub(super) sent: Option<Walk<'l>>,
+}
+
+/// Flags of a received frame that has one slot.
+const ONE_SLOT: u16 = 1 << NS_RFRAGS_SHIFT;
+
+impl Scratch {
+    /// Brings frames into a ring, as many as fit, in order. Answers how many there was room for.
+    pub(super) fn fill(&self, load: Load<'_>, sender: &Sender<'_>, ring: &RxRing) -> u32 {
+        let (header, runs) = (load.header, &load.runs);
+        let each = || {
+            let runs = runs.clone();
+            runs.filter_map(|run| self.frames.get(run.frames()))
+                .flatten()
+        };
+        let (mut frames, mut slots) = (load.frames, load.slots);
+        if header.strips() {
+            let refused = each().filter(|frame| refused(frame, header)).count() as u32;
+            sender.ring.counters.bad_header.add_alone(refused.into());
+            frames -= refused;
+            slots = each().map(|frame| self.slots_of(frame, header)).sum();
+        }
+        // From here to the commit nobody can interrupt: others wait for these slots.
+        let pinned = bottom_half::disable();
+        let lease = ring.inbox.reserve(|free| {
+            if slots <= free {
+                return slots;
+            }
+            let mut taken = 0;
+            for frame in each() {
+                let more = taken + self.slots_of(frame, header);
+                if more > free {
+                    break;
+                }
+                taken = more;
+            }
+            taken
+        });
+        let Some(lease) = lease else {
+            ring.counters.full.add(frames.into());
+            return 0;
+        };
+        let bufs = ring.mem.mem().bufs();
+        let mut out = Out {
+            sent: load
+                .sent
+                .filter(|_| header == Reheader::NONE && bufs.is(&sender.bufs)),
+            source: sender.bufs,
+            bufs,
+            slots: Walk::new(ring.mem.view(), lease.first(), lease.count()),
+            refused: 0,
+        };
+        let done = self.put(load.runs, header, &mut out);
+        let refused = out.refused;
+        ring.inbox.commit(lease);
+        drop(pinned);
+        ring.counters.bad_buffer.add(refused);
+        ring.counters.frames.add(done.frames.into());
+        ring.counters.bytes.add(done.bytes);
+        ring.counters.full.add((frames - done.frames).into());
+        done.frames
+    }
+
+    /// Puts frames into the slots of `out`, as many as fit.
+    #[inline]
+    fn put(&self, runs: Merge<'_>, header: Reheader, out: &mut Out<'_>) -> Done {
+        let mut done = Done::default();
+        for run in runs {
+            let end = run.frames().end;
+            let mut frames = self.frames.get(run.frames()).unwrap_or(&[]).iter();
+            while let [frame, ..] = frames.as_slice() {
+                if frame.kind == Kind::Simple && header == Reheader::NONE {
+                    let alike = match out.sent {
+                        Some(sent) => {
+                            let at = end - frames.as_slice().len();
+                            out.swap_alike(&mut frames, sent.behind(at as u32))
+                        }
+                        None => out.copy_alike(&mut frames),
+                    };
+                    if alike.frames == 0 {
+                        return done;
+                    }
+                    done.frames += alike.frames;
+                    done.bytes += alike.bytes;
+                    continue;
+                }
+                let slots = self.slots_of(frame, header);
+                if slots > out.slots.left() {
+                    return done;
+                }
+                frames.next();
+                if slots != 0 {
+                    done.bytes += self.put_chain(frame, slots, header, out);
+                    done.frames += 1;
+                }
+            }
+        }
+        done
+    }
+
+    /// Slots that a frame takes at the receiver: none if it is refused, and one fewer than it has if the
+    /// first holds nothing but a header that is taken off.
+    #[inline]
+    fn slots_of(&self, frame: &Frame, header: Reheader) -> u32 {
+        let slots = u32::from(frame.slots);
+        if !header.strips() || frame.kind == Kind::Simple {
+            return slots;
+        }
+        if refused(frame, header) {
+            return 0;
+        }
+        let first = self.frags.get(frame.place as usize);
+        slots - u32::from(first.is_some_and(|slot| u32::from(slot.len) == header.skip))
+    }
+
+    /// Copies any frame into `slots` slots of the receiver. Answers the bytes it had.
+    #[inline(never)]
+    fn put_chain(&self, frame: &Frame, slots: u32, header: Reheader, out: &mut Out<'_>) -> u64 {
+        let alone;
+        let frags = match frame.kind {
+            Kind::Simple => {
+                alone = [Slot {
+                    buf_idx: frame.place,
+                    len: frame.len,
+                    ..Slot::default()
+                }];
+                &alone[..]
+            }
+            Kind::Plain | Kind::Asking => {
+                let first = frame.place as usize;
+                let frags = self.frags.get(first..first + usize::from(frame.slots));
+                frags.unwrap_or(&[])
+            }
+        };
+        let bytes = frags.iter().map(|slot| u64::from(slot.len)).sum();
+        let slots = slots as usize;
+        let (frags, header) = if frags.len() > slots {
+            // The first fragment was the header.
+            (frags.get(1..).unwrap_or(&[]), Reheader::NONE)
+        } else {
+            (frags, header)
+        };
+        let rfrags = (slots as u16) << NS_RFRAGS_SHIFT;
+        for (i, slot) in frags.iter().enumerate() {
+            let header = if i == 0 { header } else { Reheader::NONE };
+            let more = if i + 1 == slots { 0 } else { NS_MOREFRAG };
+            // The lease has room for the whole frame.
+            if let Some(cell) = out.slots.next() {
+                out.fill(cell, slot, header, rfrags | more);
+            }
+        }
+        bytes
+    }
+}
+
+/// Whether a receiver without headers cannot have the frame: only one that understands the header could do
+/// what it asks for.
+#[inline]
+fn refused(frame: &Frame, header: Reheader) -> bool {
+    header.strips() && frame.kind == Kind::Asking
+}
+
+/// Frames that found room.
+#[derive(Default)]
+struct Done {
+    frames: u32,
+    bytes: u64,
+}
+
+/// Slots of a receiver, to be filled one after the other.
+struct Out<'r> {
+    /// The sender's slots, if buffers may be exchanged.
+    sent: Option<Walk<'r>>,
+    /// The sender's buffers.
+    source: Bufs<'r>,
+    /// The receiver's buffers.
+    bufs: Bufs<'r>,
+    slots: Walk<'r>,
+    /// Slots that could not take their fragment.
+    refused: u64,
+}
+
+impl Out<'_> {
+    /// Copies simple frames until one is not, or the slots that lie side by side end.
+    #[inline]
+    fn copy_alike(&mut self, frames: &mut Iter<'_, Frame>) -> Done {
+        self.each_alike(frames, |out, frame, cell| {
+            if out.copy(frame, cell) {
+                cell.set_len_flags(frame.len, ONE_SLOT);
+            } else {
+                out.refuse(cell, ONE_SLOT);
+            }
+        })
+    }
+
+    /// As [`copy_alike`](Self::copy_alike), but exchanges the buffers with those of `sent`, where the frames
+    /// come from.
+    #[inline(never)]
+    fn swap_alike(&mut self, frames: &mut Iter<'_, Frame>, mut sent: Walk<'_>) -> Done {
+        self.each_alike(frames, |out, frame, cell| {
+            let theirs = cell.buf();
+            let both = out.bufs.own(frame.place).and(out.bufs.own(theirs));
+            match sent.next() {
+                Some(from) if both.is_some() => {
+                    from.set(theirs, frame.len, NS_BUF_CHANGED);
+                    cell.set(frame.place, frame.len, ONE_SLOT | NS_BUF_CHANGED);
+                }
+                // One of them is nobody's.
+                _ if out.copy(frame, cell) => cell.set_len_flags(frame.len, ONE_SLOT),
+                _ => out.refuse(cell, ONE_SLOT),
+            }
+        })
+    }
+
+    #[inline(always)]
+    fn each_alike(
+        &mut self,
+        frames: &mut Iter<'_, Frame>,
+        mut put: impl FnMut(&mut Self, &Frame, SlotCell<'_>),
+    ) -> Done {
+        let mut slots: SlotRun<'_> = self.slots.ahead(u32::MAX);
+        let before = slots.left();
+        let mut bytes = 0;
+        while let [frame, ..] = frames.as_slice() {
+            if frame.kind != Kind::Simple {
+                break;
+            }
+            let Some(cell) = slots.next() else {
+                break;
+            };
+            frames.next();
+            bytes += u64::from(frame.len);
+            put(self, frame, cell);
+        }
+        let frames = before - slots.left();
+        self.slots.pass_over(frames);
+        Done { frames, bytes }
+    }
+
+    /// Copies a simple frame into the buffer of a slot, if both are there.
+    #[inline(always)]
+    fn copy(&self, frame: &Frame, cell: SlotCell<'_>) -> bool {
+        let Some(from) = self.source.get(frame.place) else {
+            return false;
+        };
+        let Some(to) = self.bufs.own(cell.buf()) else {
+            return false;
+        };
+        from.copy_start_to(&to, frame.len.into())
+    }
+
+    /// Copies any fragment into a slot.
+    fn fill(&mut self, cell: SlotCell<'_>, slot: &Slot, header: Reheader, flags: u16) {
+        let body = u32::from(slot.len).saturating_sub(header.skip);
+        let len = header.len() + body;
+        let to = self.bufs.own(cell.buf());
+        let copied = Source::of(slot, &self.source)
+            .zip(to)
+            .filter(|_| len <= self.bufs.size())
+            .is_some_and(|(source, buf)| {
+                buf.zero(header.keep, header.zeros);
+                (header.keep == 0 || source.copy_to(0, &buf, 0, header.keep).is_ok())
+                    && source
+                        .copy_to(header.skip, &buf, header.len(), body)
+                        .is_ok()
+            });
+        if copied {
+            cell.set_len_flags(len as u16, flags);
+        } else {
+            self.refuse(cell, flags);
+        }
+    }
+
+    /// The slot could not take the fragment, or the fragment could not be read: it arrives empty.
+    #[cold]
+    fn refuse(&mut self, cell: SlotCell<'_>, flags: u16) {
+        self.refused += 1;
+        cell.set_len_flags(0, flags);
+    }
+}
