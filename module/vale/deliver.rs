@@ -5,45 +5,38 @@
 use super::{
     chain::Chain,
     fill::Load,
-    forward::{Scratch, Sender, Walk, FLOOD},
+    forward::{News, Scratch, Sender, Walk, FLOOD},
     header::Reheader,
-    switch::{Member, Switch},
+    switch::Member,
 };
-use kernel::{bindings, prelude::*, sync::rcu};
+use kernel::{bindings, sync::rcu};
 
 impl Scratch {
     /// Brings every frame to its destination, and leaves the chains empty. With `slots`, which are the sent
     /// slots of the frames one by one, buffers may be exchanged.
     pub(super) fn deliver(&mut self, sender: &Sender<'_>, slots: Option<Walk<'_>>) {
         let guard = rcu::read_lock();
-        let mut news = core::mem::replace(&mut self.news, KVec::new());
-        let mut way = |to, (own, flood)| {
-            let arrived = self.deliver_to(sender, slots, to, (own, flood), &guard);
-            match arrived {
-                Some(true) if !news.contains(&(to.0.index, to.1)) => {
-                    // There is room for every port and ring.
-                    let _ = news.push_within_capacity((to.0.index, to.1));
-                }
-                _ => {}
-            }
-            arrived.is_some()
-        };
+        let mut news = core::mem::take(&mut self.news);
         let counters = &sender.ring.counters;
         let flood = self.chains[usize::from(FLOOD)];
         for &dest in &self.touched {
             if dest == FLOOD {
                 continue;
             }
-            let chain = self.chains[usize::from(dest)];
+            let own = self.chains[usize::from(dest)];
             match sender.switch.member(dest, &guard) {
+                // With the flooded ones, below, so that the order is kept.
+                Some(to) if !flood.is_empty() && unicast_ring(to, sender.number) == 0 => {}
                 Some(to) => {
                     let number = unicast_ring(to, sender.number);
-                    // Otherwise with the flooded ones, below, so that the order is kept.
-                    if flood.is_empty() || number != 0 {
-                        way((to, number), (chain, Chain::EMPTY));
+                    let way = (to, number);
+                    if self.deliver_to(sender, slots, way, (own, Chain::EMPTY), &guard)
+                        == Some(true)
+                    {
+                        news.own.insert(dest);
                     }
                 }
-                None => counters.nobody.add_alone(chain.frames.into()),
+                None => counters.nobody.add_alone(own.frames.into()),
             }
         }
         if !flood.is_empty() {
@@ -55,7 +48,11 @@ impl Scratch {
                 } else {
                     Chain::EMPTY
                 };
-                reached |= way((to, 0), (own, flood));
+                let arrived = self.deliver_to(sender, slots, (to, 0), (own, flood), &guard);
+                reached |= arrived.is_some();
+                if arrived == Some(true) {
+                    news.flood.insert(to.index);
+                }
             }
             if !reached {
                 counters.nobody.add_alone(flood.frames.into());
@@ -95,11 +92,15 @@ impl Scratch {
 
     /// Wakes whoever got frames of the batch. All at once: receivers that sleep on one CPU are then woken by
     /// a single interrupt.
-    pub(super) fn wake(&mut self, switch: &Switch) {
+    pub(super) fn wake(&mut self, sender: &Sender<'_>) {
         let guard = rcu::read_lock();
-        for (port, ring) in self.news.drain_all() {
-            let port = switch.member(port, &guard);
-            if let Some(ring) = port.and_then(|port| port.rings.rx(ring, &guard)) {
+        let News { own, flood } = core::mem::take(&mut self.news);
+        let member = |port| sender.switch.member(port, &guard);
+        let own = own.filter_map(member);
+        let own = own.map(|to| (to, unicast_ring(to, sender.number)));
+        let flood = flood.filter_map(member).map(|to| (to, 0));
+        for (to, number) in own.chain(flood) {
+            if let Some(ring) = to.rings.rx(number, &guard) {
                 ring.wait.wake(bindings::POLLIN | bindings::POLLRDNORM);
             }
         }

@@ -10,6 +10,7 @@
 
 use super::{
     chain::{Chain, Run},
+    ports::PortSet,
     switch::{Member, Switch},
 };
 use crate::{
@@ -81,8 +82,16 @@ pub(crate) struct Scratch {
     pub(super) chains: KVec<Chain>,
     /// Destinations whose chain is not empty.
     pub(super) touched: KVec<Dest>,
-    /// Ports and the numbers of their rings that got frames of the batch.
-    pub(super) news: KVec<(Dest, u16)>,
+    pub(super) news: News,
+}
+
+/// Who got frames of the batch and is to be woken.
+#[derive(Default)]
+pub(super) struct News {
+    /// On the ring that gets the sender's unicast frames.
+    pub(super) own: PortSet,
+    /// On ring 0, which gets floods.
+    pub(super) flood: PortSet,
 }
 
 impl Scratch {
@@ -95,8 +104,7 @@ impl Scratch {
             runs: KVec::with_capacity(PASS, GFP_KERNEL)?,
             chains: KVec::from_elem(Chain::EMPTY, VALE_MAX_PORTS + 1, GFP_KERNEL)?,
             touched: KVec::with_capacity(VALE_MAX_PORTS + 1, GFP_KERNEL)?,
-            // Each port at most on two rings: one for floods, one for its own frames.
-            news: KVec::with_capacity(2 * VALE_MAX_PORTS, GFP_KERNEL)?,
+            news: News::default(),
         })
     }
 
@@ -153,7 +161,7 @@ pub(crate) fn forward(
             scratch.deliver(&sender, swap.then_some(walk));
             walk = behind;
         }
-        scratch.wake(switch);
+        scratch.wake(&sender);
     }
     sync.all_sent()
 }

@@ -7,7 +7,7 @@
 //! - [`table`]: which station is behind which port.
 //! - [`forward`]: a batch on its way, in passes of two halves: [`collect`] reads slots, [`deliver`] finds the
 //!   receivers' rings, [`fill`] fills them.
-//! - [`chain`]: the frames of a pass, sorted by destination.
+//! - [`chain`]: the frames of a pass, sorted by destination; [`ports`]: sets of ports.
 //! - [`source`], [`header`]: where bytes come from, and virtio-net headers in front of them.
 
 mod chain;
@@ -16,6 +16,7 @@ mod deliver;
 mod fill;
 mod forward;
 mod header;
+mod ports;
 mod source;
 mod switch;
 mod switches;

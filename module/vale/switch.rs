@@ -2,7 +2,10 @@
 
 //! A switch and its members.
 
-use super::table::{self, Table};
+use super::{
+    ports::{self, PortSet},
+    table::{self, Table},
+};
 use crate::{
     abi::consts::VALE_MAX_PORTS,
     live::{self, Counted},
@@ -49,7 +52,7 @@ pub(crate) struct Switch {
     /// By index; [`VALE_MAX_PORTS`] of them.
     members: KVec<RcuSlot<Member>>,
     /// A bit for each member, so that floods need not look at every slot. `members` has the last word.
-    present: [AtomicU64; VALE_MAX_PORTS.div_ceil(64)],
+    present: [AtomicU64; ports::WORDS],
     _live: Counted,
 }
 
@@ -66,7 +69,7 @@ impl Switch {
         let switch = Switch {
             table: Table::new(entries),
             members,
-            present: [const { AtomicU64::new(0) }; VALE_MAX_PORTS.div_ceil(64)],
+            present: [const { AtomicU64::new(0) }; ports::WORDS],
             _live: Counted::new(live::Kind::Switch),
         };
         Ok(Arc::new(switch, GFP_KERNEL)?)
@@ -83,31 +86,23 @@ impl Switch {
         &'g self,
         guard: &'g rcu::Guard,
     ) -> impl Iterator<Item = &'g Member> + 'g {
-        (0u8..).zip(&self.present).flat_map(move |(word, bits)| {
-            let mut bits = bits.load(Relaxed);
-            core::iter::from_fn(move || {
-                let bit = bits.trailing_zeros() as u8;
-                (bits != 0).then(|| {
-                    bits &= bits - 1;
-                    word * 64 + bit
-                })
-            })
+        PortSet::of(self.present.each_ref().map(|word| word.load(Relaxed)))
             .filter_map(move |index| self.member(index, guard))
-        })
     }
 
     /// Lets a member in. Its index must be free.
     pub(super) fn plug(&self, member: Arc<Member>) {
-        let index = usize::from(member.index);
-        self.members[index].replace(Some(member));
-        self.present[index / 64].fetch_or(1 << (index % 64), Relaxed);
+        let index = member.index;
+        self.members[usize::from(index)].replace(Some(member));
+        let (word, bit) = ports::place(index);
+        self.present[word].fetch_or(bit, Relaxed);
     }
 
     /// Puts a member out; when this returns, no sender is looking at it.
     pub(super) fn unplug(&self, index: u8) {
-        let at = usize::from(index);
-        self.present[at / 64].fetch_and(!(1 << (at % 64)), Relaxed);
-        self.members[at].replace(None);
+        let (word, bit) = ports::place(index);
+        self.present[word].fetch_and(!bit, Relaxed);
+        self.members[usize::from(index)].replace(None);
         self.table.forget(index);
     }
 }

@@ -24,6 +24,8 @@ mod inbox;
 mod options;
 #[path = "../../../module/memory/pool.rs"]
 mod pool;
+#[path = "../../../module/vale/ports.rs"]
+mod ports;
 #[path = "../../../module/vale/table.rs"]
 mod table;
 

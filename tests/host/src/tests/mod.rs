@@ -7,4 +7,5 @@ mod header;
 mod inbox;
 mod options;
 mod pool;
+mod ports;
 mod table;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sets of ports of a switch. Pure.
+
+use crate::abi::consts::VALE_MAX_PORTS;
+
+/// A bit for each port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PortSet([u64; WORDS]);
+
+/// Words of 64 bits that this takes.
+pub(crate) const WORDS: usize = VALE_MAX_PORTS.div_ceil(64);
+
+/// The word of a port, and its bit there.
+#[inline]
+pub(crate) const fn place(port: u8) -> (usize, u64) {
+    (port as usize / 64, 1 << (port % 64))
+}
+
+impl PortSet {
+    /// The set that has these bits.
+    #[inline]
+    pub(crate) fn of(words: [u64; WORDS]) -> Self {
+        PortSet(words)
+    }
+
+    #[inline]
+    pub(crate) fn insert(&mut self, port: u8) {
+        let (word, bit) = place(port);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
+    }
+}
+
+/// In ascending order.
+impl Iterator for PortSet {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        for (number, word) in (0u8..).zip(&mut self.0) {
+            if *word != 0 {
+                let bit = word.trailing_zeros() as u8;
+                *word &= *word - 1;
+                return Some(number * 64 + bit);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Sets of ports answer what was put in, once, in ascending order.
+
+use crate::{abi::consts::VALE_MAX_PORTS, ports::*};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+#[test]
+fn an_empty_set_has_nobody() {
+    assert_eq!(PortSet::default().next(), None);
+    assert_eq!(PortSet::of([0; WORDS]), PortSet::default());
+}
+
+#[test]
+fn every_port_has_a_place_of_its_own() {
+    let places: BTreeSet<_> = (0..VALE_MAX_PORTS as u8).map(place).collect();
+    assert_eq!(places.len(), VALE_MAX_PORTS);
+    assert!(places
+        .iter()
+        .all(|&(word, bit)| word < WORDS && bit.is_power_of_two()));
+}
+
+proptest! {
+    #[test]
+    fn a_set_answers_what_was_put_in(ports in prop::collection::vec(0..VALE_MAX_PORTS as u8, 0..300)) {
+        let mut set = PortSet::default();
+        let mut words = [0; WORDS];
+        for &port in &ports {
+            set.insert(port);
+            let (word, bit) = place(port);
+            words[word] |= bit;
+        }
+        prop_assert_eq!(set, PortSet::of(words));
+        let want: BTreeSet<_> = ports.into_iter().collect();
+        prop_assert!(set.eq(want));
+    }
+}
