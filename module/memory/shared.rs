@@ -200,6 +200,22 @@ impl SlotRun<'_> {
         self
     }
 
+    /// Asks for slots a little further on to be in this CPU's cache for writing: who had them last is
+    /// mostly another CPU.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        // Three cache lines on; past the ring's end it asks for nothing useful, and does no harm.
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint, which neither faults nor changes memory, whatever the address.
+        unsafe {
+            core::arch::asm!(
+                "prefetchw [{}]",
+                in(reg) self.at.wrapping_add(12 * SLOT_WORDS),
+                options(nostack, preserves_flags, readonly)
+            )
+        }
+    }
+
     /// Passes over `count` slots, or over all if there are not as many.
     #[inline]
     pub(crate) fn pass_over(&mut self, count: u32) {

@@ -4,7 +4,7 @@
 
 use super::{
     chain::{FrameId, Run, RunId},
-    forward::{Dest, Frame, Kind, Scratch, Sender, Walk, DROP, FLOOD},
+    forward::{Dest, Frame, Kind, Scratch, Sender, Sorted, Walk, DROP, FLOOD},
     header::is_plain,
     source::Source,
     switch::{Member, Switch},
@@ -100,6 +100,9 @@ fn classify([low, high]: Head, switch: &Switch, from: &Member) -> Dest {
 /// The start of the Ethernet header of a simple frame: in one slot, in a buffer, without a virtio-net header.
 #[inline(always)]
 fn simple(slot: &Slot, bufs: &Bufs<'_>) -> Result<Head, Bad> {
+    if !is_simple(slot) {
+        return Err(Bad::Chain);
+    }
     let len = u32::from(slot.len);
     if len < ETH_HLEN as u32 || len > bufs.size() {
         return Err(Bad::Length);
@@ -142,9 +145,6 @@ struct Pass {
     bytes: u64,
 }
 
-/// The slot at which [`Scratch::take_alike`] stopped.
-type Odd = Option<Slot>;
-
 impl Scratch {
     /// The first half of a pass: reads slots until `limit`, checks them, and sorts the frames by
     /// destination. Answers the way behind those it took.
@@ -156,15 +156,7 @@ impl Scratch {
     ) -> Walk<'r> {
         self.taken = 0;
         self.frags.clear();
-        self.runs.clear();
-        let &Sender {
-            switch,
-            member,
-            ring,
-            bufs,
-            ..
-        } = sender;
-        let header = member.header();
+        self.sorted.runs.clear();
         let mut pass = Pass {
             flow: Flow::NONE,
             dest: DROP,
@@ -177,8 +169,8 @@ impl Scratch {
         while walk.left() > end {
             let mut slots = walk.ahead(walk.left() - end);
             let before = slots.left();
-            let odd = if header == 0 {
-                self.take_alike(&mut slots, &bufs, &mut pass)
+            let odd = if sender.member.header() == 0 {
+                self.take_simple(sender, &mut slots, &mut pass)
             } else {
                 slots.next().map(|cell| cell.take())
             };
@@ -188,94 +180,101 @@ impl Scratch {
                 continue;
             };
             walk.pass_over(passed - 1);
-            let before = walk;
+            let at_odd = walk;
             walk.pass_over(1);
-            let (frame, bytes, verdict) = if header == 0 && is_simple(&slot) {
-                (Frame::simple(&slot), slot.len.into(), simple(&slot, &bufs))
-            } else {
-                let Some(chained) = self.take_chain(slot, &mut walk, end, header, &bufs) else {
-                    // The rest of it does not fit: all of it goes into the next pass.
-                    walk = before;
-                    break;
-                };
-                chained
-            };
-            pass.bytes += bytes;
-            let why = match verdict {
-                Ok(head) => match classify(head, switch, member) {
-                    DROP => &ring.counters.loops,
-                    dest => {
-                        if dest != pass.dest {
-                            self.end_run(&mut pass);
-                            pass.dest = dest;
-                        }
-                        pass.flow = Flow::of(head);
-                        pass.more_slots += u32::from(frame.slots) - 1;
-                        // There is room: a frame has at least one slot.
-                        if let Some(place) = self.frames.get_mut(self.taken) {
-                            *place = frame;
-                            self.taken += 1;
-                        }
-                        continue;
-                    }
-                },
-                Err(bad) => ring.counters.bad(bad),
-            };
-            pass.dropped += 1;
-            why.add_alone(1);
+            if !self.take_odd(sender, slot, &mut walk, end, &mut pass) {
+                walk = at_odd;
+                break;
+            }
         }
-        self.end_run(&mut pass);
-        let counters = &ring.counters;
+        self.sorted.end_run(&mut pass, self.taken);
+        let counters = &sender.ring.counters;
         counters.frames.add_alone(self.taken as u64 + pass.dropped);
         counters.bytes.add_alone(pass.bytes);
         walk
     }
 
-    /// Takes simple frames for as long as they go where the last one went, which needs no look at the
-    /// switch, and the slot after those.
+    /// Takes simple frames that go somewhere, for as long as they come. Answers the slot after those, which it
+    /// has passed, too.
     #[inline(always)]
-    fn take_alike(&mut self, slots: &mut SlotRun<'_>, bufs: &Bufs<'_>, pass: &mut Pass) -> Odd {
-        let flow = pass.flow;
-        let room = self.frames.get_mut(self.taken..).unwrap_or(&mut []);
+    fn take_simple(
+        &mut self,
+        sender: &Sender<'_>,
+        slots: &mut SlotRun<'_>,
+        pass: &mut Pass,
+    ) -> Option<Slot> {
+        let (mut flow, first) = (pass.flow, self.taken);
+        let room = self.frames.get_mut(first..).unwrap_or(&mut []);
         let (mut taken, mut bytes) = (0, 0);
         let mut odd = None;
         // There is room: a frame has at least one slot.
         for (place, cell) in room.iter_mut().zip(slots) {
             let slot = cell.take();
-            match simple(&slot, bufs) {
-                Ok(head) if is_simple(&slot) && Flow::of(head) == flow => {}
-                _ => {
+            let Ok(head) = simple(&slot, &sender.bufs) else {
+                odd = Some(slot);
+                break;
+            };
+            if Flow::of(head) != flow {
+                let dest = classify(head, sender.switch, sender.member);
+                if dest == DROP {
                     odd = Some(slot);
                     break;
                 }
+                flow = Flow::of(head);
+                self.sorted.turn_to(dest, pass, first + taken);
             }
             *place = Frame::simple(&slot);
             bytes += u64::from(slot.len);
             taken += 1;
         }
-        self.taken += taken;
+        self.taken = first + taken;
+        pass.flow = flow;
         pass.bytes += bytes;
         odd
     }
 
-    /// Puts the run that is going on behind the others to its destination. The next frame begins a new one.
-    fn end_run(&mut self, pass: &mut Pass) {
-        let frames = self.taken - pass.first;
-        if frames != 0 {
-            let id = self.runs.len() as RunId;
-            let slots = frames + pass.more_slots as usize;
-            let run = Run::new(pass.first as FrameId, frames as u16, slots as u16);
-            // There is room for as many runs as frames, and for every destination.
-            let _ = self.runs.push_within_capacity(run);
-            if let Some(chain) = self.chains.get_mut(usize::from(pass.dest)) {
-                if chain.is_empty() {
-                    let _ = self.touched.push_within_capacity(pass.dest);
-                }
-                chain.push(&mut self.runs, id);
+    /// Takes a frame that starts with `slot` and is not simple, or goes nowhere. `false`, and nothing kept, if it
+    /// does not fit the pass, which ends when `end` slots are left.
+    #[inline(never)]
+    fn take_odd(
+        &mut self,
+        sender: &Sender<'_>,
+        slot: Slot,
+        walk: &mut Walk<'_>,
+        end: u32,
+        pass: &mut Pass,
+    ) -> bool {
+        let header = sender.member.header();
+        let (frame, bytes, verdict) = if header == 0 && is_simple(&slot) {
+            let verdict = simple(&slot, &sender.bufs);
+            (Frame::simple(&slot), slot.len.into(), verdict)
+        } else {
+            match self.take_chain(slot, walk, end, header, &sender.bufs) {
+                Some(chained) => chained,
+                None => return false,
             }
-        }
-        pass.first = self.taken;
-        pass.more_slots = 0;
+        };
+        pass.bytes += bytes;
+        let counters = &sender.ring.counters;
+        let why = match verdict {
+            Err(bad) => counters.bad(bad),
+            Ok(head) => match classify(head, sender.switch, sender.member) {
+                DROP => &counters.loops,
+                dest => {
+                    self.sorted.turn_to(dest, pass, self.taken);
+                    pass.more_slots += u32::from(frame.slots) - 1;
+                    // There is room: a frame has at least one slot.
+                    if let Some(place) = self.frames.get_mut(self.taken) {
+                        *place = frame;
+                        self.taken += 1;
+                    }
+                    return true;
+                }
+            },
+        };
+        pass.dropped += 1;
+        why.add_alone(1);
+        true
     }
 
     /// Any frame: a chain of slots that starts with `slot`, to be read further. `None`, and nothing kept, if
@@ -327,5 +326,36 @@ impl Scratch {
             self.frags.truncate(first);
         }
         Some((frame, bytes, head.map(|(head, _)| head)))
+    }
+}
+
+impl Sorted {
+    /// The next frame, number `next`, goes to `dest`.
+    #[inline]
+    fn turn_to(&mut self, dest: Dest, pass: &mut Pass, next: usize) {
+        if dest != pass.dest {
+            self.end_run(pass, next);
+            pass.dest = dest;
+        }
+    }
+
+    /// Puts the run that is going on, up to frame number `next`, behind the others to its destination.
+    fn end_run(&mut self, pass: &mut Pass, next: usize) {
+        let frames = next - pass.first;
+        if frames != 0 {
+            let id = self.runs.len() as RunId;
+            let slots = frames + pass.more_slots as usize;
+            let run = Run::new(pass.first as FrameId, frames as u16, slots as u16);
+            // There is room for as many runs as frames, and for every destination.
+            let _ = self.runs.push_within_capacity(run);
+            if let Some(chain) = self.chains.get_mut(usize::from(pass.dest)) {
+                if chain.is_empty() {
+                    let _ = self.touched.push_within_capacity(pass.dest);
+                }
+                chain.push(&mut self.runs, id);
+            }
+        }
+        pass.first = next;
+        pass.more_slots = 0;
     }
 }

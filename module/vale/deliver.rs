@@ -18,12 +18,12 @@ impl Scratch {
         let guard = rcu::read_lock();
         let mut news = core::mem::take(&mut self.news);
         let counters = &sender.ring.counters;
-        let flood = self.chains[usize::from(FLOOD)];
-        for &dest in &self.touched {
+        let flood = self.sorted.chains[usize::from(FLOOD)];
+        for &dest in &self.sorted.touched {
             if dest == FLOOD {
                 continue;
             }
-            let own = self.chains[usize::from(dest)];
+            let own = self.sorted.chains[usize::from(dest)];
             match sender.switch.member(dest, &guard) {
                 // With the flooded ones, below, so that the order is kept.
                 Some(to) if !flood.is_empty() && unicast_ring(to, sender.number) == 0 => {}
@@ -44,7 +44,7 @@ impl Scratch {
             let all = sender.switch.members(&guard);
             for to in all.filter(|to| to.index != sender.member.index) {
                 let own = if unicast_ring(to, sender.number) == 0 {
-                    self.chains[usize::from(to.index)]
+                    self.sorted.chains[usize::from(to.index)]
                 } else {
                     Chain::EMPTY
                 };
@@ -60,8 +60,8 @@ impl Scratch {
         }
         self.news = news;
         drop(guard);
-        for dest in self.touched.drain_all() {
-            self.chains[usize::from(dest)] = Chain::EMPTY;
+        for dest in self.sorted.touched.drain_all() {
+            self.sorted.chains[usize::from(dest)] = Chain::EMPTY;
         }
     }
 
@@ -80,7 +80,7 @@ impl Scratch {
             return None;
         };
         let load = Load {
-            runs: own.merge(flood, &self.runs),
+            runs: own.merge(flood, &self.sorted.runs),
             frames: own.frames + flood.frames,
             slots: own.slots + flood.slots,
             header: Reheader::between(sender.member.header(), to.header()),

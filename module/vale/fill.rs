@@ -259,6 +259,7 @@ impl Out<'_> {
             };
             frames.next();
             bytes += u64::from(frame.len);
+            slots.prefetch();
             put(self, frame, cell);
         }
         let frames = before - slots.left();

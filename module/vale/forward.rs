@@ -77,12 +77,17 @@ pub(crate) struct Scratch {
     pub(super) taken: usize,
     /// The slots of frames that are not simple, read and checked.
     pub(super) frags: KVec<Slot>,
+    pub(super) sorted: Sorted,
+    pub(super) news: News,
+}
+
+/// The frames of a pass by destination.
+pub(super) struct Sorted {
     pub(super) runs: KVec<Run>,
     /// By destination; all are empty between passes.
     pub(super) chains: KVec<Chain>,
     /// Destinations whose chain is not empty.
     pub(super) touched: KVec<Dest>,
-    pub(super) news: News,
 }
 
 /// Who got frames of the batch and is to be woken.
@@ -101,9 +106,11 @@ impl Scratch {
             frames: KVec::from_elem(empty, PASS, GFP_KERNEL)?,
             taken: 0,
             frags: KVec::with_capacity(PASS, GFP_KERNEL)?,
-            runs: KVec::with_capacity(PASS, GFP_KERNEL)?,
-            chains: KVec::from_elem(Chain::EMPTY, VALE_MAX_PORTS + 1, GFP_KERNEL)?,
-            touched: KVec::with_capacity(VALE_MAX_PORTS + 1, GFP_KERNEL)?,
+            sorted: Sorted {
+                runs: KVec::with_capacity(PASS, GFP_KERNEL)?,
+                chains: KVec::from_elem(Chain::EMPTY, VALE_MAX_PORTS + 1, GFP_KERNEL)?,
+                touched: KVec::with_capacity(VALE_MAX_PORTS + 1, GFP_KERNEL)?,
+            },
             news: News::default(),
         })
     }
