@@ -6,13 +6,14 @@
 
 KDIR ?=
 RUN ?=
+ONLY ?=
 WITH ?=
 DESTDIR ?=
 PREFIX ?= /usr/local
 export DESTDIR PREFIX
 
 .DEFAULT_GOAL := all
-.PHONY: all module tools demo test shell vm install clean help
+.PHONY: all module tools demo bench test shell vm install clean help
 
 all: module tools ## build the module and the tools
 
@@ -24,6 +25,9 @@ tools: ## build the tools and test programs into build/bin
 
 demo: ## the whole line in a VM: pkt-gen from one VALE port to another
 	@rig/demo
+
+bench: ## measure at native speed, side by side, into build/bench [ONLY=pattern]
+	@rig/bench $(if $(ONLY),'$(ONLY)')
 
 test: ## run every test; the last line is the verdict
 	@rig/test

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The networks that peers are measured in, made with iproute2 in the namespace of the calling thread.
+
+use super::pair::Ends;
+use crate::frame;
+use anyhow::{bail, Context, Result};
+use std::{fs, io::ErrorKind, process::Command};
+
+/// Bytes of the longest frame that the interfaces here carry: 1500 and the Ethernet header.
+pub const LONGEST: usize = 1514;
+
+/// A veth pair.
+pub fn veth() -> Result<Ends> {
+    pair("sender", "receiver")?;
+    Ok(Ends {
+        sender: "sender".to_owned(),
+        receiver: "receiver".to_owned(),
+    })
+}
+
+/// Two veth pairs with a bridge between their inner ends. It knows where the receiver is.
+pub fn bridge() -> Result<Ends> {
+    ip("link add bridge type bridge stp_state 0 mcast_snooping 0")?;
+    ip("link set bridge up")?;
+    for (outer, inner) in [("sender", "bridge-in"), ("receiver", "bridge-out")] {
+        pair(outer, inner)?;
+        ip(&format!("link set {inner} master bridge"))?;
+    }
+    let address = mac(frame::receiver(0));
+    run(
+        "bridge",
+        &format!("fdb replace {address} dev bridge-out master static"),
+    )?;
+    Ok(Ends {
+        sender: "sender".to_owned(),
+        receiver: "receiver".to_owned(),
+    })
+}
+
+/// A veth pair with both ends up, without IPv6, which would send frames of its own. The ends of the flow
+/// have the addresses that its frames bear.
+fn pair(one: &str, other: &str) -> Result<()> {
+    match fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") {
+        // A kernel without IPv6 will do.
+        Err(why) if why.kind() != ErrorKind::NotFound => {
+            return Err(why).context("IPv6 cannot be switched off")
+        }
+        _ => {}
+    }
+    ip(&format!("link add {one} type veth peer name {other}"))?;
+    for end in [one, other] {
+        let address = match end {
+            "sender" => format!("address {}", mac(frame::sender(0))),
+            "receiver" => format!("address {}", mac(frame::receiver(0))),
+            _ => String::new(),
+        };
+        ip(&format!("link set {end} {address} up"))?;
+    }
+    Ok(())
+}
+
+fn mac(address: [u8; 6]) -> String {
+    address.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+fn ip(words: &str) -> Result<()> {
+    run("ip", words)
+}
+
+fn run(program: &str, words: &str) -> Result<()> {
+    let done = Command::new(program)
+        .args(words.split_whitespace())
+        .output()
+        .with_context(|| format!("{program} does not start; it comes with iproute2"))?;
+    if !done.status.success() {
+        let why = String::from_utf8_lossy(&done.stderr);
+        bail!("{program} {words}: {}", why.trim());
+    }
+    Ok(())
+}

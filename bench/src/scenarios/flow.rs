@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Frames through a VALE switch, from senders to receivers.
+
+use crate::{
+    frame::{receiver, sender, BROADCAST},
+    record::{Record, Spread},
+    suite::{Bench, Scenario},
+    worker::{crew, Outcome, Role, Task, Wait, Window},
+};
+use anyhow::{Context, Result};
+
+/// Bytes of a buffer, as the module has them by default.
+const BUFFER: usize = 2048;
+
+/// If more of the frames are lost, the time of a sync says little.
+const MOST_LOST: f64 = 0.05;
+
+/// Below that many frames a sync is mostly a system call.
+const LEAST_BATCH: usize = 200;
+
+/// One way of using a switch.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    pub scenario: &'static str,
+    /// Bytes of a frame.
+    pub bytes: usize,
+    /// Slots to ask for.
+    pub slots: u32,
+    /// Frames handed over at a time, where the ring has room for as many.
+    pub batch: usize,
+    /// The CPU of each sender.
+    pub senders: &'static [usize],
+    /// The CPU of each receiver.
+    pub receivers: &'static [usize],
+    /// Frames go to everybody, not to one receiver after the other.
+    pub flood: bool,
+    /// Ports share a region, and exchange buffers instead of copying.
+    pub hand_over: bool,
+    pub wait: Wait,
+    pub note: &'static str,
+}
+
+impl Flow {
+    /// One sender, one receiver, and rings and batches large enough that system calls do not matter.
+    pub const KERNEL: Flow = Flow {
+        scenario: "1 to 1",
+        bytes: 60,
+        slots: 8192,
+        batch: 4096,
+        senders: &[0],
+        receivers: &[1],
+        flood: false,
+        hand_over: false,
+        wait: Wait::Busy,
+        note: "",
+    };
+
+    /// What a default user gets.
+    pub const USER: Flow = Flow {
+        slots: 1024,
+        batch: 512,
+        wait: Wait::Poll,
+        ..Flow::KERNEL
+    };
+
+    fn title(&self) -> String {
+        let Flow {
+            scenario,
+            bytes,
+            slots,
+            batch,
+            ..
+        } = self;
+        format!("vale {scenario}, {bytes} bytes, batch {batch}, rings {slots}")
+    }
+
+    /// As a scenario of its own.
+    pub fn scenario(self) -> Scenario {
+        Scenario::new(self.title(), move |bench| Ok(vec![self.measure(bench)?]))
+    }
+
+    /// As a scenario for which `prepare` brings about what else is there; what it returns is kept meanwhile.
+    pub fn scenario_with<T>(self, prepare: impl FnOnce() -> Result<T> + 'static) -> Scenario {
+        Scenario::new(self.title(), move |bench| {
+            let _kept = prepare()?;
+            Ok(vec![self.measure(bench)?])
+        })
+    }
+
+    /// One task a process.
+    fn tasks(&self) -> Vec<Task> {
+        let to: Vec<[u8; 6]> = if self.flood || self.receivers.is_empty() {
+            vec![BROADCAST]
+        } else {
+            (0..self.receivers.len()).map(receiver).collect()
+        };
+        let region = if self.hand_over {
+            "@share=vale0:rx0"
+        } else {
+            ""
+        };
+        let sends = self.senders.iter().enumerate().map(|(n, &cpu)| Task {
+            port: format!("vale0:tx{n}{region}"),
+            slots: self.slots,
+            cpu,
+            role: Role::Send {
+                from: sender(n),
+                to: to.clone(),
+                bytes: self.bytes,
+                fragments: self.bytes.div_ceil(BUFFER),
+                batch: self.batch,
+                hand_over: self.hand_over,
+            },
+        });
+        let receives = self.receivers.iter().enumerate().map(|(n, &cpu)| Task {
+            port: format!("vale0:rx{n}"),
+            slots: self.slots,
+            cpu,
+            role: Role::Receive {
+                address: receiver(n),
+                wait: self.wait,
+            },
+        });
+        sends.chain(receives).collect()
+    }
+
+    fn measure(&self, bench: &Bench) -> Result<Record> {
+        let outcomes = crew::run(&self.tasks(), bench.timing, bench.rate)?;
+        let (sent, received) = outcomes.split_at(self.senders.len());
+        let first = sent.first().context("there is no sender")?;
+        let arrived = if received.is_empty() { sent } else { received };
+
+        let length = bench.timing.window.as_secs_f64();
+        let windows = bench.timing.windows;
+        let pps = Spread::of((0..windows).map(|n| frames(arrived, n) as f64 / length));
+        let lost = self.lost(sent, received, |window| window.frames);
+        // What is dropped costs less than what is delivered.
+        let mut note = self.note.to_owned();
+        let mut kernel = kernel_ns(sent, windows);
+        if self.lost(sent, received, |window| window.timed_frames) > Some(MOST_LOST) {
+            kernel = None;
+            note = format!("{note}; too many lost to tell kernel time");
+        }
+
+        let record = Record {
+            frame_bytes: Some(self.bytes as u64),
+            batch: Some(first.batch as u64),
+            slots: Some(first.slots as u64),
+            senders: Some(self.senders.len() as u64),
+            receivers: Some(self.receivers.len() as u64),
+            lost,
+            note: note.trim_start_matches("; ").to_owned(),
+            ..Record::new("vale", self.scenario)
+        }
+        .rate(pps);
+        // The yardstick copies frames of one buffer.
+        let yardstick = match kernel {
+            Some(_) if self.bytes <= BUFFER => {
+                Some(bench.yardstick(self.bytes, first.slots)?.median)
+            }
+            _ => None,
+        };
+        Ok(record.cost(kernel, yardstick))
+    }
+}
+
+impl Flow {
+    /// The part of the frames that did not arrive, by what `count` says of each window.
+    fn lost(
+        &self,
+        sent: &[Outcome],
+        received: &[Outcome],
+        count: impl Fn(&Window) -> u64,
+    ) -> Option<f64> {
+        let total = |of: &[Outcome]| of.iter().flat_map(|o| &o.windows).map(&count).sum::<u64>();
+        let copies = if self.flood { received.len() } else { 1 };
+        (!received.is_empty()).then(|| {
+            let due = total(sent) * copies as u64;
+            (1.0 - total(received) as f64 / due as f64).max(0.0)
+        })
+    }
+}
+
+/// Frames of all workers in a window.
+fn frames(outcomes: &[Outcome], window: usize) -> u64 {
+    outcomes.iter().map(|o| o.windows[window].frames).sum()
+}
+
+/// What a frame costs in a sync, window by window. With small batches it is lost in the noise of system calls.
+fn kernel_ns(senders: &[Outcome], windows: usize) -> Option<Spread> {
+    let of = |o: &Outcome, n: usize| Some(o.windows[n].sync_ns? / o.batch as f64);
+    let whole = senders.iter().filter(|o| o.batch >= LEAST_BATCH);
+    Spread::of(whole.flat_map(|o| (0..windows).filter_map(move |n| of(o, n))))
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What is measured.
+
+mod copy;
+mod flow;
+mod latency;
+mod peers;
+mod ports;
+mod vale;
+
+use crate::{peers as systems, suite::Scenario};
+
+/// In a kernel with netmap.ko.
+pub fn guest() -> Vec<Scenario> {
+    let mut all = vale::scenarios();
+    all.extend(latency::scenarios());
+    all.extend(ports::scenarios());
+    all.extend(peers::scenarios(systems::in_guest()));
+    all.extend(copy::scenarios("in the same kernel"));
+    all
+}
+
+/// On this machine as it is.
+pub fn native() -> Vec<Scenario> {
+    let mut all = peers::scenarios(systems::native());
+    all.extend(copy::scenarios("outside"));
+    all
+}

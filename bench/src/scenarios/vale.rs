@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Which flows through a switch are measured.
+
+use super::{flow::Flow, ports};
+use crate::{frame::frame, frame::BROADCAST, suite::Scenario, worker::Wait};
+use anyhow::Result;
+use ferromap::Port;
+
+/// Bytes of the frames, the last one longer than a buffer.
+const SIZES: [usize; 5] = [60, 256, 1024, 1500, 9000];
+/// Ports and addresses that must not make a frame dearer.
+const MANY_PORTS: usize = 200;
+const MANY_ADDRESSES: u16 = 500;
+
+/// All of them.
+pub fn scenarios() -> Vec<Scenario> {
+    let (kernel, user) = (Flow::KERNEL, Flow::USER);
+    let mut all = Vec::new();
+    for base in [&kernel, &user] {
+        all.extend(SIZES.map(|bytes| {
+            Flow {
+                bytes,
+                ..base.clone()
+            }
+            .scenario()
+        }));
+    }
+    all.extend([60, 1500].map(|bytes| {
+        Flow {
+            scenario: "1 to 1, handed over",
+            bytes,
+            hand_over: true,
+            note: "one region, buffers exchanged",
+            ..kernel.clone()
+        }
+        .scenario()
+    }));
+    all.extend([1, 8, 64].map(|batch| {
+        Flow {
+            batch,
+            ..user.clone()
+        }
+        .scenario()
+    }));
+    all.extend([&kernel, &user].map(|base| no_receiver(base).scenario()));
+    all.extend(crowds().map(Flow::scenario));
+    all.push(
+        Flow {
+            scenario: "1 to 1 among 200 ports",
+            ..kernel.clone()
+        }
+        .scenario_with(|| ports::open_idle(MANY_PORTS - 2)),
+    );
+    all.push(
+        Flow {
+            scenario: "1 to 1 among 500 addresses",
+            ..kernel
+        }
+        .scenario_with(many_addresses),
+    );
+    all
+}
+
+fn no_receiver(base: &Flow) -> Flow {
+    Flow {
+        scenario: "no receiver",
+        receivers: &[],
+        ..base.clone()
+    }
+}
+
+/// More than one sender or receiver. There are two CPUs: whoever shares one sleeps when there is nothing
+/// to do.
+fn crowds() -> [Flow; 4] {
+    let base = Flow {
+        wait: Wait::Poll,
+        ..Flow::KERNEL
+    };
+    [
+        Flow {
+            scenario: "2 to 1",
+            senders: &[0, 0],
+            wait: Wait::Busy,
+            note: "both senders on one CPU",
+            ..base.clone()
+        },
+        Flow {
+            scenario: "2 to 1",
+            senders: &[0, 1],
+            note: "one sender beside the receiver",
+            ..base.clone()
+        },
+        Flow {
+            scenario: "1 to 2, flooding",
+            receivers: &[1, 1],
+            flood: true,
+            note: "frames of both receivers",
+            ..base.clone()
+        },
+        Flow {
+            scenario: "1 to 2, in turn",
+            receivers: &[1, 1],
+            note: "frames of both receivers",
+            ..base
+        },
+    ]
+}
+
+/// A port of the switch behind which many addresses were seen.
+fn many_addresses() -> Result<Port> {
+    let mut port = Port::open("vale0:many")?;
+    let ring = &mut port.tx_rings()[0];
+    for n in 0..MANY_ADDRESSES {
+        let [high, low] = n.to_be_bytes();
+        ring.send(&frame(BROADCAST, [2, 0, 0, 1, high, low], 60))?;
+    }
+    ring.sync()?;
+    Ok(port)
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Sending and receiving as fast as it goes.
+
+use super::{ready, Outcome, Role, Schedule, Wait, Window};
+use crate::{
+    clock::ticks,
+    frame::{frame, is_sound, BROADCAST},
+    record::Spread,
+};
+use anyhow::{bail, Result};
+use ferromap::{Port, RxBatch, SlotFlags, TxBatch, TxRing};
+use std::time::Duration;
+
+/// Frames that a receiver compares, during the warm-up.
+const CHECK: u64 = 100_000;
+
+/// Sends until the schedule is over.
+pub fn send(port: &mut Port, role: &Role) -> Result<Outcome> {
+    let Role::Send {
+        from,
+        to,
+        bytes,
+        fragments,
+        batch,
+        hand_over,
+    } = role
+    else {
+        bail!("{role:?} is not for a sender");
+    };
+    let ring = &mut port.tx_rings()[0];
+    ring.hand_over(*hand_over);
+    let frames = to.iter().map(|&to| frame(to, *from, *bytes)).collect();
+    let mut filler = Filler::new(ring, frames, *bytes, *fragments)?;
+    let most = batch.min(&((ring.slots() - 1) / fragments)) * fragments;
+    let schedule = ready()?;
+
+    let mut meter = Meter::new(schedule);
+    let end = schedule.end();
+    let mut now = ticks();
+    while now < end {
+        let mut batch = ring.reserve(most);
+        let used = batch.len() / fragments * fragments;
+        filler.fill(&mut batch, used);
+        batch.commit(used);
+        if used == 0 {
+            ring.poll(Some(Duration::from_millis(100)))?;
+            now = ticks();
+            continue;
+        }
+        let before = ticks();
+        ring.sync()?;
+        now = ticks();
+        meter.add(now, (used / fragments) as u64);
+        if used == most && meter.times_syncs(now) {
+            meter.full(now, now - before);
+            let before = ticks();
+            ring.sync()?;
+            now = ticks();
+            meter.empty(now, now - before);
+        }
+    }
+    Ok(Outcome {
+        windows: meter.windows(),
+        slots: ring.slots(),
+        batch: most / fragments,
+        ..Outcome::default()
+    })
+}
+
+/// Puts frames into slots. Receivers only look at buffers, so once each has been filled only length and flags
+/// are to be set, as in a program that makes its frames in place.
+struct Filler {
+    frames: Vec<Vec<u8>>,
+    /// For each buffer, the number of the frame that it carries, counted from 1.
+    filled: Vec<usize>,
+    bytes: usize,
+    fragments: usize,
+    size: usize,
+}
+
+impl Filler {
+    fn new(ring: &TxRing, frames: Vec<Vec<u8>>, bytes: usize, fragments: usize) -> Result<Filler> {
+        let size = ring.buffer_size();
+        if bytes.div_ceil(size) != fragments {
+            bail!("{bytes} bytes do not take {fragments} buffers of {size}");
+        }
+        if ring.slots() % frames.len() != 0 {
+            bail!(
+                "{} frames do not divide a ring of {}",
+                frames.len(),
+                ring.slots()
+            );
+        }
+        Ok(Filler {
+            frames,
+            filled: Vec::new(),
+            bytes,
+            fragments,
+            size,
+        })
+    }
+
+    fn fill(&mut self, batch: &mut TxBatch<'_>, count: usize) {
+        for i in 0..count {
+            let Some(mut slot) = batch.slot(i) else {
+                return;
+            };
+            // Every fragment carries the start of the frame: a position that is the first fragment
+            // in one round is another one in the next.
+            let number = slot.position() % self.frames.len();
+            let buffer = slot.buffer_index() as usize;
+            if self.filled.get(buffer) != Some(&(number + 1)) {
+                if buffer >= self.filled.len() {
+                    self.filled.resize(buffer + 1, 0);
+                }
+                self.filled[buffer] = number + 1;
+                let frame = &self.frames[number];
+                let to = slot.buffer_mut();
+                let len = frame.len().min(to.len());
+                to[..len].copy_from_slice(&frame[..len]);
+            }
+            let part = i % self.fragments;
+            if part + 1 < self.fragments {
+                slot.set(self.size, SlotFlags::MORE_FRAGMENTS);
+            } else {
+                slot.set(self.bytes - part * self.size, SlotFlags::NONE);
+            }
+        }
+    }
+}
+
+/// Receives until the schedule is over, and a little longer.
+pub fn receive(port: &mut Port, address: [u8; 6], wait: Wait) -> Result<Outcome> {
+    announce(port, address)?;
+    let ring = &mut port.rx_rings()[0];
+    let schedule = ready()?;
+    let mut meter = Meter::new(schedule);
+    let (mut checked, mut damaged) = (0, 0);
+    loop {
+        match wait {
+            Wait::Busy => ring.sync()?,
+            Wait::Poll => ring.poll(Some(Duration::from_millis(10)))?,
+        };
+        let now = ticks();
+        if now >= schedule.end() {
+            break;
+        }
+        let batch = ring.recv(usize::MAX);
+        if now < schedule.start && checked < CHECK {
+            checked += batch.len() as u64;
+            damaged += batch.iter().filter(|slot| !is_sound(slot.bytes())).count() as u64;
+        }
+        meter.add(now, frames(&batch));
+    }
+    Ok(Outcome {
+        windows: meter.windows(),
+        slots: ring.slots(),
+        checked,
+        damaged,
+        ..Outcome::default()
+    })
+}
+
+/// Frames in a batch. Their bytes are not touched: it is the way to here that is measured.
+fn frames(batch: &RxBatch<'_>) -> u64 {
+    batch.iter().filter(|slot| !slot.more_fragments()).count() as u64
+}
+
+/// Sends one frame to everybody, so that the switch learns where `address` is.
+pub fn announce(port: &mut Port, address: [u8; 6]) -> Result<()> {
+    let ring = &mut port.tx_rings()[0];
+    ring.send(&frame(BROADCAST, address, 60))?;
+    ring.sync()?;
+    Ok(())
+}
+
+/// Counts by window.
+struct Meter {
+    schedule: Schedule,
+    windows: Vec<Counts>,
+}
+
+#[derive(Clone, Default)]
+struct Counts {
+    frames: u64,
+    timed_frames: u64,
+    /// Ticks of syncs of a whole batch, and of those with nothing to send.
+    full: Vec<u64>,
+    empty: Vec<u64>,
+}
+
+impl Meter {
+    fn new(schedule: Schedule) -> Meter {
+        Meter {
+            schedule,
+            windows: vec![Counts::default(); schedule.windows],
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, now: u64, frames: u64) {
+        match self.schedule.window(now) {
+            Some((n, false)) => self.windows[n].frames += frames,
+            Some((n, true)) => self.windows[n].timed_frames += frames,
+            None => {}
+        }
+    }
+
+    fn times_syncs(&self, now: u64) -> bool {
+        matches!(self.schedule.window(now), Some((_, true)))
+    }
+
+    /// A sync of a whole batch ended now and took that many ticks.
+    fn full(&mut self, now: u64, took: u64) {
+        if let Some((n, true)) = self.schedule.window(now) {
+            self.windows[n].full.push(took);
+        }
+    }
+
+    /// A sync with nothing to send ended now and took that many ticks.
+    fn empty(&mut self, now: u64, took: u64) {
+        if let Some((n, true)) = self.schedule.window(now) {
+            self.windows[n].empty.push(took);
+        }
+    }
+
+    fn windows(self) -> Vec<Window> {
+        let ns = |took: &u64| self.schedule.rate.ns(*took as f64);
+        let median = |all: &[u64]| Some(Spread::of(all.iter().map(ns))?.median);
+        self.windows
+            .iter()
+            .map(|counts| Window {
+                frames: counts.frames,
+                timed_frames: counts.timed_frames,
+                sync_ns: median(&counts.full)
+                    .zip(median(&counts.empty))
+                    .map(|(full, empty)| full - empty),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Processes that send and receive. Each is a program of its own on a CPU of its own: User Mode Linux
+//! runs the threads of one program in turn.
+//!
+//! A worker reads what it is to do (a [`Task`]) from its standard input, opens its port, says that it is ready,
+//! reads when to begin (a [`Schedule`]), and at the end writes an [`Outcome`]; each a line of JSON.
+
+pub mod crew;
+mod flow;
+mod pingpong;
+
+use crate::clock::Rate;
+use anyhow::{Context, Result};
+use ferromap::Port;
+use serde::{de::DeserializeOwned, Deserialize, Serialize};
+use std::io::{stdin, stdout, Write};
+
+/// What a worker is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// The port it opens, which nobody else has open.
+    pub port: String,
+    /// Slots to ask for in each ring.
+    pub slots: u32,
+    /// The CPU it runs on.
+    pub cpu: usize,
+    pub role: Role,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Role {
+    /// Sends frames as fast as it can.
+    Send {
+        /// Its address.
+        from: [u8; 6],
+        /// The addresses that frames go to, in turn; as many as divide the ring evenly.
+        to: Vec<[u8; 6]>,
+        /// Bytes of a frame.
+        bytes: usize,
+        /// Slots of a frame.
+        fragments: usize,
+        /// Frames handed over at a time, or as many as the ring has room for.
+        batch: usize,
+        /// Whether buffers may be exchanged with the receiver's.
+        hand_over: bool,
+    },
+    /// Receives whatever comes.
+    Receive { address: [u8; 6], wait: Wait },
+    /// Sends a frame and waits until it comes back, again and again.
+    Ping {
+        from: [u8; 6],
+        to: [u8; 6],
+        bytes: usize,
+        wait: Wait,
+    },
+    /// Sends back what comes, to `to`.
+    Pong {
+        address: [u8; 6],
+        to: [u8; 6],
+        wait: Wait,
+    },
+}
+
+/// How a receiver waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wait {
+    /// It syncs again and again.
+    Busy,
+    /// It sleeps in `poll`.
+    Poll,
+}
+
+/// When to measure: after the warm-up, `windows` times for `length`. All times are ticks, on a counter that is
+/// the same for all processes.
+///
+/// In every other window the rate counts; in those between, senders time their syncs, and syncs with nothing to
+/// send in turn with them, so that both are timed under the same conditions.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The end of the warm-up.
+    pub start: u64,
+    pub length: u64,
+    pub windows: usize,
+    pub rate: Rate,
+}
+
+impl Schedule {
+    /// The window that `now` is in, and whether it is for timing syncs.
+    fn window(&self, now: u64) -> Option<(usize, bool)> {
+        let n = usize::try_from(now.checked_sub(self.start)? / self.length).ok()?;
+        (n < 2 * self.windows).then_some((n / 2, n % 2 == 1))
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.length * 2 * self.windows as u64
+    }
+}
+
+/// What a worker did in one window.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Window {
+    /// Frames sent, or received.
+    pub frames: u64,
+    /// The same while syncs were timed.
+    pub timed_frames: u64,
+    /// Nanoseconds of a sync of a whole batch, less those of one with nothing to send; both are medians.
+    pub sync_ns: Option<f64>,
+}
+
+/// What came of a task.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    pub windows: Vec<Window>,
+    /// Slots of the ring, as the kernel made it.
+    pub slots: usize,
+    /// Frames of a whole batch.
+    pub batch: usize,
+    /// Frames that arrived damaged, of those looked at.
+    pub damaged: u64,
+    /// Frames that were looked at.
+    pub checked: u64,
+    /// Round trips: 50th and 99th percentile in microseconds, and how many.
+    pub round_trips: Option<(f64, f64, u64)>,
+}
+
+/// The life of a worker.
+pub fn main() -> Result<()> {
+    let task: Task = read()?;
+    let mut port = Port::builder(&task.port).slots(task.slots).open()?;
+    let outcome = match &task.role {
+        Role::Send { .. } => flow::send(&mut port, &task.role),
+        Role::Receive { address, wait } => flow::receive(&mut port, *address, *wait),
+        Role::Ping {
+            from,
+            to,
+            bytes,
+            wait,
+        } => pingpong::ping(&mut port, *from, *to, *bytes, *wait),
+        Role::Pong { address, to, wait } => pingpong::pong(&mut port, *address, *to, *wait),
+    };
+    write(&outcome?)
+}
+
+/// Says that everything is open and waits for the start.
+fn ready() -> Result<Schedule> {
+    write(&"ready")?;
+    read()
+}
+
+fn read<T: DeserializeOwned>() -> Result<T> {
+    let mut line = String::new();
+    stdin().read_line(&mut line)?;
+    serde_json::from_str(&line).context("a worker is started by ferromap-bench, not by hand")
+}
+
+fn write(what: &impl Serialize) -> Result<()> {
+    let mut line = serde_json::to_string(what)?;
+    line.push('\n');
+    let mut out = stdout().lock();
+    out.write_all(line.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_for_rates_and_for_syncs_take_turns() {
+        let schedule = Schedule {
+            start: 1000,
+            length: 10,
+            windows: 2,
+            rate: Rate::measure(),
+        };
+        assert_eq!(schedule.window(999), None);
+        assert_eq!(schedule.window(1000), Some((0, false)));
+        assert_eq!(schedule.window(1019), Some((0, true)));
+        assert_eq!(schedule.window(1020), Some((1, false)));
+        assert_eq!(schedule.window(1039), Some((1, true)));
+        assert_eq!(schedule.window(schedule.end()), None);
+    }
+}
