@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packet buffers.
+
+use super::copy::copy;
+use crate::{abi::consts::NETMAP_RESERVED_BUFS, sys::user};
+use core::{marker::PhantomData, ptr::NonNull};
+use kernel::prelude::Result;
+
+/// The buffer pool of a region.
+///
+/// # Invariants
+///
+/// From `base` on, which is aligned to a page, `count` objects of `size` bytes are valid, for as long as the
+/// region's memory is; `size` is a multiple of [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN).
+#[derive(Clone, Copy)]
+pub(crate) struct Bufs<'m> {
+    base: NonNull<u8>,
+    size: u32,
+    count: u32,
+    _mem: PhantomData<&'m ()>,
+}
+
+impl<'m> Bufs<'m> {
+    /// # Safety
+    ///
+    /// The invariants of the type must hold for `'m`.
+    pub(in crate::memory) unsafe fn new(base: NonNull<u8>, size: u32, count: u32) -> Self {
+        Bufs {
+            base,
+            size,
+            count,
+            _mem: PhantomData,
+        }
+    }
+
+    /// Bytes of each buffer.
+    #[inline]
+    pub(crate) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// The buffer of that index, whoever has it; `None` if there is no such buffer.
+    #[inline]
+    pub(crate) fn get(&self, index: u32) -> Option<Buf<'m>> {
+        if index >= self.count {
+            return None;
+        }
+        Some(Buf {
+            // SAFETY: the object lies inside the pool, by the check above.
+            base: unsafe { self.base.add(index as usize * self.size as usize) },
+            size: self.size,
+            _mem: PhantomData,
+        })
+    }
+
+    /// Whether both are the buffers of one region.
+    pub(crate) fn is(&self, other: &Bufs<'_>) -> bool {
+        self.base == other.base
+    }
+
+    /// As [`get`](Self::get), for a buffer to write to: the reserved ones are nobody's.
+    #[inline]
+    pub(crate) fn own(&self, index: u32) -> Option<Buf<'m>> {
+        if index < NETMAP_RESERVED_BUFS {
+            return None;
+        }
+        self.get(index)
+    }
+}
+
+/// A packet buffer of a region.
+///
+/// # Invariants
+///
+/// `base` is aligned to [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN) and `size` bytes from there are
+/// valid, for as long as the region's memory is.
+#[derive(Clone, Copy)]
+pub(crate) struct Buf<'m> {
+    base: NonNull<u8>,
+    size: u32,
+    _mem: PhantomData<&'m ()>,
+}
+
+/// The first 16 bytes of something, as two words in host order.
+pub(crate) type Head = [u64; 2];
+
+/// Those words.
+pub(crate) fn head_of(bytes: [u8; 16]) -> Head {
+    let word = |at| u64::from_ne_bytes(core::array::from_fn(|i: usize| bytes[at + i]));
+    [word(0), word(8)]
+}
+
+impl Buf<'_> {
+    /// The first word of the buffer, where a chain of extra buffers keeps its links.
+    pub(crate) fn link(&self) -> u32 {
+        // SAFETY: buffers have at least 64 bytes and are aligned.
+        unsafe { self.base.as_ptr().cast::<u32>().read_volatile() }
+    }
+
+    /// Sets the first word of the buffer.
+    pub(crate) fn set_link(&self, next: u32) {
+        // SAFETY: as above.
+        unsafe { self.base.as_ptr().cast::<u32>().write_volatile(next) }
+    }
+
+    /// A private copy of the 16 bytes at `at`, each fetched once; what lies past the end of the buffer
+    /// reads as zero.
+    #[inline]
+    pub(crate) fn head(&self, at: u32) -> Head {
+        if at == 0 {
+            let words = self.base.as_ptr().cast::<u64>();
+            // SAFETY: buffers have at least 64 bytes and are aligned.
+            return unsafe { [words.read_volatile(), words.add(1).read_volatile()] };
+        }
+        let mut bytes = [0u8; 16];
+        for (i, byte) in (at..self.size).zip(&mut bytes) {
+            // SAFETY: `i` is below the size.
+            *byte = unsafe { self.base.as_ptr().add(i as usize).read_volatile() };
+        }
+        let (low, high) = bytes.split_at(8);
+        [low, high].map(|half| {
+            half.iter()
+                .rev()
+                .fold(0, |word, &b| word << 8 | u64::from(b))
+        })
+    }
+
+    /// Copies `len` bytes at `from` of this buffer to `to` of another. What does not fit is left out:
+    /// neither buffer is ever passed.
+    #[inline]
+    pub(crate) fn copy_to(&self, from: u32, other: &Buf<'_>, to: u32, len: u32) {
+        let len = len
+            .min(self.size.saturating_sub(from))
+            .min(other.size.saturating_sub(to));
+        // SAFETY: both ranges lie inside their buffers by the line above (with `len` 0 nothing is
+        // touched). A program may be writing to either; what is read goes nowhere but to the other buffer,
+        // so a torn word is that program's own loss.
+        unsafe {
+            copy(
+                self.base.as_ptr().add(from.min(self.size) as usize),
+                other.base.as_ptr().add(to.min(other.size) as usize),
+                len as usize,
+            )
+        }
+    }
+
+    /// Copies the first `len` bytes to another buffer. `false`, and nothing done, if one of them is smaller.
+    #[inline]
+    pub(crate) fn copy_start_to(&self, other: &Buf<'_>, len: u32) -> bool {
+        let fits = len <= self.size && len <= other.size;
+        if fits {
+            // SAFETY: as in `copy_to`; `len` is within both buffers.
+            unsafe { copy(self.base.as_ptr(), other.base.as_ptr(), len as usize) }
+        }
+        fits
+    }
+
+    /// Writes zeros.
+    pub(crate) fn zero(&self, at: u32, len: u32) {
+        for i in at..at.saturating_add(len).min(self.size) {
+            // SAFETY: `i` is below the size.
+            unsafe { self.base.as_ptr().add(i as usize).write_volatile(0) };
+        }
+    }
+
+    /// Fills the buffer from `at` on with `len` bytes of the calling process, without sleeping. Fails
+    /// where the process cannot read them, and where they do not fit.
+    pub(crate) fn fill_from_user(&self, at: u32, addr: u64, len: u32) -> Result {
+        if at > self.size || len > self.size - at {
+            return Err(kernel::error::code::EINVAL);
+        }
+        // SAFETY: the range lies inside the buffer by the check above.
+        unsafe { user::read_atomic(self.base.as_ptr().add(at as usize), addr, len as usize) }
+    }
+}

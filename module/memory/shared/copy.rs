@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Copying between buffers.
+
+/// Copies bytes that others may be writing. A length between two powers of two is two blocks of words that
+/// overlap.
+///
+/// # Safety
+///
+/// `from` must be valid for reading and `to` for writing `len` bytes, for all but this copy's own purposes
+/// of data races: the bytes may change during it.
+#[inline(always)]
+pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: as promised by the caller, and of at least 32 bytes where that is asked for.
+    unsafe {
+        match len {
+            // The shortest frames, which are the most at a given rate, have no call.
+            32..=64 => ends::<4>(from, to, len),
+            _ => copy_other(from, to, len),
+        }
+    }
+}
+
+/// # Safety
+///
+/// As of [`copy`].
+#[inline(never)]
+unsafe fn copy_other(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: each access is within `len`, by the bounds around it.
+    unsafe {
+        match len {
+            0..8 => {
+                for at in 0..len {
+                    to.add(at).write_volatile(from.add(at).read_volatile());
+                }
+            }
+            8..16 => ends::<1>(from, to, len),
+            16..32 => ends::<2>(from, to, len),
+            32..64 => ends::<4>(from, to, len),
+            64..LONG => {
+                let mut at = 0;
+                while at < len - 64 {
+                    words::<8>(from.add(at), to.add(at));
+                    at += 64;
+                }
+                words::<8>(from.add(len - 64), to.add(len - 64));
+            }
+            _ => {
+                // Read first: a read behind the string instruction may have to wait for its writes.
+                let last = from.add(len - 8).cast::<u64>().read_unaligned();
+                string(from, to, len / size_of::<u64>());
+                to.add(len - 8).cast::<u64>().write_unaligned(last);
+            }
+        }
+    }
+}
+
+/// From this length on, in bytes, a string instruction is faster than a loop over words: with wide data
+/// paths of its own it makes up for its slow start (measured on Zen 5: 12 against 9 ns for 256 bytes, 12 against
+/// 14 for 384, 33 against 52 for 1500).
+const LONG: usize = 384;
+
+/// Copies `words` words.
+///
+/// # Safety
+///
+/// `from` must be valid for reading and `to` for writing that many words, as of [`copy`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn string(from: *const u8, to: *mut u8, words: usize) {
+    // SAFETY: the direction flag is clear in the kernel, as its ABI says; nothing but `words` words is
+    // touched, as the caller promises.
+    unsafe {
+        core::arch::asm!(
+            "rep movsq",
+            inout("rcx") words => _,
+            inout("rsi") from => _,
+            inout("rdi") to => _,
+            options(nostack, preserves_flags)
+        )
+    };
+}
+
+/// Copies `words` words.
+///
+/// # Safety
+///
+/// `from` must be valid for reading and `to` for writing that many words, as of [`copy`].
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn string(from: *const u8, to: *mut u8, words: usize) {
+    for at in (0..words).map(|word| word * size_of::<u64>()) {
+        // SAFETY: as promised by the caller.
+        unsafe { self::words::<1>(from.add(at), to.add(at)) };
+    }
+}
+
+/// Copies the first and the last `N` words of `len` bytes.
+///
+/// # Safety
+///
+/// As of [`copy`], and `len` must be at least `N` words.
+#[inline(always)]
+unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: both lie within `len`.
+    unsafe {
+        words::<N>(from, to);
+        let last = len - N * size_of::<u64>();
+        words::<N>(from.add(last), to.add(last));
+    }
+}
+
+/// # Safety
+///
+/// `from` must be valid for reading and `to` for writing `N` words.
+#[inline(always)]
+unsafe fn words<const N: usize>(from: *const u8, to: *mut u8) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        to.cast::<[u64; N]>()
+            .write_unaligned(from.cast::<[u64; N]>().read_unaligned())
+    }
+}

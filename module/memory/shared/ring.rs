@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rings and their slots.
+
+use crate::abi::{
+    consts::{NS_BUF_CHANGED, NS_INDIRECT},
+    cursor::Claimed,
+    wire::{RingHeader, Slot},
+};
+use core::{
+    marker::PhantomData,
+    mem::offset_of,
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, Ordering::*},
+};
+
+/// The ring at an offset of a region.
+///
+/// # Invariants
+///
+/// `base` is aligned for [`RingHeader`], and a header and `slots` slots behind it are valid, for as long
+/// as the region's memory is.
+#[derive(Clone, Copy)]
+pub(crate) struct RingView<'m> {
+    base: NonNull<u8>,
+    slots: u32,
+    _mem: PhantomData<&'m ()>,
+}
+
+impl<'m> RingView<'m> {
+    /// # Safety
+    ///
+    /// The invariants of the type must hold for `'m`.
+    pub(in crate::memory) unsafe fn new(base: NonNull<u8>, slots: u32) -> Self {
+        RingView {
+            base,
+            slots,
+            _mem: PhantomData,
+        }
+    }
+
+    /// Field at `offset` of the header.
+    #[inline]
+    fn field<T>(&self, offset: usize) -> *mut T {
+        // SAFETY: offsets are those of header fields, which lie inside the ring.
+        unsafe { self.base.as_ptr().add(offset).cast() }
+    }
+
+    #[inline]
+    fn index(&self, offset: usize) -> &AtomicU32 {
+        // SAFETY: the field is an aligned u32 inside the ring; atomics allow others to write to it.
+        unsafe { AtomicU32::from_ptr(self.field(offset)) }
+    }
+
+    /// Writes everything that a fresh ring has in its header.
+    pub(crate) fn init(&self, header: RingHeader) {
+        // SAFETY: the header lies inside the ring and is aligned.
+        unsafe { self.field::<RingHeader>(0).write_volatile(header) }
+    }
+
+    /// What the program says about `head` and `cur`, each fetched once. `head` is loaded with Acquire: it
+    /// pairs with the Release store by which the program handed its slots over.
+    #[inline]
+    pub(crate) fn claimed(&self) -> Claimed {
+        Claimed {
+            cur: self.index(offset_of!(RingHeader, cur)).load(Relaxed),
+            head: self.index(offset_of!(RingHeader, head)).load(Acquire),
+        }
+    }
+
+    /// What the ring says about `tail`. The program may have written anything there.
+    pub(crate) fn tail(&self) -> u32 {
+        self.index(offset_of!(RingHeader, tail)).load(Relaxed)
+    }
+
+    /// Tells the program how far it may go. Release: the slots before `tail` are written. Pairs with the
+    /// Acquire load of `tail` in the program.
+    #[inline]
+    pub(crate) fn set_tail(&self, tail: u32) {
+        self.index(offset_of!(RingHeader, tail))
+            .store(tail, Release);
+    }
+
+    /// Puts all three indexes to the kernel's own values.
+    pub(crate) fn reset_indexes(&self, head: u32, tail: u32) {
+        self.index(offset_of!(RingHeader, head))
+            .store(head, Relaxed);
+        self.index(offset_of!(RingHeader, cur)).store(head, Relaxed);
+        self.set_tail(tail);
+    }
+
+    /// `NR_*` flags of the ring.
+    #[inline]
+    pub(crate) fn flags(&self) -> u32 {
+        self.index(offset_of!(RingHeader, flags)).load(Relaxed)
+    }
+
+    /// When the last receive sync was.
+    pub(crate) fn set_timestamp(&self, (sec, usec): (i64, i64)) {
+        // SAFETY: both fields lie inside the header and are aligned.
+        unsafe {
+            self.field::<i64>(offset_of!(RingHeader, ts_sec))
+                .write_volatile(sec);
+            self.field::<i64>(offset_of!(RingHeader, ts_usec))
+                .write_volatile(usec);
+        }
+    }
+
+    /// Slot `index`, which wraps at the ring's size so that any number is safe.
+    #[inline]
+    fn slot_ptr(&self, index: u32) -> *mut u64 {
+        let index = if index < self.slots { index } else { 0 };
+        self.field(RingHeader::SLOTS + index as usize * size_of::<Slot>())
+    }
+
+    /// A private copy of a slot, every field fetched once.
+    #[inline]
+    pub(crate) fn slot(&self, index: u32) -> Slot {
+        let ptr = self.slot_ptr(index);
+        // SAFETY: a slot is two aligned u64 inside the ring: index, length and flags; then the pointer.
+        let (low, ptr) = unsafe { (ptr.read_volatile(), ptr.add(1).read_volatile()) };
+        Slot {
+            buf_idx: low as u32,
+            len: (low >> 32) as u16,
+            flags: (low >> 48) as u16,
+            ptr,
+        }
+    }
+
+    /// The buffer index of a slot, fetched once.
+    #[inline]
+    pub(crate) fn slot_buf(&self, index: u32) -> u32 {
+        // SAFETY: the index is the first u32 of the slot.
+        unsafe { self.slot_ptr(index).cast::<u32>().read_volatile() }
+    }
+
+    /// Writes a whole slot.
+    pub(crate) fn set_slot(&self, index: u32, slot: Slot) {
+        // SAFETY: the slot lies inside the ring and is aligned.
+        unsafe { self.slot_ptr(index).cast::<Slot>().write_volatile(slot) }
+    }
+
+    /// Up to `count` slots from `first` on, as far as they lie side by side: until the ring's end.
+    #[inline]
+    pub(crate) fn run(&self, first: u32, count: u32) -> SlotRun<'m> {
+        let first = first.min(self.slots);
+        let count = count.min(self.slots - first);
+        let base: *mut u64 = self.field(RingHeader::SLOTS);
+        // SAFETY: both ends are at most the ring's end.
+        let (at, end) = unsafe {
+            let at = base.add(first as usize * SLOT_WORDS);
+            (at, at.add(count as usize * SLOT_WORDS))
+        };
+        // INVARIANT: the slots between lie inside the ring, which is valid for `'m`.
+        SlotRun {
+            at,
+            end,
+            _mem: PhantomData,
+        }
+    }
+}
+
+/// A slot is two words: index, length and flags; then the pointer.
+const SLOT_WORDS: usize = size_of::<Slot>() / size_of::<u64>();
+
+/// Slots of a ring that lie side by side.
+///
+/// # Invariants
+///
+/// From `at` to `end` there are whole, aligned slots, valid for `'m`.
+#[derive(Clone, Copy)]
+pub(crate) struct SlotRun<'m> {
+    at: *mut u64,
+    end: *mut u64,
+    _mem: PhantomData<&'m ()>,
+}
+
+impl SlotRun<'_> {
+    /// Slots that are left.
+    #[inline]
+    pub(crate) fn left(&self) -> u32 {
+        ((self.end as usize).wrapping_sub(self.at as usize) / size_of::<Slot>()) as u32
+    }
+
+    /// The same without what comes after the first `count`.
+    #[inline]
+    pub(crate) fn first(mut self, count: u32) -> Self {
+        if count < self.left() {
+            // SAFETY: before the end, by the line above.
+            self.end = unsafe { self.at.add(count as usize * SLOT_WORDS) };
+        }
+        self
+    }
+
+    /// Asks for slots a little further on to be in this CPU's cache for writing: who had them last is
+    /// mostly another CPU.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        // Three cache lines on; past the ring's end it asks for nothing useful, and does no harm.
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint, which neither faults nor changes memory, whatever the address.
+        unsafe {
+            core::arch::asm!(
+                "prefetchw [{}]",
+                in(reg) self.at.wrapping_add(12 * SLOT_WORDS),
+                options(nostack, preserves_flags, readonly)
+            )
+        }
+    }
+
+    /// Passes over `count` slots, or over all if there are not as many.
+    #[inline]
+    pub(crate) fn pass_over(&mut self, count: u32) {
+        self.at = self.first(count).end;
+    }
+}
+
+impl<'m> Iterator for SlotRun<'m> {
+    type Item = SlotCell<'m>;
+
+    #[inline]
+    fn next(&mut self) -> Option<SlotCell<'m>> {
+        if self.at == self.end {
+            return None;
+        }
+        // INVARIANT: not at the end, so a slot starts here.
+        let cell = SlotCell {
+            at: self.at,
+            _mem: PhantomData,
+        };
+        // SAFETY: the end is not passed.
+        self.at = unsafe { self.at.add(SLOT_WORDS) };
+        Some(cell)
+    }
+}
+
+/// A slot of a ring.
+///
+/// # Invariants
+///
+/// `at` is a whole, aligned slot, valid for `'m`.
+#[derive(Clone, Copy)]
+pub(crate) struct SlotCell<'m> {
+    at: *mut u64,
+    _mem: PhantomData<&'m ()>,
+}
+
+impl SlotCell<'_> {
+    /// A private copy of a slot that the program has released for sending, every field fetched once: of
+    /// the pointer only what `NS_INDIRECT` makes an address. `NS_BUF_CHANGED` has been seen by that.
+    #[inline]
+    pub(crate) fn take(&self) -> Slot {
+        // SAFETY: by the invariant.
+        let low = unsafe { self.at.read_volatile() };
+        let mut slot = Slot {
+            buf_idx: low as u32,
+            len: (low >> 32) as u16,
+            flags: (low >> 48) as u16,
+            ptr: 0,
+        };
+        if slot.flags & NS_INDIRECT != 0 {
+            // SAFETY: by the invariant.
+            slot.ptr = unsafe { self.at.add(1).read_volatile() };
+        }
+        if slot.flags & NS_BUF_CHANGED != 0 {
+            slot.flags &= !NS_BUF_CHANGED;
+            self.set_len_flags(slot.len, slot.flags);
+        }
+        slot
+    }
+
+    /// The index of its buffer, fetched once.
+    #[inline]
+    pub(crate) fn buf(&self) -> u32 {
+        // SAFETY: the index is the first u32 of the slot.
+        unsafe { self.at.cast::<u32>().read_volatile() }
+    }
+
+    /// Writes buffer, length and flags and leaves the pointer alone.
+    #[inline]
+    pub(crate) fn set(&self, buf_idx: u32, len: u16, flags: u16) {
+        let low = u64::from(buf_idx) | u64::from(len) << 32 | u64::from(flags) << 48;
+        // SAFETY: by the invariant.
+        unsafe { self.at.write_volatile(low) }
+    }
+
+    /// Writes length and flags and leaves buffer and pointer alone.
+    #[inline]
+    pub(crate) fn set_len_flags(&self, len: u16, flags: u16) {
+        // SAFETY: length and flags are the second u32 of the slot.
+        unsafe {
+            self.at
+                .cast::<u32>()
+                .add(1)
+                .write_volatile(u32::from(len) | u32::from(flags) << 16)
+        }
+    }
+}
