@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The first pass of a batch: read slots, check them, sort the frames by destination.
+//! The first half of a pass: read slots, check them, sort the frames by destination.
 
 use super::{
     chain::{FrameId, Run, RunId},

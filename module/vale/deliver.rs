@@ -24,19 +24,18 @@ impl Scratch {
                 continue;
             }
             let own = self.sorted.chains[usize::from(dest)];
-            match sender.switch.member(dest, &guard) {
+            let Some(to) = sender.switch.member(dest, &guard) else {
+                counters.nobody.add_alone(own.frames.into());
+                continue;
+            };
+            let number = unicast_ring(to, sender.number);
+            if number == 0 && !flood.is_empty() {
                 // With the flooded ones, below, so that the order is kept.
-                Some(to) if !flood.is_empty() && unicast_ring(to, sender.number) == 0 => {}
-                Some(to) => {
-                    let number = unicast_ring(to, sender.number);
-                    let way = (to, number);
-                    if self.deliver_to(sender, slots, way, (own, Chain::EMPTY), &guard)
-                        == Some(true)
-                    {
-                        news.own.insert(dest);
-                    }
-                }
-                None => counters.nobody.add_alone(own.frames.into()),
+                continue;
+            }
+            let chains = (own, Chain::EMPTY);
+            if self.deliver_to(sender, slots, (to, number), chains, &guard) == Some(true) {
+                news.own.insert(dest);
             }
         }
         if !flood.is_empty() {

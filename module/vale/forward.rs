@@ -2,11 +2,12 @@
 
 //! A batch of frames on its way through a switch, in the sender's own sync.
 //!
-//! Two passes over a few frames at a time, which are still in the cache in the second:
+//! It goes in passes of a few frames, each in two halves, so that the second finds the frames in the cache:
 //! [`collect`](super::collect) reads each slot once, checks it, and sorts the frames by where they go;
 //! [`deliver`](super::deliver) reserves room and copies ([`fill`](super::fill)) once for each destination.
-//! Receivers are woken when the batch is through. The sender's buffers may change during all of this: what was checked is the private
-//! copy of the slot, and what is copied is bytes within the buffer, whatever they are by then.
+//! Receivers are woken when the batch is through. The sender's buffers may change during all of this: what
+//! was checked is the private copy of the slot, and what is copied is bytes within the buffer, whatever they
+//! are by then.
 
 use super::{
     chain::{Chain, Run},
@@ -25,8 +26,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Slots that go through both passes together. Fewer cost more a batch; more fall out of the cache between
-/// the passes. At least [`NETMAP_MAX_FRAGS`], so that every chain fits.
+/// Slots of a pass. Fewer cost more a batch; more fall out of the cache between the halves. At least [`NETMAP_MAX_FRAGS`], so that every chain fits.
 const PASS: usize = 128;
 
 /// A destination: a port's index, or one of these.

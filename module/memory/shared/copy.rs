@@ -21,6 +21,8 @@ pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
+/// Lengths that [`copy`] does not do itself.
+///
 /// # Safety
 ///
 /// As of [`copy`].
@@ -36,8 +38,7 @@ unsafe fn copy_other(from: *const u8, to: *mut u8, len: usize) {
             }
             8..16 => ends::<1>(from, to, len),
             16..32 => ends::<2>(from, to, len),
-            32..64 => ends::<4>(from, to, len),
-            64..LONG => {
+            65..LONG => {
                 let mut at = 0;
                 while at < len - 64 {
                     words::<8>(from.add(at), to.add(at));

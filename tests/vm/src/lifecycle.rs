@@ -276,7 +276,7 @@ fn item_193_refused_register_leaves_nothing() -> Outcome {
 }
 
 /// MemAvailable, in KiB.
-fn available() -> Outcome<i64> {
+pub fn available() -> Outcome<i64> {
     let text = fs::read_to_string("/proc/meminfo")?;
     let line = text
         .lines()

@@ -6,6 +6,7 @@
 use crate::check::*;
 use crate::frame::*;
 use crate::harness::Case;
+use crate::lifecycle::available;
 use crate::module::{load, path, unload, warm_up};
 use crate::raw::bound::pair;
 use crate::raw::request::vale_list;
@@ -150,18 +151,8 @@ fn item_192_parameters_at_load_time() -> Outcome {
 }
 
 fn item_192_loading_and_unloading_leaks_nothing() -> Outcome {
-    let free = || -> Outcome<u64> {
-        let text = fs::read_to_string("/proc/meminfo")?;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("MemAvailable:"));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        number
-            .and_then(|n| n.parse().ok())
-            .ok_or_else(|| failure("no MemAvailable"))
-    };
     unload_now()?;
-    let before = free()?;
+    let before = available()?;
     for _ in 0..15 {
         works("loading", load("buf_num=20000"))?;
         let (a, b) = pair("vale192")?;
@@ -174,7 +165,7 @@ fn item_192_loading_and_unloading_leaks_nothing() -> Outcome {
     }
     // Each round had some 60 MB.
     wait_until("the memory is back", || {
-        free().is_ok_and(|now| now + 64 * 1024 > before)
+        available().is_ok_and(|now| now + 64 * 1024 > before)
     })?;
     works("loading", load(""))?;
     works("the shared region", warm_up())?;
