@@ -60,12 +60,14 @@ impl<'m> RingView<'m> {
 
     /// What the program says about `head` and `cur`, each fetched once. `head` is loaded with Acquire: it
     /// pairs with the Release store by which the program handed its slots over.
+    ///
+    /// `head` comes first. A program writes `cur` before `head`, and another of its threads may sync just
+    /// then: with a new `head`, an old `cur` would lie behind it and have the ring reset.
     #[inline]
     pub(crate) fn claimed(&self) -> Claimed {
-        Claimed {
-            cur: self.index(offset_of!(RingHeader, cur)).load(Relaxed),
-            head: self.index(offset_of!(RingHeader, head)).load(Acquire),
-        }
+        let head = self.index(offset_of!(RingHeader, head)).load(Acquire);
+        let cur = self.index(offset_of!(RingHeader, cur)).load(Relaxed);
+        Claimed { head, cur }
     }
 
     /// What the ring says about `tail`. The program may have written anything there.
