@@ -5,6 +5,7 @@
 //! `make bench` runs it: `guest` in a User Mode Linux kernel, `native` outside on the same CPUs, and
 //! then `report`.
 
+mod child;
 mod clock;
 mod cpu;
 mod frame;
@@ -38,10 +39,7 @@ enum Command {
     #[command(hide = true)]
     Worker,
     #[command(hide = true)]
-    PeerWorker {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<String>,
-    },
+    PeerWorker,
 }
 
 fn main() -> ExitCode {
@@ -62,6 +60,6 @@ fn run(command: Command) -> Result<bool> {
         Command::Native(options) => suite::run(scenarios::native(), &options),
         Command::Report(options) => report::run(&options).map(|()| true),
         Command::Worker => worker::main().map(|()| true),
-        Command::PeerWorker { args } => peers::worker(args).map(|()| true),
+        Command::PeerWorker => peers::worker().map(|()| true),
     }
 }

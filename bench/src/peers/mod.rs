@@ -11,7 +11,9 @@ mod pair;
 mod raw;
 mod telemetry;
 
-use anyhow::{Context, Result};
+pub use pair::worker;
+
+use anyhow::Result;
 use std::time::Duration;
 
 /// What a peer moved.
@@ -54,9 +56,4 @@ pub fn in_guest() -> Vec<Box<dyn Peer>> {
 /// The peers that run outside the VM, on the same CPUs.
 pub fn native() -> Vec<Box<dyn Peer>> {
     vec![Box::new(memif::Memif)]
-}
-
-/// A child process of a peer: `ferromap-bench peer-worker TASK`.
-pub fn worker(args: Vec<String>) -> Result<()> {
-    pair::worker(args.first().context("what is to be done is missing")?)
 }

@@ -8,28 +8,16 @@
 
 use super::{af_packet, af_xdp, net, Flow, Job};
 use crate::{
+    child::{self, Child, PATIENCE},
     clock::{ticks, Rate},
-    cpu::spawn_on,
 };
 use anyhow::{bail, Context, Result};
-use nix::{
-    poll::{poll, PollFd, PollFlags, PollTimeout},
-    sched::{unshare, CloneFlags},
-    sys::{prctl::set_pdeathsig, signal::Signal},
-};
-use serde::{de::DeserializeOwned, Deserialize, Serialize};
-use std::{
-    io::{stdin, stdout, BufRead, BufReader, Write},
-    os::fd::AsFd,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::OnceLock,
-    time::Duration,
-};
+use nix::sched::{unshare, CloneFlags};
+use serde::{Deserialize, Serialize};
+use std::{sync::OnceLock, time::Duration};
 
 /// From the first frame on until it counts.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// How long a worker may take to open its socket, and to come to an end.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What a worker does.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -40,7 +28,7 @@ pub enum Role {
     XdpReceiver,
 }
 
-/// All that a worker needs to know; its command line, as JSON.
+/// All that a worker needs to know.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Task {
     role: Role,
@@ -115,8 +103,10 @@ fn flow(sender: &Task, receiver: &Task, time: Duration) -> Result<Flow> {
     static RATE: OnceLock<Rate> = OnceLock::new();
     let rate = *RATE.get_or_init(Rate::measure);
 
-    let mut receiver = Worker::start(receiver, 1)?;
-    let mut sender = Worker::start(sender, 0)?;
+    let start =
+        |task: &Task, cpu| Child::start(format!("{:?}", task.role), cpu, "peer-worker", task);
+    let mut receiver = start(receiver, 1)?;
+    let mut sender = start(sender, 0)?;
     let start = ticks() + rate.ticks(WARM_UP);
     let window = Window {
         start,
@@ -136,85 +126,16 @@ fn flow(sender: &Task, receiver: &Task, time: Duration) -> Result<Flow> {
     Ok(flow)
 }
 
-/// A child process. It is ended when this is dropped.
-struct Worker {
-    child: Child,
-    role: Role,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
-
-impl Worker {
-    /// Starts a worker on CPU number `cpu` and waits until it is ready.
-    fn start(task: &Task, cpu: usize) -> Result<Worker> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .arg("peer-worker")
-            .arg(serde_json::to_string(task)?)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let mut child = spawn_on(cpu, &mut command)?;
-        let mut worker = Worker {
-            role: task.role,
-            to: child.stdin.take().context("no pipe to the worker")?,
-            from: BufReader::new(child.stdout.take().context("no pipe from the worker")?),
-            child,
-        };
-        let () = worker.hear(PATIENCE)?;
-        Ok(worker)
-    }
-
-    fn tell(&mut self, what: &impl Serialize) -> Result<()> {
-        writeln!(self.to, "{}", serde_json::to_string(what)?)
-            .with_context(|| format!("{:?} does not listen", self.role))
-    }
-
-    fn hear<T: DeserializeOwned>(&mut self, patience: Duration) -> Result<T> {
-        // A worker writes whole lines, so none is left in the buffer and reading one does not hang.
-        let mut pipe = [PollFd::new(self.from.get_ref().as_fd(), PollFlags::POLLIN)];
-        if poll(&mut pipe, PollTimeout::try_from(patience)?)? == 0 {
-            bail!(
-                "{:?}: no answer for {} s; it was ended",
-                self.role,
-                patience.as_secs()
-            );
-        }
-        let mut line = String::new();
-        if self.from.read_line(&mut line)? == 0 {
-            let status = self.child.wait()?;
-            bail!(
-                "{:?}: it ended with {status}; what it said is above",
-                self.role
-            );
-        }
-        serde_json::from_str(&line).with_context(|| format!("{:?}: it said {line}", self.role))
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // Where it has ended already, there is nothing to end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// The life of a worker.
-pub fn worker(task: &str) -> Result<()> {
-    // Whatever becomes of the parent, no sender stays behind.
-    set_pdeathsig(Signal::SIGKILL)?;
-    let task: Task =
-        serde_json::from_str(task).context("a worker is started by ferromap-bench, not by hand")?;
+pub fn worker() -> Result<()> {
+    let task: Task = child::task()?;
     let mut side: Box<dyn Side> = match task.role {
         Role::PacketSender => Box::new(af_packet::Sender::open(&task)?),
         Role::PacketReceiver => Box::new(af_packet::Receiver::open(&task)?),
         Role::XdpSender => Box::new(af_xdp::Sender::open(&task)?),
         Role::XdpReceiver => Box::new(af_xdp::Receiver::open(&task)?),
     };
-    say(&())?;
-    let mut line = String::new();
-    stdin().read_line(&mut line)?;
-    let window: Window = serde_json::from_str(&line)?;
+    let window: Window = child::ready()?;
     let (mut now, mut count) = (ticks(), 0);
     while now < window.end {
         let frames = side.turn(now < window.start)?;
@@ -223,11 +144,5 @@ pub fn worker(task: &str) -> Result<()> {
             count += frames;
         }
     }
-    say(&count)
-}
-
-fn say(what: &impl Serialize) -> Result<()> {
-    let mut out = stdout().lock();
-    writeln!(out, "{}", serde_json::to_string(what)?)?;
-    Ok(out.flush()?)
+    child::say(&count)
 }

@@ -2,8 +2,9 @@
 
 //! Sending and receiving as fast as it goes.
 
-use super::{ready, Outcome, Role, Schedule, Wait, Window};
+use super::{Outcome, Role, Schedule, Wait, Window};
 use crate::{
+    child,
     clock::ticks,
     frame::{frame, is_sound, BROADCAST},
     record::Spread,
@@ -33,7 +34,7 @@ pub fn send(port: &mut Port, role: &Role) -> Result<Outcome> {
     let frames = to.iter().map(|&to| frame(to, *from, *bytes)).collect();
     let mut filler = Filler::new(ring, frames, *bytes, *fragments)?;
     let most = batch.min(&((ring.slots() - 1) / fragments)) * fragments;
-    let schedule = ready()?;
+    let schedule: Schedule = child::ready()?;
 
     let mut meter = Meter::new(schedule);
     let end = schedule.end();
@@ -134,7 +135,7 @@ impl Filler {
 pub fn receive(port: &mut Port, address: [u8; 6], wait: Wait) -> Result<Outcome> {
     announce(port, address)?;
     let ring = &mut port.rx_rings()[0];
-    let schedule = ready()?;
+    let schedule: Schedule = child::ready()?;
     let mut meter = Meter::new(schedule);
     let (mut checked, mut damaged) = (0, 0);
     loop {

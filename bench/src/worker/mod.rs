@@ -3,18 +3,17 @@
 //! Processes that send and receive. Each is a program of its own on a CPU of its own: User Mode Linux
 //! runs the threads of one program in turn.
 //!
-//! A worker reads what it is to do (a [`Task`]) from its standard input, opens its port, says that it is ready,
-//! reads when to begin (a [`Schedule`]), and at the end writes an [`Outcome`]; each a line of JSON.
+//! A worker is told what it is to do (a [`Task`]), opens its port, says that it is ready, is told when to begin
+//! (a [`Schedule`]), and at the end tells its [`Outcome`].
 
 pub mod crew;
 mod flow;
 mod pingpong;
 
-use crate::clock::Rate;
-use anyhow::{Context, Result};
+use crate::{child, clock::Rate};
+use anyhow::Result;
 use ferromap::Port;
-use serde::{de::DeserializeOwned, Deserialize, Serialize};
-use std::io::{stdin, stdout, Write};
+use serde::{Deserialize, Serialize};
 
 /// What a worker is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -126,7 +125,7 @@ pub struct Outcome {
 
 /// The life of a worker.
 pub fn main() -> Result<()> {
-    let task: Task = read()?;
+    let task: Task = child::task()?;
     let mut port = Port::builder(&task.port).slots(task.slots).open()?;
     let outcome = match &task.role {
         Role::Send { .. } => flow::send(&mut port, &task.role),
@@ -139,27 +138,7 @@ pub fn main() -> Result<()> {
         } => pingpong::ping(&mut port, *from, *to, *bytes, *wait),
         Role::Pong { address, to, wait } => pingpong::pong(&mut port, *address, *to, *wait),
     };
-    write(&outcome?)
-}
-
-/// Says that everything is open and waits for the start.
-fn ready() -> Result<Schedule> {
-    write(&"ready")?;
-    read()
-}
-
-fn read<T: DeserializeOwned>() -> Result<T> {
-    let mut line = String::new();
-    stdin().read_line(&mut line)?;
-    serde_json::from_str(&line).context("a worker is started by ferromap-bench, not by hand")
-}
-
-fn write(what: &impl Serialize) -> Result<()> {
-    let mut line = serde_json::to_string(what)?;
-    line.push('\n');
-    let mut out = stdout().lock();
-    out.write_all(line.as_bytes())?;
-    Ok(out.flush()?)
+    child::say(&outcome?)
 }
 
 #[cfg(test)]

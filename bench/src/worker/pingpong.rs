@@ -2,8 +2,8 @@
 
 //! One frame there and back.
 
-use super::{flow::announce, ready, Outcome, Wait};
-use crate::{clock::ticks, frame::frame};
+use super::{flow::announce, Outcome, Schedule, Wait};
+use crate::{child, clock::ticks, frame::frame};
 use anyhow::{bail, Result};
 use ferromap::{Port, RxRing};
 use hdrhistogram::Histogram;
@@ -22,7 +22,7 @@ pub fn ping(
 ) -> Result<Outcome> {
     announce(port, from)?;
     let frame = frame(to, from, bytes);
-    let schedule = ready()?;
+    let schedule: Schedule = child::ready()?;
     // Three digits, up to a minute.
     let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
     let patience = schedule.rate.ticks(PATIENCE);
@@ -61,7 +61,7 @@ pub fn ping(
 pub fn pong(port: &mut Port, address: [u8; 6], to: [u8; 6], wait: Wait) -> Result<Outcome> {
     announce(port, address)?;
     let frame = frame(to, address, 60);
-    let schedule = ready()?;
+    let schedule: Schedule = child::ready()?;
     let end = schedule.end() + schedule.rate.ticks(Duration::from_millis(50));
     let Some((rx, tx)) = port.pair() else {
         bail!("the port has no rings");
