@@ -73,9 +73,9 @@ pub struct Record {
     /// Nanoseconds that a plain loop takes to copy such a frame between rings of that size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub yardstick_ns: Option<f64>,
-    /// `kernel_ns_per_frame` over `yardstick_ns`.
+    /// `kernel_ns_per_frame` over `yardstick_ns`, each time of those measured in turn.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ratio: Option<f64>,
+    pub ratio: Option<Spread>,
     /// Half of the times were shorter, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p50_us: Option<f64>,
@@ -117,13 +117,15 @@ impl Record {
         self
     }
 
-    /// With the kernel's time for a frame, and the copy to compare it with.
-    pub fn cost(mut self, kernel_ns: Option<Spread>, yardstick_ns: Option<f64>) -> Record {
-        self.kernel_ns_per_frame = kernel_ns;
-        self.yardstick_ns = yardstick_ns;
-        self.ratio = kernel_ns
-            .zip(yardstick_ns)
-            .map(|(kernel, copy)| kernel.median / copy);
+    /// With the kernel's time for a frame, and that of the copy measured in turn with it, each time.
+    pub fn cost(mut self, kernel_and_copy: &[(f64, Option<f64>)]) -> Record {
+        let copies = kernel_and_copy.iter().filter_map(|(_, copy)| *copy);
+        let ratios = kernel_and_copy
+            .iter()
+            .filter_map(|(ns, copy)| Some(ns / (*copy)?));
+        self.kernel_ns_per_frame = Spread::of(kernel_and_copy.iter().map(|(ns, _)| *ns));
+        self.yardstick_ns = Spread::of(copies).map(|all| all.median);
+        self.ratio = Spread::of(ratios);
         self
     }
 
@@ -138,7 +140,7 @@ impl Record {
         }
         if let (Some(ns), Some(ratio)) = (self.kernel_ns_per_frame, self.ratio) {
             words.push(format!("{:.2} ns of kernel a frame", ns.median));
-            words.push(format!("{ratio:.2} x a copy"));
+            words.push(format!("{:.2} x a copy", ratio.median));
         }
         if let (None, Some(ns)) = (self.ratio, self.yardstick_ns) {
             words.push(format!("{ns:.2} ns"));

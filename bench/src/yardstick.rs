@@ -3,45 +3,42 @@
 //! What figures of different machines are laid side by side with: how long a plain loop takes to copy a
 //! frame between two rings of buffers on one CPU.
 
-use crate::{
-    clock::{ticks, Rate},
-    record::Spread,
-};
-use std::{hint::black_box, time::Duration};
+use crate::clock::ticks;
+use std::hint::black_box;
 
 /// Bytes of a buffer, as netmap has them.
-const BUFFER: usize = 2048;
+pub const BUFFER: usize = 2048;
 /// Buffers start at a page, as in a region.
 const PAGE: usize = 4096;
 
-/// Nanoseconds a frame of `bytes`, at most 2048, between rings of `buffers`: the median of many rounds, as for
-/// syncs, so that a program that has the CPU meanwhile does not show. Measured `repeat` times for `time` each.
-pub fn copy_ns(
-    rate: Rate,
+/// Two rings of buffers with a frame in each.
+pub struct Yardstick {
+    from: Vec<u8>,
+    to: Vec<u8>,
     bytes: usize,
     buffers: usize,
-    repeat: usize,
-    time: Duration,
-) -> Option<Spread> {
-    let (mut from, mut to) = (ring(buffers, 1), ring(buffers, 2));
-    let (from, to) = (pages(&mut from, buffers), pages(&mut to, buffers));
-    let mut rounds = || {
-        let end = ticks() + rate.ticks(time);
-        let mut times = Vec::new();
-        loop {
-            let before = ticks();
-            copy(from, to, black_box(bytes));
-            black_box(&mut *to);
-            let after = ticks();
-            times.push(rate.ns((after - before) as f64) / buffers as f64);
-            if after >= end {
-                return Spread::of(times).map(|all| all.median);
-            }
+}
+
+impl Yardstick {
+    /// For frames of `bytes`, at most [`BUFFER`], and rings of `buffers`.
+    pub fn new(bytes: usize, buffers: usize) -> Yardstick {
+        Yardstick {
+            from: ring(buffers, 1),
+            to: ring(buffers, 2),
+            bytes,
+            buffers,
         }
-    };
-    // The first time is the warm-up.
-    rounds();
-    Spread::of((0..repeat).filter_map(|_| rounds()))
+    }
+
+    /// Copies all frames of a ring once. Returns how many ticks a frame took.
+    pub fn round(&mut self) -> f64 {
+        let from = pages(&mut self.from, self.buffers);
+        let to = pages(&mut self.to, self.buffers);
+        let before = ticks();
+        copy(from, to, black_box(self.bytes));
+        black_box(to);
+        (ticks() - before) as f64 / self.buffers as f64
+    }
 }
 
 fn ring(buffers: usize, byte: u8) -> Vec<u8> {

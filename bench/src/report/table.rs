@@ -12,7 +12,7 @@ const WIDTH: usize = 100;
 /// The head of a column, and what a record has there.
 type Column = (&'static str, fn(&Record) -> Option<String>);
 
-const COLUMNS: [Column; 16] = [
+const COLUMNS: [Column; 17] = [
     ("", |r| Some(r.system.clone())),
     ("bytes", |r| whole(r.frame_bytes)),
     ("batch", |r| whole(r.batch)),
@@ -27,7 +27,10 @@ const COLUMNS: [Column; 16] = [
         r.kernel_ns_per_frame.map(|ns| format!("{:.1}", ns.median))
     }),
     ("copy ns", |r| r.yardstick_ns.map(|ns| format!("{ns:.1}"))),
-    ("ratio", |r| r.ratio.map(|x| format!("{x:.2}"))),
+    ("ratio", |r| r.ratio.map(|x| format!("{:.2}", x.median))),
+    ("min..max", |r| {
+        r.ratio.map(|x| format!("{:.2}..{:.2}", x.min, x.max))
+    }),
     ("lost %", |r| r.lost.map(|x| format!("{:.1}", x * 100.0))),
     ("p50 us", |r| r.p50_us.map(|us| format!("{us:.1}"))),
     ("p99 us", |r| r.p99_us.map(|us| format!("{us:.1}"))),
@@ -44,7 +47,7 @@ const COLUMNS: [Column; 16] = [
 /// What the heads mean.
 const LEGEND: &str = "\
 kernel ns: time of a sync for each frame, less that of an empty sync. copy ns: a plain loop that copies such
-a frame between rings of as many buffers. ratio: kernel ns over copy ns. Rates are of frames that arrived.
+a frame between rings of as many buffers, in turn with it. ratio: kernel ns over copy ns. Rates are of frames that arrived.
 ";
 
 fn whole(number: Option<u64>) -> Option<String> {

@@ -7,11 +7,9 @@ use crate::{
     record::{Record, Spread},
     suite::{Bench, Scenario},
     worker::{crew, Outcome, Role, Task, Wait, Window},
+    yardstick::BUFFER,
 };
 use anyhow::{Context, Result};
-
-/// Bytes of a buffer, as the module has them by default.
-const BUFFER: usize = 2048;
 
 /// If more of the frames are lost, the time of a sync says little.
 const MOST_LOST: f64 = 0.05;
@@ -137,9 +135,9 @@ impl Flow {
         let lost = self.lost(sent, received, |window| window.frames);
         // What is dropped costs less than what is delivered.
         let mut note = self.note.to_owned();
-        let mut kernel = kernel_ns(sent, windows);
+        let mut cost = cost(sent);
         if self.lost(sent, received, |window| window.timed_frames) > Some(MOST_LOST) {
-            kernel = None;
+            cost.clear();
             note = format!("{note}; too many lost to tell kernel time");
         }
 
@@ -154,14 +152,7 @@ impl Flow {
             ..Record::new("vale", self.scenario)
         }
         .rate(pps);
-        // The yardstick copies frames of one buffer.
-        let yardstick = match kernel {
-            Some(_) if self.bytes <= BUFFER => {
-                Some(bench.yardstick(self.bytes, first.slots)?.median)
-            }
-            _ => None,
-        };
-        Ok(record.cost(kernel, yardstick))
+        Ok(record.cost(&cost))
     }
 }
 
@@ -187,9 +178,12 @@ fn frames(outcomes: &[Outcome], window: usize) -> u64 {
     outcomes.iter().map(|o| o.windows[window].frames).sum()
 }
 
-/// What a frame costs in a sync, window by window. With small batches it is lost in the noise of system calls.
-fn kernel_ns(senders: &[Outcome], windows: usize) -> Option<Spread> {
-    let of = |o: &Outcome, n: usize| Some(o.windows[n].sync_ns? / o.batch as f64);
+/// What a frame costs in a sync, and in a plain copy, window by window. With small batches it is lost in the
+/// noise of system calls.
+fn cost(senders: &[Outcome]) -> Vec<(f64, Option<f64>)> {
     let whole = senders.iter().filter(|o| o.batch >= LEAST_BATCH);
-    Spread::of(whole.flat_map(|o| (0..windows).filter_map(move |n| of(o, n))))
+    let of = |o: &Outcome, w: &Window| Some((w.sync_ns? / o.batch as f64, w.copy_ns));
+    whole
+        .flat_map(|o| o.windows.iter().filter_map(move |w| of(o, w)))
+        .collect()
 }

@@ -2,7 +2,7 @@
 
 //! Starts workers, gives them a common schedule, and ends those that hang.
 
-use super::{Outcome, Role, Schedule, Task};
+use super::{Outcome, Role, Schedule, Task, PHASES};
 use crate::{
     child::{Child, PATIENCE},
     clock::{ticks, Rate},
@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     pub warm_up: Duration,
-    /// How long a rate is measured, and then again how long syncs are timed.
+    /// How long a rate is measured, then syncs are timed, then copies.
     pub window: Duration,
     /// How often.
     pub windows: usize,
@@ -40,7 +40,7 @@ pub fn run(tasks: &[Task], timing: Timing, rate: Rate) -> Result<Vec<Outcome>> {
     for (_, worker) in &mut crew {
         worker.tell(&schedule)?;
     }
-    let length = timing.warm_up + timing.window * u32::try_from(2 * timing.windows)?;
+    let length = timing.warm_up + timing.window * u32::try_from(PHASES.len() * timing.windows)?;
     let mut outcomes = crew
         .into_iter()
         .map(|(i, mut worker)| {

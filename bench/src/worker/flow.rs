@@ -2,12 +2,13 @@
 
 //! Sending and receiving as fast as it goes.
 
-use super::{Outcome, Role, Schedule, Wait, Window};
+use super::{Outcome, Phase, Role, Schedule, Wait, Window};
 use crate::{
     child,
     clock::ticks,
     frame::{frame, is_sound, BROADCAST},
     record::Spread,
+    yardstick::{Yardstick, BUFFER},
 };
 use anyhow::{bail, Result};
 use ferromap::{Port, RxBatch, SlotFlags, TxBatch, TxRing};
@@ -34,12 +35,19 @@ pub fn send(port: &mut Port, role: &Role) -> Result<Outcome> {
     let frames = to.iter().map(|&to| frame(to, *from, *bytes)).collect();
     let mut filler = Filler::new(ring, frames, *bytes, *fragments)?;
     let most = batch.min(&((ring.slots() - 1) / fragments)) * fragments;
+    // It copies frames of one buffer.
+    let mut yardstick = (*bytes <= BUFFER).then(|| Yardstick::new(*bytes, ring.slots()));
     let schedule: Schedule = child::ready()?;
 
     let mut meter = Meter::new(schedule);
     let end = schedule.end();
     let mut now = ticks();
     while now < end {
+        if let (Some(copies), Some(yardstick)) = (meter.copies(now), &mut yardstick) {
+            copies.push(yardstick.round());
+            now = ticks();
+            continue;
+        }
         let mut batch = ring.reserve(most);
         let used = batch.len() / fragments * fragments;
         filler.fill(&mut batch, used);
@@ -53,12 +61,12 @@ pub fn send(port: &mut Port, role: &Role) -> Result<Outcome> {
         ring.sync()?;
         now = ticks();
         meter.add(now, (used / fragments) as u64);
-        if used == most && meter.times_syncs(now) {
-            meter.full(now, now - before);
-            let before = ticks();
+        if let (true, Some(syncs)) = (used == most, meter.syncs(now)) {
+            let full = now - before;
+            let before = now;
             ring.sync()?;
             now = ticks();
-            meter.empty(now, now - before);
+            syncs.push((full, now - before));
         }
     }
     Ok(Outcome {
@@ -186,9 +194,10 @@ struct Meter {
 struct Counts {
     frames: u64,
     timed_frames: u64,
-    /// Ticks of syncs of a whole batch, and of those with nothing to send.
-    full: Vec<u64>,
-    empty: Vec<u64>,
+    /// Ticks of a sync of a whole batch, and of one with nothing to send right after it.
+    syncs: Vec<(u64, u64)>,
+    /// Ticks of copying a frame.
+    copies: Vec<f64>,
 }
 
 impl Meter {
@@ -202,41 +211,43 @@ impl Meter {
     #[inline]
     fn add(&mut self, now: u64, frames: u64) {
         match self.schedule.window(now) {
-            Some((n, false)) => self.windows[n].frames += frames,
-            Some((n, true)) => self.windows[n].timed_frames += frames,
-            None => {}
+            Some((n, Phase::Rate)) => self.windows[n].frames += frames,
+            Some((n, Phase::Syncs)) => self.windows[n].timed_frames += frames,
+            _ => {}
         }
     }
 
-    fn times_syncs(&self, now: u64) -> bool {
-        matches!(self.schedule.window(now), Some((_, true)))
-    }
-
-    /// A sync of a whole batch ended now and took that many ticks.
-    fn full(&mut self, now: u64, took: u64) {
-        if let Some((n, true)) = self.schedule.window(now) {
-            self.windows[n].full.push(took);
+    /// Where to note syncs, if they are to be timed now.
+    fn syncs(&mut self, now: u64) -> Option<&mut Vec<(u64, u64)>> {
+        match self.schedule.window(now) {
+            Some((n, Phase::Syncs)) => Some(&mut self.windows[n].syncs),
+            _ => None,
         }
     }
 
-    /// A sync with nothing to send ended now and took that many ticks.
-    fn empty(&mut self, now: u64, took: u64) {
-        if let Some((n, true)) = self.schedule.window(now) {
-            self.windows[n].empty.push(took);
+    /// Where to note copies, if they are to be timed now.
+    fn copies(&mut self, now: u64) -> Option<&mut Vec<f64>> {
+        match self.schedule.window(now) {
+            Some((n, Phase::Copies)) => Some(&mut self.windows[n].copies),
+            _ => None,
         }
     }
 
     fn windows(self) -> Vec<Window> {
-        let ns = |took: &u64| self.schedule.rate.ns(*took as f64);
-        let median = |all: &[u64]| Some(Spread::of(all.iter().map(ns))?.median);
+        let rate = self.schedule.rate;
+        let median = |ticks: &mut dyn Iterator<Item = f64>| Some(Spread::of(ticks)?.median);
+        let ns = |ticks| rate.ns(ticks);
         self.windows
             .iter()
-            .map(|counts| Window {
-                frames: counts.frames,
-                timed_frames: counts.timed_frames,
-                sync_ns: median(&counts.full)
-                    .zip(median(&counts.empty))
-                    .map(|(full, empty)| full - empty),
+            .map(|counts| {
+                let full = median(&mut counts.syncs.iter().map(|&(full, _)| full as f64));
+                let empty = median(&mut counts.syncs.iter().map(|&(_, empty)| empty as f64));
+                Window {
+                    frames: counts.frames,
+                    timed_frames: counts.timed_frames,
+                    sync_ns: full.zip(empty).map(|(full, empty)| ns(full - empty)),
+                    copy_ns: median(&mut counts.copies.iter().copied()).map(ns),
+                }
             })
             .collect()
     }

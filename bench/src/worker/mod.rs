@@ -70,11 +70,8 @@ pub enum Wait {
     Poll,
 }
 
-/// When to measure: after the warm-up, `windows` times for `length`. All times are ticks, on a counter that is
-/// the same for all processes.
-///
-/// In every other window the rate counts; in those between, senders time their syncs, and syncs with nothing to
-/// send in turn with them, so that both are timed under the same conditions.
+/// When to measure: after the warm-up, `windows` times, each for three times `length`, one for each [`Phase`].
+/// All times are ticks, on a counter that is the same for all processes.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Schedule {
     /// The end of the warm-up.
@@ -84,15 +81,30 @@ pub struct Schedule {
     pub rate: Rate,
 }
 
+/// What is measured in a part of a window. They take turns, so that what else the machine does is the same for
+/// all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// How many frames go through.
+    Rate,
+    /// How long syncs take, and in turn with them, syncs with nothing to send.
+    Syncs,
+    /// How long senders take to copy such frames by themselves.
+    Copies,
+}
+
+const PHASES: [Phase; 3] = [Phase::Rate, Phase::Syncs, Phase::Copies];
+
 impl Schedule {
-    /// The window that `now` is in, and whether it is for timing syncs.
-    fn window(&self, now: u64) -> Option<(usize, bool)> {
+    /// The window that `now` is in, and its phase.
+    fn window(&self, now: u64) -> Option<(usize, Phase)> {
         let n = usize::try_from(now.checked_sub(self.start)? / self.length).ok()?;
-        (n < 2 * self.windows).then_some((n / 2, n % 2 == 1))
+        let window = n / PHASES.len();
+        (window < self.windows).then_some((window, PHASES[n % PHASES.len()]))
     }
 
     fn end(&self) -> u64 {
-        self.start + self.length * 2 * self.windows as u64
+        self.start + self.length * (PHASES.len() * self.windows) as u64
     }
 }
 
@@ -105,6 +117,8 @@ pub struct Window {
     pub timed_frames: u64,
     /// Nanoseconds of a sync of a whole batch, less those of one with nothing to send; both are medians.
     pub sync_ns: Option<f64>,
+    /// Nanoseconds of copying one such frame; the median.
+    pub copy_ns: Option<f64>,
 }
 
 /// What came of a task.
@@ -146,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_for_rates_and_for_syncs_take_turns() {
+    fn phases_take_turns() {
         let schedule = Schedule {
             start: 1000,
             length: 10,
@@ -154,10 +168,11 @@ mod tests {
             rate: Rate::measure(),
         };
         assert_eq!(schedule.window(999), None);
-        assert_eq!(schedule.window(1000), Some((0, false)));
-        assert_eq!(schedule.window(1019), Some((0, true)));
-        assert_eq!(schedule.window(1020), Some((1, false)));
-        assert_eq!(schedule.window(1039), Some((1, true)));
+        assert_eq!(schedule.window(1000), Some((0, Phase::Rate)));
+        assert_eq!(schedule.window(1019), Some((0, Phase::Syncs)));
+        assert_eq!(schedule.window(1020), Some((0, Phase::Copies)));
+        assert_eq!(schedule.window(1030), Some((1, Phase::Rate)));
+        assert_eq!(schedule.window(1059), Some((1, Phase::Copies)));
         assert_eq!(schedule.window(schedule.end()), None);
     }
 }
