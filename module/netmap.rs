@@ -59,6 +59,7 @@ struct Netmap {
 
 impl kernel::Module for Netmap {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        sys::wide::probe();
         let world = port::World::new()?;
         Ok(Netmap {
             _watch: watch::Watch::new(world.clone())?,

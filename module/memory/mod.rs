@@ -16,7 +16,7 @@ mod shared;
 
 pub(crate) use region::{Kind, Region, Use};
 pub(crate) use regions::{RegionRef, Regions};
-pub(crate) use shared::{head_of, Buf, Bufs, Head, IfView, RingView, SlotCell, SlotRun};
+pub(crate) use shared::{head_of, Buf, Bufs, Copier, Head, IfView, RingView, SlotCell, SlotRun};
 
 use crate::{
     abi::{

@@ -6,3 +6,6 @@
 #include <linux/nsproxy.h>
 #include <linux/vmalloc.h>
 #include <net/net_namespace.h>
+#ifdef CONFIG_X86
+#include <asm/fpu/api.h>
+#endif

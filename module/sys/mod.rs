@@ -8,6 +8,7 @@
 //! - [`net`]: network namespaces and the names in them.
 //! - [`param`]: module parameters that stay visible and writable.
 //! - [`user`]: copies from and to a process.
+//! - [`wide`]: the processor's wide registers.
 //! - [`vmalloc`]: one straight line of memory, on huge pages where they are to be had.
 //!
 //! Each wrapper is small, and its types make misuse impossible; this room and `memory` are the only ones
@@ -43,3 +44,4 @@ pub(crate) mod rcu;
 pub(crate) mod user;
 pub(crate) mod vmalloc;
 pub(crate) mod wait;
+pub(crate) mod wide;

@@ -13,7 +13,7 @@ use crate::{
         consts::{NS_BUF_CHANGED, NS_MOREFRAG, NS_RFRAGS_SHIFT},
         wire::Slot,
     },
-    memory::{Bufs, SlotCell, SlotRun},
+    memory::{Bufs, Copier, SlotCell, SlotRun},
     ring::RxRing,
     sys::bottom_half,
 };
@@ -50,7 +50,7 @@ impl Scratch {
             slots = each().map(|frame| self.slots_of(frame, header)).sum();
         }
         // From here to the commit nobody can interrupt: others wait for these slots.
-        let pinned = bottom_half::disable();
+        let mut pinned = bottom_half::disable();
         let lease = ring.inbox.reserve(|free| {
             if slots <= free {
                 return slots;
@@ -70,6 +70,7 @@ impl Scratch {
             return 0;
         };
         let bufs = ring.mem.mem().bufs();
+        let mut copier = Copier::new(lease.count(), &mut pinned);
         let mut out = Out {
             sent: load
                 .sent
@@ -77,10 +78,12 @@ impl Scratch {
             source: sender.bufs,
             bufs,
             slots: Walk::new(ring.mem.view(), lease.first(), lease.count()),
+            copier: &mut copier,
             refused: 0,
         };
         let done = self.put(load.runs, header, &mut out);
         let refused = out.refused;
+        drop(copier);
         ring.inbox.commit(lease);
         drop(pinned);
         ring.counters.bad_buffer.add(refused);
@@ -92,7 +95,7 @@ impl Scratch {
 
     /// Puts frames into the slots of `out`, as many as fit.
     #[inline]
-    fn put(&self, runs: Merge<'_>, header: Reheader, out: &mut Out<'_>) -> Done {
+    fn put(&self, runs: Merge<'_>, header: Reheader, out: &mut Out<'_, '_>) -> Done {
         let mut done = Done::default();
         for run in runs {
             let end = run.frames().end;
@@ -144,7 +147,7 @@ impl Scratch {
 
     /// Copies any frame into `slots` slots of the receiver. Answers the bytes it had.
     #[inline(never)]
-    fn put_chain(&self, frame: &Frame, slots: u32, header: Reheader, out: &mut Out<'_>) -> u64 {
+    fn put_chain(&self, frame: &Frame, slots: u32, header: Reheader, out: &mut Out<'_, '_>) -> u64 {
         let alone;
         let frags = match frame.kind {
             Kind::Simple => {
@@ -197,7 +200,7 @@ struct Done {
 }
 
 /// Slots of a receiver, to be filled one after the other.
-struct Out<'r> {
+struct Out<'r, 'b> {
     /// The sender's slots, if buffers may be exchanged.
     sent: Option<Walk<'r>>,
     /// The sender's buffers.
@@ -205,11 +208,12 @@ struct Out<'r> {
     /// The receiver's buffers.
     bufs: Bufs<'r>,
     slots: Walk<'r>,
+    copier: &'r mut Copier<'b>,
     /// Slots that could not take their fragment.
     refused: u64,
 }
 
-impl Out<'_> {
+impl Out<'_, '_> {
     /// Copies simple frames until one is not, or the slots that lie side by side end.
     #[inline]
     fn copy_alike(&mut self, frames: &mut Iter<'_, Frame>) -> Done {
@@ -269,14 +273,14 @@ impl Out<'_> {
 
     /// Copies a simple frame into the buffer of a slot, if both are there.
     #[inline(always)]
-    fn copy(&self, frame: &Frame, cell: SlotCell<'_>) -> bool {
+    fn copy(&mut self, frame: &Frame, cell: SlotCell<'_>) -> bool {
         let Some(from) = self.source.get(frame.place) else {
             return false;
         };
         let Some(to) = self.bufs.own(cell.buf()) else {
             return false;
         };
-        from.copy_start_to(&to, frame.len.into())
+        from.copy_start_to(&to, frame.len.into(), self.copier)
     }
 
     /// Copies any fragment into a slot.

@@ -2,7 +2,7 @@
 
 //! Packet buffers.
 
-use super::copy::copy;
+use super::copy::{copy, Copier};
 use crate::{abi::consts::NETMAP_RESERVED_BUFS, sys::user};
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::prelude::Result;
@@ -141,17 +141,18 @@ impl Buf<'_> {
                 self.base.as_ptr().add(from.min(self.size) as usize),
                 other.base.as_ptr().add(to.min(other.size) as usize),
                 len as usize,
+                &mut Copier::narrow(),
             )
         }
     }
 
     /// Copies the first `len` bytes to another buffer. `false`, and nothing done, if one of them is smaller.
     #[inline]
-    pub(crate) fn copy_start_to(&self, other: &Buf<'_>, len: u32) -> bool {
+    pub(crate) fn copy_start_to(&self, other: &Buf<'_>, len: u32, by: &mut Copier<'_>) -> bool {
         let fits = len <= self.size && len <= other.size;
         if fits {
             // SAFETY: as in `copy_to`; `len` is within both buffers.
-            unsafe { copy(self.base.as_ptr(), other.base.as_ptr(), len as usize) }
+            unsafe { copy(self.base.as_ptr(), other.base.as_ptr(), len as usize, by) }
         }
         fits
     }

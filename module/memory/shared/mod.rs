@@ -12,5 +12,6 @@ mod interface;
 mod ring;
 
 pub(crate) use bufs::{head_of, Buf, Bufs, Head};
+pub(crate) use copy::Copier;
 pub(crate) use interface::IfView;
 pub(crate) use ring::{RingView, SlotCell, SlotRun};

@@ -51,6 +51,7 @@ mod vale_load;
 mod vale_ports;
 mod vale_switch;
 mod why;
+mod wide;
 
 use harness::Case;
 use std::process::ExitCode;
@@ -77,6 +78,7 @@ const SUITES: &[&[Case]] = &[
     vale_header::CASES,
     vale_load::CASES,
     swap::CASES,
+    wide::CASES,
     why::CASES,
     hostile_rings::CASES,
     hostile_maps::CASES,
