@@ -36,6 +36,16 @@ pub fn scenarios() -> Vec<Scenario> {
         }
         .scenario()
     }));
+    // Rings that stay in the cache, whatever else the machine does.
+    all.extend([60, 1500].map(|bytes| {
+        Flow {
+            bytes,
+            slots: 1024,
+            batch: 1024,
+            ..kernel.clone()
+        }
+        .scenario()
+    }));
     all.extend([1, 8, 64].map(|batch| {
         Flow {
             batch,
