@@ -44,6 +44,7 @@ impl Binding {
     ) -> Answer<Self> {
         port.prepare(&selection)?;
         let held = port.rings().bind(selection)?;
+        port.bound(&held)?;
         let mut objects = Objects::new(&held, port.name())?;
         objects.take_extra_bufs(extra_bufs);
         let binding = Binding {
@@ -98,19 +99,32 @@ impl Binding {
     }
 
     /// `NIOCTXSYNC`: sends what the program released on its transmit rings.
-    pub(crate) fn txsync(&self) {
+    pub(crate) fn txsync(&self) -> Result {
+        self.still_there()?;
         for (number, ring) in self.tx() {
             self.sync_tx(number, ring);
         }
+        Ok(())
     }
 
     /// `NIOCRXSYNC`: takes back what the program released on its receive rings, and shows it what arrived.
-    pub(crate) fn rxsync(&self) {
+    pub(crate) fn rxsync(&self) -> Result {
+        self.still_there()?;
         for ring in self.held.rx() {
             // After a reset the sync goes on with the kernel's own indexes.
             if matches!(self.sync_rx(ring), Synced::Bad) {
                 self.sync_rx(ring);
             }
+        }
+        Ok(())
+    }
+
+    /// `EIO` once the interface has gone away (item 115).
+    fn still_there(&self) -> Result {
+        if self.port.is_there() {
+            Ok(())
+        } else {
+            Err(EIO)
         }
     }
 
@@ -141,7 +155,10 @@ impl Binding {
             poll.wait_on(&ring.wait);
         }
         for ring in self.held.tx() {
-            poll.wait_on(&ring.wait);
+            poll.wait_on(ring.news());
+        }
+        if !self.port.is_there() {
+            return POLLERR;
         }
         let wanted = poll.wanted();
         let want_tx = wanted & (POLLOUT | POLLWRNORM);

@@ -118,8 +118,8 @@ impl Device for OpenFile {
 
     fn ioctl(&self, cmd: u32, arg: u64) -> Result<isize> {
         match cmd {
-            NIOCTXSYNC => self.bound()?.txsync(),
-            NIOCRXSYNC => self.bound()?.rxsync(),
+            NIOCTXSYNC => self.bound()?.txsync()?,
+            NIOCRXSYNC => self.bound()?.rxsync()?,
             NIOCCTRL | NIOCREGIF | NIOCGINFO | NIOCCONFIG if arg == 0 => return Err(EINVAL),
             NIOCCTRL => control::ctrl(self, arg)?,
             NIOCREGIF => control::legacy(self, control::Legacy::Bind, arg)?,

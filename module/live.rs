@@ -17,10 +17,11 @@ pub(crate) enum Kind {
     Switch,
     Region,
     Memory,
+    Nic,
 }
 
-const NAMES: [&str; 7] = [
-    "files", "bindings", "ports", "rings", "switches", "regions", "memories",
+const NAMES: [&str; 8] = [
+    "files", "bindings", "ports", "rings", "switches", "regions", "memories", "nics",
 ];
 static COUNTS: [AtomicIsize; NAMES.len()] = [const { AtomicIsize::new(0) }; NAMES.len()];
 

@@ -27,6 +27,8 @@ mod control;
 mod device;
 mod live;
 mod memory;
+mod net;
+mod nic;
 mod params;
 mod port;
 mod refusal;
@@ -54,6 +56,7 @@ const MINOR: i32 = 249;
 struct Netmap {
     _device: Pin<KBox<sys::file::Registration<device::OpenFile>>>,
     _watch: watch::Watch,
+    _nics: nic::Watch,
     _last: Last,
 }
 
@@ -63,6 +66,7 @@ impl kernel::Module for Netmap {
         let world = port::World::new()?;
         Ok(Netmap {
             _watch: watch::Watch::new(world.clone())?,
+            _nics: world.nics.watch()?,
             _device: KBox::try_pin_init(
                 sys::file::Registration::new(c"netmap", MINOR, world),
                 GFP_KERNEL,
@@ -77,6 +81,7 @@ struct Last;
 
 impl Drop for Last {
     fn drop(&mut self) {
+        net::tickets::settle();
         live::complain();
     }
 }

@@ -26,6 +26,8 @@ crate::sys::param::params! {
     priv_buf_size = 2048, WRITABLE, "Least bytes of a packet buffer in a private region";
     priv_buf_num = 4098, WRITABLE, "Least number of packet buffers in a private region";
 
+    admode = 0, WRITABLE, "Interfaces: 0 and 2 emulated mode, 1 native mode only, which none has yet";
+    generic_ringsize = 1024, WRITABLE, "Interfaces: slots of a ring";
     no_timestamp = 0, WRITABLE, "1: receive syncs leave the timestamp alone unless the ring asks for it";
     bridge_batch = 1024, WRITABLE, "VALE: slots forwarded at a time, at most 1024; 0: frames are dropped";
     max_bridges = 8, READABLE, "VALE: switches in a network namespace";

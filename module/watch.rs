@@ -3,12 +3,13 @@
 //! `/sys/kernel/debug/netmap`: what is there, and what went through it.
 //!
 //! - `live`: how many objects of each kind are alive.
-//! - `ports`: every switch port with its counters, one block each.
+//! - `ports`: every switch port and open interface with its counters, one block each.
 
 use crate::{
     live,
     port::World,
     refusal::Name,
+    ring::RingSet,
     sys::debugfs::{Dir, File, Show},
 };
 use kernel::{prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
@@ -28,6 +29,11 @@ impl Show for Ports {
         self.0
             .switches
             .each(|switch, port, member| show(out, switch, port, member));
+        self.0.nics.each(|nic| {
+            let region = nic.rings.region().id();
+            seq_print!(out, "{} emulated region {}\n", Name(nic.name()), region);
+            show_rings(out, &nic.rings);
+        });
     }
 }
 
@@ -41,16 +47,20 @@ fn show(out: &SeqFile, switch: &[u8], port: &[u8], member: &crate::vale::Member)
         member.rings.region().id(),
         member.header()
     );
+    show_rings(out, &member.rings);
+}
+
+fn show_rings(out: &SeqFile, rings: &RingSet) {
     let line = |direction: &str, number: u16, name: &str, value: u64| {
         if value != 0 {
             seq_print!(out, "  {}{} {} {}\n", direction, number, name, value);
         }
     };
-    member.rings.each_tx(|number, ring| {
+    rings.each_tx(|number, ring| {
         ring.counters
             .each(|name, value| line("tx", number, name, value))
     });
-    member.rings.each_rx(|number, ring| {
+    rings.each_rx(|number, ring| {
         ring.counters
             .each(|name, value| line("rx", number, name, value))
     });

@@ -11,10 +11,10 @@ use crate::{
         name::{is_vale, ValeName},
         wire::*,
     },
+    net::NetNs,
     port::{self, Port, Want},
     refusal::{refuse, Answer, Name},
     ring::Shape,
-    sys::net::NetNs,
 };
 use kernel::prelude::*;
 

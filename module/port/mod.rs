@@ -4,8 +4,10 @@
 //!
 //! - [`null`]: moves nothing. The smallest; read it first.
 //! - [`vale`]: a port of a switch.
+//! - [`nic`]: a network interface.
 //! - [`open`](mod@open): from a name to a port.
 
+mod nic;
 mod null;
 mod open;
 mod vale;
@@ -14,7 +16,7 @@ pub(crate) use open::{open, open_existing, Want, World};
 
 use crate::{
     refusal::Answer,
-    ring::{RingSet, RxSync, Selection, TxSync},
+    ring::{Held, RingSet, RxSync, Selection, TxSync},
 };
 use kernel::sync::Arc;
 
@@ -28,6 +30,16 @@ pub(crate) trait Port: Send + Sync {
 
     /// Makes what syncs of the selected rings will need: they allocate nothing.
     fn prepare(&mut self, selection: &Selection) -> Answer;
+
+    /// Completes what syncs of these rings, now bound, will need.
+    fn bound(&self, _: &Held) -> Answer {
+        Ok(())
+    }
+
+    /// False once what the port stands for has gone away: then nothing moves any more.
+    fn is_there(&self) -> bool {
+        true
+    }
 
     /// Sends what the program released on transmit ring `number`. Answers whether the program finds room
     /// past its `cur`.

@@ -2,20 +2,22 @@
 
 //! From a name to a port: finds it, or makes it where it is of a kind that is made by opening.
 
-use super::{null::NullPort, vale::ValePort, Port};
+use super::{nic::NicPort, null::NullPort, vale::ValePort, Port};
 use crate::{
     abi::{
         consts::{
-            NR_MONITOR_RX, NR_MONITOR_TX, NR_REG_NULL, NR_ZCOPY_MON, VALE_DEFAULT_SLOTS,
-            VALE_MAX_EXTRA_BUFS, VALE_MAX_RINGS, VALE_MAX_SLOTS,
+            GLOBAL_MEM_ID, NR_MONITOR_RX, NR_MONITOR_TX, NR_REG_NULL, NR_ZCOPY_MON,
+            VALE_DEFAULT_SLOTS, VALE_MAX_EXTRA_BUFS, VALE_MAX_RINGS, VALE_MAX_SLOTS,
         },
         layout::PortNeeds,
         name::{PortName, ValeName},
     },
     memory::{Kind, RegionRef, Regions},
+    net::NetNs,
+    nic::Nics,
+    params,
     refusal::{refuse, Answer, Name},
     ring::{RingSet, Shape},
-    sys::net::NetNs,
     vale::Switches,
 };
 use kernel::{
@@ -28,6 +30,7 @@ use kernel::{
 pub(crate) struct World {
     pub(crate) regions: Arc<Regions>,
     pub(crate) switches: Arc<Switches>,
+    pub(crate) nics: Arc<Nics>,
     /// Held by whoever makes or unmakes something: control requests and closing files.
     #[pin]
     pub(crate) turn: Mutex<()>,
@@ -37,10 +40,12 @@ impl World {
     pub(crate) fn new() -> Result<Arc<Self>> {
         let regions = Regions::new().map_err(|refusal| refusal.errno)?;
         let switches = Switches::new()?;
+        let nics = Nics::new()?;
         Arc::pin_init(
             pin_init!(World {
                 regions,
                 switches,
+                nics,
                 turn <- new_mutex!(()),
             }),
             GFP_KERNEL,
@@ -87,7 +92,7 @@ pub(crate) fn open(world: &World, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
         ),
         PortName::Pipe { .. } => refuse!(EOPNOTSUPP, "pipes are not there yet"),
         PortName::BadPipe => refuse!(EINVAL, "a pipe needs a base and an id: BASE{{ID or BASE}}ID"),
-        PortName::Interface(name) => Err(interface(name)?),
+        PortName::Interface(name) => open_nic(world, name, region),
         PortName::Empty => refuse!(ENXIO, "the port has no name"),
     }
 }
@@ -99,30 +104,50 @@ pub(crate) fn open_existing(world: &World, name: &[u8]) -> Answer<KBox<dyn Port>
             Some(joined) => ValePort::open(&vale, joined),
             None => refuse!(ENXIO, "there is no port {}", Name(name)),
         },
-        PortName::Interface(name) => Err(interface(name)?),
+        PortName::Interface(name) if NetNs::current()?.has_interface(name) => {
+            refuse!(EOPNOTSUPP, "{} is a network interface", Name(name))
+        }
         PortName::Pipe { .. } => refuse!(ENODEV, "there is no pipe {}", Name(name)),
         _ => refuse!(ENXIO, "there is no port {}", Name(name)),
     }
 }
 
-/// Why an interface cannot be opened.
-fn interface(name: &[u8]) -> Result<crate::refusal::Refusal> {
-    use crate::refusal::Refusal;
-    Ok(if NetNs::current()?.has_interface(name) {
-        Refusal::new(
+/// Opens a network interface. It has as many rings as queues, whatever is asked for.
+fn open_nic(world: &World, name: &[u8], region: Option<RegionRef>) -> Answer<KBox<dyn Port>> {
+    if params::admode.get() == 1 {
+        refuse!(
             EOPNOTSUPP,
-            format_args!("network interfaces cannot be opened yet: only VALE and null ports can"),
-        )
-    } else {
-        Refusal::new(
-            ENXIO,
-            format_args!(
-                "there is no network interface {}; a switch port is called valeSWITCH:PORT",
-                Name(name)
-            ),
-        )
-    })
+            "{} has no native support, and parameter admode asks for that: set it to 0",
+            Name(name)
+        );
+    }
+    let nic = world.nics.open(&NetNs::current()?, name, |device| {
+        if !device.is_ethernet() {
+            refuse!(EINVAL, "{} does not carry Ethernet frames", Name(name));
+        }
+        let slots = params::generic_ringsize.get();
+        let slots = u32::try_from(slots).unwrap_or(0).clamp(2, NIC_MAX_SLOTS);
+        let (tx, rx) = device.queues();
+        let rings = |queues: u32| u16::try_from(queues.clamp(1, NIC_MAX_RINGS)).unwrap_or(1);
+        let region = match region {
+            Some(region) => region,
+            None => world.regions.find(GLOBAL_MEM_ID)?,
+        };
+        let shape = Shape {
+            tx_rings: rings(tx),
+            rx_rings: rings(rx),
+            tx_slots: slots,
+            rx_slots: slots,
+        };
+        RingSet::new(region, shape)
+    })?;
+    NicPort::open(nic)
 }
+
+/// Most slots of a ring: what fits an object of a ring pool of the default size.
+const NIC_MAX_SLOTS: u32 = 2048;
+/// Most rings in a direction.
+const NIC_MAX_RINGS: u32 = 1024;
 
 /// What was asked for, or the default where nothing was.
 fn or<T: Default + PartialEq>(asked: T, default: T) -> T {

@@ -45,6 +45,8 @@ pub(crate) struct TxCounters {
     pub(crate) bad_address: Counter,
     /// For a station behind the port that it came from.
     pub(crate) loops: Counter,
+    /// The interface was down, or had no link.
+    pub(crate) down: Counter,
     /// For a port without a bound ring.
     pub(crate) nobody: Counter,
     /// Parameter `bridge_batch` is 0.
@@ -60,6 +62,8 @@ pub(crate) struct RxCounters {
     pub(crate) bytes: Counter,
     /// The ring was full.
     pub(crate) full: Counter,
+    /// The stack's frame could not be made a whole one, for want of memory or because its headers are wrong.
+    pub(crate) bad_frame: Counter,
     /// The program had released a slot with a buffer that does not exist, or too small a one.
     pub(crate) bad_buffer: Counter,
     /// `head` or `cur` made no sense and the ring was reset.
@@ -77,6 +81,7 @@ impl TxCounters {
         line("drop_bad_header", self.bad_header.get());
         line("drop_bad_address", self.bad_address.get());
         line("drop_loop", self.loops.get());
+        line("drop_down", self.down.get());
         line("drop_nobody", self.nobody.get());
         line("drop_disabled", self.disabled.get());
         line("resets", self.resets.get());
@@ -89,6 +94,7 @@ impl RxCounters {
         line("frames", self.frames.get());
         line("bytes", self.bytes.get());
         line("drop_full", self.full.get());
+        line("drop_bad_frame", self.bad_frame.get());
         line("drop_bad_buffer", self.bad_buffer.get());
         line("resets", self.resets.get());
     }

@@ -8,14 +8,15 @@ use super::{
     Begun, Indexes,
 };
 use crate::{
-    abi::cursor::{dist, prev},
+    abi::cursor::{add, dist, prev},
     memory::{Region, RingView},
+    net::tickets::{Tickets, WakeUp},
     refusal::Answer,
     sys::wait::WaitQueue,
 };
 use kernel::{
     prelude::*,
-    sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex},
+    sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex, SetOnce},
 };
 
 /// A transmit ring that is bound by somebody.
@@ -23,9 +24,10 @@ use kernel::{
 pub(crate) struct TxRing {
     pub(crate) mem: RingMem,
     pub(crate) counters: TxCounters,
-    /// Woken when slots become free.
     #[pin]
-    pub(crate) wait: WaitQueue,
+    wait: WaitQueue,
+    /// Of frames that leave later, where there is a driver below.
+    tickets: SetOnce<Arc<Tickets>>,
     #[pin]
     state: Mutex<State>,
 }
@@ -34,6 +36,8 @@ struct State {
     indexes: Indexes,
     /// The last head that was accepted: the next one is measured from there.
     head: u32,
+    /// Brings sleepers back while the driver is full.
+    wake_up: Option<WakeUp>,
 }
 
 impl TxRing {
@@ -45,16 +49,32 @@ impl TxRing {
                 hwtail: slots.saturating_sub(1),
             },
             head: 0,
+            wake_up: None,
         };
         Ok(Arc::pin_init(
             pin_init!(TxRing {
                 mem,
                 counters: TxCounters::default(),
                 wait <- WaitQueue::new(),
+                tickets: SetOnce::new(),
                 state <- new_mutex!(state),
             }),
             GFP_KERNEL,
         )?)
+    }
+
+    /// Where frames tell that they have left. Only the first time counts.
+    pub(crate) fn set_tickets(&self, tickets: Arc<Tickets>) {
+        self.tickets.populate(tickets);
+    }
+
+    pub(crate) fn tickets(&self) -> Option<&Arc<Tickets>> {
+        self.tickets.as_ref()
+    }
+
+    /// Woken when slots become free.
+    pub(crate) fn news(&self) -> &WaitQueue {
+        self.tickets().map_or(&self.wait, |tickets| &tickets.wait)
     }
 
     /// Begins a sync: fetches head and cur, once, and checks them.
@@ -129,6 +149,28 @@ impl<'r> TxSync<'r> {
         self.state.indexes = Indexes {
             hwcur: head,
             hwtail: tail,
+        };
+        self.publish()
+    }
+
+    /// Ends the sync: `count` slots are on their way, and those are free again up to which `done` says yes of each. Answers
+    /// whether the program finds room past its `cur`.
+    pub(crate) fn taken(mut self, count: u32, done: impl Fn(u32) -> bool) -> bool {
+        let slots = self.ring.mem.slots();
+        let Indexes { hwcur, mut hwtail } = self.state.indexes;
+        let hwcur = add(hwcur, count, slots);
+        loop {
+            let next = add(hwtail, 1, slots);
+            if next == hwcur || !done(next) {
+                break;
+            }
+            hwtail = next;
+        }
+        self.state.indexes = Indexes { hwcur, hwtail };
+        self.state.wake_up = if hwcur == self.state.head {
+            None
+        } else {
+            self.ring.tickets().map(Tickets::wake_soon)
         };
         self.publish()
     }

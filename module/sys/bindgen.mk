@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# How a Kbuild runs bindgen: on a header of includes, for the items that the list beside it names ("fn NAME"
-# or "type NAME", one a line). ferromap-wrap may say more.
+# How a Kbuild runs bindgen: on a header of includes, for the items that the list beside it names ("fn NAME",
+# "type NAME", or "opaque NAME" for a type that is only passed on, one a line). ferromap-wrap may say more.
 
 ferromap-list = $(shell sed -n 's/^$(1) //p' $(<:.h=.list) | tr '\n' '|' | sed 's/|$$//')
 
@@ -25,6 +25,7 @@ quiet_cmd_ferromap_bindgen = BINDGEN $@
 	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix ffi --no-layout-tests \
 		--no-recursive-allowlist --raw-line 'pub(crate) use kernel::{bindings::*, ffi};' \
 		--allowlist-function '$(call ferromap-list,fn)' --allowlist-type '$(call ferromap-list,type)' \
+		--allowlist-type '$(call ferromap-list,opaque)' --opaque-type '$(call ferromap-list,opaque)' \
 		$(ferromap-wrap) \
 		-o $@ -- $(filter-out $(ferromap-skip-flags),$(c_flags)) -w --target=x86_64-linux-gnu \
 		-fno-builtin -D__BINDGEN__ -DMODULE

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What bindgen reads for the functions named in bindings.list. Includes only. */
 #include <linux/bottom_half.h>
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/nsproxy.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
 #include <linux/vmalloc.h>
+#include <linux/rcupdate.h>
+#include <net/gso.h>
 #include <net/net_namespace.h>
 #ifdef CONFIG_X86
 #include <asm/fpu/api.h>

@@ -5,20 +5,22 @@
 //! - [`file`]: a character device with poll and page faults.
 //! - [`bottom_half`], [`rcu`], [`wait`]: staying on a CPU, reading under RCU, sleeping readers.
 //! - [`debugfs`]: files to look at.
-//! - [`net`]: network namespaces and the names in them.
 //! - [`param`]: module parameters that stay visible and writable.
 //! - [`user`]: copies from and to a process.
 //! - [`wide`]: the processor's wide registers.
 //! - [`vmalloc`]: one straight line of memory, on huge pages where they are to be had.
 //!
-//! Each wrapper is small, and its types make misuse impossible; this room and `memory` are the only ones
-//! that may say `unsafe`.
+//! Each wrapper is small, and its types make misuse impossible; this room, `net` and `memory` are the only
+//! ones that may say `unsafe`.
 
 #![allow(unsafe_code)]
 
 /// What the kernel crate's own bindings lack, generated from `bindings.h` and `bindings.list`.
 #[allow(
     clippy::all,
+    clippy::cast_lossless,
+    clippy::ptr_as_ptr,
+    clippy::ref_as_ptr,
     clippy::undocumented_unsafe_blocks,
     dead_code,
     missing_docs
@@ -29,8 +31,8 @@
     non_snake_case,
     non_upper_case_globals
 )]
-#[allow(unreachable_pub)]
-mod bindings {
+#[allow(unreachable_pub, unsafe_op_in_unsafe_fn)]
+pub(crate) mod bindings {
     include!(env!("FERROMAP_BINDINGS"));
 }
 
@@ -38,7 +40,6 @@ pub(crate) mod bottom_half;
 pub(crate) mod clock;
 pub(crate) mod debugfs;
 pub(crate) mod file;
-pub(crate) mod net;
 pub(crate) mod param;
 pub(crate) mod rcu;
 pub(crate) mod user;

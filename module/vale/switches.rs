@@ -10,10 +10,10 @@ use crate::{
         consts::{IFNAMSIZ, VALE_MAX_PORTS, VALE_NO_PORT},
         name::ValeName,
     },
+    net::NetNs,
     params,
     refusal::{refuse, Answer, Name},
     ring::RingSet,
-    sys::net::NetNs,
 };
 use kernel::{
     prelude::*,

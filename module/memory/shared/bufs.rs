@@ -157,6 +157,29 @@ impl Buf<'_> {
         fits
     }
 
+    /// Bytes of the buffer.
+    pub(crate) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Where it starts, for copies by other means: [`size`](Self::size) bytes from there are valid for as long as the
+    /// region is, and programs may be writing to them.
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+
+    /// Copies the first `len` bytes to private memory. What is past the end of the buffer is left out.
+    ///
+    /// # Safety
+    ///
+    /// `to` must be valid for writing `len` bytes.
+    pub(crate) unsafe fn copy_out(&self, to: *mut u8, len: u32) {
+        let len = len.min(self.size) as usize;
+        // SAFETY: within the buffer by the line above, and within `to` as promised. A program may be writing to the
+        // buffer: what is read is a frame's contents and nothing else.
+        unsafe { copy(self.base.as_ptr(), to, len, &mut Copier::narrow()) }
+    }
+
     /// Writes zeros.
     pub(crate) fn zero(&self, at: u32, len: u32) {
         for i in at..at.saturating_add(len).min(self.size) {

@@ -3,6 +3,7 @@
 //! Network namespaces, and the interface names in them.
 
 use super::bindings;
+use crate::abi::consts::IFNAMSIZ;
 use core::ptr::NonNull;
 use kernel::{prelude::*, sync::rcu};
 
@@ -34,18 +35,30 @@ impl NetNs {
             .ok_or(ESRCH)
     }
 
+    pub(super) fn as_ptr(&self) -> *mut bindings::net {
+        self.0.as_ptr()
+    }
+
     /// Whether the namespace has a network interface of this name.
     pub(crate) fn has_interface(&self, name: &[u8]) -> bool {
-        let mut buf = [0u8; crate::abi::consts::IFNAMSIZ];
-        if name.len() >= buf.len() {
+        let Some(name) = interface_name(name) else {
             return false;
-        }
-        buf[..name.len()].copy_from_slice(name);
+        };
         let _guard = rcu::read_lock();
         // SAFETY: the namespace is alive, the name is NUL-terminated, RCU is held.
-        let dev = unsafe { bindings::dev_get_by_name_rcu(self.0.as_ptr(), buf.as_ptr().cast()) };
+        let dev = unsafe { bindings::dev_get_by_name_rcu(self.0.as_ptr(), name.as_ptr().cast()) };
         !dev.is_null()
     }
+}
+
+/// A name with a NUL behind it; `None` if no interface can be called so.
+pub(super) fn interface_name(name: &[u8]) -> Option<[u8; IFNAMSIZ]> {
+    let mut out = [0; IFNAMSIZ];
+    if name.len() >= out.len() {
+        return None;
+    }
+    out[..name.len()].copy_from_slice(name);
+    Some(out)
 }
 
 impl PartialEq for NetNs {

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network interfaces.
+
+use super::{bindings, NetNs};
+use core::{ffi::CStr, ptr::NonNull};
+use kernel::types::NotThreadSafe;
+
+/// The lock under which interfaces are configured, come and go.
+pub(crate) struct Rtnl(NotThreadSafe);
+
+impl Rtnl {
+    /// Waits for it. It is not to be taken while a lock is held that is taken under it.
+    pub(crate) fn lock() -> RtnlGuard {
+        // SAFETY: may sleep here; the guard unlocks.
+        unsafe { bindings::rtnl_lock() };
+        RtnlGuard(Rtnl(NotThreadSafe))
+    }
+
+    /// For callbacks that the kernel calls with the lock held.
+    ///
+    /// # Safety
+    ///
+    /// The lock must be held by this thread for as long as the answer lives.
+    pub(super) unsafe fn held() -> Self {
+        Rtnl(NotThreadSafe)
+    }
+}
+
+/// The lock, held by us.
+pub(crate) struct RtnlGuard(Rtnl);
+
+impl core::ops::Deref for RtnlGuard {
+    type Target = Rtnl;
+
+    fn deref(&self) -> &Rtnl {
+        &self.0
+    }
+}
+
+impl Drop for RtnlGuard {
+    fn drop(&mut self) {
+        // SAFETY: taken in `Rtnl::lock`, by this thread: the guard cannot go to another.
+        unsafe { bindings::rtnl_unlock() };
+    }
+}
+
+/// Kinds of interfaces (`linux/if_arp.h`).
+const ARPHRD_ETHER: u16 = 1;
+const ARPHRD_LOOPBACK: u16 = 772;
+
+/// Which interface, without holding it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeviceId(usize);
+
+impl DeviceId {
+    pub(super) fn of(dev: *const bindings::net_device) -> Self {
+        DeviceId(dev as usize)
+    }
+}
+
+/// A reference to an interface. Who holds one keeps the interface from going away, so it must be dropped when
+/// the interface is unregistered.
+pub(crate) struct Device(NonNull<bindings::net_device>);
+
+// SAFETY: an interface is reference counted; what is read of it here may be read at any time.
+unsafe impl Send for Device {}
+// SAFETY: as above.
+unsafe impl Sync for Device {}
+
+impl Device {
+    /// The interface of that name.
+    pub(crate) fn find(net: &NetNs, name: &[u8]) -> Option<Self> {
+        let name = super::ns::interface_name(name)?;
+        // SAFETY: the namespace is alive, the name is NUL-terminated. The answer is null or a reference.
+        let dev = unsafe { bindings::dev_get_by_name(net.as_ptr(), name.as_ptr().cast()) };
+        NonNull::new(dev.cast()).map(Device)
+    }
+
+    /// Another reference.
+    pub(crate) fn again(&self) -> Self {
+        // SAFETY: our own keeps the interface alive.
+        unsafe { bindings::dev_hold(self.as_ptr().cast()) };
+        Device(self.0)
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::net_device {
+        self.0.as_ptr()
+    }
+
+    /// A field of the interface.
+    fn field<T: Copy>(&self, of: impl Fn(*const bindings::net_device) -> *const T) -> T {
+        // SAFETY: our reference keeps the interface alive; `of` points to a field of it. Others may write it.
+        unsafe { of(self.as_ptr()).read_volatile() }
+    }
+
+    pub(crate) fn id(&self) -> DeviceId {
+        DeviceId::of(self.as_ptr())
+    }
+
+    /// Its name, for as long as nobody renames it.
+    pub(crate) fn name(&self, out: &mut [u8; crate::abi::consts::IFNAMSIZ]) -> usize {
+        // SAFETY: as for `field`.
+        *out = self.field(|dev| unsafe { &raw const (*dev).name });
+        CStr::from_bytes_until_nul(out).map_or(0, |name| name.count_bytes())
+    }
+
+    /// The largest payload of a frame, in bytes.
+    pub(crate) fn mtu(&self) -> u32 {
+        // SAFETY: as for `field`.
+        self.field(|dev| unsafe { &raw const (*dev).mtu })
+    }
+
+    /// Bytes that its driver wants before a frame, and those of a cache line more.
+    pub(super) fn headroom(&self) -> u32 {
+        // SAFETY: as for `field`.
+        let needed = self.field(|dev| unsafe { &raw const (*dev).needed_headroom });
+        u32::from(needed) + 64
+    }
+
+    /// Queues in each direction: transmit, receive.
+    pub(crate) fn queues(&self) -> (u32, u32) {
+        // SAFETY: as for `field`.
+        let tx = self.field(|dev| unsafe { &raw const (*dev).real_num_tx_queues });
+        // SAFETY: as for `field`.
+        let rx = self.field(|dev| unsafe { &raw const (*dev).real_num_rx_queues });
+        (tx, rx)
+    }
+
+    /// Whether its frames are Ethernet frames.
+    pub(crate) fn is_ethernet(&self) -> bool {
+        // SAFETY: as for `field`.
+        let kind = self.field(|dev| unsafe { &raw const (*dev).type_ });
+        // SAFETY: as for `field`.
+        let header = self.field(|dev| unsafe { &raw const (*dev).hard_header_len });
+        matches!(kind, ARPHRD_ETHER | ARPHRD_LOOPBACK)
+            && usize::from(header) >= crate::abi::consts::ETH_HLEN
+    }
+
+    /// Whether frames can leave now.
+    pub(crate) fn is_running(&self) -> bool {
+        // SAFETY: the interface is alive.
+        unsafe {
+            bindings::netif_running(self.as_ptr()) && bindings::netif_carrier_ok(self.as_ptr())
+        }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours.
+        unsafe { bindings::dev_put(self.as_ptr().cast()) };
+    }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe wrappers over the kernel's network interfaces, as far as an emulated port needs them.
+//!
+//! - [`ns`]: network namespaces.
+//! - [`device`]: an interface, and the lock of its configuration.
+//! - [`packet`]: a frame on its way through the kernel.
+//! - [`receive`]: taking frames off an interface before the stack sees them.
+//! - [`transmit`]: handing frames to a driver.
+//! - [`tickets`]: hearing when the driver has finished with them.
+//! - [`notifier`]: hearing that an interface goes away.
+
+#![allow(unsafe_code)]
+
+use crate::sys::bindings;
+
+pub(crate) mod device;
+pub(crate) mod notifier;
+pub(crate) mod ns;
+pub(crate) mod packet;
+pub(crate) mod receive;
+pub(crate) mod tickets;
+pub(crate) mod transmit;
+
+pub(crate) use device::{Device, Rtnl};
+pub(crate) use ns::NetNs;
+pub(crate) use packet::Packet;

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hearing that an interface goes away.
+
+use super::{bindings, device::DeviceId, Rtnl};
+use core::marker::PhantomPinned;
+use kernel::{bindings::notifier_block, error::to_result, prelude::*, sync::Arc, types::Opaque};
+
+/// Who wants to know.
+pub(crate) trait Watcher: Send + Sync + 'static {
+    /// The interface is unregistered, or moves to another namespace: references to it must be dropped now.
+    fn gone(&self, device: DeviceId, rtnl: &Rtnl);
+}
+
+/// As long as it lives, the watcher is told.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Notifier<W: Watcher> {
+    #[pin]
+    block: Opaque<Block<W>>,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+/// What the kernel calls, with what we want to know then behind it.
+#[repr(C)]
+struct Block<W> {
+    block: notifier_block,
+    watcher: Arc<W>,
+}
+
+// SAFETY: the block is only touched by the kernel, under its own lock; the watcher is `Send` and `Sync`.
+unsafe impl<W: Watcher> Send for Notifier<W> {}
+// SAFETY: as above.
+unsafe impl<W: Watcher> Sync for Notifier<W> {}
+
+impl<W: Watcher> Notifier<W> {
+    pub(crate) fn new(watcher: Arc<W>) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            block <- Opaque::try_ffi_init(|slot: *mut Block<W>| {
+                let block = notifier_block {
+                    notifier_call: Some(called::<W>),
+                    next: core::ptr::null_mut(),
+                    priority: 0,
+                };
+                // SAFETY: `slot` is memory for a block, which never moves; it is registered until it is
+                // dropped.
+                unsafe {
+                    slot.write(Block { block, watcher });
+                    let result = to_result(bindings::register_netdevice_notifier(slot.cast()));
+                    if result.is_err() {
+                        core::ptr::drop_in_place(slot);
+                    }
+                    result
+                }
+            }),
+            _pin: PhantomPinned,
+        }? Error)
+    }
+}
+
+#[pinned_drop]
+impl<W: Watcher> PinnedDrop for Notifier<W> {
+    fn drop(self: Pin<&mut Self>) {
+        let block = self.block.get();
+        // SAFETY: registered in `new`. Nobody is in the callback when it is unregistered: it runs under the
+        // lock that this takes.
+        unsafe {
+            bindings::unregister_netdevice_notifier(block.cast());
+            core::ptr::drop_in_place(block);
+        }
+    }
+}
+
+/// # Safety
+///
+/// Called by the kernel only, with what [`Notifier::new`] registered.
+unsafe extern "C" fn called<W: Watcher>(
+    block: *mut notifier_block,
+    event: c_ulong,
+    info: *mut c_void,
+) -> c_int {
+    if event == bindings::netdev_cmd_NETDEV_UNREGISTER as c_ulong {
+        // SAFETY: the block is the first field of ours; the kernel names the interface, and holds the lock
+        // for configuration.
+        unsafe {
+            let watcher = &(*block.cast::<Block<W>>()).watcher;
+            let dev = (*info.cast::<bindings::netdev_notifier_info>()).dev;
+            watcher.gone(DeviceId::of(dev.cast()), &Rtnl::held());
+        }
+    }
+    // NOTIFY_DONE
+    0
+}

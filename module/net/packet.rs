@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Frames on their way through the kernel (`sk_buff`).
+
+use super::{bindings, tickets::Ticket, Device};
+use crate::{abi::consts::ETH_HLEN, memory::Buf};
+use core::ptr::NonNull;
+use kernel::bindings::sk_buff;
+
+/// A frame that is ours: nobody else changes it. It starts with its Ethernet header.
+pub(crate) struct Packet(NonNull<sk_buff>);
+
+/// `skb->ip_summed` of a frame whose checksum is still to be filled in (`linux/skbuff.h`).
+const CHECKSUM_PARTIAL: u8 = 3;
+
+impl Packet {
+    /// Takes over a frame.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must be the caller's own, and not shared.
+    pub(super) unsafe fn from_raw(skb: NonNull<sk_buff>) -> Self {
+        Packet(skb)
+    }
+
+    /// Gives the frame away.
+    pub(super) fn into_raw(self) -> *mut sk_buff {
+        let skb = self.0.as_ptr();
+        core::mem::forget(self);
+        skb
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut sk_buff {
+        self.0.as_ptr()
+    }
+
+    /// A frame for `device` with the first `len` bytes of a buffer, to leave on queue `queue`. `None` if there
+    /// is no memory, or if that is no Ethernet frame.
+    pub(crate) fn copy_of(device: &Device, queue: u16, buf: &Buf<'_>, len: u32) -> Option<Self> {
+        if (len as usize) < ETH_HLEN || len > buf.size() {
+            return None;
+        }
+        let room = device.headroom();
+        // SAFETY: the interface is alive. The answer is null or a frame of our own, which is freed by
+        // `Packet`.
+        let packet = unsafe {
+            let skb = bindings::__netdev_alloc_skb(
+                device.as_ptr().cast(),
+                room + len,
+                kernel::bindings::GFP_ATOMIC,
+            );
+            Packet(NonNull::new(skb)?)
+        };
+        let skb = packet.as_ptr();
+        // SAFETY: the frame is ours, and has room for `room` and `len` bytes as asked for. All headers of an
+        // Ethernet frame lie within `len`.
+        unsafe {
+            bindings::skb_reserve(skb, room as i32);
+            let to: *mut u8 = bindings::skb_put(skb, len).cast();
+            buf.copy_out(to, len);
+            bindings::skb_reset_mac_header(skb);
+            bindings::skb_set_network_header(skb, ETH_HLEN as i32);
+            let headers = (*skb).__bindgen_anon_4.headers.as_mut();
+            headers.protocol = to.add(ETH_HLEN - 2).cast::<u16>().read_unaligned();
+            (*skb).queue_mapping = queue;
+        }
+        Some(packet)
+    }
+
+    /// Has `ticket` handed in when the driver has finished with the frame.
+    pub(crate) fn with_ticket(self, ticket: Ticket) -> Self {
+        let skb = self.as_ptr();
+        // SAFETY: the frame is ours, and has no destructor; the shared info lies at its end.
+        unsafe {
+            let shared: *mut bindings::skb_shared_info = bindings::skb_end_pointer(skb).cast();
+            (*shared).__bindgen_anon_2.destructor_arg = ticket.into_raw();
+            (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor = Some(super::tickets::hand_in);
+        }
+        self
+    }
+
+    /// Bytes of the frame.
+    pub(crate) fn len(&self) -> u32 {
+        // SAFETY: the frame is ours.
+        unsafe { (*self.as_ptr()).len }
+    }
+
+    /// Copies `len` bytes at `at` of the frame to the start of a buffer. False, and the buffer undefined, if
+    /// one of them has not as many.
+    pub(crate) fn copy_to(&self, at: u32, buf: &Buf<'_>, len: u32) -> bool {
+        if len > buf.size() || at.saturating_add(len) > self.len() {
+            return false;
+        }
+        // SAFETY: both ranges are there, by the line above. Programs may write to the buffer meanwhile, which is
+        // their loss.
+        unsafe {
+            bindings::skb_copy_bits(self.as_ptr(), at as i32, buf.start().cast(), len as i32) == 0
+        }
+    }
+
+    /// Does what was left for the hardware to do, and calls `each` with what it is then: whole Ethernet frames
+    /// with their VLAN tags and checksums. False if that was not to be done, and the frame is lost.
+    pub(super) fn complete(self, mut each: impl FnMut(Packet)) -> bool {
+        let Some(packet) = self.with_vlan_tag() else {
+            return false;
+        };
+        let skb = packet.as_ptr();
+        // SAFETY: the frame is ours.
+        if !unsafe { bindings::skb_is_gso(skb) } {
+            return packet.with_checksum().map(each).is_some();
+        }
+        // SAFETY: the frame is ours and starts with its Ethernet header. The answer is a list of frames of
+        // our own, null if nothing needed to be done, or an error.
+        let list = unsafe { bindings::__skb_gso_segment(skb, 0, false) };
+        if kernel::error::from_err_ptr(list).is_err() {
+            return false;
+        }
+        let Some(first) = NonNull::new(list) else {
+            return packet.with_checksum().map(each).is_some();
+        };
+        drop(packet);
+        let mut next = Some(first);
+        while let Some(skb) = next {
+            // SAFETY: a frame of the list, which is ours; it is taken off.
+            let packet = unsafe {
+                let link = &raw mut (*skb.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.next;
+                next = NonNull::new(link.read());
+                link.write(core::ptr::null_mut());
+                Packet(skb)
+            };
+            each(packet);
+        }
+        true
+    }
+
+    /// With the VLAN tag that the stack or the hardware took off.
+    fn with_vlan_tag(self) -> Option<Self> {
+        // SAFETY: the frame is ours. A zero here means that there is no tag.
+        let tag = unsafe {
+            let headers = (*self.as_ptr()).__bindgen_anon_4.headers.as_ref();
+            headers.__bindgen_anon_2.vlan_all
+        };
+        if tag == 0 {
+            return Some(self);
+        }
+        // SAFETY: the frame is given away; the answer is it, or null, and then it is gone.
+        let skb = unsafe { bindings::__vlan_hwaccel_push_inside(self.into_raw()) };
+        NonNull::new(skb).map(Packet)
+    }
+
+    /// With its checksum filled in.
+    fn with_checksum(self) -> Option<Self> {
+        // SAFETY: the frame is ours.
+        let missing = unsafe {
+            let headers = (*self.as_ptr()).__bindgen_anon_4.headers.as_ref();
+            headers.ip_summed() == CHECKSUM_PARTIAL
+        };
+        // SAFETY: as above; it copies what is shared with others first.
+        if missing && unsafe { bindings::skb_checksum_help(self.as_ptr()) } != 0 {
+            return None;
+        }
+        Some(self)
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        // SAFETY: the frame is ours.
+        unsafe { bindings::consume_skb(self.as_ptr()) };
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handing frames to a driver, without a queueing discipline between.
+
+use super::{bindings, Device, Packet};
+use crate::sys::bottom_half::{self, Disabled};
+use core::marker::PhantomData;
+
+/// The lock of a transmit queue, held by us. Nobody can interrupt us: not to be kept for long.
+pub(crate) struct Sending<'d> {
+    queue: *mut bindings::netdev_queue,
+    /// Whether the queue has a lock; some virtual interfaces go without.
+    locks: bool,
+    device: &'d Device,
+    _pinned: Disabled,
+    _device: PhantomData<&'d Device>,
+}
+
+impl<'d> Sending<'d> {
+    /// Locks queue number `queue`. `None` if there is no such queue.
+    pub(crate) fn begin(device: &'d Device, queue: u16) -> Option<Self> {
+        if u32::from(queue) >= device.queues().0 {
+            return None;
+        }
+        let pinned = bottom_half::disable();
+        // SAFETY: the interface is alive and has that queue. We stay on this CPU while we have the lock.
+        unsafe {
+            let dev = device.as_ptr();
+            let txq = bindings::netdev_get_tx_queue(dev, queue.into());
+            let locks = (*dev).__bindgen_anon_1.__bindgen_anon_1.lltx() == 0;
+            if locks {
+                bindings::__netif_tx_lock(txq, bindings::raw_smp_processor_id() as i32);
+            }
+            Some(Sending {
+                queue: txq,
+                locks,
+                device,
+                _pinned: pinned,
+                _device: PhantomData,
+            })
+        }
+    }
+
+    /// Whether the driver takes frames now.
+    pub(crate) fn has_room(&self) -> bool {
+        // SAFETY: the queue belongs to the interface, which is alive.
+        !unsafe { bindings::netif_xmit_frozen_or_drv_stopped(self.queue) }
+    }
+
+    /// Hands a frame to the driver; with `more` it may wait for the next one before it tells the hardware. Gives
+    /// the frame back if the driver has no room.
+    pub(crate) fn send(&mut self, packet: Packet, more: bool) -> Result<(), Packet> {
+        let skb = packet.as_ptr();
+        // SAFETY: the frame is given away unless the driver is busy; the queue's lock is held.
+        let result =
+            unsafe { bindings::netdev_start_xmit(skb, self.device.as_ptr(), self.queue, more) };
+        if result == bindings::netdev_tx_NETDEV_TX_BUSY {
+            return Err(packet);
+        }
+        // The driver has it, or has dropped it.
+        core::mem::forget(packet);
+        Ok(())
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if self.locks {
+            // SAFETY: locked in `begin`, on this CPU.
+            unsafe { bindings::__netif_tx_unlock(self.queue) };
+        }
+    }
+}

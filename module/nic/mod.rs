@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A network interface in emulated mode: its ordinary driver below, and rings in front of it.
+//!
+//! - [`nics`]: which interfaces are open, and what happens when one goes away.
+//! - [`receive`]: from the driver into receive rings.
+//! - [`send`]: from transmit rings to the driver.
+
+mod nics;
+mod receive;
+mod send;
+
+pub(crate) use nics::{Nic, NicRef, Nics, Watch};
+pub(crate) use send::send;

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The interfaces that are open.
+//!
+//! Locks, in this order: the kernel's lock for configuration (`rtnl`), the list, an interface's own state.
+
+use crate::{
+    abi::consts::IFNAMSIZ,
+    live::{self, Counted},
+    net::{
+        device::DeviceId,
+        notifier::{Notifier, Watcher},
+        receive::Hook,
+        Device, NetNs, Rtnl,
+    },
+    refusal::{refuse, Answer, Name},
+    ring::RingSet,
+    sys::rcu::RcuSlot,
+};
+use core::ops::Deref;
+use kernel::{
+    bindings::{POLLERR, POLLIN, POLLOUT},
+    prelude::*,
+    sync::{new_mutex, rcu, Arc, Mutex},
+};
+
+/// All interfaces that are open.
+#[pin_data]
+pub(crate) struct Nics {
+    #[pin]
+    list: Mutex<KVec<Arc<Nic>>>,
+}
+
+/// As long as it lives, interfaces that go away are let go of.
+pub(crate) type Watch = Pin<KBox<Notifier<Nics>>>;
+
+impl Nics {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Nics { list <- new_mutex!(KVec::new()) }),
+            GFP_KERNEL,
+        )
+    }
+
+    pub(crate) fn watch(self: &Arc<Self>) -> Result<Watch> {
+        KBox::try_pin_init(Notifier::new(self.clone()), GFP_KERNEL)
+    }
+
+    /// The open interface of that name. One that is not open yet gets the rings that `rings` makes; it is asked
+    /// with the lock for configuration held.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        net: &NetNs,
+        name: &[u8],
+        rings: impl FnOnce(&Device) -> Answer<Arc<RingSet>>,
+    ) -> Answer<NicRef> {
+        // With the lock, what is found is not about to go away unseen.
+        let _rtnl = Rtnl::lock();
+        let Some(device) = Device::find(net, name) else {
+            refuse!(
+                ENXIO,
+                "there is no network interface {}; a switch port is called valeSWITCH:PORT",
+                Name(name)
+            );
+        };
+        let mut list = self.list.lock();
+        let known = list.iter().find(|nic| nic.id == device.id());
+        let nic = match known {
+            Some(nic) => nic.clone(),
+            None => {
+                let nic = Nic::new(&device, rings(&device)?)?;
+                nic.device.replace(Some(Arc::new(device, GFP_KERNEL)?));
+                list.push(nic.clone(), GFP_KERNEL)?;
+                nic
+            }
+        };
+        nic.state.lock().refs += 1;
+        Ok(NicRef {
+            nics: self.clone(),
+            nic,
+        })
+    }
+
+    /// Calls `each` for every open interface.
+    pub(crate) fn each(&self, mut each: impl FnMut(&Nic)) {
+        for nic in self.list.lock().iter() {
+            each(nic);
+        }
+    }
+
+    fn forget(&self, nic: &Arc<Nic>) {
+        let mut list = self.list.lock();
+        if let Some(at) = list.iter().position(|known| Arc::ptr_eq(known, nic)) {
+            let _ = list.remove(at);
+        }
+    }
+}
+
+impl Watcher for Nics {
+    fn gone(&self, device: DeviceId, rtnl: &Rtnl) {
+        let nic = self
+            .list
+            .lock()
+            .iter()
+            .find(|nic| nic.id == device)
+            .cloned();
+        if let Some(nic) = nic {
+            self.forget(&nic);
+            nic.let_go(rtnl);
+        }
+    }
+}
+
+/// An open interface.
+#[pin_data]
+pub(crate) struct Nic {
+    id: DeviceId,
+    name: [u8; IFNAMSIZ],
+    name_len: usize,
+    /// Empty once the interface has gone away.
+    device: RcuSlot<Device>,
+    pub(crate) rings: Arc<RingSet>,
+    #[pin]
+    state: Mutex<State>,
+    _live: Counted,
+}
+
+struct State {
+    /// Who has it open, and of those, who has bound rings of it.
+    refs: u32,
+    users: u32,
+    hook: Option<Hook<Nic>>,
+}
+
+impl Nic {
+    fn new(device: &Device, rings: Arc<RingSet>) -> Result<Arc<Self>> {
+        let mut name = [0; IFNAMSIZ];
+        let name_len = device.name(&mut name);
+        let state = State {
+            refs: 0,
+            users: 0,
+            hook: None,
+        };
+        Arc::pin_init(
+            pin_init!(Nic {
+                id: device.id(),
+                name,
+                name_len,
+                device: RcuSlot::new(),
+                rings,
+                state <- new_mutex!(state),
+                _live: Counted::new(live::Kind::Nic),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Its name when it was opened.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.name.get(..self.name_len).unwrap_or(&[])
+    }
+
+    /// The interface, unless it has gone away.
+    #[inline]
+    pub(crate) fn device<'g>(&'g self, guard: &'g rcu::Guard) -> Option<&'g Device> {
+        self.device.load(guard)
+    }
+
+    /// The interface has gone away, or the last binding has.
+    fn let_go(&self, rtnl: &Rtnl) {
+        let hook = self.state.lock().hook.take();
+        if let Some(hook) = hook {
+            hook.remove(rtnl);
+        }
+        drop(self.device.replace(None));
+        self.rings
+            .each_tx(|_, ring| ring.news().wake(POLLOUT | POLLERR));
+        self.rings
+            .each_rx(|_, ring| ring.wait.wake(POLLIN | POLLERR));
+    }
+}
+
+/// Somebody's reference to an open interface.
+pub(crate) struct NicRef {
+    nics: Arc<Nics>,
+    nic: Arc<Nic>,
+}
+
+impl Deref for NicRef {
+    type Target = Nic;
+
+    fn deref(&self) -> &Nic {
+        &self.nic
+    }
+}
+
+impl NicRef {
+    /// Puts the interface in netmap mode, if it is not. To be undone with [`release`](Self::release).
+    pub(crate) fn seize(&self, receives: bool) -> Answer {
+        let rtnl = Rtnl::lock();
+        let mut state = self.nic.state.lock();
+        if state.users == 0 {
+            let guard = rcu::read_lock();
+            let found = self.nic.device.load(&guard).map(Device::again);
+            drop(guard);
+            let Some(device) = found else {
+                refuse!(ENXIO, "the interface has gone away");
+            };
+            let (mtu, size) = (device.mtu(), self.nic.rings.region().layout()?.bufs.size);
+            if receives && mtu > size {
+                refuse!(
+                    EINVAL,
+                    "frames of {} do not fit: its MTU is {}, and a buffer has {} bytes. Lower the MTU (ip link set {} mtu {}) or raise the module's parameter buf_size",
+                    Name(self.name()),
+                    mtu,
+                    size,
+                    Name(self.name()),
+                    size
+                );
+            }
+            let device = Arc::new(device, GFP_KERNEL)?;
+            let hook = Hook::new(device, self.nic.clone(), &rtnl);
+            let Ok(hook) = hook else {
+                refuse!(
+                    EBUSY,
+                    "another part of the kernel takes the frames of {}: it is in a bridge or a bond, or has a macvlan. Take it out first (ip link set {} nomaster)",
+                    Name(self.name()),
+                    Name(self.name())
+                );
+            };
+            state.hook = Some(hook);
+        }
+        state.users += 1;
+        Ok(())
+    }
+
+    /// Undoes [`seize`](Self::seize).
+    pub(crate) fn release(&self) {
+        let rtnl = Rtnl::lock();
+        let mut state = self.nic.state.lock();
+        state.users -= 1;
+        let hook = match state.users {
+            0 => state.hook.take(),
+            _ => None,
+        };
+        drop(state);
+        if let Some(hook) = hook {
+            hook.remove(&rtnl);
+        }
+    }
+}
+
+impl Drop for NicRef {
+    fn drop(&mut self) {
+        let rtnl = Rtnl::lock();
+        let mut state = self.nic.state.lock();
+        state.refs -= 1;
+        let last = state.refs == 0;
+        drop(state);
+        if last {
+            self.nics.forget(&self.nic);
+            self.nic.let_go(&rtnl);
+        }
+    }
+}
