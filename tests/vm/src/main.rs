@@ -25,6 +25,7 @@ mod badring;
 mod buffers;
 mod info;
 mod memory;
+mod nic;
 mod options;
 mod parameters;
 mod plumbing;
@@ -77,6 +78,7 @@ const SUITES: &[&[Case]] = &[
     vale_ports::CASES,
     vale_header::CASES,
     vale_load::CASES,
+    nic::CASES,
     swap::CASES,
     wide::CASES,
     why::CASES,

@@ -72,7 +72,7 @@ fn why_names_what_is_wrong_with_a_register() -> Outcome {
     refused(vale("x{"), Errno::EINVAL, &["pipe", "id"])?;
     refused(vale("valewhy:new{1"), Errno::EOPNOTSUPP, &["pipes"])?;
     refused(new().flags(NR_MONITOR_TX), Errno::EOPNOTSUPP, &["monitors"])?;
-    refused(vale("lo"), Errno::EOPNOTSUPP, &["interface"])?;
+    refused(vale("lo"), Errno::EINVAL, &["lo", "MTU is 65536", "2048"])?;
     refused(new().mode(0), Errno::EINVAL, &["nr_mode", "0"])?;
     refused(new().mode(77), Errno::EINVAL, &["nr_mode", "77"])?;
     refused(new().mode(NR_REG_SW), Errno::EINVAL, &["host rings"])?;

@@ -6,7 +6,6 @@ use crate::check::*;
 use crate::frame::*;
 use crate::harness::Case;
 use crate::raw::bound::pair;
-use crate::raw::*;
 use ferromap_abi::consts::NIOCTXSYNC;
 
 pub const CASES: &[Case] = crate::cases![

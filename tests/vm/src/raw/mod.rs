@@ -14,6 +14,7 @@ pub mod device;
 pub mod hostile;
 pub mod request;
 pub mod ring;
+pub mod stack;
 
 pub use bound::Bound;
 pub use device::Device;

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Network interfaces in emulated mode, on veth pairs in a network namespace of each case's own.
+
+use crate::check::*;
+use crate::frame::*;
+use crate::harness::Case;
+use crate::raw::request::port_info;
+use crate::raw::stack::Stack;
+use crate::raw::*;
+use crate::traces::write_parameter;
+use crate::traffic::*;
+use ferromap_abi::consts::*;
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use nix::sched::{unshare, CloneFlags};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+pub const CASES: &[Case] = crate::cases![
+    item_023_an_interface_tells_its_rings_before_anybody_opens_it,
+    item_031_one_ring_of_an_interface_with_several,
+    nic_frames_cross_a_pair_whole_and_in_order,
+    nic_slots_come_back_when_the_driver_has_finished,
+    nic_a_full_ring_drops_and_counts,
+    nic_frames_that_cannot_be_sent_are_counted,
+    nic_link_down_counts,
+    item_049_an_interface_in_a_bridge_is_busy,
+    item_099_frames_stay_off_the_stack_until_close,
+    item_102_the_host_sends_while_receive_rings_are_bound,
+    item_103_the_host_receives_while_transmit_rings_are_bound,
+    item_110_received_frames_have_their_vlan_tag,
+    item_113_admode_1_refuses_what_is_not_native,
+    item_114_down_and_up_keeps_the_binding,
+    item_115_an_interface_that_goes_away_lets_go,
+    nic_moving_to_another_namespace_lets_go,
+    nic_mtu_above_the_buffer_is_refused,
+    nic_opens_and_closes_under_traffic,
+    nic_stays_loaded_while_open,
+];
+
+/// Runs iproute2's `ip`.
+fn ip(words: &str) -> Outcome {
+    let done = Command::new("ip").args(words.split(' ')).status()?;
+    that(format!("ip {words}"), done.success())
+}
+
+/// A namespace of our own with `fm0` and `fm1`, wired to each other and up. It is gone when the case ends.
+fn wire_with(options: &str) -> Outcome {
+    works("unshare", unshare(CloneFlags::CLONE_NEWNET))?;
+    ip(&format!(
+        "link add fm0{options} type veth peer name fm1{options}"
+    ))?;
+    for name in ["fm0", "fm1"] {
+        // Nothing but what tests send.
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1")?;
+        ip(&format!("link set {name} up"))?;
+    }
+    Ok(())
+}
+
+fn wire() -> Outcome {
+    wire_with("")
+}
+
+/// Receives until there are `count` frames, or in vain.
+fn wait_for(bound: &Bound, count: usize) -> Outcome<Vec<Vec<u8>>> {
+    let start = Instant::now();
+    let mut frames = Vec::new();
+    while frames.len() < count && start.elapsed() < Duration::from_secs(10) {
+        bound.poll(PollFlags::POLLIN, 100)?;
+        frames.extend(bound.rx(0).take_frames());
+    }
+    bound.device.rxsync()?;
+    Ok(frames)
+}
+
+const QUIET: Duration = Duration::from_millis(100);
+
+fn item_023_an_interface_tells_its_rings_before_anybody_opens_it() -> Outcome {
+    wire_with(" numtxqueues 2 numrxqueues 2")?;
+    let info = port_info("fm0", Default::default())?;
+    same("rings", (info.nr_tx_rings, info.nr_rx_rings), (2, 2))?;
+    same("slots", (info.nr_tx_slots, info.nr_rx_slots), (1024, 1024))?;
+    same("region", info.nr_mem_id, GLOBAL_MEM_ID)?;
+    // Asking leaves nothing behind: the interface can go into a bridge.
+    ip("link add br0 type bridge")?;
+    ip("link set fm0 master br0")?;
+    ip("link set fm0 nomaster")?;
+    let bound = vale("fm0").bind()?;
+    let reg = bound.reg;
+    same("rings", (reg.nr_tx_rings, reg.nr_rx_rings), (2, 2))?;
+    same("region", reg.nr_mem_id, GLOBAL_MEM_ID)?;
+    same("name", bound.port_name(), "fm0".to_string())?;
+    same("bound", bound.ring_numbers(), (vec![0, 1], vec![0, 1]))?;
+    // A lone interface without channels has one ring.
+    ip("link add fm2 type dummy")?;
+    let info = port_info("fm2", Default::default())?;
+    same("rings", (info.nr_tx_rings, info.nr_rx_rings), (1, 1))
+}
+
+fn item_031_one_ring_of_an_interface_with_several() -> Outcome {
+    wire_with(" numtxqueues 3 numrxqueues 3")?;
+    let one = vale("fm0").one(2).bind()?;
+    same("bound", one.ring_numbers(), (vec![2], vec![2]))?;
+    let other = vale("fm0").one(0).bind()?;
+    same("bound", other.ring_numbers(), (vec![0], vec![0]))?;
+    fails("ring 3", vale("fm0").one(3).try_bind(), Errno::EINVAL)?;
+    fails(
+        "host rings",
+        vale("fm0").mode(NR_REG_SW).try_bind(),
+        Errno::EINVAL,
+    )?;
+    let peer = vale("fm1").bind()?;
+    one.send_on(2, &numbered(0..20))?;
+    other.send_on(0, &numbered(100..120))?;
+    // Which ring they come to is the driver's choice.
+    let mut came = Vec::new();
+    wait_until("all have come", || {
+        let _ = peer.device.rxsync();
+        for (_, ring) in peer.rx_rings() {
+            came.extend(numbers(&ring.take_frames()));
+        }
+        came.len() >= 40
+    })?;
+    for (who, want) in [("ring 2", 0..20), ("ring 0", 100..120)] {
+        let from: Vec<_> = came.iter().filter(|n| want.contains(*n)).collect();
+        same(
+            who,
+            from,
+            want.clone().collect::<Vec<_>>().iter().collect::<Vec<_>>(),
+        )?;
+    }
+    Ok(())
+}
+
+fn nic_frames_cross_a_pair_whole_and_in_order() -> Outcome {
+    wire()?;
+    let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
+    let mut random = Random::new(4);
+    let mut next = 0;
+    for _ in 0..60 {
+        let count = 1 + random.below(200) as u32;
+        let batch: Vec<_> = (next..next + count)
+            .map(|n| frame_of(18 + random.below(1497) as usize, BROADCAST, station(1), n))
+            .collect();
+        next += count;
+        a.send(&batch)?;
+        let came = wait_for(&b, batch.len())?;
+        same("frames", numbers(&came), numbers(&batch))?;
+        that("every byte", came == batch)?;
+    }
+    same("sent", counter(&a, "tx0-frames")?, next.into())?;
+    same("received", counter(&b, "rx0-frames")?, next.into())?;
+    // And the other way, the shortest and the longest that there are.
+    let ends = [14, 15, 60, 1513, 1514].map(|len| frame_of(len, station(1), station(2), 7));
+    b.send(&ends)?;
+    same("the other way", wait_for(&a, ends.len())?, ends.to_vec())
+}
+
+fn nic_slots_come_back_when_the_driver_has_finished() -> Outcome {
+    wire()?;
+    let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
+    let ring = a.tx(0);
+    for round in 0..5 {
+        let all = ring.space();
+        same("free slots", all, ring.n() - 1)?;
+        for n in 0..all {
+            ring.put(&frame(BROADCAST, station(1), round * all + n));
+        }
+        let ready = a.poll(PollFlags::POLLOUT, 5000)?;
+        same("poll", ready, PollFlags::POLLOUT)?;
+        wait_until("all have left", || {
+            let _ = a.device.txsync();
+            ring.space() == all
+        })?;
+        same("frames", wait_for(&b, all as usize)?.len(), all as usize)?;
+    }
+    Ok(())
+}
+
+fn nic_a_full_ring_drops_and_counts() -> Outcome {
+    wire()?;
+    let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
+    for batch in 0..3 {
+        a.send(&numbered(batch * 500..batch * 500 + 500))?;
+    }
+    wait_until("the ring is full and the rest counted", || {
+        counter(&b, "rx0-drop_full").is_ok_and(|dropped| dropped == 1500 - 1023)
+    })?;
+    same(
+        "what it has",
+        numbers(&wait_for(&b, 1023)?),
+        (0..1023).collect::<Vec<u32>>(),
+    )?;
+    a.send(&numbered(9..10))?;
+    same("from now on", numbers(&wait_for(&b, 1)?), vec![9])
+}
+
+fn nic_frames_that_cannot_be_sent_are_counted() -> Outcome {
+    wire()?;
+    let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
+    let ring = a.tx(0);
+    let good = frame(BROADCAST, station(1), 1);
+    for len in [0, 1, 13, 1523, 2048, 2049, 65535] {
+        let at = ring.head();
+        ring.put(&good);
+        ring.edit_slot(at, |slot| slot.len = len);
+        ring.put(&good);
+    }
+    for index in [u32::MAX, 0x7fff_ffff, 10_000_000] {
+        let at = ring.head();
+        let own = ring.slot(at).buf_idx;
+        ring.put(&good);
+        ring.edit_slot(at, |slot| slot.buf_idx = index);
+        a.device.txsync()?;
+        ring.edit_slot(at, |slot| slot.buf_idx = own);
+    }
+    same("the good ones", wait_for(&b, 7)?, vec![good; 7])?;
+    same("counted", counter(&a, "tx0-drop_bad_length")?, 7)?;
+    same("counted", counter(&a, "tx0-drop_bad_buffer")?, 3)?;
+    wait_until("all slots are free", || {
+        let _ = a.device.txsync();
+        ring.space() == ring.n() - 1
+    })
+}
+
+fn nic_link_down_counts() -> Outcome {
+    wire()?;
+    let a = vale("fm0").bind()?;
+    ip("link set fm1 down")?;
+    a.send(&numbered(0..10))?;
+    same("free slots", a.tx(0).space(), a.tx(0).n() - 1)?;
+    same("counted", counter(&a, "tx0-drop_down")?, 10)
+}
+
+fn item_049_an_interface_in_a_bridge_is_busy() -> Outcome {
+    wire()?;
+    ip("link add br0 type bridge")?;
+    ip("link set fm0 master br0")?;
+    let device = Device::open()?;
+    fails("a member", vale("fm0").send(&device), Errno::EBUSY)?;
+    let (_, text) = crate::traffic::why(&device)?;
+    that(
+        format!("the reason, got {text:?}"),
+        text.contains("bridge") && text.contains("nomaster"),
+    )?;
+    ip("link set fm0 nomaster")?;
+    let bound = vale("fm0").bind()?;
+    let refused = Command::new("ip")
+        .args(["link", "set", "fm0", "master", "br0"])
+        .stderr(std::process::Stdio::null())
+        .status()?;
+    that("no bridge takes it while it is open", !refused.success())?;
+    drop(bound);
+    ip("link set fm0 master br0")
+}
+
+fn item_099_frames_stay_off_the_stack_until_close() -> Outcome {
+    wire()?;
+    let (sender, stack) = (Stack::on("fm1")?, Stack::on("fm0")?);
+    let frames = numbered(0..10);
+    let send = || frames.iter().try_for_each(|frame| sender.send(frame));
+    send()?;
+    same("before", stack.receive(QUIET)?, frames.clone())?;
+    let bound = vale("fm0").bind()?;
+    send()?;
+    same("in the ring", wait_for(&bound, 10)?, frames.clone())?;
+    same("in the stack", stack.receive(QUIET)?.len(), 0)?;
+    drop(bound);
+    send()?;
+    same("after", stack.receive(QUIET)?, frames.clone())
+}
+
+fn item_102_the_host_sends_while_receive_rings_are_bound() -> Outcome {
+    wire()?;
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let bound = vale("fm0").flags(NR_RX_RINGS_ONLY).bind()?;
+    host.send(&frame(BROADCAST, station(1), 5))?;
+    same("far away", numbers(&far.receive(QUIET)?), vec![5])?;
+    far.send(&frame(BROADCAST, station(2), 6))?;
+    same("in the ring", numbers(&wait_for(&bound, 1)?), vec![6])
+}
+
+fn item_103_the_host_receives_while_transmit_rings_are_bound() -> Outcome {
+    wire()?;
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let bound = vale("fm0").flags(NR_TX_RINGS_ONLY).bind()?;
+    far.send(&frame(BROADCAST, station(2), 6))?;
+    same("at the host", numbers(&host.receive(QUIET)?), vec![6])?;
+    bound.send(&numbered(0..3))?;
+    same("far away", numbers(&far.receive(QUIET)?), vec![0, 1, 2])
+}
+
+fn item_110_received_frames_have_their_vlan_tag() -> Outcome {
+    wire()?;
+    ip("link add link fm1 name fm1.7 type vlan id 7")?;
+    std::fs::write("/proc/sys/net/ipv6/conf/fm1.7/disable_ipv6", "1")?;
+    ip("link set fm1.7 up")?;
+    let bound = vale("fm0").bind()?;
+    let plain = frame(BROADCAST, station(1), 3);
+    Stack::on("fm1.7")?.send(&plain)?;
+    let mut tagged = plain[..12].to_vec();
+    tagged.extend([0x81, 0, 0, 7]);
+    tagged.extend(&plain[12..]);
+    same("the frame", wait_for(&bound, 1)?, vec![tagged])
+}
+
+fn item_113_admode_1_refuses_what_is_not_native() -> Outcome {
+    wire()?;
+    write_parameter("admode", "1")?;
+    let refused = fails("with admode 1", vale("fm0").try_bind(), Errno::EOPNOTSUPP);
+    write_parameter("admode", "2")?;
+    refused?;
+    let bound = works("with admode 2", vale("fm0").bind());
+    write_parameter("admode", "0")?;
+    bound.map(drop)
+}
+
+fn item_114_down_and_up_keeps_the_binding() -> Outcome {
+    wire()?;
+    let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
+    for round in 0..3 {
+        ip("link set fm0 down")?;
+        a.send(&numbered(0..5))?;
+        ip("link set fm0 up")?;
+        wait_until("the link is up", || {
+            let link = Command::new("ip").args(["link", "show", "fm0"]).output();
+            link.is_ok_and(|link| String::from_utf8_lossy(&link.stdout).contains("LOWER_UP"))
+        })?;
+        let n = 100 + round;
+        a.send(&numbered(n..n + 1))?;
+        same("then", numbers(&wait_for(&b, 1)?), vec![n])?;
+    }
+    Ok(())
+}
+
+/// That a binding whose interface has gone says so, at once and from now on.
+fn has_let_go(bound: &Bound) -> Outcome {
+    let events = PollFlags::POLLIN | PollFlags::POLLOUT;
+    for _ in 0..3 {
+        same("poll", bound.poll(events, 0)?, PollFlags::POLLERR)?;
+        fails("txsync", bound.device.txsync(), Errno::EIO)?;
+        fails("rxsync", bound.device.rxsync(), Errno::EIO)?;
+    }
+    Ok(())
+}
+
+fn item_115_an_interface_that_goes_away_lets_go() -> Outcome {
+    for _ in 0..3 {
+        wire()?;
+        let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
+        a.send(&numbered(0..5))?;
+        std::thread::scope(|scope| -> Outcome {
+            let sleeper = scope.spawn(|| {
+                let start = Instant::now();
+                b.rx(0).take();
+                let events = loop {
+                    let events = b.poll(PollFlags::POLLIN, 8000);
+                    b.rx(0).take();
+                    if events != Ok(PollFlags::POLLIN) {
+                        break events;
+                    }
+                };
+                (events, start.elapsed())
+            });
+            std::thread::sleep(Duration::from_millis(50));
+            // It would hang if a reference were left.
+            ip("link del fm0")?;
+            let (events, took) = sleeper
+                .join()
+                .map_err(|_| failure("the sleeper panicked"))?;
+            same("the sleeper's poll", events?, PollFlags::POLLERR)?;
+            that(
+                format!("at once, took {took:?}"),
+                took < Duration::from_secs(4),
+            )
+        })?;
+        has_let_go(&a)?;
+        has_let_go(&b)?;
+        fails("again", vale("fm0").try_bind(), Errno::ENXIO)?;
+        // One of the same name is another one.
+        ip("link add fm0 type dummy")?;
+        ip("link set fm0 up")?;
+        let new = works("a new one", vale("fm0").bind())?;
+        new.send(&numbered(0..5))?;
+        has_let_go(&a)?;
+    }
+    Ok(())
+}
+
+fn nic_moving_to_another_namespace_lets_go() -> Outcome {
+    wire()?;
+    let bound = vale("fm0").bind()?;
+    let mut other = Command::new("unshare")
+        .args(["--net", "sleep", "20"])
+        .spawn()?;
+    let pid = other.id();
+    let ours = std::fs::read_link("/proc/self/ns/net")?;
+    wait_until("the other namespace is there", || {
+        std::fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|theirs| theirs != ours)
+    })?;
+    let moved = ip(&format!("link set fm0 netns {pid}"));
+    let told = has_let_go(&bound);
+    other.kill()?;
+    other.wait()?;
+    moved.and(told)
+}
+
+fn nic_mtu_above_the_buffer_is_refused() -> Outcome {
+    wire()?;
+    ip("link set fm0 mtu 9000")?;
+    let device = Device::open()?;
+    fails("MTU 9000", vale("fm0").send(&device), Errno::EINVAL)?;
+    let (_, text) = crate::traffic::why(&device)?;
+    that(
+        format!("the reason, got {text:?}"),
+        text.contains("9000") && text.contains("2048") && text.contains("mtu"),
+    )?;
+    works("only to send", vale("fm0").flags(NR_TX_RINGS_ONLY).bind())?;
+    ip("link set fm0 mtu 1500")?;
+    works("MTU 1500", vale("fm0").bind()).map(drop)
+}
+
+fn nic_opens_and_closes_under_traffic() -> Outcome {
+    wire()?;
+    let stop = AtomicBool::new(false);
+    let a = vale("fm0").bind()?;
+    std::thread::scope(|scope| {
+        let (stop, a) = (&stop, &a);
+        let sender = scope.spawn(move || -> Outcome {
+            let ring = a.tx(0);
+            let mut n = 0;
+            while !stop.load(SeqCst) {
+                while ring.space() > 0 {
+                    ring.put(&frame(BROADCAST, station(1), n));
+                    n += 1;
+                }
+                a.poll(PollFlags::POLLOUT, 1000)?;
+            }
+            Ok(())
+        });
+        let result = (0..100).try_for_each(|round| -> Outcome {
+            let bound = vale("fm1").bind()?;
+            same(
+                "frames come",
+                bound.poll(PollFlags::POLLIN, 5000)?,
+                PollFlags::POLLIN,
+            )?;
+            let came = bound.rx(0).take_frames();
+            let whole = came
+                .iter()
+                .all(|f| *f == frame(BROADCAST, station(1), number(f)));
+            that(
+                format!("round {round}: frames whole"),
+                whole && !came.is_empty(),
+            )
+        });
+        stop.store(true, SeqCst);
+        let sender = sender.join().map_err(|_| failure("the sender panicked"))?;
+        result.and(sender)
+    })
+}
+
+fn nic_stays_loaded_while_open() -> Outcome {
+    wire()?;
+    let bound = vale("fm0").bind()?;
+    let unload = || {
+        Command::new("rmmod")
+            .arg("netmap")
+            .stderr(std::process::Stdio::null())
+            .status()
+    };
+    that("rmmod refuses", !unload()?.success())?;
+    Ok(bound.send(&numbered(0..10))?)
+}

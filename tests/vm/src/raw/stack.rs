@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The Linux stack's side of an interface: a packet socket for one Ethernet type gets frames after, and only if,
+//! nobody took them off the interface; and what it sends is what the stack sends.
+
+use nix::errno::Errno;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+/// The Ethernet type of the frames that tests send.
+const TYPE: u16 = 0x88b5;
+
+/// A packet socket of one interface.
+pub struct Stack(OwnedFd);
+
+impl Stack {
+    pub fn on(interface: &str) -> Result<Stack, Errno> {
+        let index = nix::net::if_::if_nametoindex(interface)?;
+        let protocol = i32::from(TYPE.to_be());
+        // SAFETY: makes a socket; its number is ours.
+        let socket = unsafe {
+            let fd = Errno::result(libc::socket(libc::AF_PACKET, libc::SOCK_RAW, protocol))?;
+            OwnedFd::from_raw_fd(fd)
+        };
+        // SAFETY: all zeros are an address of this kind.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = TYPE.to_be();
+        address.sll_ifindex = index as i32;
+        // SAFETY: an address of that size.
+        Errno::result(unsafe {
+            libc::bind(
+                socket.as_raw_fd(),
+                (&raw const address).cast(),
+                size_of_val(&address) as u32,
+            )
+        })?;
+        Ok(Stack(socket))
+    }
+
+    /// Sends a frame, header and all.
+    pub fn send(&self, frame: &[u8]) -> Result<(), Errno> {
+        // SAFETY: the bytes of the frame.
+        let sent = unsafe { libc::send(self.0.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
+        Errno::result(sent).map(drop)
+    }
+
+    /// Frames that arrive, until none has for `quiet`.
+    pub fn receive(&self, quiet: Duration) -> Result<Vec<Vec<u8>>, Errno> {
+        let mut frames = Vec::new();
+        loop {
+            let mut fd = libc::pollfd {
+                fd: self.0.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            // SAFETY: one descriptor.
+            let ready = unsafe { libc::poll(&mut fd, 1, quiet.as_millis() as i32) };
+            if Errno::result(ready)? == 0 {
+                return Ok(frames);
+            }
+            let mut frame = vec![0u8; 65536];
+            // SAFETY: a buffer of that size.
+            let len = unsafe {
+                libc::recv(
+                    self.0.as_raw_fd(),
+                    frame.as_mut_ptr().cast(),
+                    frame.len(),
+                    0,
+                )
+            };
+            frame.truncate(Errno::result(len)? as usize);
+            frames.push(frame);
+        }
+    }
+}
