@@ -6,7 +6,7 @@ mod af_packet;
 mod af_xdp;
 mod bridge;
 mod memif;
-mod net;
+pub mod net;
 mod pair;
 mod raw;
 mod telemetry;

@@ -19,6 +19,11 @@ pub fn veth() -> Result<Ends> {
     })
 }
 
+/// Takes it away again, where no namespace does.
+pub fn remove_veth() -> Result<()> {
+    ip("link del sender")
+}
+
 /// Two veth pairs with a bridge between their inner ends. It knows where the receiver is.
 pub fn bridge() -> Result<Ends> {
     ip("link add bridge type bridge stp_state 0 mcast_snooping 0")?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Frames through a VALE switch, from senders to receivers.
+//! Frames from senders to receivers, through a VALE switch or over a veth pair.
 
 use crate::{
     frame::{receiver, sender, BROADCAST},
@@ -17,9 +17,35 @@ const MOST_LOST: f64 = 0.05;
 /// Below that many frames a sync is mostly a system call.
 const LEAST_BATCH: usize = 200;
 
-/// One way of using a switch.
+/// What frames go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    Switch,
+    /// One sender and one receiver, each with an end of the pair, in emulated mode.
+    Veth,
+}
+
+impl Through {
+    fn system(self) -> &'static str {
+        match self {
+            Through::Switch => "vale",
+            Through::Veth => "netmap on veth",
+        }
+    }
+
+    /// The port of a sender or a receiver.
+    fn port(self, role: &str, n: usize) -> String {
+        match self {
+            Through::Switch => format!("vale0:{role}{n}"),
+            Through::Veth => format!("netmap:{role}"),
+        }
+    }
+}
+
+/// One way of using it.
 #[derive(Clone, Debug)]
 pub struct Flow {
+    pub through: Through,
     pub scenario: &'static str,
     /// Bytes of a frame.
     pub bytes: usize,
@@ -42,6 +68,7 @@ pub struct Flow {
 impl Flow {
     /// One sender, one receiver, and rings and batches large enough that system calls do not matter.
     pub const KERNEL: Flow = Flow {
+        through: Through::Switch,
         scenario: "1 to 1",
         bytes: 60,
         slots: 8192,
@@ -70,7 +97,8 @@ impl Flow {
             batch,
             ..
         } = self;
-        format!("vale {scenario}, {bytes} bytes, batch {batch}, rings {slots}")
+        let system = self.through.system();
+        format!("{system} {scenario}, {bytes} bytes, batch {batch}, rings {slots}")
     }
 
     /// As a scenario of its own.
@@ -94,12 +122,12 @@ impl Flow {
             (0..self.receivers.len()).map(receiver).collect()
         };
         let region = if self.hand_over {
-            "@share=vale0:rx0"
+            "@share=vale0:receiver0"
         } else {
             ""
         };
         let sends = self.senders.iter().enumerate().map(|(n, &cpu)| Task {
-            port: format!("vale0:tx{n}{region}"),
+            port: self.through.port("sender", n) + region,
             slots: self.slots,
             cpu,
             role: Role::Send {
@@ -112,7 +140,7 @@ impl Flow {
             },
         });
         let receives = self.receivers.iter().enumerate().map(|(n, &cpu)| Task {
-            port: format!("vale0:rx{n}"),
+            port: self.through.port("receiver", n),
             slots: self.slots,
             cpu,
             role: Role::Receive {
@@ -149,7 +177,7 @@ impl Flow {
             receivers: Some(self.receivers.len() as u64),
             lost,
             note: note.trim_start_matches("; ").to_owned(),
-            ..Record::new("vale", self.scenario)
+            ..Record::new(self.through.system(), self.scenario)
         }
         .rate(pps);
         Ok(record.cost(&cost))

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Which flows through a switch are measured.
+//! Which flows through a switch are measured, and over a veth pair.
 
-use super::{flow::Flow, ports};
-use crate::{frame::frame, frame::BROADCAST, suite::Scenario, worker::Wait};
+use super::{
+    flow::{Flow, Through},
+    ports,
+};
+use crate::{frame::frame, frame::BROADCAST, peers::net, suite::Scenario, worker::Wait};
 use anyhow::Result;
 use ferromap::Port;
 
@@ -69,7 +72,39 @@ pub fn scenarios() -> Vec<Scenario> {
         }
         .scenario_with(many_addresses),
     );
+    all.extend(over_veth());
     all
+}
+
+/// Over a veth pair, like the peers.
+fn over_veth() -> impl Iterator<Item = Scenario> {
+    let sizes = [60, 256, 1024, 1500].map(|bytes| (bytes, 512));
+    let batches = [1, 8, 64].map(|batch| (60, batch));
+    sizes.into_iter().chain(batches).map(|(bytes, batch)| {
+        Flow {
+            through: Through::Veth,
+            bytes,
+            batch,
+            ..Flow::USER
+        }
+        .scenario_with(Veth::new)
+    })
+}
+
+/// A veth pair. It goes with this.
+struct Veth;
+
+impl Veth {
+    fn new() -> Result<Veth> {
+        net::veth().map(|_| Veth)
+    }
+}
+
+impl Drop for Veth {
+    fn drop(&mut self) {
+        // If that fails, making the next one says so.
+        let _ = net::remove_veth();
+    }
 }
 
 fn no_receiver(base: &Flow) -> Flow {
