@@ -11,6 +11,7 @@ use crate::check::*;
 use crate::failalloc::{FailAlloc, Failed, Span};
 use crate::frame::numbered;
 use crate::harness::Case;
+use crate::nic::wire;
 use crate::raw::bound::pair;
 use crate::raw::device::Mapping;
 use crate::raw::request::legacy;
@@ -38,6 +39,7 @@ pub const CASES: &[Case] = crate::cases![
     slow:
     hostile_memory_fails_in_register_new,
     hostile_memory_fails_in_register_join,
+    hostile_memory_fails_in_register_interface,
 ];
 
 /// What an attempt may come to while something failed.
@@ -164,6 +166,21 @@ fn hostile_memory_fails_in_register_join() -> Outcome {
     each_failure(new_device, |device| bind(device, request()), refused)?;
     a.send(&numbered(0..9))?;
     same("frames of the others", b.recv()?, numbered(0..9))
+}
+
+fn hostile_memory_fails_in_register_interface() -> Outcome {
+    wire()?;
+    // Region 1 is there, and what the interface itself needs is what is tried.
+    let far = vale("fm1").bind()?;
+    let request = || vale("fm0");
+    let count = each_failure(new_device, |device| bind(device, request()), refused)?;
+    that(format!("a dozen allocations, got {count}"), count > 12)?;
+    let near = request().bind()?;
+    near.send(&numbered(0..9))?;
+    wait_until("frames have come", || {
+        let _ = far.device.rxsync();
+        far.rx(0).space() == 9
+    })
 }
 
 fn hostile_memory_fails_in_register_bound() -> Outcome {

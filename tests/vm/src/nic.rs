@@ -31,6 +31,7 @@ pub const CASES: &[Case] = crate::cases![
     item_102_the_host_sends_while_receive_rings_are_bound,
     item_103_the_host_receives_while_transmit_rings_are_bound,
     item_110_received_frames_have_their_vlan_tag,
+    nic_offloads_are_undone,
     item_113_admode_1_refuses_what_is_not_native,
     item_114_down_and_up_keeps_the_binding,
     item_115_an_interface_that_goes_away_lets_go,
@@ -60,7 +61,7 @@ fn wire_with(options: &str) -> Outcome {
     Ok(())
 }
 
-fn wire() -> Outcome {
+pub fn wire() -> Outcome {
     wire_with("")
 }
 
@@ -305,6 +306,68 @@ fn item_110_received_frames_have_their_vlan_tag() -> Outcome {
     tagged.extend([0x81, 0, 0, 7]);
     tagged.extend(&plain[12..]);
     same("the frame", wait_for(&bound, 1)?, vec![tagged])
+}
+
+/// The Internet checksum over `bytes` (RFC 1071).
+fn checksum(bytes: impl IntoIterator<Item = u8>) -> u16 {
+    let mut sum = 0u32;
+    for (i, byte) in bytes.into_iter().enumerate() {
+        sum += u32::from(byte) << if i % 2 == 0 { 8 } else { 0 };
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
+}
+
+/// Bytes that a UDP datagram carries, if both its checksums are right.
+fn udp_payload(frame: &[u8]) -> Outcome<Vec<u8>> {
+    let ip = &frame[14..34];
+    same("protocol", (frame[12], frame[13], ip[9]), (8, 0, 17))?;
+    same("IP checksum", checksum(ip.iter().copied()), 0xffff)?;
+    let len = usize::from(u16::from_be_bytes([ip[2], ip[3]])) - 20;
+    let udp = &frame[34..34 + len];
+    that("a UDP checksum", udp[6..8] != [0, 0])?;
+    let pseudo = ip[12..20]
+        .iter()
+        .copied()
+        .chain([0, 17, (len >> 8) as u8, len as u8]);
+    same(
+        "UDP checksum",
+        checksum(pseudo.chain(udp.iter().copied())),
+        0xffff,
+    )?;
+    Ok(udp[8..].to_vec())
+}
+
+fn nic_offloads_are_undone() -> Outcome {
+    wire()?;
+    ip("addr add 10.91.0.2/24 dev fm1")?;
+    ip("neigh add 10.91.0.1 lladdr 02:00:00:00:00:01 dev fm1")?;
+    let bound = vale("fm0").bind()?;
+    let socket = std::net::UdpSocket::bind("10.91.0.2:0")?;
+    // veth leaves the checksum to hardware that it does not have.
+    socket.send_to(b"one datagram", "10.91.0.1:9")?;
+    let came = wait_for(&bound, 1)?;
+    same(
+        "a datagram",
+        udp_payload(&came[0])?,
+        b"one datagram".to_vec(),
+    )?;
+    // One large one, to be segmented by the hardware: it comes as the datagrams that a wire would have.
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::UdpGsoSegment, &1000)?;
+    let large: Vec<u8> = (0..20_500u32).map(|i| (i / 7) as u8).collect();
+    socket.send_to(&large, "10.91.0.1:9")?;
+    let came = wait_for(&bound, 21)?;
+    same("datagrams", came.len(), 21)?;
+    let mut bytes = Vec::new();
+    for (i, frame) in came.iter().enumerate() {
+        let payload = udp_payload(frame)?;
+        same("bytes", payload.len(), if i < 20 { 1000 } else { 500 })?;
+        bytes.extend(payload);
+    }
+    that("all bytes, in order", bytes == large)?;
+    same("refused", counter(&bound, "rx0-drop_bad_frame")?, 0)
 }
 
 fn item_113_admode_1_refuses_what_is_not_native() -> Outcome {
