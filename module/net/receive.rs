@@ -21,43 +21,47 @@ pub(crate) trait Receiver: Send + Sync + 'static {
 
 /// The receive hook of an interface. Dropping it without [`remove`](Self::remove) takes the lock for that.
 pub(crate) struct Hook<R: Receiver> {
-    device: Arc<Device>,
-    receiver: Arc<R>,
+    /// Until it is hooked out.
+    device: Option<Device>,
+    _receiver: Arc<R>,
 }
 
 impl<R: Receiver> Hook<R> {
     /// Hooks in. `EBUSY` if another module has the hook: the interface is in a bridge or a bond, for instance.
-    pub(crate) fn new(device: Arc<Device>, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
+    pub(crate) fn new(device: Device, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
         let data = Arc::as_ptr(&receiver).cast_mut().cast();
         // SAFETY: the interface is alive and the lock is held. `handler` finds a receiver behind `data` until
         // the hook is removed, for as long as this lives.
         to_result(unsafe {
             bindings::netdev_rx_handler_register(device.as_ptr().cast(), Some(handler::<R>), data)
         })?;
-        Ok(Hook { device, receiver })
+        Ok(Hook {
+            device: Some(device),
+            _receiver: receiver,
+        })
     }
 
     /// Hooks out. Nobody is in the receiver any more when this is done.
-    pub(crate) fn remove(self, rtnl: &Rtnl) {
-        self.unhook(rtnl);
-        // The same as dropping it, without the hook.
-        let this = core::mem::ManuallyDrop::new(self);
-        // SAFETY: each field is read once, and `this` is not dropped.
-        unsafe {
-            drop(core::ptr::read(&this.device));
-            drop(core::ptr::read(&this.receiver));
-        }
+    pub(crate) fn remove(mut self, _: &Rtnl) {
+        self.unhook();
     }
 
-    fn unhook(&self, _: &Rtnl) {
-        // SAFETY: registered in `new`, and the lock is held. It waits for everybody who is in the handler.
-        unsafe { bindings::netdev_rx_handler_unregister(self.device.as_ptr().cast()) };
+    /// To be called with the lock held.
+    fn unhook(&mut self) {
+        if let Some(device) = self.device.take() {
+            // SAFETY: registered in `new`, once, and the lock is held. It waits for everybody who is in the
+            // handler.
+            unsafe { bindings::netdev_rx_handler_unregister(device.as_ptr().cast()) };
+        }
     }
 }
 
 impl<R: Receiver> Drop for Hook<R> {
     fn drop(&mut self) {
-        self.unhook(&Rtnl::lock());
+        if self.device.is_some() {
+            let _rtnl = Rtnl::lock();
+            self.unhook();
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 
 use super::{bindings, Device, Packet};
 use crate::sys::bottom_half::{self, Disabled};
-use core::marker::PhantomData;
 
 /// The lock of a transmit queue, held by us. Nobody can interrupt us: not to be kept for long.
 pub(crate) struct Sending<'d> {
@@ -13,7 +12,6 @@ pub(crate) struct Sending<'d> {
     locks: bool,
     device: &'d Device,
     _pinned: Disabled,
-    _device: PhantomData<&'d Device>,
 }
 
 impl<'d> Sending<'d> {
@@ -36,13 +34,12 @@ impl<'d> Sending<'d> {
                 locks,
                 device,
                 _pinned: pinned,
-                _device: PhantomData,
             })
         }
     }
 
     /// Whether the driver takes frames now.
-    pub(crate) fn has_room(&self) -> bool {
+    fn has_room(&self) -> bool {
         // SAFETY: the queue belongs to the interface, which is alive.
         !unsafe { bindings::netif_xmit_frozen_or_drv_stopped(self.queue) }
     }
@@ -50,6 +47,9 @@ impl<'d> Sending<'d> {
     /// Hands a frame to the driver; with `more` it may wait for the next one before it tells the hardware. Gives
     /// the frame back if the driver has no room.
     pub(crate) fn send(&mut self, packet: Packet, more: bool) -> Result<(), Packet> {
+        if !self.has_room() {
+            return Err(packet);
+        }
         let skb = packet.as_ptr();
         // SAFETY: the frame is given away unless the driver is busy; the queue's lock is held.
         let result =

@@ -218,7 +218,6 @@ impl NicRef {
                     size
                 );
             }
-            let device = Arc::new(device, GFP_KERNEL)?;
             let hook = Hook::new(device, self.nic.clone(), &rtnl);
             let Ok(hook) = hook else {
                 refuse!(

@@ -43,7 +43,8 @@ impl Receiver for Nic {
 /// Puts a frame into a ring, over as many slots as it needs, or not at all. The program is woken.
 fn put(ring: &RxRing, packet: &Packet) {
     let bufs = ring.mem.mem().bufs();
-    let (len, size) = (packet.len(), bufs.size());
+    // A slot tells at most as many bytes.
+    let (len, size) = (packet.len(), bufs.size().min(u16::MAX.into()));
     let slots = len.div_ceil(size.max(1));
     let lease = ring
         .inbox

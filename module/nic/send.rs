@@ -68,39 +68,52 @@ struct Batch<'b> {
 impl Batch<'_> {
     /// Hands over up to `want` frames.
     fn chunk(&mut self, device: &Device, mut sending: Sending<'_>, queue: u16, want: u32) {
-        let end = self.taken + want;
-        // One frame is held back: with each we say whether more come, and the next may turn out to be none.
+        let counters = &self.sync.ring().counters;
+        let longest = device.mtu().saturating_add(FRAME_EXTRA);
+        // One frame is held back, the one that is next: with each we say whether another follows.
         let mut held: Option<Packet> = None;
-        let mut at = self.taken;
-        while at < end && sending.has_room() {
-            let Ok(next) = self.frame(device, queue, at) else {
-                // Out of memory: later.
-                break;
-            };
-            at += 1;
-            let Some(next) = next else {
-                continue;
-            };
-            if let Some(packet) = held.replace(next) {
-                if sending.send(packet, true).is_err() {
-                    // `held` has not been tried; it and the one before stay.
-                    return;
+        for at in self.taken..self.taken + want {
+            match self.frame(device, queue, at, longest) {
+                Ok(next) => {
+                    let before = held.replace(next);
+                    if !self.hand_over(&mut sending, before, true) {
+                        return;
+                    }
                 }
-                // Everything before the one that is held now.
-                self.taken = at - 1;
+                Err(why) => {
+                    if !self.hand_over(&mut sending, held.take(), false) {
+                        return;
+                    }
+                    match why {
+                        Unfit::Buffer => counters.bad_buffer.add_alone(1),
+                        Unfit::Length => counters.bad_length.add_alone(1),
+                        Unfit::NoMemory => return,
+                    }
+                    self.taken += 1;
+                }
             }
         }
-        if let Some(packet) = held {
-            if sending.send(packet, false).is_err() {
-                return;
-            }
-        }
-        self.taken = at;
+        self.hand_over(&mut sending, held, false);
     }
 
-    /// The frame in the slot `at` places from the first. `Ok(None)` if it is not one that can be sent, and an
-    /// error if there is no memory.
-    fn frame(&self, device: &Device, queue: u16, at: u32) -> Result<Option<Packet>, NoMemory> {
+    /// Hands over a frame, if there is one. False if the driver is full.
+    fn hand_over(&mut self, sending: &mut Sending<'_>, packet: Option<Packet>, more: bool) -> bool {
+        let Some(packet) = packet else {
+            return true;
+        };
+        let len = packet.len();
+        if sending.send(packet, more).is_err() {
+            return false;
+        }
+        let counters = &self.sync.ring().counters;
+        counters.frames.add_alone(1);
+        counters.bytes.add_alone(len.into());
+        self.taken += 1;
+        true
+    }
+
+    /// The frame in the slot `at` places from the first.
+    fn frame(&self, device: &Device, queue: u16, at: u32, longest: u32) -> Result<Packet, Unfit> {
         let ring = self.sync.ring();
         let index = add(self.sync.first(), at, ring.mem.slots());
         let slot = ring.mem.view().slot(index);
@@ -110,25 +123,24 @@ impl Batch<'_> {
                 cell.set_len_flags(slot.len, slot.flags & !done);
             }
         }
-        let Some(buf) = ring.mem.mem().bufs().get(slot.buf_idx) else {
-            ring.counters.bad_buffer.add_alone(1);
-            return Ok(None);
-        };
+        let buf = ring.mem.mem().bufs().get(slot.buf_idx);
+        let buf = buf.ok_or(Unfit::Buffer)?;
         let len = u32::from(slot.len);
-        let longest = buf.size().min(device.mtu().saturating_add(FRAME_EXTRA));
-        if len < ETH_HLEN as u32 || len > longest {
-            ring.counters.bad_length.add_alone(1);
-            return Ok(None);
+        if len < ETH_HLEN as u32 || len > longest.min(buf.size()) {
+            return Err(Unfit::Length);
         }
-        let Some(ticket) = self.tickets.issue(index) else {
-            return Err(NoMemory);
-        };
-        let packet = Packet::copy_of(device, queue, &buf, len).ok_or(NoMemory)?;
-        ring.counters.frames.add_alone(1);
-        ring.counters.bytes.add_alone(len.into());
-        Ok(Some(packet.with_ticket(ticket)))
+        let ticket = self.tickets.issue(index).ok_or(Unfit::NoMemory)?;
+        let packet = Packet::copy_of(device, queue, &buf, len).ok_or(Unfit::NoMemory)?;
+        Ok(packet.with_ticket(ticket))
     }
 }
 
-/// There is none just now.
-struct NoMemory;
+/// Why a slot's frame cannot be sent.
+enum Unfit {
+    /// There is no such buffer.
+    Buffer,
+    /// Too short for a header, or too long for the buffer or the interface.
+    Length,
+    /// There is none just now. The only one that passes.
+    NoMemory,
+}

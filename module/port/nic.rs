@@ -50,7 +50,7 @@ impl Port for NicPort {
     }
 
     fn bound(&self, held: &Held) -> Answer {
-        for ring in held.tx() {
+        for ring in held.tx().iter().filter(|ring| ring.tickets().is_none()) {
             ring.set_tickets(Tickets::new(ring.mem.slots())?);
         }
         Ok(())

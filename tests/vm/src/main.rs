@@ -26,6 +26,7 @@ mod buffers;
 mod info;
 mod memory;
 mod nic;
+mod nic_life;
 mod options;
 mod parameters;
 mod plumbing;
@@ -53,6 +54,7 @@ mod vale_ports;
 mod vale_switch;
 mod why;
 mod wide;
+mod wire;
 
 use harness::Case;
 use std::process::ExitCode;
@@ -79,6 +81,7 @@ const SUITES: &[&[Case]] = &[
     vale_header::CASES,
     vale_load::CASES,
     nic::CASES,
+    nic_life::CASES,
     swap::CASES,
     wide::CASES,
     why::CASES,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Network interfaces in emulated mode, on veth pairs in a network namespace of each case's own.
+//! Frames through network interfaces in emulated mode. Opening, closing and what happens to them meanwhile is in
+//! `nic_life.rs`.
 
 use crate::check::*;
 use crate::frame::*;
@@ -8,15 +9,12 @@ use crate::harness::Case;
 use crate::raw::request::port_info;
 use crate::raw::stack::Stack;
 use crate::raw::*;
-use crate::traces::write_parameter;
 use crate::traffic::*;
+use crate::wire::*;
 use ferromap_abi::consts::*;
 use nix::errno::Errno;
 use nix::poll::PollFlags;
-use nix::sched::{unshare, CloneFlags};
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub const CASES: &[Case] = crate::cases![
     item_023_an_interface_tells_its_rings_before_anybody_opens_it,
@@ -26,56 +24,12 @@ pub const CASES: &[Case] = crate::cases![
     nic_a_full_ring_drops_and_counts,
     nic_frames_that_cannot_be_sent_are_counted,
     nic_link_down_counts,
-    item_049_an_interface_in_a_bridge_is_busy,
     item_099_frames_stay_off_the_stack_until_close,
     item_102_the_host_sends_while_receive_rings_are_bound,
     item_103_the_host_receives_while_transmit_rings_are_bound,
     item_110_received_frames_have_their_vlan_tag,
     nic_offloads_are_undone,
-    item_113_admode_1_refuses_what_is_not_native,
-    item_114_down_and_up_keeps_the_binding,
-    item_115_an_interface_that_goes_away_lets_go,
-    nic_moving_to_another_namespace_lets_go,
-    nic_mtu_above_the_buffer_is_refused,
-    nic_opens_and_closes_under_traffic,
-    nic_stays_loaded_while_open,
 ];
-
-/// Runs iproute2's `ip`.
-fn ip(words: &str) -> Outcome {
-    let done = Command::new("ip").args(words.split(' ')).status()?;
-    that(format!("ip {words}"), done.success())
-}
-
-/// A namespace of our own with `fm0` and `fm1`, wired to each other and up. It is gone when the case ends.
-fn wire_with(options: &str) -> Outcome {
-    works("unshare", unshare(CloneFlags::CLONE_NEWNET))?;
-    ip(&format!(
-        "link add fm0{options} type veth peer name fm1{options}"
-    ))?;
-    for name in ["fm0", "fm1"] {
-        // Nothing but what tests send.
-        std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1")?;
-        ip(&format!("link set {name} up"))?;
-    }
-    Ok(())
-}
-
-pub fn wire() -> Outcome {
-    wire_with("")
-}
-
-/// Receives until there are `count` frames, or in vain.
-fn wait_for(bound: &Bound, count: usize) -> Outcome<Vec<Vec<u8>>> {
-    let start = Instant::now();
-    let mut frames = Vec::new();
-    while frames.len() < count && start.elapsed() < Duration::from_secs(10) {
-        bound.poll(PollFlags::POLLIN, 100)?;
-        frames.extend(bound.rx(0).take_frames());
-    }
-    bound.device.rxsync()?;
-    Ok(frames)
-}
 
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -236,28 +190,6 @@ fn nic_link_down_counts() -> Outcome {
     same("counted", counter(&a, "tx0-drop_down")?, 10)
 }
 
-fn item_049_an_interface_in_a_bridge_is_busy() -> Outcome {
-    wire()?;
-    ip("link add br0 type bridge")?;
-    ip("link set fm0 master br0")?;
-    let device = Device::open()?;
-    fails("a member", vale("fm0").send(&device), Errno::EBUSY)?;
-    let (_, text) = crate::traffic::why(&device)?;
-    that(
-        format!("the reason, got {text:?}"),
-        text.contains("bridge") && text.contains("nomaster"),
-    )?;
-    ip("link set fm0 nomaster")?;
-    let bound = vale("fm0").bind()?;
-    let refused = Command::new("ip")
-        .args(["link", "set", "fm0", "master", "br0"])
-        .stderr(std::process::Stdio::null())
-        .status()?;
-    that("no bridge takes it while it is open", !refused.success())?;
-    drop(bound);
-    ip("link set fm0 master br0")
-}
-
 fn item_099_frames_stay_off_the_stack_until_close() -> Outcome {
     wire()?;
     let (sender, stack) = (Stack::on("fm1")?, Stack::on("fm0")?);
@@ -368,173 +300,4 @@ fn nic_offloads_are_undone() -> Outcome {
     }
     that("all bytes, in order", bytes == large)?;
     same("refused", counter(&bound, "rx0-drop_bad_frame")?, 0)
-}
-
-fn item_113_admode_1_refuses_what_is_not_native() -> Outcome {
-    wire()?;
-    write_parameter("admode", "1")?;
-    let refused = fails("with admode 1", vale("fm0").try_bind(), Errno::EOPNOTSUPP);
-    write_parameter("admode", "2")?;
-    refused?;
-    let bound = works("with admode 2", vale("fm0").bind());
-    write_parameter("admode", "0")?;
-    bound.map(drop)
-}
-
-fn item_114_down_and_up_keeps_the_binding() -> Outcome {
-    wire()?;
-    let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
-    for round in 0..3 {
-        ip("link set fm0 down")?;
-        a.send(&numbered(0..5))?;
-        ip("link set fm0 up")?;
-        wait_until("the link is up", || {
-            let link = Command::new("ip").args(["link", "show", "fm0"]).output();
-            link.is_ok_and(|link| String::from_utf8_lossy(&link.stdout).contains("LOWER_UP"))
-        })?;
-        let n = 100 + round;
-        a.send(&numbered(n..n + 1))?;
-        same("then", numbers(&wait_for(&b, 1)?), vec![n])?;
-    }
-    Ok(())
-}
-
-/// That a binding whose interface has gone says so, at once and from now on.
-fn has_let_go(bound: &Bound) -> Outcome {
-    let events = PollFlags::POLLIN | PollFlags::POLLOUT;
-    for _ in 0..3 {
-        same("poll", bound.poll(events, 0)?, PollFlags::POLLERR)?;
-        fails("txsync", bound.device.txsync(), Errno::EIO)?;
-        fails("rxsync", bound.device.rxsync(), Errno::EIO)?;
-    }
-    Ok(())
-}
-
-fn item_115_an_interface_that_goes_away_lets_go() -> Outcome {
-    for _ in 0..3 {
-        wire()?;
-        let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
-        a.send(&numbered(0..5))?;
-        std::thread::scope(|scope| -> Outcome {
-            let sleeper = scope.spawn(|| {
-                let start = Instant::now();
-                b.rx(0).take();
-                let events = loop {
-                    let events = b.poll(PollFlags::POLLIN, 8000);
-                    b.rx(0).take();
-                    if events != Ok(PollFlags::POLLIN) {
-                        break events;
-                    }
-                };
-                (events, start.elapsed())
-            });
-            std::thread::sleep(Duration::from_millis(50));
-            // It would hang if a reference were left.
-            ip("link del fm0")?;
-            let (events, took) = sleeper
-                .join()
-                .map_err(|_| failure("the sleeper panicked"))?;
-            same("the sleeper's poll", events?, PollFlags::POLLERR)?;
-            that(
-                format!("at once, took {took:?}"),
-                took < Duration::from_secs(4),
-            )
-        })?;
-        has_let_go(&a)?;
-        has_let_go(&b)?;
-        fails("again", vale("fm0").try_bind(), Errno::ENXIO)?;
-        // One of the same name is another one.
-        ip("link add fm0 type dummy")?;
-        ip("link set fm0 up")?;
-        let new = works("a new one", vale("fm0").bind())?;
-        new.send(&numbered(0..5))?;
-        has_let_go(&a)?;
-    }
-    Ok(())
-}
-
-fn nic_moving_to_another_namespace_lets_go() -> Outcome {
-    wire()?;
-    let bound = vale("fm0").bind()?;
-    let mut other = Command::new("unshare")
-        .args(["--net", "sleep", "20"])
-        .spawn()?;
-    let pid = other.id();
-    let ours = std::fs::read_link("/proc/self/ns/net")?;
-    wait_until("the other namespace is there", || {
-        std::fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|theirs| theirs != ours)
-    })?;
-    let moved = ip(&format!("link set fm0 netns {pid}"));
-    let told = has_let_go(&bound);
-    other.kill()?;
-    other.wait()?;
-    moved.and(told)
-}
-
-fn nic_mtu_above_the_buffer_is_refused() -> Outcome {
-    wire()?;
-    ip("link set fm0 mtu 9000")?;
-    let device = Device::open()?;
-    fails("MTU 9000", vale("fm0").send(&device), Errno::EINVAL)?;
-    let (_, text) = crate::traffic::why(&device)?;
-    that(
-        format!("the reason, got {text:?}"),
-        text.contains("9000") && text.contains("2048") && text.contains("mtu"),
-    )?;
-    works("only to send", vale("fm0").flags(NR_TX_RINGS_ONLY).bind())?;
-    ip("link set fm0 mtu 1500")?;
-    works("MTU 1500", vale("fm0").bind()).map(drop)
-}
-
-fn nic_opens_and_closes_under_traffic() -> Outcome {
-    wire()?;
-    let stop = AtomicBool::new(false);
-    let a = vale("fm0").bind()?;
-    std::thread::scope(|scope| {
-        let (stop, a) = (&stop, &a);
-        let sender = scope.spawn(move || -> Outcome {
-            let ring = a.tx(0);
-            let mut n = 0;
-            while !stop.load(SeqCst) {
-                while ring.space() > 0 {
-                    ring.put(&frame(BROADCAST, station(1), n));
-                    n += 1;
-                }
-                a.poll(PollFlags::POLLOUT, 1000)?;
-            }
-            Ok(())
-        });
-        let result = (0..100).try_for_each(|round| -> Outcome {
-            let bound = vale("fm1").bind()?;
-            same(
-                "frames come",
-                bound.poll(PollFlags::POLLIN, 5000)?,
-                PollFlags::POLLIN,
-            )?;
-            let came = bound.rx(0).take_frames();
-            let whole = came
-                .iter()
-                .all(|f| *f == frame(BROADCAST, station(1), number(f)));
-            that(
-                format!("round {round}: frames whole"),
-                whole && !came.is_empty(),
-            )
-        });
-        stop.store(true, SeqCst);
-        let sender = sender.join().map_err(|_| failure("the sender panicked"))?;
-        result.and(sender)
-    })
-}
-
-fn nic_stays_loaded_while_open() -> Outcome {
-    wire()?;
-    let bound = vale("fm0").bind()?;
-    let unload = || {
-        Command::new("rmmod")
-            .arg("netmap")
-            .stderr(std::process::Stdio::null())
-            .status()
-    };
-    that("rmmod refuses", !unload()?.success())?;
-    Ok(bound.send(&numbered(0..10))?)
 }

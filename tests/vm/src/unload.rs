@@ -13,6 +13,7 @@ use crate::raw::request::vale_list;
 use crate::raw::*;
 use crate::traces::{live, read_parameter, references};
 use crate::traffic::*;
+use crate::wire::wire;
 use ferromap_abi::consts::*;
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
@@ -25,6 +26,7 @@ use std::os::unix::fs::PermissionsExt;
 
 pub const CASES: &[Case] = crate::cases![
     item_192_module_in_use_cannot_be_unloaded,
+    item_192_an_open_interface_holds_the_module,
     item_192_nothing_stays_after_unloading,
     item_192_open_debug_files_hold_the_module,
     item_192_parameters_at_load_time,
@@ -65,6 +67,17 @@ fn item_192_module_in_use_cannot_be_unloaded() -> Outcome {
     unload_now()?;
     fails("once more", unload(), Errno::ENOENT)?;
     works("loading", load(""))
+}
+
+fn item_192_an_open_interface_holds_the_module() -> Outcome {
+    wire()?;
+    let bound = vale("fm0").bind()?;
+    bound.send(&numbered(0..100))?;
+    fails("with an interface open", unload(), BUSY)?;
+    drop(bound);
+    unload_now()?;
+    works("loading", load(""))?;
+    works("opening it again", vale("fm0").bind()).map(drop)
 }
 
 fn item_192_nothing_stays_after_unloading() -> Outcome {

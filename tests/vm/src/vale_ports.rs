@@ -9,11 +9,11 @@ use crate::raw::request::{port_info, vale_find, vale_list, vnet_hdr};
 use crate::raw::*;
 use crate::traces::{read_parameter, write_parameter};
 use crate::traffic::*;
+use crate::wire::ip;
 use ferromap_abi::consts::*;
 use ferromap_abi::wire::NmreqPortInfoGet;
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};
-use std::process::Command;
 
 pub const CASES: &[Case] = crate::cases![
     item_123_defaults_and_clamping,
@@ -363,10 +363,6 @@ fn item_148_namespaces_have_switches_of_their_own() -> Outcome {
 fn item_149_interface_name_is_no_port_name() -> Outcome {
     // The interface is this case's own: it goes away with the namespace.
     works("unshare", unshare(CloneFlags::CLONE_NEWNET))?;
-    let ip = |words: &str| -> Outcome {
-        let done = Command::new("ip").args(words.split(' ')).status()?;
-        that(format!("ip {words}"), done.success())
-    };
     let device = Device::open()?;
     let early = vale("vale149:fm0").slots(64, 64).bind()?;
     ip("link add fm0 type dummy")?;

@@ -36,8 +36,9 @@ fn says(device: &Device, errno: Errno, words: &[&str]) -> Outcome {
     }
 }
 
+/// That a REGISTER is refused with this errno, and with a reason that has all these words.
 #[track_caller]
-fn refused(mut request: Reg, errno: Errno, words: &[&str]) -> Outcome {
+pub fn refused(mut request: Reg, errno: Errno, words: &[&str]) -> Outcome {
     let device = Device::open()?;
     let name = String::from_utf8_lossy(&request.name).into_owned();
     fails(
