@@ -5,6 +5,7 @@
 use crate::{
     abi::{
         consts::{NI_PRIV_MEM, NR_DO_RX_POLL, NR_NO_TX_POLL},
+        ext::FERROMAP_NI_EMULATED,
         wire::{IfHeader, Plain},
     },
     live::{self, Counted},
@@ -45,7 +46,7 @@ impl Binding {
         port.prepare(&selection)?;
         let held = port.rings().bind(selection)?;
         port.bound(&held)?;
-        let mut objects = Objects::new(&held, port.name())?;
+        let mut objects = Objects::new(&held, &*port)?;
         objects.take_extra_bufs(extra_bufs);
         let binding = Binding {
             objects,
@@ -249,7 +250,7 @@ struct Objects {
 
 impl Objects {
     /// Makes the netmap_if for a binding of these rings.
-    fn new(held: &Held, name: &[u8]) -> Answer<Self> {
+    fn new(held: &Held, port: &dyn Port) -> Answer<Self> {
         let shape = held.set().shape();
         let region = held.set().region();
         let usage = region.enter()?;
@@ -257,10 +258,12 @@ impl Objects {
         let fake = usize::from(FAKE_HOST_RINGS);
         let entries = tx + rx + 2 * fake;
         let (index, view) = usage.take_if(entries)?;
+        let flag = |flag, is| if is { flag } else { 0 };
         view.init(
-            name,
+            port.name(),
             IfHeader {
-                ni_flags: if region.is_private() { NI_PRIV_MEM } else { 0 },
+                ni_flags: flag(NI_PRIV_MEM, region.is_private())
+                    | flag(FERROMAP_NI_EMULATED, port.is_emulated()),
                 ni_tx_rings: shape.tx_rings.into(),
                 ni_rx_rings: shape.rx_rings.into(),
                 ni_host_tx_rings: FAKE_HOST_RINGS.into(),

@@ -22,6 +22,10 @@ pub const FERROMAP_REQ_WHY: u16 = 0x1000;
 /// `NS_INDIRECT`, or that share a sync with such or with dropped ones, are copied as ever.
 pub const FERROMAP_NR_SWAP: u32 = 0x1000;
 
+/// Flag of a binding (`netmap_if.ni_flags`), set by the kernel: the port is a network interface in emulated mode.
+/// Its own driver is below, and each frame is copied on its way.
+pub const FERROMAP_NI_EMULATED: u32 = 0x1_0000;
+
 /// Room for the text of [`NmreqWhy`], in bytes.
 pub const WHY_TEXT: usize = 244;
 

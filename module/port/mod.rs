@@ -41,6 +41,11 @@ pub(crate) trait Port: Send + Sync {
         true
     }
 
+    /// Whether it is an interface in emulated mode.
+    fn is_emulated(&self) -> bool {
+        false
+    }
+
     /// Sends what the program released on transmit ring `number`. Answers whether the program finds room
     /// past its `cur`.
     fn txsync(&self, number: u16, sync: TxSync<'_>) -> bool;

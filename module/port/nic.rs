@@ -60,6 +60,10 @@ impl Port for NicPort {
         self.nic.device(&rcu::read_lock()).is_some()
     }
 
+    fn is_emulated(&self) -> bool {
+        true
+    }
+
     fn txsync(&self, number: u16, sync: TxSync<'_>) -> bool {
         nic::send(&self.nic, number, sync)
     }

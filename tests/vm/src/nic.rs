@@ -11,7 +11,7 @@ use crate::raw::stack::Stack;
 use crate::raw::*;
 use crate::traffic::*;
 use crate::wire::*;
-use ferromap_abi::consts::*;
+use ferromap_abi::{consts::*, ext::FERROMAP_NI_EMULATED};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use std::time::Duration;
@@ -48,6 +48,7 @@ fn item_023_an_interface_tells_its_rings_before_anybody_opens_it() -> Outcome {
     same("rings", (reg.nr_tx_rings, reg.nr_rx_rings), (2, 2))?;
     same("region", reg.nr_mem_id, GLOBAL_MEM_ID)?;
     same("name", bound.port_name(), "fm0".to_string())?;
+    same("flags", bound.nifp().ni_flags, FERROMAP_NI_EMULATED)?;
     same("bound", bound.ring_numbers(), (vec![0, 1], vec![0, 1]))?;
     // A lone interface without channels has one ring.
     ip("link add fm2 type dummy")?;
