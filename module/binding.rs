@@ -22,8 +22,8 @@ use kernel::{
     sync::Arc,
 };
 
-/// Host rings that a netmap_if counts for a port that has none: a placeholder in each direction.
-const FAKE_HOST_RINGS: u16 = 1;
+/// What a netmap_if counts for a port without host rings: a placeholder in each direction.
+const LEAST_HOST_RINGS: u16 = 1;
 
 /// A file's hold on a port. Dropping it gives everything back, in this order: the objects of the file,
 /// its rings, the port.
@@ -111,10 +111,10 @@ impl Binding {
     /// `NIOCRXSYNC`: takes back what the program released on its receive rings, and shows it what arrived.
     pub(crate) fn rxsync(&self) -> Result {
         self.still_there()?;
-        for ring in self.held.rx() {
+        for (number, ring) in self.rx() {
             // After a reset the sync goes on with the kernel's own indexes.
-            if matches!(self.sync_rx(ring), Synced::Bad) {
-                self.sync_rx(ring);
+            if matches!(self.sync_rx(number, ring), Synced::Bad) {
+                self.sync_rx(number, ring);
             }
         }
         Ok(())
@@ -134,6 +134,11 @@ impl Binding {
         numbers.zip(self.held.tx().iter().map(|ring| &**ring))
     }
 
+    fn rx(&self) -> impl Iterator<Item = (u16, &RxRing)> {
+        let numbers = self.held.selection().rx.clone();
+        numbers.zip(self.held.rx().iter().map(|ring| &**ring))
+    }
+
     fn sync_tx(&self, number: u16, ring: &TxRing) -> Synced {
         match ring.begin() {
             Begun::Ready(sync) => Synced::from(self.port.txsync(number, sync)),
@@ -142,9 +147,9 @@ impl Binding {
         }
     }
 
-    fn sync_rx(&self, ring: &RxRing) -> Synced {
+    fn sync_rx(&self, number: u16, ring: &RxRing) -> Synced {
         match ring.begin() {
-            Begun::Ready(sync) => Synced::from(self.port.rxsync(sync)),
+            Begun::Ready(sync) => Synced::from(self.port.rxsync(number, sync)),
             Begun::Busy => Synced::from(ring.mem.looks_ready()),
             Begun::Bad => Synced::Bad,
         }
@@ -193,14 +198,13 @@ impl Binding {
 
     /// Syncs every receive ring.
     fn poll_rx(&self, want: u32) -> u32 {
-        self.held
-            .rx()
-            .iter()
-            .fold(0, |events, ring| match self.sync_rx(ring) {
+        self.rx().fold(0, |events, (number, ring)| {
+            match self.sync_rx(number, ring) {
                 Synced::Ready => events | want,
                 Synced::Waiting => events,
                 Synced::Bad => events | POLLERR,
-            })
+            }
+        })
     }
 }
 
@@ -254,9 +258,10 @@ impl Objects {
         let shape = held.set().shape();
         let region = held.set().region();
         let usage = region.enter()?;
-        let (tx, rx) = (usize::from(shape.tx_rings), usize::from(shape.rx_rings));
-        let fake = usize::from(FAKE_HOST_RINGS);
-        let entries = tx + rx + 2 * fake;
+        let host_tx = shape.host_tx_rings.max(LEAST_HOST_RINGS);
+        let host_rx = shape.host_rx_rings.max(LEAST_HOST_RINGS);
+        let tx = usize::from(shape.tx_rings) + usize::from(host_tx);
+        let entries = tx + usize::from(shape.rx_rings) + usize::from(host_rx);
         let (index, view) = usage.take_if(entries)?;
         let flag = |flag, is| if is { flag } else { 0 };
         view.init(
@@ -266,8 +271,8 @@ impl Objects {
                     | flag(FERROMAP_NI_EMULATED, port.is_emulated()),
                 ni_tx_rings: shape.tx_rings.into(),
                 ni_rx_rings: shape.rx_rings.into(),
-                ni_host_tx_rings: FAKE_HOST_RINGS.into(),
-                ni_host_rx_rings: FAKE_HOST_RINGS.into(),
+                ni_host_tx_rings: host_tx.into(),
+                ni_host_rx_rings: host_rx.into(),
                 ..IfHeader::zeroed()
             },
         );
@@ -277,7 +282,7 @@ impl Objects {
         for (i, ring) in (usize::from(selection.tx.start)..).zip(held.tx()) {
             view.set_ring_ofs(i, ofs(ring.mem.offset()));
         }
-        for (i, ring) in (tx + fake + usize::from(selection.rx.start)..).zip(held.rx()) {
+        for (i, ring) in (tx + usize::from(selection.rx.start)..).zip(held.rx()) {
             view.set_ring_ofs(i, ofs(ring.mem.offset()));
         }
         Ok(Objects {

@@ -153,13 +153,17 @@ impl Device for OpenFile {
         let held = binding.held();
         seq_print!(out, "netmap-port:\t{}\n", Name(binding.port().name()));
         seq_print!(out, "netmap-region:\t{}\n", held.set().region().id());
+        let shape = held.set().shape();
+        let line = |(kind, number): (&str, u16), name: &str, value: u64| {
+            seq_print!(out, "netmap-{}{}-{}:\t{}\n", kind, number, name, value);
+        };
         for (number, ring) in held.selection().tx.clone().zip(held.tx()) {
-            ring.counters
-                .each(|name, value| seq_print!(out, "netmap-tx{}-{}:\t{}\n", number, name, value));
+            let label = shape.tx_label(number);
+            ring.counters.each(|name, value| line(label, name, value));
         }
         for (number, ring) in held.selection().rx.clone().zip(held.rx()) {
-            ring.counters
-                .each(|name, value| seq_print!(out, "netmap-rx{}-{}:\t{}\n", number, name, value));
+            let label = shape.rx_label(number);
+            ring.counters.each(|name, value| line(label, name, value));
         }
     }
 }

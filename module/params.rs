@@ -28,6 +28,7 @@ crate::sys::param::params! {
 
     admode = 0, WRITABLE, "Interfaces: 0 and 2 emulated mode, 1 native mode only, which none has yet";
     generic_ringsize = 1024, WRITABLE, "Interfaces: slots of a ring";
+    fwd = 0, WRITABLE, "Interfaces: 1: every ring forwards what it receives, as with NR_FORWARD and NS_FORWARD";
     no_timestamp = 0, WRITABLE, "1: receive syncs leave the timestamp alone unless the ring asks for it";
     bridge_batch = 1024, WRITABLE, "VALE: slots forwarded at a time, at most 1024; 0: frames are dropped";
     max_bridges = 8, READABLE, "VALE: switches in a network namespace";

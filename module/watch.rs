@@ -33,6 +33,10 @@ impl Show for Ports {
             let region = nic.rings.region().id();
             seq_print!(out, "{} emulated region {}\n", Name(nic.name()), region);
             show_rings(out, &nic.rings);
+            let unheard = nic.host_unheard.get();
+            if unheard != 0 {
+                seq_print!(out, "  host drop_nobody {}\n", unheard);
+            }
         });
     }
 }
@@ -51,18 +55,19 @@ fn show(out: &SeqFile, switch: &[u8], port: &[u8], member: &crate::vale::Member)
 }
 
 fn show_rings(out: &SeqFile, rings: &RingSet) {
-    let line = |direction: &str, number: u16, name: &str, value: u64| {
+    let line = |(kind, number): (&str, u16), name: &str, value: u64| {
         if value != 0 {
-            seq_print!(out, "  {}{} {} {}\n", direction, number, name, value);
+            seq_print!(out, "  {}{} {} {}\n", kind, number, name, value);
         }
     };
+    let shape = rings.shape();
     rings.each_tx(|number, ring| {
         ring.counters
-            .each(|name, value| line("tx", number, name, value))
+            .each(|name, value| line(shape.tx_label(number), name, value))
     });
     rings.each_rx(|number, ring| {
         ring.counters
-            .each(|name, value| line("rx", number, name, value))
+            .each(|name, value| line(shape.rx_label(number), name, value))
     });
 }
 

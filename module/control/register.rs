@@ -30,6 +30,8 @@ pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer
             shape: Shape {
                 tx_rings: req.nr_tx_rings,
                 rx_rings: req.nr_rx_rings,
+                host_tx_rings: req.nr_host_tx_rings,
+                host_rx_rings: req.nr_host_rx_rings,
                 tx_slots: req.nr_tx_slots,
                 rx_slots: req.nr_rx_slots,
             },
@@ -70,8 +72,8 @@ pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer
     req.nr_rx_slots = shape.rx_slots;
     req.nr_tx_rings = shape.tx_rings;
     req.nr_rx_rings = shape.rx_rings;
-    req.nr_host_tx_rings = 0;
-    req.nr_host_rx_rings = 0;
+    req.nr_host_tx_rings = shape.host_tx_rings;
+    req.nr_host_rx_rings = shape.host_rx_rings;
     req.nr_extra_bufs = binding.extra_bufs();
     context.file.bind(binding)
 }
@@ -102,10 +104,25 @@ fn select(req: &NmreqRegister, shape: Shape) -> Answer<Selection> {
                     shape.rx_rings
                 );
             }
-            (one(ring, shape.tx_rings), one(ring, shape.rx_rings))
+            (one(ring, 0..shape.tx_rings), one(ring, 0..shape.rx_rings))
         }
-        NR_REG_SW | NR_REG_NIC_SW | NR_REG_ONE_SW => {
+        NR_REG_SW | NR_REG_NIC_SW | NR_REG_ONE_SW if shape.host_rx_rings == 0 => {
             refuse!(EINVAL, "the port has no host rings")
+        }
+        NR_REG_SW => (shape.host_tx(), shape.host_rx()),
+        NR_REG_NIC_SW => (0..shape.host_tx().end, 0..shape.host_rx().end),
+        NR_REG_ONE_SW => {
+            let ring = req.nr_ringid;
+            if ring >= shape.host_tx_rings && ring >= shape.host_rx_rings {
+                refuse!(
+                    EINVAL,
+                    "there is no host ring {}: the port has {} host transmit and {} host receive rings",
+                    ring,
+                    shape.host_tx_rings,
+                    shape.host_rx_rings
+                );
+            }
+            (one(ring, shape.host_tx()), one(ring, shape.host_rx()))
         }
         mode => refuse!(
             EINVAL,
@@ -121,11 +138,12 @@ fn select(req: &NmreqRegister, shape: Shape) -> Answer<Selection> {
     })
 }
 
-/// That ring; ring 0 where only the other direction has so many.
-fn one(ring: u16, rings: u16) -> Range<u16> {
-    match rings {
-        0 => 0..0,
-        _ if ring < rings => ring..ring + 1,
-        _ => 0..1,
+/// The ring of that number among `rings`; the first where only the other direction has so many.
+fn one(ring: u16, rings: Range<u16>) -> Range<u16> {
+    if rings.is_empty() {
+        return rings;
     }
+    let ring = rings.start.saturating_add(ring);
+    let ring = if ring < rings.end { ring } else { rings.start };
+    ring..ring + 1
 }

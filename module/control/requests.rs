@@ -46,6 +46,8 @@ pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -
         rx_rings: req.nr_rx_rings,
         tx_slots: req.nr_tx_slots,
         rx_slots: req.nr_rx_slots,
+        // Asking changes nothing (quirk 19).
+        ..Shape::default()
     };
     let port = look_up(context, shape, req.nr_mem_id)?;
     let (shape, region) = (port.rings().shape(), port.rings().region());
@@ -55,8 +57,8 @@ pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -
         nr_rx_slots: shape.rx_slots,
         nr_tx_rings: shape.tx_rings,
         nr_rx_rings: shape.rx_rings,
-        nr_host_tx_rings: 0,
-        nr_host_rx_rings: 0,
+        nr_host_tx_rings: shape.host_tx_rings,
+        nr_host_rx_rings: shape.host_rx_rings,
         nr_mem_id: region.id(),
         pad: req.pad,
     };
@@ -65,13 +67,7 @@ pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -
 
 /// `NETMAP_REQ_POOLS_INFO_GET`: the pools of a port's region, made if need be (section 7.12).
 pub(super) fn pools_info_get(context: &Context<'_>, req: &mut NmreqPoolsInfo) -> Answer {
-    let none = Shape {
-        tx_rings: 0,
-        rx_rings: 0,
-        tx_slots: 0,
-        rx_slots: 0,
-    };
-    let port = look_up(context, none, req.nr_mem_id)?;
+    let port = look_up(context, Shape::default(), req.nr_mem_id)?;
     let region = port.rings().region();
     let layout: Layout = region.make()?;
     *req = NmreqPoolsInfo {

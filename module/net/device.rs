@@ -137,6 +137,12 @@ impl Device {
             && usize::from(header) >= crate::abi::consts::ETH_HLEN
     }
 
+    /// Whether it is up, with a link or without.
+    pub(crate) fn is_up(&self) -> bool {
+        // SAFETY: the interface is alive.
+        unsafe { bindings::netif_running(self.as_ptr()) }
+    }
+
     /// Whether frames can leave now.
     pub(crate) fn is_running(&self) -> bool {
         // SAFETY: the interface is alive.

@@ -6,6 +6,7 @@
 //! - [`device`]: an interface, and the lock of its configuration.
 //! - [`packet`]: a frame on its way through the kernel.
 //! - [`receive`]: taking frames off an interface before the stack sees them.
+//! - [`divert`]: taking frames that the stack sends before the interface does.
 //! - [`transmit`]: handing frames to a driver.
 //! - [`tickets`]: hearing when the driver has finished with them.
 //! - [`notifier`]: hearing that an interface goes away.
@@ -15,6 +16,7 @@
 use crate::sys::bindings;
 
 pub(crate) mod device;
+mod divert;
 pub(crate) mod notifier;
 pub(crate) mod ns;
 pub(crate) mod packet;

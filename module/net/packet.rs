@@ -3,12 +3,25 @@
 //! Frames on their way through the kernel (`sk_buff`).
 
 use super::{bindings, tickets::Ticket, Device};
-use crate::{abi::consts::ETH_HLEN, memory::Buf};
+use crate::{abi::consts::ETH_HLEN, memory::Buf, sys::bottom_half::Disabled};
 use core::ptr::NonNull;
 use kernel::bindings::sk_buff;
 
+/// Which way a frame was going when it was taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// From the wire to the stack.
+    Wire,
+    /// From the stack to the wire.
+    Host,
+}
+
 /// A frame that is ours: nobody else changes it. It starts with its Ethernet header.
 pub(crate) struct Packet(NonNull<sk_buff>);
+
+/// `skb->priority` of a frame that we gave to the stack, until it has passed our own hook. No driver sets one, and
+/// the stack finds 0. The letters are FERO.
+pub(super) const FROM_US: u32 = 0x4645_524f;
 
 /// `skb->ip_summed` of a frame whose checksum is still to be filled in (`linux/skbuff.h`).
 const CHECKSUM_PARTIAL: u8 = 3;
@@ -67,6 +80,20 @@ impl Packet {
         Some(packet)
     }
 
+    /// Gives the frame to the stack, as if it had arrived on `device`. Bottom halves must be off; the frame is
+    /// through the stack, or queued there, when this returns.
+    pub(crate) fn up(self, device: &Device, _: &Disabled) {
+        let skb = self.into_raw();
+        // SAFETY: the frame is ours and is given away; it starts with a whole Ethernet header, and the interface
+        // is alive.
+        unsafe {
+            let headers = (*skb).__bindgen_anon_4.headers.as_mut();
+            headers.priority = FROM_US;
+            headers.protocol = bindings::eth_type_trans(skb, device.as_ptr().cast());
+            bindings::netif_receive_skb(skb);
+        }
+    }
+
     /// Has `ticket` handed in when the driver has finished with the frame.
     pub(crate) fn with_ticket(self, ticket: Ticket) -> Self {
         let skb = self.as_ptr();
@@ -100,7 +127,7 @@ impl Packet {
 
     /// Does what was left for the hardware to do, and calls `each` with what it is then: whole Ethernet frames
     /// with their VLAN tags and checksums. False if that was not to be done, and the frame is lost.
-    pub(super) fn complete(self, mut each: impl FnMut(Packet)) -> bool {
+    pub(super) fn complete(self, from: Side, mut each: impl FnMut(Packet)) -> bool {
         let Some(packet) = self.with_vlan_tag() else {
             return false;
         };
@@ -111,7 +138,7 @@ impl Packet {
         }
         // SAFETY: the frame is ours and starts with its Ethernet header. The answer is a list of frames of
         // our own, null if nothing needed to be done, or an error.
-        let list = unsafe { bindings::__skb_gso_segment(skb, 0, false) };
+        let list = unsafe { bindings::__skb_gso_segment(skb, 0, from == Side::Host) };
         if kernel::error::from_err_ptr(list).is_err() {
             return false;
         }
@@ -156,7 +183,7 @@ impl Packet {
             headers.ip_summed() == CHECKSUM_PARTIAL
         };
         // SAFETY: as above; it copies what is shared with others first.
-        if missing && unsafe { bindings::skb_checksum_help(self.as_ptr()) } != 0 {
+        if missing && unsafe { bindings::skb_csum_hwoffload_help(self.as_ptr(), 0) } != 0 {
             return None;
         }
         Some(self)

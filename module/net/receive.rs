@@ -1,34 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking frames off an interface before the stack sees them (rx handlers).
+//! Taking frames off an interface before the stack sees them (rx handlers), and before it sends them
+//! ([`Diversion`]).
 
-use super::{bindings, Device, Packet, Rtnl};
+use super::{
+    bindings,
+    divert::Diversion,
+    packet::{Side, FROM_US},
+    Device, Packet, Rtnl,
+};
 use crate::abi::consts::ETH_HLEN;
 use core::ptr::NonNull;
 use kernel::{bindings::sk_buff, error::to_result, prelude::*, sync::Arc};
 
-/// Who takes the frames of an interface.
+/// Who takes the frames of an interface. All calls come with bottom halves off, under RCU.
 pub(crate) trait Receiver: Send + Sync + 'static {
-    /// Whether frames of this receive queue are taken; the others go on to the stack.
-    fn takes(&self, queue: u16) -> bool;
+    /// Whether frames of this queue are taken; the others go on.
+    fn takes(&self, from: Side, queue: u16) -> bool;
 
-    /// A frame arrived, whole. In a softirq, under RCU.
-    fn receive(&self, packet: Packet, queue: u16);
+    /// A frame, whole.
+    fn receive(&self, packet: Packet, from: Side, queue: u16);
 
-    /// A frame arrived that could not be made whole.
-    fn lost(&self, queue: u16);
+    /// A frame that could not be made whole.
+    fn lost(&self, from: Side, queue: u16);
 }
 
-/// The receive hook of an interface. Dropping it without [`remove`](Self::remove) takes the lock for that.
+/// The hooks of an interface: what it receives, and what the stack sends through it, is shown to the receiver first.
+/// Dropping them without [`remove`](Self::remove) takes the lock for that.
 pub(crate) struct Hook<R: Receiver> {
     /// Until it is hooked out.
-    device: Option<Device>,
+    hooked: Option<(Device, Diversion<R>)>,
     _receiver: Arc<R>,
 }
 
 impl<R: Receiver> Hook<R> {
-    /// Hooks in. `EBUSY` if another module has the hook: the interface is in a bridge or a bond, for instance.
+    /// Hooks in. `EBUSY` if another module takes what the interface receives: it is in a bridge or a bond, for
+    /// instance.
     pub(crate) fn new(device: Device, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
+        let diversion = Diversion::new(device.again(), receiver.clone())?;
         let data = Arc::as_ptr(&receiver).cast_mut().cast();
         // SAFETY: the interface is alive and the lock is held. `handler` finds a receiver behind `data` until
         // the hook is removed, for as long as this lives.
@@ -36,7 +45,7 @@ impl<R: Receiver> Hook<R> {
             bindings::netdev_rx_handler_register(device.as_ptr().cast(), Some(handler::<R>), data)
         })?;
         Ok(Hook {
-            device: Some(device),
+            hooked: Some((device, diversion)),
             _receiver: receiver,
         })
     }
@@ -48,7 +57,8 @@ impl<R: Receiver> Hook<R> {
 
     /// To be called with the lock held.
     fn unhook(&mut self) {
-        if let Some(device) = self.device.take() {
+        if let Some((device, diversion)) = self.hooked.take() {
+            drop(diversion);
             // SAFETY: registered in `new`, once, and the lock is held. It waits for everybody who is in the
             // handler.
             unsafe { bindings::netdev_rx_handler_unregister(device.as_ptr().cast()) };
@@ -58,10 +68,36 @@ impl<R: Receiver> Hook<R> {
 
 impl<R: Receiver> Drop for Hook<R> {
     fn drop(&mut self) {
-        if self.device.is_some() {
+        if self.hooked.is_some() {
             let _rtnl = Rtnl::lock();
             self.unhook();
         }
+    }
+}
+
+/// Takes a frame for a receiver: our own copy if others have it too, and whole.
+///
+/// # Safety
+///
+/// The frame is given to us; its data start `behind` bytes after its Ethernet header.
+pub(super) unsafe fn take<R: Receiver>(
+    receiver: &R,
+    skb: *mut sk_buff,
+    behind: u32,
+    from: Side,
+    queue: u16,
+) {
+    // SAFETY: the frame is given to us; what is before its data was passed over by the kernel.
+    let packet = unsafe {
+        let skb = bindings::skb_share_check(skb, kernel::bindings::GFP_ATOMIC);
+        let Some(skb) = NonNull::new(skb) else {
+            return receiver.lost(from, queue);
+        };
+        bindings::skb_push(skb.as_ptr(), behind);
+        Packet::from_raw(skb)
+    };
+    if !packet.complete(from, |packet| receiver.receive(packet, from, queue)) {
+        receiver.lost(from, queue);
     }
 }
 
@@ -85,24 +121,24 @@ unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::
             .cast();
         (skb, &*(*dev).rx_handler_data.cast::<R>())
     };
-    // SAFETY: the frame is there.
-    let queue = unsafe { (*skb).queue_mapping }.saturating_sub(1);
-    if !receiver.takes(queue) {
+    // SAFETY: the frame is there, and ours to look at.
+    let (queue, kind, priority) = unsafe {
+        let headers = (*skb).__bindgen_anon_4.headers.as_mut();
+        let queue = (*skb).queue_mapping.saturating_sub(1);
+        (queue, headers.pkt_type(), &mut headers.priority)
+    };
+    // What the host sent to itself and others, and what a program sent up to the host.
+    if u32::from(kind) == bindings::PACKET_LOOPBACK {
         return PASS;
     }
-    // SAFETY: the frame is given to us; if others have it too we get a copy, or null. Its Ethernet header
-    // is right before its data: the kernel has passed over it.
-    unsafe {
-        let skb = bindings::skb_share_check(skb, kernel::bindings::GFP_ATOMIC);
-        let Some(skb) = NonNull::new(skb) else {
-            receiver.lost(queue);
-            return CONSUMED;
-        };
-        bindings::skb_push(skb.as_ptr(), ETH_HLEN as u32);
-        let packet = Packet::from_raw(skb);
-        if !packet.complete(|packet| receiver.receive(packet, queue)) {
-            receiver.lost(queue);
-        }
+    if *priority == FROM_US {
+        *priority = 0;
+        return PASS;
     }
+    if !receiver.takes(Side::Wire, queue) {
+        return PASS;
+    }
+    // SAFETY: the kernel has passed over the Ethernet header.
+    unsafe { take(receiver, skb, ETH_HLEN as u32, Side::Wire, queue) };
     CONSUMED
 }

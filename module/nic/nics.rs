@@ -14,7 +14,7 @@ use crate::{
         Device, NetNs, Rtnl,
     },
     refusal::{refuse, Answer, Name},
-    ring::RingSet,
+    ring::{count::Counter, RingSet},
     sys::rcu::RcuSlot,
 };
 use core::ops::Deref;
@@ -120,6 +120,8 @@ pub(crate) struct Nic {
     /// Empty once the interface has gone away.
     device: RcuSlot<Device>,
     pub(crate) rings: Arc<RingSet>,
+    /// Frames of the host that nobody got: they were taken, and no host ring was bound.
+    pub(crate) host_unheard: Counter,
     #[pin]
     state: Mutex<State>,
     _live: Counted,
@@ -148,6 +150,7 @@ impl Nic {
                 name_len,
                 device: RcuSlot::new(),
                 rings,
+                host_unheard: Counter::default(),
                 state <- new_mutex!(state),
                 _live: Counted::new(live::Kind::Nic),
             }),
@@ -218,16 +221,20 @@ impl NicRef {
                     size
                 );
             }
-            let hook = Hook::new(device, self.nic.clone(), &rtnl);
-            let Ok(hook) = hook else {
-                refuse!(
+            state.hook = match Hook::new(device, self.nic.clone(), &rtnl) {
+                Ok(hook) => Some(hook),
+                Err(EBUSY) => refuse!(
                     EBUSY,
                     "another part of the kernel takes the frames of {}: it is in a bridge or a bond, or has a macvlan. Take it out first (ip link set {} nomaster)",
                     Name(self.name()),
                     Name(self.name())
-                );
+                ),
+                Err(EOPNOTSUPP) => refuse!(
+                    EOPNOTSUPP,
+                    "this kernel lacks CONFIG_NETFILTER_EGRESS, by which frames of the host are met"
+                ),
+                Err(errno) => return Err(errno.into()),
             };
-            state.hook = Some(hook);
         }
         state.users += 1;
         Ok(())

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From the driver into receive rings, frame by frame, in the softirq that brought it.
+//! From the driver into receive rings, and from the stack into host receive rings, frame by frame, where they are met.
 
 use super::Nic;
 use crate::{
     abi::{consts::NS_MOREFRAG, cursor::add},
-    net::{receive::Receiver, Packet},
+    net::{packet::Side, receive::Receiver, Packet},
     ring::RxRing,
 };
 use kernel::{
@@ -14,38 +14,57 @@ use kernel::{
 };
 
 impl Nic {
-    /// The receive ring that frames of a queue go to.
-    fn ring<'g>(&'g self, queue: u16, guard: &'g rcu::Guard) -> Option<&'g RxRing> {
-        let number = queue.checked_rem(self.rings.shape().rx_rings)?;
+    /// The receive ring that frames of a queue go to, if somebody binds it.
+    fn ring<'g>(&'g self, from: Side, queue: u16, guard: &'g rcu::Guard) -> Option<&'g RxRing> {
+        let rings = match from {
+            Side::Wire => 0..self.rings.shape().rx_rings,
+            Side::Host => self.rings.shape().host_rx(),
+        };
+        let number = rings.start + queue.checked_rem(rings.len() as u16)?;
         self.rings.rx(number, guard)
     }
 }
 
 impl Receiver for Nic {
-    fn takes(&self, queue: u16) -> bool {
-        self.ring(queue, &rcu::read_lock()).is_some()
-    }
-
-    fn receive(&self, packet: Packet, queue: u16) {
+    /// What the host sends through a queue is taken while its transmit ring is bound, whether or not anybody binds
+    /// the host ring that it goes to.
+    fn takes(&self, from: Side, queue: u16) -> bool {
         let guard = rcu::read_lock();
-        if let Some(ring) = self.ring(queue, &guard) {
-            put(ring, &packet);
+        match from {
+            Side::Wire => self.ring(from, queue, &guard).is_some(),
+            Side::Host => {
+                let number = queue.checked_rem(self.rings.shape().tx_rings);
+                number.is_some_and(|number| self.rings.has_tx(number, &guard))
+            }
         }
     }
 
-    fn lost(&self, queue: u16) {
-        if let Some(ring) = self.ring(queue, &rcu::read_lock()) {
-            ring.counters.bad_frame.add(1);
+    fn receive(&self, packet: Packet, from: Side, queue: u16) {
+        let guard = rcu::read_lock();
+        match self.ring(from, queue, &guard) {
+            Some(ring) => put(ring, &packet, from),
+            None => self.host_unheard.add(1),
+        }
+    }
+
+    fn lost(&self, from: Side, queue: u16) {
+        match self.ring(from, queue, &rcu::read_lock()) {
+            Some(ring) => ring.counters.bad_frame.add(1),
+            None => self.host_unheard.add(1),
         }
     }
 }
 
 /// Puts a frame into a ring, over as many slots as it needs, or not at all. The program is woken.
-fn put(ring: &RxRing, packet: &Packet) {
+fn put(ring: &RxRing, packet: &Packet, from: Side) {
     let bufs = ring.mem.mem().bufs();
     // A slot tells at most as many bytes.
     let (len, size) = (packet.len(), bufs.size().min(u16::MAX.into()));
     let slots = len.div_ceil(size.max(1));
+    if from == Side::Host && slots > 1 {
+        ring.counters.bad_length.add(1);
+        return;
+    }
     let lease = ring
         .inbox
         .reserve(|free| if slots <= free { slots } else { 0 });

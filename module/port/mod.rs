@@ -32,7 +32,7 @@ pub(crate) trait Port: Send + Sync {
     fn prepare(&mut self, selection: &Selection) -> Answer;
 
     /// Completes what syncs of these rings, now bound, will need.
-    fn bound(&self, _: &Held) -> Answer {
+    fn bound(&mut self, _: &Held) -> Answer {
         Ok(())
     }
 
@@ -50,9 +50,9 @@ pub(crate) trait Port: Send + Sync {
     /// past its `cur`.
     fn txsync(&self, number: u16, sync: TxSync<'_>) -> bool;
 
-    /// Takes back what the program released on a receive ring and shows it what arrived. Answers whether
-    /// the program finds frames past its `cur`.
-    fn rxsync(&self, sync: RxSync<'_>) -> bool;
+    /// Takes back what the program released on receive ring `number` and shows it what arrived. Answers
+    /// whether the program finds frames past its `cur`.
+    fn rxsync(&self, number: u16, sync: RxSync<'_>) -> bool;
 
     /// Length of the virtio-net header on the port's frames, in bytes.
     fn header(&self) -> u32 {

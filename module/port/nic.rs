@@ -6,7 +6,7 @@ use super::Port;
 use crate::{
     live::{self, Counted},
     net::tickets::Tickets,
-    nic::{self, NicRef},
+    nic::{self, Forwarding, NicRef},
     refusal::Answer,
     ring::{Held, RingSet, RxSync, Selection, TxSync},
 };
@@ -20,6 +20,7 @@ pub(super) struct NicPort {
     nic: NicRef,
     /// Whether this view has the interface in netmap mode.
     seized: bool,
+    forwarding: Forwarding,
     _live: Counted,
 }
 
@@ -28,6 +29,7 @@ impl NicPort {
         let port = NicPort {
             nic,
             seized: false,
+            forwarding: Forwarding::default(),
             _live: Counted::new(live::Kind::Port),
         };
         Ok(KBox::new(port, GFP_KERNEL)?)
@@ -44,14 +46,29 @@ impl Port for NicPort {
     }
 
     fn prepare(&mut self, selection: &Selection) -> Answer {
-        self.nic.seize(!selection.rx.is_empty())?;
+        let of_queues = self.nic.rings.shape().rx_rings;
+        self.nic
+            .seize(!selection.rx.is_empty() && selection.rx.start < of_queues)?;
         self.seized = true;
         Ok(())
     }
 
-    fn bound(&self, held: &Held) -> Answer {
-        for ring in held.tx().iter().filter(|ring| ring.tickets().is_none()) {
-            ring.set_tickets(Tickets::new(ring.mem.slots())?);
+    fn bound(&mut self, held: &Held) -> Answer {
+        let numbers = held.selection().tx.clone();
+        let of_queues = self.nic.rings.shape().tx_rings;
+        for (_, ring) in numbers
+            .clone()
+            .zip(held.tx())
+            .filter(|(n, _)| *n < of_queues)
+        {
+            if ring.tickets().is_none() {
+                ring.set_tickets(Tickets::new(ring.mem.slots())?);
+            }
+        }
+        if numbers.start == 0 {
+            if let Some(all) = held.tx().get(..of_queues.into()) {
+                self.forwarding = Forwarding::to(all)?;
+            }
         }
         Ok(())
     }
@@ -65,10 +82,15 @@ impl Port for NicPort {
     }
 
     fn txsync(&self, number: u16, sync: TxSync<'_>) -> bool {
-        nic::send(&self.nic, number, sync)
+        if number < self.nic.rings.shape().tx_rings {
+            nic::send(&self.nic, number, sync)
+        } else {
+            nic::inject(&self.nic, sync)
+        }
     }
 
-    fn rxsync(&self, sync: RxSync<'_>) -> bool {
+    fn rxsync(&self, number: u16, sync: RxSync<'_>) -> bool {
+        self.forwarding.forward(&self.nic, number, &sync);
         sync.collect()
     }
 }

@@ -48,7 +48,7 @@ impl Port for NullPort {
         sync.nothing_sent()
     }
 
-    fn rxsync(&self, sync: RxSync<'_>) -> bool {
+    fn rxsync(&self, _: u16, sync: RxSync<'_>) -> bool {
         sync.nothing_arrived()
     }
 }

@@ -78,7 +78,12 @@ pub(crate) fn open(world: &World, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
         let Some(region) = region else {
             refuse!(EINVAL, "a null port needs a memory region: set nr_mem_id");
         };
-        return NullPort::open(want.name, RingSet::new(region, want.shape)?);
+        let shape = Shape {
+            host_tx_rings: 0,
+            host_rx_rings: 0,
+            ..want.shape
+        };
+        return NullPort::open(want.name, RingSet::new(region, shape)?);
     }
     if want.flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
         refuse!(EOPNOTSUPP, "monitors are not there yet");
@@ -92,7 +97,7 @@ pub(crate) fn open(world: &World, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
         ),
         PortName::Pipe { .. } => refuse!(EOPNOTSUPP, "pipes are not there yet"),
         PortName::BadPipe => refuse!(EINVAL, "a pipe needs a base and an id: BASE{{ID or BASE}}ID"),
-        PortName::Interface(name) => open_nic(world, name, region),
+        PortName::Interface(name) => open_nic(world, name, want, region),
         PortName::Empty => refuse!(ENXIO, "the port has no name"),
     }
 }
@@ -112,8 +117,14 @@ pub(crate) fn open_existing(world: &World, name: &[u8]) -> Answer<KBox<dyn Port>
     }
 }
 
-/// Opens a network interface. It has as many rings as queues, whatever is asked for.
-fn open_nic(world: &World, name: &[u8], region: Option<RegionRef>) -> Answer<KBox<dyn Port>> {
+/// Opens a network interface. It has as many rings as queues, whatever is asked for; the number of host rings is
+/// the wish of whoever comes first.
+fn open_nic(
+    world: &World,
+    name: &[u8],
+    want: &Want<'_>,
+    region: Option<RegionRef>,
+) -> Answer<KBox<dyn Port>> {
     if params::admode.get() == 1 {
         refuse!(
             EOPNOTSUPP,
@@ -128,7 +139,7 @@ fn open_nic(world: &World, name: &[u8], region: Option<RegionRef>) -> Answer<KBo
         let slots = params::generic_ringsize.get();
         let slots = u32::try_from(slots).unwrap_or(0).clamp(2, NIC_MAX_SLOTS);
         let (tx, rx) = device.queues();
-        let rings = |queues: u32| u16::try_from(queues.clamp(1, NIC_MAX_RINGS)).unwrap_or(1);
+        let rings = |queues: u32| queues.clamp(1, NIC_MAX_RINGS.into()) as u16;
         let region = match region {
             Some(region) => region,
             None => world.regions.find(GLOBAL_MEM_ID)?,
@@ -136,6 +147,8 @@ fn open_nic(world: &World, name: &[u8], region: Option<RegionRef>) -> Answer<KBo
         let shape = Shape {
             tx_rings: rings(tx),
             rx_rings: rings(rx),
+            host_tx_rings: or(want.shape.host_tx_rings, 1).min(NIC_MAX_RINGS),
+            host_rx_rings: or(want.shape.host_rx_rings, 1).min(NIC_MAX_RINGS),
             tx_slots: slots,
             rx_slots: slots,
         };
@@ -146,8 +159,8 @@ fn open_nic(world: &World, name: &[u8], region: Option<RegionRef>) -> Answer<KBo
 
 /// Most slots of a ring: what fits an object of a ring pool of the default size.
 const NIC_MAX_SLOTS: u32 = 2048;
-/// Most rings in a direction.
-const NIC_MAX_RINGS: u32 = 1024;
+/// Most rings in a direction, and most host rings.
+const NIC_MAX_RINGS: u16 = 1024;
 
 /// What was asked for, or the default where nothing was.
 fn or<T: Default + PartialEq>(asked: T, default: T) -> T {
@@ -181,6 +194,7 @@ fn open_vale(
         rx_rings: or(want.shape.rx_rings, 1).min(VALE_MAX_RINGS),
         tx_slots: or(want.shape.tx_slots, VALE_DEFAULT_SLOTS).min(VALE_MAX_SLOTS),
         rx_slots: or(want.shape.rx_slots, VALE_DEFAULT_SLOTS).min(VALE_MAX_SLOTS),
+        ..Shape::default()
     };
     let region = match region {
         Some(region) => region,

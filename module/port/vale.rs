@@ -71,7 +71,7 @@ impl Port for ValePort {
         }
     }
 
-    fn rxsync(&self, sync: RxSync<'_>) -> bool {
+    fn rxsync(&self, _: u16, sync: RxSync<'_>) -> bool {
         sync.collect()
     }
 

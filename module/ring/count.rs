@@ -47,6 +47,8 @@ pub(crate) struct TxCounters {
     pub(crate) loops: Counter,
     /// The interface was down, or had no link.
     pub(crate) down: Counter,
+    /// There was no memory for the kernel's copy.
+    pub(crate) no_memory: Counter,
     /// For a port without a bound ring.
     pub(crate) nobody: Counter,
     /// Parameter `bridge_batch` is 0.
@@ -62,6 +64,10 @@ pub(crate) struct RxCounters {
     pub(crate) bytes: Counter,
     /// The ring was full.
     pub(crate) full: Counter,
+    /// Too long for a buffer, on a ring where frames have one slot.
+    pub(crate) bad_length: Counter,
+    /// To be forwarded, and there was no room where.
+    pub(crate) not_forwarded: Counter,
     /// The stack's frame could not be made a whole one, for want of memory or because its headers are wrong.
     pub(crate) bad_frame: Counter,
     /// The program had released a slot with a buffer that does not exist, or too small a one.
@@ -82,6 +88,7 @@ impl TxCounters {
         line("drop_bad_address", self.bad_address.get());
         line("drop_loop", self.loops.get());
         line("drop_down", self.down.get());
+        line("drop_no_memory", self.no_memory.get());
         line("drop_nobody", self.nobody.get());
         line("drop_disabled", self.disabled.get());
         line("resets", self.resets.get());
@@ -94,6 +101,8 @@ impl RxCounters {
         line("frames", self.frames.get());
         line("bytes", self.bytes.get());
         line("drop_full", self.full.get());
+        line("drop_bad_length", self.bad_length.get());
+        line("drop_not_forwarded", self.not_forwarded.get());
         line("drop_bad_frame", self.bad_frame.get());
         line("drop_bad_buffer", self.bad_buffer.get());
         line("resets", self.resets.get());

@@ -23,7 +23,7 @@ mod atomic {
 
 pub(crate) use rx::{RxRing, RxSync};
 pub(crate) use set::{Held, RingSet, Selection, Shape};
-pub(crate) use tx::{TxRing, TxSync};
+pub(crate) use tx::{Append, TxRing, TxSync};
 
 /// How a sync begins.
 pub(crate) enum Begun<S> {

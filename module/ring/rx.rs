@@ -13,7 +13,7 @@ use crate::{
         consts::NR_TIMESTAMP,
         cursor::{add, dist},
     },
-    memory::{Region, RingView},
+    memory::{Region, RingView, SlotCell},
     params,
     refusal::Answer,
     sys::{clock, wait::WaitQueue},
@@ -94,7 +94,21 @@ pub(crate) struct RxSync<'r> {
     state: Guard<'r, Indexes, MutexBackend>,
 }
 
-impl RxSync<'_> {
+impl<'r> RxSync<'r> {
+    pub(crate) fn ring(&self) -> &'r RxRing {
+        self.ring
+    }
+
+    pub(crate) fn view(&self) -> RingView<'r> {
+        self.view
+    }
+
+    /// The slots that the program has released since the last sync.
+    pub(crate) fn released(&self) -> impl Iterator<Item = SlotCell<'r>> {
+        let count = dist(self.state.hwcur, self.head, self.ring.mem.slots());
+        self.view.around(self.state.hwcur, count)
+    }
+
     /// Ends the sync: gives released slots back to the senders, and shows the program what they have
     /// delivered since. Answers whether the program finds frames past its `cur`.
     pub(crate) fn collect(mut self) -> bool {

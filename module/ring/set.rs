@@ -17,13 +17,43 @@ use kernel::{
     sync::{new_mutex, rcu, Arc, Mutex, UniqueArc},
 };
 
-/// How many rings of how many slots a port has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How many rings of how many slots a port has. Host rings are numbered after the others, and have as many slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) tx_rings: u16,
     pub(crate) rx_rings: u16,
+    pub(crate) host_tx_rings: u16,
+    pub(crate) host_rx_rings: u16,
     pub(crate) tx_slots: u32,
     pub(crate) rx_slots: u32,
+}
+
+impl Shape {
+    /// The numbers of the host transmit rings.
+    pub(crate) fn host_tx(&self) -> Range<u16> {
+        self.tx_rings..self.tx_rings.saturating_add(self.host_tx_rings)
+    }
+
+    /// The numbers of the host receive rings.
+    pub(crate) fn host_rx(&self) -> Range<u16> {
+        self.rx_rings..self.rx_rings.saturating_add(self.host_rx_rings)
+    }
+
+    /// What people call transmit ring `number`: its kind, and its number among those.
+    pub(crate) fn tx_label(&self, number: u16) -> (&'static str, u16) {
+        match number.checked_sub(self.tx_rings) {
+            Some(host) => ("host-tx", host),
+            None => ("tx", number),
+        }
+    }
+
+    /// What people call receive ring `number`.
+    pub(crate) fn rx_label(&self, number: u16) -> (&'static str, u16) {
+        match number.checked_sub(self.rx_rings) {
+            Some(host) => ("host-rx", host),
+            None => ("rx", number),
+        }
+    }
 }
 
 /// Which rings a binding wants.
@@ -35,16 +65,21 @@ pub(crate) struct Selection {
     pub(crate) exclusive: bool,
 }
 
-/// The receive rings that exist, by number.
-type RxList = KVec<Option<Arc<RxRing>>>;
+/// What can be seen under RCU of the rings that exist.
+struct Shown {
+    /// Receive rings, by number.
+    rx: KVec<Option<Arc<RxRing>>>,
+    /// Whether there is a transmit ring of that number.
+    tx: KVec<bool>,
+}
 
 /// The rings of a port.
 #[pin_data]
 pub(crate) struct RingSet {
     region: RegionRef,
     shape: Shape,
-    /// What senders see.
-    rx: RcuSlot<RxList>,
+    /// What senders see. Empty while no ring exists.
+    shown: RcuSlot<Shown>,
     #[pin]
     seats: Mutex<Seats>,
 }
@@ -93,14 +128,14 @@ impl<R> Seat<R> {
 impl RingSet {
     pub(crate) fn new(region: RegionRef, shape: Shape) -> Answer<Arc<Self>> {
         let seats = Seats {
-            tx: Seat::empty(shape.tx_rings)?,
-            rx: Seat::empty(shape.rx_rings)?,
+            tx: Seat::empty(shape.host_tx().end)?,
+            rx: Seat::empty(shape.host_rx().end)?,
         };
         Ok(Arc::pin_init(
             pin_init!(RingSet {
                 region,
                 shape,
-                rx: RcuSlot::new(),
+                shown: RcuSlot::new(),
                 seats <- new_mutex!(seats),
             }),
             GFP_KERNEL,
@@ -118,7 +153,14 @@ impl RingSet {
     /// The receive ring of that number, if somebody binds it.
     #[inline]
     pub(crate) fn rx<'g>(&'g self, number: u16, guard: &'g rcu::Guard) -> Option<&'g RxRing> {
-        self.rx.load(guard)?.get(usize::from(number))?.as_deref()
+        let shown = self.shown.load(guard)?;
+        shown.rx.get(usize::from(number))?.as_deref()
+    }
+
+    /// Whether somebody binds the transmit ring of that number.
+    pub(crate) fn has_tx(&self, number: u16, guard: &rcu::Guard) -> bool {
+        let shown = self.shown.load(guard);
+        shown.is_some_and(|shown| shown.tx.get(usize::from(number)) == Some(&true))
     }
 
     /// Calls `f` for each receive ring that exists.
@@ -163,8 +205,8 @@ impl RingSet {
         let rx = find_or_make(rx_seats, &want.rx, |n| {
             RxRing::new(&self.region, n, rx_slots)
         })?;
-        let list = self.empty_list()?;
-        let spare = self.empty_list()?;
+        let list = self.show_nothing()?;
+        let spare = self.show_nothing()?;
 
         for (seat, ring) in tx_seats.iter_mut().zip(&tx) {
             seat.join(ring, want.exclusive);
@@ -172,7 +214,7 @@ impl RingSet {
         for (seat, ring) in rx_seats.iter_mut().zip(&rx) {
             seat.join(ring, want.exclusive);
         }
-        self.show_senders(&seats.rx, list);
+        self.show_senders(seats, list);
         drop(guard);
         Ok(Held {
             tx,
@@ -183,21 +225,28 @@ impl RingSet {
         })
     }
 
-    /// A list with room for every ring, made ahead: unbinding cannot fail.
-    fn empty_list(&self) -> Result<UniqueArc<RxList>> {
-        let room = KVec::with_capacity(self.shape.rx_rings.into(), GFP_KERNEL)?;
+    /// Lists with room for every ring, made ahead: unbinding cannot fail.
+    fn show_nothing(&self) -> Result<UniqueArc<Shown>> {
+        let room = Shown {
+            rx: KVec::with_capacity(self.shape.host_rx().end.into(), GFP_KERNEL)?,
+            tx: KVec::with_capacity(self.shape.host_tx().end.into(), GFP_KERNEL)?,
+        };
         Ok(UniqueArc::new(room, GFP_KERNEL)?)
     }
 
-    /// Shows senders the rings that exist now; waits until nobody looks at the previous list.
-    fn show_senders(&self, seats: &[Seat<RxRing>], mut list: UniqueArc<RxList>) {
+    /// Shows senders the rings that exist now; waits until nobody looks at the previous lists.
+    fn show_senders(&self, seats: &Seats, mut lists: UniqueArc<Shown>) {
         let mut any = false;
-        for seat in seats {
+        // The lists have room for every ring.
+        for seat in &seats.rx {
             any |= seat.ring.is_some();
-            // The list has room for every ring.
-            let _ = list.push_within_capacity(seat.ring.clone());
+            let _ = lists.rx.push_within_capacity(seat.ring.clone());
         }
-        self.rx.replace(any.then(|| list.into()));
+        for seat in &seats.tx {
+            any |= seat.ring.is_some();
+            let _ = lists.tx.push_within_capacity(seat.ring.is_some());
+        }
+        self.shown.replace(any.then(|| lists.into()));
     }
 }
 
@@ -253,8 +302,8 @@ pub(crate) struct Held {
     tx: KVec<Arc<TxRing>>,
     rx: KVec<Arc<RxRing>>,
     selection: Selection,
-    /// The list that senders will see when this is gone.
-    spare: Option<UniqueArc<RxList>>,
+    /// The lists that senders will see when this is gone.
+    spare: Option<UniqueArc<Shown>>,
     set: Arc<RingSet>,
 }
 
@@ -286,8 +335,8 @@ impl Drop for Held {
         if let Some(seats) = seats.rx.get_mut(range(&self.selection.rx)) {
             seats.iter_mut().for_each(Seat::leave);
         }
-        if let Some(list) = self.spare.take() {
-            self.set.show_senders(&seats.rx, list);
+        if let Some(lists) = self.spare.take() {
+            self.set.show_senders(&seats, lists);
         }
     }
 }

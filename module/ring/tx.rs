@@ -8,8 +8,11 @@ use super::{
     Begun, Indexes,
 };
 use crate::{
-    abi::cursor::{add, dist, prev},
-    memory::{Region, RingView},
+    abi::{
+        consts::NS_BUF_CHANGED,
+        cursor::{add, dist, prev},
+    },
+    memory::{Region, RingView, SlotCell},
     net::tickets::{Tickets, WakeUp},
     refusal::Answer,
     sys::wait::WaitQueue,
@@ -104,12 +107,57 @@ impl TxRing {
         }
     }
 
+    /// Begins to add frames behind the program's own. `None` if another thread is syncing the ring, or if the
+    /// program's indexes make no sense.
+    pub(crate) fn append(&self) -> Option<Append<'_>> {
+        let state = self.state.try_lock()?;
+        let (view, slots, tail) = (self.mem.view(), self.mem.slots(), state.indexes.hwtail);
+        let checked = view.claimed().check(slots, state.head, tail)?;
+        Some(Append {
+            view,
+            slots,
+            head: checked.head(),
+            tail,
+            _state: state,
+        })
+    }
+
     /// Whether the program has filled slots that no sync has taken yet. A hint: the program may be
     /// writing at this moment.
     pub(crate) fn has_unsent(&self) -> bool {
         self.state
             .try_lock()
             .is_some_and(|state| self.mem.view().claimed().head != state.indexes.hwcur)
+    }
+}
+
+/// Adds frames to a transmit ring as the program would.
+pub(crate) struct Append<'r> {
+    view: RingView<'r>,
+    slots: u32,
+    head: u32,
+    tail: u32,
+    _state: Guard<'r, State, MutexBackend>,
+}
+
+impl Append<'_> {
+    /// Puts the frame of `from` into the next free slot, by exchanging buffers. False if there is none.
+    pub(crate) fn exchange(&mut self, from: SlotCell<'_>) -> bool {
+        let next = self.view.run(self.head, 1).next();
+        let Some(to) = next.filter(|_| self.head != self.tail) else {
+            return false;
+        };
+        let (theirs, frame) = (to.buf(), from.take());
+        to.set(frame.buf_idx, frame.len, NS_BUF_CHANGED);
+        from.set(theirs, frame.len, NS_BUF_CHANGED);
+        self.head = add(self.head, 1, self.slots);
+        true
+    }
+}
+
+impl Drop for Append<'_> {
+    fn drop(&mut self) {
+        self.view.advance(self.head);
     }
 }
 
@@ -133,6 +181,11 @@ impl<'r> TxSync<'r> {
     /// First slot to send.
     pub(crate) fn first(&self) -> u32 {
         self.state.indexes.hwcur
+    }
+
+    /// The slots to send.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = SlotCell<'r>> {
+        self.view.around(self.first(), self.count())
     }
 
     /// How many slots there are to send.

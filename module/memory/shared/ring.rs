@@ -142,6 +142,20 @@ impl<'m> RingView<'m> {
         unsafe { self.slot_ptr(index).cast::<Slot>().write_volatile(slot) }
     }
 
+    /// `count` slots from `first` on, around the ring's end.
+    pub(crate) fn around(&self, first: u32, count: u32) -> impl Iterator<Item = SlotCell<'m>> {
+        let run = self.run(first, count);
+        let rest = self.run(0, count.saturating_sub(run.left()));
+        run.chain(rest)
+    }
+
+    /// The program's `head` and `cur`, in its stead.
+    pub(crate) fn advance(&self, head: u32) {
+        self.index(offset_of!(RingHeader, head))
+            .store(head, Release);
+        self.index(offset_of!(RingHeader, cur)).store(head, Release);
+    }
+
     /// Up to `count` slots from `first` on, as far as they lie side by side: until the ring's end.
     #[inline]
     pub(crate) fn run(&self, first: u32, count: u32) -> SlotRun<'m> {
@@ -269,6 +283,12 @@ impl SlotCell<'_> {
             self.set_len_flags(slot.len, slot.flags);
         }
         slot
+    }
+
+    /// Its flags, fetched once.
+    pub(crate) fn flags(&self) -> u16 {
+        // SAFETY: the flags are the fourth u16 of the slot.
+        unsafe { self.at.cast::<u16>().add(3).read_volatile() }
     }
 
     /// The index of its buffer, fetched once.

@@ -26,6 +26,7 @@ mod buffers;
 mod info;
 mod memory;
 mod nic;
+mod nic_host;
 mod nic_life;
 mod options;
 mod parameters;
@@ -81,6 +82,7 @@ const SUITES: &[&[Case]] = &[
     vale_header::CASES,
     vale_load::CASES,
     nic::CASES,
+    nic_host::CASES,
     nic_life::CASES,
     swap::CASES,
     wide::CASES,

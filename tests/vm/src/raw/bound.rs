@@ -105,6 +105,19 @@ impl Bound {
             .expect("an rx ring that the test needs is not bound")
     }
 
+    /// Host transmit ring `i`.
+    pub fn host_tx(&self, i: u32) -> Ring {
+        self.ring(self.nifp().ni_tx_rings + i)
+            .expect("a host tx ring that the test needs is not bound")
+    }
+
+    /// Host receive ring `i`.
+    pub fn host_rx(&self, i: u32) -> Ring {
+        let nifp = self.nifp();
+        self.ring(nifp.ni_tx_rings + nifp.ni_host_tx_rings + nifp.ni_rx_rings + i)
+            .expect("a host rx ring that the test needs is not bound")
+    }
+
     /// Puts frames into transmit ring 0 and syncs.
     pub fn send(&self, frames: &[Vec<u8>]) -> Result<(), Errno> {
         self.send_on(0, frames)
