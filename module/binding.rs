@@ -129,6 +129,18 @@ impl Binding {
         }
     }
 
+    /// The transmit ring of that number, if it is bound here.
+    pub(crate) fn tx_ring(&self, number: u16) -> Option<&TxRing> {
+        let at = number.checked_sub(self.held.selection().tx.start)?;
+        self.held.tx().get(usize::from(at)).map(|ring| &**ring)
+    }
+
+    /// The receive ring of that number, if it is bound here.
+    pub(crate) fn rx_ring(&self, number: u16) -> Option<&RxRing> {
+        let at = number.checked_sub(self.held.selection().rx.start)?;
+        self.held.rx().get(usize::from(at)).map(|ring| &**ring)
+    }
+
     fn tx(&self) -> impl Iterator<Item = (u16, &TxRing)> {
         let numbers = self.held.selection().tx.clone();
         numbers.zip(self.held.tx().iter().map(|ring| &**ring))
@@ -139,7 +151,8 @@ impl Binding {
         numbers.zip(self.held.rx().iter().map(|ring| &**ring))
     }
 
-    fn sync_tx(&self, number: u16, ring: &TxRing) -> Synced {
+    /// Syncs one of the transmit rings.
+    pub(crate) fn sync_tx(&self, number: u16, ring: &TxRing) -> Synced {
         match ring.begin() {
             Begun::Ready(sync) => Synced::from(self.port.txsync(number, sync)),
             Begun::Busy => Synced::from(ring.mem.looks_ready()),
@@ -147,7 +160,8 @@ impl Binding {
         }
     }
 
-    fn sync_rx(&self, number: u16, ring: &RxRing) -> Synced {
+    /// Syncs one of the receive rings.
+    pub(crate) fn sync_rx(&self, number: u16, ring: &RxRing) -> Synced {
         match ring.begin() {
             Begun::Ready(sync) => Synced::from(self.port.rxsync(number, sync)),
             Begun::Busy => Synced::from(ring.mem.looks_ready()),
@@ -225,7 +239,7 @@ fn twice(want: u32, poll: impl Fn() -> u32) -> u32 {
 }
 
 /// How a sync of one ring ended.
-enum Synced {
+pub(crate) enum Synced {
     /// The program finds something past its `cur`.
     Ready,
     Waiting,

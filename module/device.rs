@@ -10,13 +10,13 @@ use crate::{
     binding::Binding,
     control,
     live::{self, Counted},
-    port::World,
     refusal::{refuse, Answer, Name, Refusal},
     sys::{
         file::{Device, Poll},
         user,
         vmalloc::HugeMem,
     },
+    world::World,
 };
 use kernel::{
     bindings::POLLERR,
@@ -111,7 +111,7 @@ impl Device for OpenFile {
 
     fn release(self: Pin<KBox<Self>>) {
         let world = self.world.clone();
-        let turn = world.turn.lock();
+        let turn = world.turn.take();
         drop(self);
         drop(turn);
     }

@@ -22,6 +22,7 @@
 #[path = "../abi/src/abi.rs"]
 mod abi;
 
+mod attach;
 mod binding;
 mod control;
 mod device;
@@ -36,6 +37,7 @@ mod ring;
 mod sys;
 mod vale;
 mod watch;
+mod world;
 
 use kernel::prelude::*;
 
@@ -63,10 +65,10 @@ struct Netmap {
 impl kernel::Module for Netmap {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         sys::wide::probe();
-        let world = port::World::new()?;
+        let world = world::World::new()?;
         Ok(Netmap {
             _watch: watch::Watch::new(world.clone())?,
-            _nics: world.nics.watch()?,
+            _nics: world.places.nics.watch()?,
             _device: KBox::try_pin_init(
                 sys::file::Registration::new(c"netmap", MINOR, world),
                 GFP_KERNEL,
@@ -81,7 +83,7 @@ struct Last;
 
 impl Drop for Last {
     fn drop(&mut self) {
-        net::tickets::settle();
+        sys::keep::settle();
         live::complain();
     }
 }

@@ -7,10 +7,10 @@
 
 use crate::{
     live,
-    port::World,
     refusal::Name,
-    ring::RingSet,
+    ring::{Owner, RingSet},
     sys::debugfs::{Dir, File, Show},
+    world::World,
 };
 use kernel::{prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
 
@@ -27,9 +27,10 @@ struct Ports(Arc<World>);
 impl Show for Ports {
     fn show(&self, out: &SeqFile) {
         self.0
+            .places
             .switches
             .each(|switch, port, member| show(out, switch, port, member));
-        self.0.nics.each(|nic| {
+        self.0.places.nics.each(|nic| {
             let region = nic.rings.region().id();
             seq_print!(out, "{} emulated region {}\n", Name(nic.name()), region);
             show_rings(out, &nic.rings);
@@ -44,12 +45,16 @@ impl Show for Ports {
 fn show(out: &SeqFile, switch: &[u8], port: &[u8], member: &crate::vale::Member) {
     seq_print!(
         out,
-        "{}:{} index {} region {} header {}\n",
+        "{}:{} index {} region {} header {}{}\n",
         Name(switch),
         Name(port),
         member.index,
         member.rings.region().id(),
-        member.header()
+        member.header(),
+        match member.owner {
+            Owner::Programs => "",
+            Owner::Kernel => " attached",
+        }
     );
     show_rings(out, &member.rings);
 }

@@ -2,7 +2,7 @@
 
 //! `NIOCREGIF` and `NIOCGINFO`, turned into today's requests (sections 7.15 and 7.16 of the interface).
 
-use super::{later, register, requests, Context};
+use super::{attach, later, register, requests, Context};
 use crate::{
     abi::{consts::*, name, wire::*},
     device::OpenFile,
@@ -46,12 +46,16 @@ fn serve(file: &OpenFile, which: Legacy, req: &mut Nmreq, reqtype: &mut u16) -> 
         );
     }
     let world = file.world();
-    let turn = world.turn.lock();
+    let turn = world.turn.take();
     let mut full = LongName::new(name::trim(&req.nr_name));
     let command = match (which, req.nr_cmd) {
         (Legacy::Bind, 0) => Command::Register,
         (Legacy::Bind, NETMAP_BDG_VNET_HDR) => Command::HdrSet,
         (Legacy::Bind, NETMAP_VNET_HDR_GET) => Command::HdrGet,
+        (Legacy::Bind, NETMAP_BDG_ATTACH) => Command::Attach,
+        (Legacy::Bind, NETMAP_BDG_DETACH) => Command::Detach,
+        (Legacy::Bind, NETMAP_BDG_POLLING_ON) => Command::PollingOn,
+        (Legacy::Bind, NETMAP_BDG_POLLING_OFF) => Command::PollingOff,
         (Legacy::Bind, cmd) => Command::Later(later_request(cmd)?),
         (Legacy::Info, NETMAP_BDG_LIST) => Command::List,
         (Legacy::Info, _) => Command::Info,
@@ -81,6 +85,19 @@ fn serve(file: &OpenFile, which: Legacy, req: &mut Nmreq, reqtype: &mut u16) -> 
             let mut hdr = NmreqPortHdr::default();
             requests::port_hdr_get(&context, &mut hdr).map(|()| req.nr_arg1 = hdr.nr_hdr_len as u16)
         }
+        Command::Attach => {
+            let mut body = NmreqValeAttach::default();
+            body.reg.nr_mem_id = req.nr_arg2;
+            body.reg.nr_mode = if req.nr_arg1 & NETMAP_BDG_HOST != 0 {
+                NR_REG_NIC_SW
+            } else {
+                NR_REG_ALL_NIC
+            };
+            attach::attach(&context, &mut body)
+        }
+        Command::Detach => attach::detach(&context, &mut NmreqValeDetach::default()),
+        Command::PollingOn => attach::polling_enable(&context, &mut polling(req)),
+        Command::PollingOff => attach::polling_disable(&context, &mut polling(req)),
         Command::Later(_) => later(&context, req),
     };
     drop(turn);
@@ -94,6 +111,10 @@ enum Command {
     List,
     HdrSet,
     HdrGet,
+    Attach,
+    Detach,
+    PollingOn,
+    PollingOff,
     /// A request that is not there yet.
     Later(u16),
 }
@@ -106,6 +127,10 @@ impl Command {
             Command::List => NETMAP_REQ_VALE_LIST,
             Command::HdrSet => NETMAP_REQ_PORT_HDR_SET,
             Command::HdrGet => NETMAP_REQ_PORT_HDR_GET,
+            Command::Attach => NETMAP_REQ_VALE_ATTACH,
+            Command::Detach => NETMAP_REQ_VALE_DETACH,
+            Command::PollingOn => NETMAP_REQ_VALE_POLLING_ENABLE,
+            Command::PollingOff => NETMAP_REQ_VALE_POLLING_DISABLE,
             Command::Later(reqtype) => *reqtype,
         }
     }
@@ -113,17 +138,28 @@ impl Command {
 
 fn later_request(cmd: u16) -> Answer<u16> {
     Ok(match cmd {
-        NETMAP_BDG_ATTACH => NETMAP_REQ_VALE_ATTACH,
-        NETMAP_BDG_DETACH => NETMAP_REQ_VALE_DETACH,
         NETMAP_BDG_NEWIF => NETMAP_REQ_VALE_NEWIF,
         NETMAP_BDG_DELIF => NETMAP_REQ_VALE_DELIF,
-        NETMAP_BDG_POLLING_ON => NETMAP_REQ_VALE_POLLING_ENABLE,
-        NETMAP_BDG_POLLING_OFF => NETMAP_REQ_VALE_POLLING_DISABLE,
         NETMAP_PT_HOST_CREATE | NETMAP_PT_HOST_DELETE => {
             refuse!(EOPNOTSUPP, "passthrough host ports are no more")
         }
         cmd => refuse!(EINVAL, "there is no nr_cmd {}", cmd),
     })
+}
+
+/// A legacy call to begin or to end polling.
+fn polling(req: &Nmreq) -> NmreqValePolling {
+    NmreqValePolling {
+        nr_mode: match req.nr_flags & NR_REG_MASK {
+            NR_REG_ALL_NIC => NETMAP_POLLING_MODE_SINGLE_CPU,
+            NR_REG_ONE_NIC => NETMAP_POLLING_MODE_MULTI_CPU,
+            // There is no such mode.
+            _ => 0,
+        },
+        nr_first_cpu_id: (req.nr_ringid & NETMAP_RING_MASK).into(),
+        nr_num_polling_cpus: req.nr_arg1.into(),
+        ..NmreqValePolling::default()
+    }
 }
 
 /// A legacy name, with the suffix that its mode stands for.

@@ -7,6 +7,7 @@
 //! body and who serves it. [`legacy`] turns the old calls into the same requests. This is one of the three
 //! borders where values are checked.
 
+mod attach;
 mod legacy;
 mod options;
 mod register;
@@ -22,9 +23,9 @@ use crate::{
         wire::*,
     },
     device::OpenFile,
-    port::World,
     refusal::{refuse, Answer},
     sys::user,
+    world::World,
 };
 use kernel::{prelude::*, sync::Arc};
 use options::{walk, Bad, Entry, Status, MOST};
@@ -75,12 +76,12 @@ fn dispatch(file: &OpenFile, header: &mut NmreqHeader) -> Answer {
         NETMAP_REQ_VALE_LIST => call.with_name(requests::vale_list),
         NETMAP_REQ_PORT_HDR_SET => call.with(requests::port_hdr_set),
         NETMAP_REQ_PORT_HDR_GET => call.with(requests::port_hdr_get),
-        NETMAP_REQ_VALE_ATTACH => call.with::<NmreqValeAttach>(later),
-        NETMAP_REQ_VALE_DETACH => call.with::<NmreqValeDetach>(later),
+        NETMAP_REQ_VALE_ATTACH => call.with(attach::attach),
+        NETMAP_REQ_VALE_DETACH => call.with(attach::detach),
         NETMAP_REQ_VALE_NEWIF => call.with::<NmreqValeNewif>(later),
         NETMAP_REQ_VALE_DELIF => call.bare(later_bare),
-        NETMAP_REQ_VALE_POLLING_ENABLE => call.with::<NmreqValePolling>(later),
-        NETMAP_REQ_VALE_POLLING_DISABLE => call.with::<NmreqValePolling>(later),
+        NETMAP_REQ_VALE_POLLING_ENABLE => call.with(attach::polling_enable),
+        NETMAP_REQ_VALE_POLLING_DISABLE => call.with(attach::polling_disable),
         NETMAP_REQ_SYNC_KLOOP_START => call.with::<NmreqSyncKloopStart>(later),
         NETMAP_REQ_SYNC_KLOOP_STOP => call.bare(later_bare),
         NETMAP_REQ_CSB_ENABLE => call.bare(later_bare),
@@ -155,7 +156,7 @@ impl Call<'_> {
                     name: name::trim(&self.header.nr_name),
                     unknown_options: count > 0,
                 };
-                let turn = world.turn.lock();
+                let turn = world.turn.take();
                 let answer = serve(&context);
                 drop(turn);
                 (count, answer)

@@ -22,7 +22,7 @@ pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer
         );
     }
     let port = port::open(
-        context.world,
+        &context.world.places,
         &Want {
             name: context.name,
             mode: req.nr_mode,

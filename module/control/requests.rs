@@ -21,7 +21,7 @@ use kernel::prelude::*;
 /// The port that a REGISTER in mode ALL_NIC would bind; for the duration of the request.
 fn look_up(context: &Context<'_>, shape: Shape, mem_id: u16) -> Answer<KBox<dyn Port>> {
     port::open(
-        context.world,
+        &context.world.places,
         &Want {
             name: context.name,
             mode: NR_REG_ALL_NIC,
@@ -36,7 +36,7 @@ fn look_up(context: &Context<'_>, shape: Shape, mem_id: u16) -> Answer<KBox<dyn 
 /// `NETMAP_REQ_PORT_INFO_GET`: what a port has, or what memory a region has (section 7.4).
 pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -> Answer {
     if context.name.is_empty() {
-        let region = context.world.regions.find(req.nr_mem_id)?;
+        let region = context.world.places.regions.find(req.nr_mem_id)?;
         req.nr_memsize = region.layout()?.bytes();
         req.nr_mem_id = region.id();
         return Ok(());
@@ -93,7 +93,7 @@ pub(super) fn vale_list(
     req: &mut NmreqValeList,
     name: &mut [u8; NETMAP_REQ_IFNAMSIZ],
 ) -> Answer {
-    let (net, switches) = (NetNs::current()?, &context.world.switches);
+    let (net, switches) = (NetNs::current()?, &context.world.places.switches);
     if !context.name.is_empty() {
         if !is_vale(context.name) {
             refuse!(
@@ -140,7 +140,7 @@ pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Ans
     if !is_vale(context.name) {
         refuse!(ENXIO, "{} is not a switch port", Name(context.name));
     }
-    let port = port::open_existing(context.world, context.name)?;
+    let port = port::open_existing(&context.world.places, context.name)?;
     if !port.set_header(req.nr_hdr_len) {
         refuse!(ENXIO, "{} is not a switch port", Name(context.name));
     }
@@ -149,7 +149,7 @@ pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Ans
 
 /// `NETMAP_REQ_PORT_HDR_GET`.
 pub(super) fn port_hdr_get(context: &Context<'_>, req: &mut NmreqPortHdr) -> Answer {
-    req.nr_hdr_len = port::open_existing(context.world, context.name)?.header();
+    req.nr_hdr_len = port::open_existing(&context.world.places, context.name)?.header();
     Ok(())
 }
 

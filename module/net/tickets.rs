@@ -6,11 +6,10 @@
 //! itself answerable for it. A frame may be in a driver's queue long after its sender has gone; until then its
 //! ticket keeps the counter where it is handed in, and the module.
 
-use crate::sys::{bindings, wait::WaitQueue};
+use crate::sys::{bindings, keep::Keep, wait::WaitQueue};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
 use kernel::{
     bindings::{sk_buff, POLLOUT, POLLWRNORM},
-    module::this_module,
     prelude::*,
     sync::{Arc, ArcBorrow},
     time::{
@@ -22,9 +21,6 @@ use kernel::{
     },
 };
 
-/// Whether there ever were any.
-static EVER: AtomicBool = AtomicBool::new(false);
-
 /// Tickets for the slots of a transmit ring.
 #[pin_data]
 pub(crate) struct Tickets {
@@ -34,7 +30,7 @@ pub(crate) struct Tickets {
     pub(crate) wait: WaitQueue,
     #[pin]
     timer: HrTimer<Self>,
-    _module: ModuleRef,
+    _keep: Keep,
 }
 
 /// Sleepers will be woken, for as long as this lives.
@@ -68,7 +64,6 @@ struct Cell {
 impl Tickets {
     /// For `slots` slots.
     pub(crate) fn new(slots: u32) -> Result<Arc<Self>> {
-        EVER.store(true, Relaxed);
         let mut cells = KVVec::with_capacity(slots as usize, GFP_KERNEL)?;
         for _ in 0..slots {
             let cell = Cell {
@@ -82,7 +77,7 @@ impl Tickets {
                 cells,
                 wait <- WaitQueue::new(),
                 timer <- HrTimer::new(),
-                _module: ModuleRef::new(),
+                _keep: Keep::new(),
             }),
             GFP_KERNEL,
         )
@@ -150,41 +145,6 @@ pub(super) unsafe extern "C" fn hand_in(skb: *mut sk_buff) {
         (*shared).__bindgen_anon_2.destructor_arg
     };
     drop(Ticket(cell.cast_const().cast()));
-}
-
-/// Keeps the module loaded.
-struct ModuleRef(());
-
-impl ModuleRef {
-    /// Only for callers that run in the module, with something of it open.
-    fn new() -> Self {
-        // SAFETY: our own module, which is in use at this moment.
-        unsafe { bindings::__module_get(this_module::<crate::LocalModule>().as_ptr().cast()) };
-        ModuleRef(())
-    }
-}
-
-impl Drop for ModuleRef {
-    fn drop(&mut self) {
-        // SAFETY: gives back the reference taken in `new`. See `settle` for the instructions after this.
-        unsafe { bindings::module_put(this_module::<crate::LocalModule>().as_ptr().cast()) };
-    }
-}
-
-/// Waits until nobody is still on the way out of a destructor that gave the last reference to the module back.
-/// To be called before the module's code goes.
-pub(crate) fn settle() {
-    if !EVER.load(Relaxed) {
-        return;
-    }
-    #[cfg(CONFIG_TASKS_RCU)]
-    // SAFETY: may be called where one may sleep.
-    unsafe {
-        bindings::synchronize_rcu_tasks()
-    };
-    // Softirqs, and everything where tasks are never interrupted.
-    // SAFETY: as above.
-    unsafe { kernel::bindings::synchronize_rcu() };
 }
 
 // SAFETY: a cell is atomics; the pointer is only followed by who holds the ticket.

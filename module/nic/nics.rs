@@ -14,7 +14,7 @@ use crate::{
         Device, NetNs, Rtnl,
     },
     refusal::{refuse, Answer, Name},
-    ring::{count::Counter, RingSet},
+    ring::{count::Counter, Owner, RingSet},
     sys::rcu::RcuSlot,
 };
 use core::ops::Deref;
@@ -131,6 +131,7 @@ struct State {
     /// Who has it open, and of those, who has bound rings of it.
     refs: u32,
     users: u32,
+    owner: Owner,
     hook: Option<Hook<Nic>>,
 }
 
@@ -141,6 +142,7 @@ impl Nic {
         let state = State {
             refs: 0,
             users: 0,
+            owner: Owner::Programs,
             hook: None,
         };
         Arc::pin_init(
@@ -199,9 +201,24 @@ impl Deref for NicRef {
 
 impl NicRef {
     /// Puts the interface in netmap mode, if it is not. To be undone with [`release`](Self::release).
-    pub(crate) fn seize(&self, receives: bool) -> Answer {
+    pub(crate) fn seize(&self, receives: bool, owner: Owner) -> Answer {
         let rtnl = Rtnl::lock();
         let mut state = self.nic.state.lock();
+        if state.owner == Owner::Kernel {
+            refuse!(
+                EBUSY,
+                "{} is attached to a switch: pull it out first (vale-ctl -d)",
+                Name(self.name())
+            );
+        }
+        if owner == Owner::Kernel && state.users > 0 {
+            refuse!(
+                EBUSY,
+                "{} is open: {} file(s) have rings of it",
+                Name(self.name()),
+                state.users
+            );
+        }
         if state.users == 0 {
             let guard = rcu::read_lock();
             let found = self.nic.device.load(&guard).map(Device::again);
@@ -237,6 +254,7 @@ impl NicRef {
             };
         }
         state.users += 1;
+        state.owner = owner;
         Ok(())
     }
 
@@ -246,7 +264,10 @@ impl NicRef {
         let mut state = self.nic.state.lock();
         state.users -= 1;
         let hook = match state.users {
-            0 => state.hook.take(),
+            0 => {
+                state.owner = Owner::Programs;
+                state.hook.take()
+            }
             _ => None,
         };
         drop(state);

@@ -12,7 +12,7 @@ mod null;
 mod open;
 mod vale;
 
-pub(crate) use open::{open, open_existing, Want, World};
+pub(crate) use open::{open, open_existing, open_for_switch, plug, Places, Want};
 
 use crate::{
     refusal::Answer,
@@ -53,6 +53,11 @@ pub(crate) trait Port: Send + Sync {
     /// Takes back what the program released on receive ring `number` and shows it what arrived. Answers
     /// whether the program finds frames past its `cur`.
     fn rxsync(&self, number: u16, sync: RxSync<'_>) -> bool;
+
+    /// Its number on the switch that it is a port of.
+    fn switch_index(&self) -> Option<u32> {
+        None
+    }
 
     /// Length of the virtio-net header on the port's frames, in bytes.
     fn header(&self) -> u32 {

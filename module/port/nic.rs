@@ -8,7 +8,7 @@ use crate::{
     net::tickets::Tickets,
     nic::{self, Forwarding, NicRef},
     refusal::Answer,
-    ring::{Held, RingSet, RxSync, Selection, TxSync},
+    ring::{Held, Owner, RingSet, RxSync, Selection, TxSync},
 };
 use kernel::{
     prelude::*,
@@ -20,15 +20,17 @@ pub(super) struct NicPort {
     nic: NicRef,
     /// Whether this view has the interface in netmap mode.
     seized: bool,
+    owner: Owner,
     forwarding: Forwarding,
     _live: Counted,
 }
 
 impl NicPort {
-    pub(super) fn open(nic: NicRef) -> Answer<KBox<dyn Port>> {
+    pub(super) fn open(nic: NicRef, owner: Owner) -> Answer<KBox<dyn Port>> {
         let port = NicPort {
             nic,
             seized: false,
+            owner,
             forwarding: Forwarding::default(),
             _live: Counted::new(live::Kind::Port),
         };
@@ -47,8 +49,10 @@ impl Port for NicPort {
 
     fn prepare(&mut self, selection: &Selection) -> Answer {
         let of_queues = self.nic.rings.shape().rx_rings;
-        self.nic
-            .seize(!selection.rx.is_empty() && selection.rx.start < of_queues)?;
+        self.nic.seize(
+            !selection.rx.is_empty() && selection.rx.start < of_queues,
+            self.owner,
+        )?;
         self.seized = true;
         Ok(())
     }
@@ -90,7 +94,9 @@ impl Port for NicPort {
     }
 
     fn rxsync(&self, number: u16, sync: RxSync<'_>) -> bool {
-        self.forwarding.forward(&self.nic, number, &sync);
+        if self.owner == Owner::Programs {
+            self.forwarding.forward(&self.nic, number, &sync);
+        }
         sync.collect()
     }
 }

@@ -17,39 +17,25 @@ use crate::{
     nic::Nics,
     params,
     refusal::{refuse, Answer, Name},
-    ring::{RingSet, Shape},
+    ring::{Owner, RingSet, Shape},
     vale::Switches,
 };
-use kernel::{
-    prelude::*,
-    sync::{new_mutex, Arc, Mutex},
-};
+use kernel::{prelude::*, sync::Arc};
 
-/// Everything there is: what control requests look things up in.
-#[pin_data]
-pub(crate) struct World {
+/// Where ports are looked for, and what they are made of.
+pub(crate) struct Places {
     pub(crate) regions: Arc<Regions>,
     pub(crate) switches: Arc<Switches>,
     pub(crate) nics: Arc<Nics>,
-    /// Held by whoever makes or unmakes something: control requests and closing files.
-    #[pin]
-    pub(crate) turn: Mutex<()>,
 }
 
-impl World {
-    pub(crate) fn new() -> Result<Arc<Self>> {
-        let regions = Regions::new().map_err(|refusal| refusal.errno)?;
-        let switches = Switches::new()?;
-        let nics = Nics::new()?;
-        Arc::pin_init(
-            pin_init!(World {
-                regions,
-                switches,
-                nics,
-                turn <- new_mutex!(()),
-            }),
-            GFP_KERNEL,
-        )
+impl Places {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Places {
+            regions: Regions::new().map_err(|refusal| refusal.errno)?,
+            switches: Switches::new()?,
+            nics: Nics::new()?,
+        })
     }
 }
 
@@ -68,11 +54,11 @@ pub(crate) struct Want<'a> {
 const VALE_PIPES: u32 = 2;
 
 /// Finds the port, or makes it.
-pub(crate) fn open(world: &World, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
+pub(crate) fn open(places: &Places, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
     // An unknown region is refused even where it would not be used.
     let region = match want.mem_id {
         0 => None,
-        id => Some(world.regions.find(id)?),
+        id => Some(places.regions.find(id)?),
     };
     if want.mode == NR_REG_NULL {
         let Some(region) = region else {
@@ -89,7 +75,7 @@ pub(crate) fn open(world: &World, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
         refuse!(EOPNOTSUPP, "monitors are not there yet");
     }
     match PortName::parse(want.name) {
-        PortName::Vale(name) => open_vale(world, &name, want, region),
+        PortName::Vale(name) => open_vale(places, &name, want, region),
         PortName::BadVale => refuse!(
             EINVAL,
             "{} is not the name of a switch port: it must be valeSWITCH:PORT, with letters, digits and _ in SWITCH and at most 15 characters in each part",
@@ -97,16 +83,18 @@ pub(crate) fn open(world: &World, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
         ),
         PortName::Pipe { .. } => refuse!(EOPNOTSUPP, "pipes are not there yet"),
         PortName::BadPipe => refuse!(EINVAL, "a pipe needs a base and an id: BASE{{ID or BASE}}ID"),
-        PortName::Interface(name) => open_nic(world, name, want, region),
+        PortName::Interface(name) => {
+            open_nic(places, name, want.shape, region, Owner::Programs)
+        }
         PortName::Empty => refuse!(ENXIO, "the port has no name"),
     }
 }
 
 /// Finds the port; never makes one. `ENXIO` if it is not there.
-pub(crate) fn open_existing(world: &World, name: &[u8]) -> Answer<KBox<dyn Port>> {
+pub(crate) fn open_existing(places: &Places, name: &[u8]) -> Answer<KBox<dyn Port>> {
     match PortName::parse(name) {
-        PortName::Vale(vale) => match world.switches.find(&NetNs::current()?, &vale) {
-            Some(joined) => ValePort::open(&vale, joined),
+        PortName::Vale(vale) => match places.switches.find(&NetNs::current()?, &vale) {
+            Some(joined) => ValePort::open(&vale, joined, Owner::Programs),
             None => refuse!(ENXIO, "there is no port {}", Name(name)),
         },
         PortName::Interface(name) if NetNs::current()?.has_interface(name) => {
@@ -120,10 +108,11 @@ pub(crate) fn open_existing(world: &World, name: &[u8]) -> Answer<KBox<dyn Port>
 /// Opens a network interface. It has as many rings as queues, whatever is asked for; the number of host rings is
 /// the wish of whoever comes first.
 fn open_nic(
-    world: &World,
+    places: &Places,
     name: &[u8],
-    want: &Want<'_>,
+    wish: Shape,
     region: Option<RegionRef>,
+    owner: Owner,
 ) -> Answer<KBox<dyn Port>> {
     if params::admode.get() == 1 {
         refuse!(
@@ -132,7 +121,7 @@ fn open_nic(
             Name(name)
         );
     }
-    let nic = world.nics.open(&NetNs::current()?, name, |device| {
+    let nic = places.nics.open(&NetNs::current()?, name, |device| {
         if !device.is_ethernet() {
             refuse!(EINVAL, "{} does not carry Ethernet frames", Name(name));
         }
@@ -142,19 +131,39 @@ fn open_nic(
         let rings = |queues: u32| queues.clamp(1, NIC_MAX_RINGS.into()) as u16;
         let region = match region {
             Some(region) => region,
-            None => world.regions.find(GLOBAL_MEM_ID)?,
+            None => places.regions.find(GLOBAL_MEM_ID)?,
         };
         let shape = Shape {
             tx_rings: rings(tx),
             rx_rings: rings(rx),
-            host_tx_rings: or(want.shape.host_tx_rings, 1).min(NIC_MAX_RINGS),
-            host_rx_rings: or(want.shape.host_rx_rings, 1).min(NIC_MAX_RINGS),
+            host_tx_rings: or(wish.host_tx_rings, 1).min(NIC_MAX_RINGS),
+            host_rx_rings: or(wish.host_rx_rings, 1).min(NIC_MAX_RINGS),
             tx_slots: slots,
             rx_slots: slots,
         };
         RingSet::new(region, shape)
     })?;
-    NicPort::open(nic)
+    NicPort::open(nic, owner)
+}
+
+/// Opens a network interface for the kernel itself, which is going to carry its frames to and from a switch.
+pub(crate) fn open_for_switch(places: &Places, name: &[u8], mem_id: u16) -> Answer<KBox<dyn Port>> {
+    let region = match mem_id {
+        0 => None,
+        id => Some(places.regions.find(id)?),
+    };
+    open_nic(places, name, Shape::default(), region, Owner::Kernel)
+}
+
+/// Makes the port of a switch for an interface that the kernel carries frames to and from.
+pub(crate) fn plug(
+    places: &Places,
+    net: NetNs,
+    name: &ValeName<'_>,
+    rings: Arc<RingSet>,
+) -> Answer<KBox<dyn Port>> {
+    let joined = places.switches.create(net, name, rings, Owner::Kernel)?;
+    ValePort::open(name, joined, Owner::Kernel)
 }
 
 /// Most slots of a ring: what fits an object of a ring pool of the default size.
@@ -172,14 +181,14 @@ fn or<T: Default + PartialEq>(asked: T, default: T) -> T {
 }
 
 fn open_vale(
-    world: &World,
+    places: &Places,
     name: &ValeName<'_>,
     want: &Want<'_>,
     region: Option<RegionRef>,
 ) -> Answer<KBox<dyn Port>> {
     let net = NetNs::current()?;
-    if let Some(joined) = world.switches.find(&net, name) {
-        return ValePort::open(name, joined);
+    if let Some(joined) = places.switches.find(&net, name) {
+        return ValePort::open(name, joined, Owner::Programs);
     }
     if net.has_interface(name.port) {
         refuse!(
@@ -198,7 +207,7 @@ fn open_vale(
     };
     let region = match region {
         Some(region) => region,
-        None => world.regions.create(Kind::Private(PortNeeds {
+        None => places.regions.create(Kind::Private(PortNeeds {
             tx_rings: shape.tx_rings.into(),
             rx_rings: shape.rx_rings.into(),
             tx_slots: shape.tx_slots,
@@ -208,5 +217,6 @@ fn open_vale(
         }))?,
     };
     let rings = RingSet::new(region, shape)?;
-    ValePort::open(name, world.switches.create(net, name, rings)?)
+    let joined = places.switches.create(net, name, rings, Owner::Programs)?;
+    ValePort::open(name, joined, Owner::Programs)
 }

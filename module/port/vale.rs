@@ -6,8 +6,8 @@ use super::{Port, PortLabel};
 use crate::{
     abi::name::ValeName,
     live::{self, Counted},
-    refusal::Answer,
-    ring::{RingSet, RxSync, Selection, TxSync},
+    refusal::{refuse, Answer, Name},
+    ring::{Owner, RingSet, RxSync, Selection, TxSync},
     vale::{forward, Joined, Scratch},
 };
 use kernel::{
@@ -23,16 +23,22 @@ pub(super) struct ValePort {
     /// Number of the transmit ring that `scratch` starts with.
     first: u16,
     joined: Joined,
+    owner: Owner,
     _live: Counted,
 }
 
 impl ValePort {
-    pub(super) fn open(name: &ValeName<'_>, joined: Joined) -> Answer<KBox<dyn Port>> {
+    pub(super) fn open(
+        name: &ValeName<'_>,
+        joined: Joined,
+        owner: Owner,
+    ) -> Answer<KBox<dyn Port>> {
         let port = ValePort {
             name: PortLabel::new(&[name.switch, b":", name.port]),
             scratch: KVec::new(),
             first: 0,
             joined,
+            owner,
             _live: Counted::new(live::Kind::Port),
         };
         Ok(KBox::new(port, GFP_KERNEL)?)
@@ -49,6 +55,13 @@ impl Port for ValePort {
     }
 
     fn prepare(&mut self, selection: &Selection) -> Answer {
+        if self.joined.member().owner != self.owner {
+            refuse!(
+                EBUSY,
+                "{} is an interface that is attached to the switch",
+                Name(self.name())
+            );
+        }
         self.first = selection.tx.start;
         for _ in selection.tx.clone() {
             let scratch = Scratch::new()?;
@@ -73,6 +86,10 @@ impl Port for ValePort {
 
     fn rxsync(&self, _: u16, sync: RxSync<'_>) -> bool {
         sync.collect()
+    }
+
+    fn switch_index(&self) -> Option<u32> {
+        Some(self.joined.member().index.into())
     }
 
     fn header(&self) -> u32 {

@@ -22,7 +22,7 @@ mod atomic {
 }
 
 pub(crate) use rx::{RxRing, RxSync};
-pub(crate) use set::{Held, RingSet, Selection, Shape};
+pub(crate) use set::{Held, Owner, RingSet, Selection, Shape};
 pub(crate) use tx::{Append, TxRing, TxSync};
 
 /// How a sync begins.

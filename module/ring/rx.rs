@@ -85,6 +85,27 @@ impl RxRing {
     }
 }
 
+impl RxRing {
+    /// Takes frames that have arrived, as the program would: shows `take` slot by slot, until it answers false, and
+    /// releases those before. Answers how many these are.
+    pub(crate) fn read<'r>(&'r self, mut take: impl FnMut(SlotCell<'r>) -> bool) -> u32 {
+        let Some(state) = self.state.try_lock() else {
+            return 0;
+        };
+        let (view, slots) = (self.mem.view(), self.mem.slots());
+        let Indexes { hwcur, hwtail } = *state;
+        let Some(checked) = view.claimed().check(slots, hwcur, hwtail) else {
+            return 0;
+        };
+        let head = checked.head();
+        let mut cells = view.around(head, dist(head, hwtail, slots));
+        let taken = cells.position(|cell| !take(cell));
+        let taken = taken.map_or(dist(head, hwtail, slots), |taken| taken as u32);
+        view.advance(add(head, taken, slots));
+        taken
+    }
+}
+
 /// A sync of a receive ring, with the program's indexes checked.
 pub(crate) struct RxSync<'r> {
     ring: &'r RxRing,

@@ -56,6 +56,15 @@ impl Shape {
     }
 }
 
+/// Who moves the frames of a port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Programs that open it.
+    Programs,
+    /// The kernel: an interface is attached to a switch.
+    Kernel,
+}
+
 /// Which rings a binding wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Selection {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     abi::{
-        consts::NS_BUF_CHANGED,
+        consts::{NS_BUF_CHANGED, NS_MOREFRAG},
         cursor::{add, dist, prev},
     },
     memory::{Region, RingView, SlotCell},
@@ -148,7 +148,8 @@ impl Append<'_> {
             return false;
         };
         let (theirs, frame) = (to.buf(), from.take());
-        to.set(frame.buf_idx, frame.len, NS_BUF_CHANGED);
+        let flags = NS_BUF_CHANGED | frame.flags & NS_MOREFRAG;
+        to.set(frame.buf_idx, frame.len, flags);
         from.set(theirs, frame.len, NS_BUF_CHANGED);
         self.head = add(self.head, 1, self.slots);
         true

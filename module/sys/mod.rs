@@ -4,7 +4,10 @@
 //!
 //! - [`file`]: a character device with poll and page faults.
 //! - [`bottom_half`], [`rcu`], [`wait`]: staying on a CPU, reading under RCU, sleeping readers.
+//! - [`cpus`]: which processors there are.
 //! - [`debugfs`]: files to look at.
+//! - [`keep`]: keeping the module loaded.
+//! - [`thread`]: kernel threads.
 //! - [`param`]: module parameters that stay visible and writable.
 //! - [`user`]: copies from and to a process.
 //! - [`wide`]: the processor's wide registers.
@@ -38,10 +41,13 @@ pub(crate) mod bindings {
 
 pub(crate) mod bottom_half;
 pub(crate) mod clock;
+pub(crate) mod cpus;
 pub(crate) mod debugfs;
 pub(crate) mod file;
+pub(crate) mod keep;
 pub(crate) mod param;
 pub(crate) mod rcu;
+pub(crate) mod thread;
 pub(crate) mod user;
 pub(crate) mod vmalloc;
 pub(crate) mod wait;

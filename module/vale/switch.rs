@@ -9,7 +9,7 @@ use super::{
 use crate::{
     abi::consts::VALE_MAX_PORTS,
     live::{self, Counted},
-    ring::RingSet,
+    ring::{Owner, RingSet},
     sys::rcu::RcuSlot,
 };
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
@@ -24,15 +24,17 @@ pub(crate) struct Member {
     pub(crate) index: u8,
     /// Its rings; senders deliver into the receive rings.
     pub(crate) rings: Arc<RingSet>,
+    pub(crate) owner: Owner,
     /// Length of the virtio-net header on its frames: 0, 10 or 12 bytes.
     header: AtomicU32,
 }
 
 impl Member {
-    pub(super) fn new(index: u8, rings: Arc<RingSet>) -> Self {
+    pub(super) fn new(index: u8, rings: Arc<RingSet>, owner: Owner) -> Self {
         Member {
             index,
             rings,
+            owner,
             header: AtomicU32::new(0),
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     net::NetNs,
     params,
     refusal::{refuse, Answer, Name},
-    ring::RingSet,
+    ring::{Owner, RingSet},
 };
 use kernel::{
     prelude::*,
@@ -24,7 +24,7 @@ use kernel::{
 /// takes two.
 const FULL: usize = VALE_MAX_PORTS - 2;
 
-/// A part of a name: up to 15 characters.
+/// A part of a name: up to 15 characters, and `^` behind them for the host port of an attached interface.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Label {
     bytes: [u8; IFNAMSIZ],
@@ -34,7 +34,7 @@ struct Label {
 impl Label {
     /// What is too long was refused where the name was read.
     fn new(text: &[u8]) -> Self {
-        let len = text.len().min(IFNAMSIZ - 1);
+        let len = text.len().min(IFNAMSIZ);
         let mut bytes = [0; IFNAMSIZ];
         bytes[..len].copy_from_slice(&text[..len]);
         Label {
@@ -118,14 +118,15 @@ impl Switches {
         net: NetNs,
         name: &ValeName<'_>,
         rings: Arc<RingSet>,
+        owner: Owner,
     ) -> Answer<Joined> {
         let mut list = self.list.lock();
         if let Some(entry) = Entry::find(&mut list, &net, name) {
-            return entry.join(self, name, rings);
+            return entry.join(self, name, rings, owner);
         }
         let mut entry = Entry::new(&list, net, name)?;
         list.reserve(1, GFP_KERNEL)?;
-        let joined = entry.join(self, name, rings)?;
+        let joined = entry.join(self, name, rings, owner)?;
         // The room was reserved above.
         let _ = list.push_within_capacity(entry);
         Ok(joined)
@@ -234,6 +235,7 @@ impl Entry {
         switches: &Arc<Switches>,
         name: &ValeName<'_>,
         rings: Arc<RingSet>,
+        owner: Owner,
     ) -> Answer<Joined> {
         if self.ports.len() >= FULL {
             refuse!(
@@ -251,7 +253,7 @@ impl Entry {
                 Name(name.switch)
             );
         };
-        let member = Arc::new(Member::new(index, rings), GFP_KERNEL)?;
+        let member = Arc::new(Member::new(index, rings, owner), GFP_KERNEL)?;
         self.free.pop();
         let port = PortEntry {
             name: Label::new(name.port),

@@ -91,6 +91,12 @@ impl<'m> RingView<'m> {
         self.set_tail(tail);
     }
 
+    /// Sets `NR_*` flags, in the program's stead.
+    pub(crate) fn set_flags(&self, flags: u32) {
+        self.index(offset_of!(RingHeader, flags))
+            .store(flags, Relaxed);
+    }
+
     /// `NR_*` flags of the ring.
     #[inline]
     pub(crate) fn flags(&self) -> u32 {

@@ -68,16 +68,8 @@ fn item_187_commands_act_as_their_counterparts() -> Outcome {
 fn item_187_commands_that_are_not_there_yet() -> Outcome {
     let device = Device::open()?;
     for (cmd, reqtype, body) in [
-        (NETMAP_BDG_ATTACH, NETMAP_REQ_VALE_ATTACH, true),
-        (NETMAP_BDG_DETACH, NETMAP_REQ_VALE_DETACH, true),
         (NETMAP_BDG_NEWIF, NETMAP_REQ_VALE_NEWIF, true),
         (NETMAP_BDG_DELIF, NETMAP_REQ_VALE_DELIF, false),
-        (NETMAP_BDG_POLLING_ON, NETMAP_REQ_VALE_POLLING_ENABLE, true),
-        (
-            NETMAP_BDG_POLLING_OFF,
-            NETMAP_REQ_VALE_POLLING_DISABLE,
-            true,
-        ),
     ] {
         let refused = command(&device, "vale187:lo", cmd, 0);
         fails(format!("nr_cmd {cmd}"), refused, Errno::EOPNOTSUPP)?;

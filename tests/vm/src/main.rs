@@ -21,6 +21,7 @@ mod module;
 mod raw;
 mod traces;
 
+mod attach;
 mod badring;
 mod buffers;
 mod info;
@@ -83,6 +84,7 @@ const SUITES: &[&[Case]] = &[
     vale_load::CASES,
     nic::CASES,
     nic_host::CASES,
+    attach::CASES,
     nic_life::CASES,
     swap::CASES,
     wide::CASES,

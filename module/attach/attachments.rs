@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which interfaces are attached.
+//!
+//! An attachment is the kernel's own: it outlives the program that asked for it, and keeps the module and the
+//! switch's network namespace.
+
+use super::{
+    carrier::{self, Running},
+    lane::Ends,
+    Turn,
+};
+use crate::{
+    abi::{consts::IFNAMSIZ, ext::FERROMAP_NR_SWAP, name::ValeName},
+    binding::Binding,
+    net::NetNs,
+    port::{self, Places, Port},
+    refusal::{refuse, Answer, Name},
+    ring::{RingSet, Selection, Shape},
+    sys::keep::Keep,
+};
+use kernel::{
+    impl_has_work, new_work,
+    prelude::*,
+    sync::{new_mutex, Arc, Mutex},
+    workqueue::{self, Work, WorkItem},
+};
+
+/// All attachments.
+#[pin_data]
+pub(crate) struct Attachments {
+    turn: Arc<Turn>,
+    #[pin]
+    list: Mutex<KVec<Attachment>>,
+    /// While a clearing-up is on its way.
+    #[pin]
+    clearing: Mutex<Option<Keep>>,
+    #[pin]
+    work: Work<Self>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Attachments { self.work }
+}
+
+/// An interface that is plugged into a switch. Fields go in this order.
+struct Attachment {
+    threads: KVec<Running>,
+    polling: bool,
+    ends: Arc<Ends>,
+    _keep: Keep,
+}
+
+/// How rings are polled instead of waited for.
+#[derive(Clone, Copy)]
+pub(crate) enum Polling {
+    /// All of them, by a thread on this CPU.
+    AllOn { cpu: u32 },
+    /// Ring pair i by a thread on CPU i, for `count` of them.
+    Each { first: u32, count: u32 },
+}
+
+impl Attachments {
+    pub(crate) fn new(turn: Arc<Turn>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Attachments {
+                turn,
+                list <- new_mutex!(KVec::new()),
+                clearing <- new_mutex!(None),
+                work <- new_work!("netmap::Attachments"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Plugs an interface into a switch, with or without its host rings. Answers the number of its port.
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        places: &Places,
+        name: &ValeName<'_>,
+        with_host: bool,
+        mem_id: u16,
+    ) -> Answer<u32> {
+        let net = NetNs::current()?;
+        if places.switches.find(&net, name).is_some() {
+            refuse!(
+                EBUSY,
+                "switch {} has a port {} already",
+                Name(name.switch),
+                Name(name.port)
+            );
+        }
+        if !net.has_interface(name.port) {
+            refuse!(EINVAL, "there is no network interface {}", Name(name.port));
+        }
+        let nic = port::open_for_switch(places, name.port, mem_id)?;
+        let (shape, region) = (nic.rings().shape(), nic.rings().region().id());
+        let whole = Shape {
+            host_tx_rings: if with_host { shape.host_tx_rings } else { 0 },
+            host_rx_rings: if with_host { shape.host_rx_rings } else { 0 },
+            ..shape
+        };
+        let nic = bind(nic, whole)?;
+        let plug = |port: &[u8], tx_rings: u16, rx_rings: u16| -> Answer<Binding> {
+            let shape = Shape {
+                tx_rings,
+                rx_rings,
+                tx_slots: shape.rx_slots,
+                rx_slots: shape.tx_slots,
+                ..Shape::default()
+            };
+            let name = ValeName {
+                switch: name.switch,
+                port,
+            };
+            let rings = RingSet::new(places.regions.find(region)?, shape)?;
+            let plugged = port::plug(places, NetNs::current()?, &name, rings)?;
+            let bound = bind(plugged, shape)?;
+            for ring in bound.held().tx() {
+                // Its frames are nobody's but ours: they may change hands.
+                ring.mem.view().set_flags(FERROMAP_NR_SWAP);
+            }
+            Ok(bound)
+        };
+        let wire = plug(name.port, shape.rx_rings, shape.tx_rings)?;
+        let host = if with_host {
+            let mut label = [b'^'; IFNAMSIZ];
+            label[..name.port.len()].copy_from_slice(name.port);
+            let label = &label[..=name.port.len()];
+            Some(plug(label, shape.host_rx_rings, shape.host_tx_rings)?)
+        } else {
+            None
+        };
+        let index = wire.port().switch_index();
+        let ends = Arc::new(Ends { nic, wire, host }, GFP_KERNEL)?;
+        let attachment = Attachment {
+            threads: carrier::start(self, &ends, None)?,
+            polling: false,
+            ends,
+            _keep: Keep::new(),
+        };
+        if let Err(e) = self.list.lock().push(attachment, GFP_KERNEL) {
+            return Err(e.into());
+        }
+        Ok(index.unwrap_or(0))
+    }
+
+    /// Pulls an interface out of a switch, or does nothing for a port that programs opened (quirk 12). Answers the
+    /// number that its port had.
+    pub(crate) fn detach(&self, places: &Places, name: &ValeName<'_>) -> Answer<u32> {
+        let (rings, index) = find(places, name)?;
+        let mut list = self.list.lock();
+        let Some(at) = list.iter().position(|one| one.has(&rings)) else {
+            return Ok(index);
+        };
+        if list[at].polling {
+            refuse!(
+                EBUSY,
+                "{} is being polled: end that first (vale-ctl -P {}:{})",
+                Name(name.port),
+                Name(name.switch),
+                Name(name.port)
+            );
+        }
+        let gone = list.remove(at);
+        drop(list);
+        drop(gone);
+        Ok(index)
+    }
+
+    /// Begins to poll the rings of an attached interface (`Some`), or ends it.
+    pub(crate) fn poll(
+        self: &Arc<Self>,
+        places: &Places,
+        name: &ValeName<'_>,
+        polling: Option<Polling>,
+    ) -> Answer {
+        let (rings, _) = find(places, name)?;
+        let mut list = self.list.lock();
+        let Some(one) = list.iter_mut().find(|one| one.has(&rings)) else {
+            refuse!(
+                EOPNOTSUPP,
+                "{} is not an attached interface",
+                Name(name.port)
+            );
+        };
+        match polling {
+            Some(_) if one.polling => {
+                refuse!(EFAULT, "{} is being polled already", Name(name.port))
+            }
+            None if !one.polling => refuse!(EFAULT, "{} is not being polled", Name(name.port)),
+            _ => {}
+        }
+        if let Some(Polling::Each { first, count }) = polling {
+            let most = one.ends.nic.held().set().shape().rx_rings.into();
+            if first.saturating_add(count) > most {
+                refuse!(
+                    EINVAL,
+                    "{} has {} receive rings, and ring i would be polled on CPU i",
+                    Name(name.port),
+                    most
+                );
+            }
+        }
+        // Both may work side by side for a moment: rings have locks.
+        one.threads = carrier::start(self, &one.ends, polling)?;
+        one.polling = polling.is_some();
+        Ok(())
+    }
+
+    /// Has what is left of interfaces that have gone away cleared up. For threads of an attachment.
+    pub(super) fn clear_up_later(self: &Arc<Self>) {
+        let mut clearing = self.clearing.lock();
+        if clearing.is_none() {
+            *clearing = Some(Keep::new());
+            let _ = workqueue::system().enqueue(self.clone());
+        }
+    }
+}
+
+impl WorkItem for Attachments {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let keep = this.clearing.lock().take();
+        let turn = this.turn.take();
+        loop {
+            let mut list = this.list.lock();
+            let Some(at) = list.iter().position(|one| !one.ends.nic.port().is_there()) else {
+                break;
+            };
+            let gone = list.remove(at);
+            drop(list);
+            drop(gone);
+        }
+        drop(turn);
+        drop(this);
+        drop(keep);
+    }
+}
+
+impl Attachment {
+    fn has(&self, rings: &Arc<RingSet>) -> bool {
+        let is = |binding: &Binding| Arc::ptr_eq(binding.held().set(), rings);
+        is(&self.ends.wire)
+    }
+}
+
+/// The rings and the number of the port of that name.
+fn find(places: &Places, name: &ValeName<'_>) -> Answer<(Arc<RingSet>, u32)> {
+    let Some(joined) = places.switches.find(&NetNs::current()?, name) else {
+        refuse!(
+            ENXIO,
+            "there is no port {}:{}",
+            Name(name.switch),
+            Name(name.port)
+        );
+    };
+    let member = joined.member();
+    Ok((member.rings.clone(), member.index.into()))
+}
+
+/// Binds all rings of that shape, for the kernel alone.
+fn bind(port: KBox<dyn Port>, shape: Shape) -> Answer<Binding> {
+    let selection = Selection {
+        tx: 0..shape.host_tx().end,
+        rx: 0..shape.host_rx().end,
+        exclusive: true,
+    };
+    Binding::new(port, selection, 0, 0)
+}

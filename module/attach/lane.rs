@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way from a receive ring of one side to a transmit ring of the other.
+
+use crate::{
+    abi::consts::NS_MOREFRAG,
+    binding::Binding,
+    ring::{RxRing, TxRing},
+    sys::wait::WaitQueue,
+};
+
+/// The bindings between which frames are carried.
+pub(super) struct Ends {
+    /// The interface, with its host rings if these are attached too.
+    pub(super) nic: Binding,
+    /// The port of the switch that stands for the wire.
+    pub(super) wire: Binding,
+    /// The one that stands for the host.
+    pub(super) host: Option<Binding>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Nic,
+    Wire,
+    Host,
+}
+
+/// A way from ring to ring.
+#[derive(Clone, Copy)]
+pub(super) struct Lane {
+    /// A receive ring, by number.
+    pub(super) from: (End, u16),
+    /// A transmit ring.
+    pub(super) to: (End, u16),
+}
+
+impl Ends {
+    fn binding(&self, end: End) -> Option<&Binding> {
+        match end {
+            End::Nic => Some(&self.nic),
+            End::Wire => Some(&self.wire),
+            End::Host => self.host.as_ref(),
+        }
+    }
+
+    fn rx(&self, (end, number): (End, u16)) -> Option<(&Binding, &RxRing)> {
+        let binding = self.binding(end)?;
+        Some((binding, binding.rx_ring(number)?))
+    }
+
+    fn tx(&self, (end, number): (End, u16)) -> Option<(&Binding, &TxRing)> {
+        let binding = self.binding(end)?;
+        Some((binding, binding.tx_ring(number)?))
+    }
+}
+
+impl Lane {
+    /// Carries what is there, as far as there is room. Answers whether anything moved.
+    pub(super) fn carry(&self, ends: &Ends) -> bool {
+        let (Some((source, from)), Some((sink, to))) = (ends.rx(self.from), ends.tx(self.to))
+        else {
+            return false;
+        };
+        source.sync_rx(self.from.1, from);
+        let moved = match to.append() {
+            Some(mut append) => {
+                let whole = self.to.0 != End::Wire && self.to.0 != End::Host;
+                let mut chain = false;
+                from.read(|cell| {
+                    let more = cell.flags() & NS_MOREFRAG != 0;
+                    if !whole || !(chain || more) {
+                        return append.exchange(cell);
+                    }
+                    // A frame of several slots cannot leave in one piece.
+                    to.counters.bad_chain.add_alone((!more).into());
+                    chain = more;
+                    true
+                })
+            }
+            // Somebody who maps the region wrote nonsense there: the sync below mends it.
+            None => 0,
+        };
+        if moved > 0 || to.has_unsent() {
+            sink.sync_tx(self.to.1, to);
+        }
+        moved > 0
+    }
+
+    /// What is woken when there is something to carry: frames have come, or room has.
+    pub(super) fn news<'e>(&self, ends: &'e Ends) -> [Option<&'e WaitQueue>; 2] {
+        [
+            ends.rx(self.from).map(|(_, ring)| &ring.wait),
+            ends.tx(self.to).map(|(_, ring)| ring.news()),
+        ]
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that plug interfaces into switches (sections 7.5, 7.6 and 7.11 of the interface).
+
+use super::Context;
+use crate::{
+    abi::{consts::*, name::is_vale, name::ValeName, wire::*},
+    attach::Polling,
+    refusal::{refuse, Answer, Name},
+    sys::cpus,
+};
+use kernel::prelude::*;
+
+/// The switch and the interface that the request names.
+fn switch_port<'a>(context: &Context<'a>) -> Answer<ValeName<'a>> {
+    match ValeName::parse(context.name) {
+        Some(name) => Ok(name),
+        None if is_vale(context.name) => refuse!(
+            EINVAL,
+            "{} is not the name of a switch port: it must be valeSWITCH:INTERFACE",
+            Name(context.name)
+        ),
+        None => refuse!(
+            EINVAL,
+            "{} does not name a switch: it must be valeSWITCH:INTERFACE",
+            Name(context.name)
+        ),
+    }
+}
+
+/// `NETMAP_REQ_VALE_ATTACH`.
+pub(super) fn attach(context: &Context<'_>, req: &mut NmreqValeAttach) -> Answer {
+    let name = switch_port(context)?;
+    let with_host = match req.reg.nr_mode {
+        NR_REG_ALL_NIC => false,
+        NR_REG_NIC_SW => true,
+        mode => refuse!(
+            EINVAL,
+            "nr_mode is {}: an interface is attached whole, with (NIC_SW) or without (ALL_NIC) its host rings",
+            mode
+        ),
+    };
+    if req.reg.nr_ringid != 0 {
+        refuse!(EINVAL, "nr_ringid is {}, not 0", req.reg.nr_ringid);
+    }
+    let world = context.world;
+    req.port_index =
+        world
+            .attachments
+            .attach(&world.places, &name, with_host, req.reg.nr_mem_id)?;
+    Ok(())
+}
+
+/// `NETMAP_REQ_VALE_DETACH`.
+pub(super) fn detach(context: &Context<'_>, req: &mut NmreqValeDetach) -> Answer {
+    let name = switch_port(context)?;
+    let world = context.world;
+    req.port_index = world.attachments.detach(&world.places, &name)?;
+    Ok(())
+}
+
+/// `NETMAP_REQ_VALE_POLLING_ENABLE`.
+pub(super) fn polling_enable(context: &Context<'_>, req: &mut NmreqValePolling) -> Answer {
+    let name = switch_port(context)?;
+    let (first, count) = (req.nr_first_cpu_id, req.nr_num_polling_cpus);
+    let polling = match req.nr_mode {
+        // 0 is what an old tool sends for 1 (quirk 25).
+        NETMAP_POLLING_MODE_SINGLE_CPU if count <= 1 => Polling::AllOn { cpu: first },
+        NETMAP_POLLING_MODE_SINGLE_CPU => {
+            refuse!(EINVAL, "{} CPUs for the mode with one", count)
+        }
+        NETMAP_POLLING_MODE_MULTI_CPU if count == 0 || count >= cpus::online() => refuse!(
+            EINVAL,
+            "{} CPUs are to poll, of {}: at least one, and one is left over",
+            count,
+            cpus::online()
+        ),
+        NETMAP_POLLING_MODE_MULTI_CPU => Polling::Each { first, count },
+        mode => refuse!(EINVAL, "there is no polling mode {}", mode),
+    };
+    let last = first.saturating_add(count.max(1) - 1);
+    if !(first..=last).all(cpus::is_online) {
+        refuse!(EINVAL, "there is no CPU {}", last);
+    }
+    let world = context.world;
+    world.attachments.poll(&world.places, &name, Some(polling))
+}
+
+/// `NETMAP_REQ_VALE_POLLING_DISABLE`.
+pub(super) fn polling_disable(context: &Context<'_>, _: &mut NmreqValePolling) -> Answer {
+    let name = switch_port(context)?;
+    let world = context.world;
+    world.attachments.poll(&world.places, &name, None)
+}

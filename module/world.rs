@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Everything there is: what control requests look things up in.
+
+use crate::{
+    attach::{Attachments, Turn},
+    port::Places,
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// Everything there is.
+pub(crate) struct World {
+    pub(crate) places: Places,
+    pub(crate) attachments: Arc<Attachments>,
+    /// Held by whoever makes or unmakes something: control requests and closing files.
+    pub(crate) turn: Arc<Turn>,
+}
+
+impl World {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let turn = Turn::new()?;
+        let world = World {
+            places: Places::new()?,
+            attachments: Attachments::new(turn.clone())?,
+            turn,
+        };
+        Ok(Arc::new(world, GFP_KERNEL)?)
+    }
+}
