@@ -209,8 +209,10 @@ impl Listening<'_> {
         let Some(ear) = self.ears.room.get_mut(self.count) else {
             return;
         };
-        let mut entry = bindings::wait_queue_entry::default();
-        entry.func = Some(ring);
+        let entry = bindings::wait_queue_entry {
+            func: Some(ring),
+            ..Default::default()
+        };
         let ear = ear.write(Ear {
             entry: Opaque::new(entry),
             bell,

@@ -6,7 +6,7 @@ use crate::check::*;
 use crate::frame::*;
 use crate::harness::Case;
 use crate::raw::device::Device;
-use crate::raw::request::{legacy, port_info, vale_find, vale_list};
+use crate::raw::request::{legacy, null, pools_info, port_info, vale_find, vale_list};
 use crate::raw::stack::Stack;
 use crate::raw::*;
 use crate::traffic::*;
@@ -33,24 +33,29 @@ pub const CASES: &[Case] = crate::cases![
     attached_long_frames_and_fragments,
     attached_an_interface_that_goes_away_leaves_the_switch,
     attached_attach_and_detach_under_traffic,
+    attached_hostile_neighbour_in_the_region,
 ];
 
 const QUIET: Duration = Duration::from_millis(100);
 
 /// VALE_ATTACH.
-fn attach_as(name: &str, mode: u32) -> Result<u32, Errno> {
+fn attach_by(device: &Device, name: &str, mode: u32) -> Result<u32, Errno> {
     let mut body = NmreqValeAttach::default();
     body.reg.nr_mode = mode;
-    Device::open()?.request(NETMAP_REQ_VALE_ATTACH, name, &mut body)?;
+    device.request(NETMAP_REQ_VALE_ATTACH, name, &mut body)?;
     Ok(body.port_index)
 }
 
-fn attach(name: &str) -> Result<u32, Errno> {
+fn attach_as(name: &str, mode: u32) -> Result<u32, Errno> {
+    attach_by(&Device::open()?, name, mode)
+}
+
+pub fn attach(name: &str) -> Result<u32, Errno> {
     attach_as(name, NR_REG_ALL_NIC)
 }
 
 /// VALE_DETACH.
-fn detach(name: &str) -> Result<u32, Errno> {
+pub fn detach(name: &str) -> Result<u32, Errno> {
     let mut body = NmreqValeDetach::default();
     Device::open()?.request(NETMAP_REQ_VALE_DETACH, name, &mut body)?;
     Ok(body.port_index)
@@ -74,11 +79,15 @@ fn poll_off(name: &str) -> Result<(), Errno> {
 }
 
 /// Detached when the case ends, however it ends.
-struct Attached(&'static str);
+pub struct Attached(&'static str);
 
 impl Attached {
     fn new(name: &'static str) -> Result<Self, Errno> {
         attach(name).map(|_| Attached(name))
+    }
+
+    pub fn by(device: &Device, name: &'static str, mode: u32) -> Result<Self, Errno> {
+        attach_by(device, name, mode).map(|_| Attached(name))
     }
 
     fn with_host(name: &'static str) -> Result<Self, Errno> {
@@ -446,4 +455,47 @@ fn attached_attach_and_detach_under_traffic() -> Outcome {
         }
         ended
     })
+}
+
+/// The rings of an attached interface lie in a region that programs map, too.
+fn attached_hostile_neighbour_in_the_region() -> Outcome {
+    wire()?;
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let vandal = null(GLOBAL_MEM_ID).bind()?;
+    let _attached = Attached::with_host("vale0:fm0")?;
+    let port = vale("vale0:a").bind()?;
+    let pools = pools_info("fm0", 0)?;
+    // Its own two rings come first, then those of the interface and its two ports.
+    let size = u64::from(pools.nr_ring_pool_objsize);
+    let first = pools.nr_ring_pool_offset + 2 * size;
+    let mut random = Random::new(3);
+    for round in 0..200u32 {
+        for _ in 0..300 {
+            // Mostly heads, cursors and the slots behind them.
+            let word = match random.below(4) {
+                0 => random.below(16),
+                _ => random.below(size / 4),
+            };
+            let at = first + size * random.below(8) + 4 * word;
+            let value = match random.below(3) {
+                0 => random.below(1100) as u32,
+                _ => random.next() as u32,
+            };
+            vandal.map.write(at, value);
+        }
+        port.send(&numbered(round..round + 1))?;
+        host.send(&frame(BROADCAST, station(3), round))?;
+        far.send(&frame(BROADCAST, station(2), round))?;
+        port.device.rxsync()?;
+        port.rx(0).take();
+    }
+    works("detach", detach("vale0:fm0"))?;
+    drop((port, vandal));
+    let _attached = Attached::with_host("vale0:fm0")?;
+    let port = vale("vale0:b").bind()?;
+    far.receive(QUIET)?;
+    port.send(&numbered(0..5))?;
+    same("out", numbers(&far.receive(QUIET)?), vec![0, 1, 2, 3, 4])?;
+    far.send(&frame(BROADCAST, station(2), 9))?;
+    same("in", numbers(&wait_for(&port, 1)?), vec![9])
 }

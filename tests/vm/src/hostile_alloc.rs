@@ -7,13 +7,14 @@
 //!
 //! Loading the module is left out: where its text will be is not known before.
 
+use crate::attach::Attached;
 use crate::check::*;
 use crate::failalloc::{FailAlloc, Failed, Span};
 use crate::frame::numbered;
 use crate::harness::Case;
 use crate::raw::bound::pair;
 use crate::raw::device::Mapping;
-use crate::raw::request::legacy;
+use crate::raw::request::{legacy, vale_list};
 use crate::raw::*;
 use crate::traces::{live, read_parameter, write_parameter};
 use crate::traffic::{wait_until, why};
@@ -40,6 +41,7 @@ pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_register_new,
     hostile_memory_fails_in_register_join,
     hostile_memory_fails_in_register_interface,
+    hostile_memory_fails_in_attach,
 ];
 
 /// What an attempt may come to while something failed.
@@ -181,6 +183,21 @@ fn hostile_memory_fails_in_register_interface() -> Outcome {
         let _ = far.device.rxsync();
         far.rx(0).space() == 9
     })
+}
+
+fn hostile_memory_fails_in_attach() -> Outcome {
+    wire()?;
+    let far = vale("fm1").bind()?;
+    let _there = vale("vale964:a").slots(64, 64).bind()?;
+    let count = each_failure(
+        new_device,
+        |device| Attached::by(device, "vale964:fm0", NR_REG_NIC_SW),
+        refused,
+    )?;
+    that(format!("two dozen allocations, got {count}"), count > 24)?;
+    same("its port has gone", vale_list()?.len(), 1)?;
+    drop(far);
+    Ok(())
 }
 
 fn hostile_memory_fails_in_register_bound() -> Outcome {

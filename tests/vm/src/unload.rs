@@ -3,6 +3,7 @@
 //! Unloading the module and loading it again: item 192. The command line must say where it is
 //! (`--module`).
 
+use crate::attach::{attach, detach};
 use crate::check::*;
 use crate::frame::*;
 use crate::harness::Case;
@@ -13,7 +14,7 @@ use crate::raw::request::vale_list;
 use crate::raw::*;
 use crate::traces::{live, read_parameter, references};
 use crate::traffic::*;
-use crate::wire::wire;
+use crate::wire::{ip, wire};
 use ferromap_abi::consts::*;
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
@@ -27,6 +28,7 @@ use std::os::unix::fs::PermissionsExt;
 pub const CASES: &[Case] = crate::cases![
     item_192_module_in_use_cannot_be_unloaded,
     item_192_an_open_interface_holds_the_module,
+    item_192_an_attached_interface_holds_the_module,
     item_192_nothing_stays_after_unloading,
     item_192_open_debug_files_hold_the_module,
     item_192_parameters_at_load_time,
@@ -78,6 +80,22 @@ fn item_192_an_open_interface_holds_the_module() -> Outcome {
     unload_now()?;
     works("loading", load(""))?;
     works("opening it again", vale("fm0").bind()).map(drop)
+}
+
+fn item_192_an_attached_interface_holds_the_module() -> Outcome {
+    wire()?;
+    for attempt in 0..3 {
+        attach("vale192:fm0")?;
+        fails("with an interface attached", unload(), BUSY)?;
+        if attempt < 2 {
+            detach("vale192:fm0")?;
+        } else {
+            ip("link del fm0")?;
+        }
+        unload_now()?;
+        works("loading", load(""))?;
+    }
+    Ok(())
 }
 
 fn item_192_nothing_stays_after_unloading() -> Outcome {
