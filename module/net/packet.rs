@@ -7,6 +7,11 @@ use crate::{abi::consts::ETH_HLEN, memory::Buf, sys::bottom_half::Disabled};
 use core::ptr::NonNull;
 use kernel::bindings::sk_buff;
 
+/// As the kernel's `SKB_DATA_ALIGN`: whole cache lines.
+const fn aligned(bytes: u32) -> u32 {
+    bytes.next_multiple_of(64)
+}
+
 /// Which way a frame was going when it was taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -49,25 +54,45 @@ impl Packet {
 
     /// A frame for `device` with the first `len` bytes of a buffer, to leave on queue `queue`. `None` if there
     /// is no memory, or if that is no Ethernet frame.
-    pub(crate) fn copy_of(device: &Device, queue: u16, buf: &Buf<'_>, len: u32) -> Option<Self> {
+    ///
+    /// Both its parts come from stores of this CPU, which is what drivers do for frames that they receive: two trips
+    /// to the allocator would cost as much as all the rest of sending.
+    pub(crate) fn copy_of(
+        device: &Device,
+        queue: u16,
+        buf: &Buf<'_>,
+        len: u32,
+        _: &Disabled,
+    ) -> Option<Self> {
         if (len as usize) < ETH_HLEN || len > buf.size() {
             return None;
         }
         let room = device.headroom();
-        // SAFETY: the interface is alive. The answer is null or a frame of our own, which is freed by
-        // `Packet`.
+        let size = aligned(room + len) + aligned(size_of::<bindings::skb_shared_info>() as u32);
+        // SAFETY: bottom halves are off, as both want it. The memory is the frame's from then on; it is freed here if
+        // there is no frame.
         let packet = unsafe {
-            let skb = bindings::__netdev_alloc_skb(
-                device.as_ptr().cast(),
-                room + len,
-                kernel::bindings::GFP_ATOMIC,
-            );
-            Packet(NonNull::new(skb)?)
+            let data = bindings::__napi_alloc_frag_align(size, u32::MAX);
+            if data.is_null() {
+                return None;
+            }
+            match NonNull::new(bindings::napi_build_skb(data, size)) {
+                Some(skb) => Packet(skb),
+                None => {
+                    bindings::page_frag_free(data);
+                    return None;
+                }
+            }
         };
         let skb = packet.as_ptr();
         // SAFETY: the frame is ours, and has room for `room` and `len` bytes as asked for. All headers of an
         // Ethernet frame lie within `len`.
         unsafe {
+            (*skb)
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = device.as_ptr().cast();
             bindings::skb_reserve(skb, room as i32);
             let to: *mut u8 = bindings::skb_put(skb, len).cast();
             buf.copy_out(to, len);
@@ -78,6 +103,12 @@ impl Packet {
             (*skb).queue_mapping = queue;
         }
         Some(packet)
+    }
+
+    /// The frame has been read, and is not needed any more.
+    pub(super) fn consumed(self, _: &Disabled) {
+        // SAFETY: the frame is given away; bottom halves are off, which is what a budget other than 0 says.
+        unsafe { bindings::napi_consume_skb(self.into_raw(), 1) };
     }
 
     /// Gives the frame to the stack, as if it had arrived on `device`. Bottom halves must be off; the frame is

@@ -9,7 +9,7 @@ use super::{
     packet::{Side, FROM_US},
     Device, Packet, Rtnl,
 };
-use crate::abi::consts::ETH_HLEN;
+use crate::{abi::consts::ETH_HLEN, sys::bottom_half};
 use core::ptr::NonNull;
 use kernel::{bindings::sk_buff, error::to_result, prelude::*, sync::Arc};
 
@@ -19,7 +19,7 @@ pub(crate) trait Receiver: Send + Sync + 'static {
     fn takes(&self, from: Side, queue: u16) -> bool;
 
     /// A frame, whole.
-    fn receive(&self, packet: Packet, from: Side, queue: u16);
+    fn receive(&self, packet: &Packet, from: Side, queue: u16);
 
     /// A frame that could not be made whole.
     fn lost(&self, from: Side, queue: u16);
@@ -79,7 +79,7 @@ impl<R: Receiver> Drop for Hook<R> {
 ///
 /// # Safety
 ///
-/// The frame is given to us; its data start `behind` bytes after its Ethernet header.
+/// The frame is given to us, with bottom halves off; its data start `behind` bytes after its Ethernet header.
 pub(super) unsafe fn take<R: Receiver>(
     receiver: &R,
     skb: *mut sk_buff,
@@ -87,6 +87,8 @@ pub(super) unsafe fn take<R: Receiver>(
     from: Side,
     queue: u16,
 ) {
+    // SAFETY: as for all calls of a receiver.
+    let pinned = unsafe { bottom_half::are_off() };
     // SAFETY: the frame is given to us; what is before its data was passed over by the kernel.
     let packet = unsafe {
         let skb = bindings::skb_share_check(skb, kernel::bindings::GFP_ATOMIC);
@@ -96,7 +98,11 @@ pub(super) unsafe fn take<R: Receiver>(
         bindings::skb_push(skb.as_ptr(), behind);
         Packet::from_raw(skb)
     };
-    if !packet.complete(from, |packet| receiver.receive(packet, from, queue)) {
+    let whole = packet.complete(from, |packet| {
+        receiver.receive(&packet, from, queue);
+        packet.consumed(&pinned);
+    });
+    if !whole {
         receiver.lost(from, queue);
     }
 }
@@ -138,7 +144,7 @@ unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::
     if !receiver.takes(Side::Wire, queue) {
         return PASS;
     }
-    // SAFETY: the kernel has passed over the Ethernet header.
+    // SAFETY: the kernel receives with bottom halves off, and has passed over the Ethernet header.
     unsafe { take(receiver, skb, ETH_HLEN as u32, Side::Wire, queue) };
     CONSUMED
 }

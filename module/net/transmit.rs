@@ -11,7 +11,7 @@ pub(crate) struct Sending<'d> {
     /// Whether the queue has a lock; some virtual interfaces go without.
     locks: bool,
     device: &'d Device,
-    _pinned: Disabled,
+    pinned: Disabled,
 }
 
 impl<'d> Sending<'d> {
@@ -33,9 +33,14 @@ impl<'d> Sending<'d> {
                 queue: txq,
                 locks,
                 device,
-                _pinned: pinned,
+                pinned,
             })
         }
+    }
+
+    /// Proof that nobody can interrupt us.
+    pub(crate) fn pinned(&self) -> &Disabled {
+        &self.pinned
     }
 
     /// Whether the driver takes frames now.

@@ -87,7 +87,7 @@ fn give(
     if len < ETH_HLEN as u32 || len > buf.size() {
         return Err(Unfit::Length);
     }
-    let packet = Packet::copy_of(device, 0, &buf, len).ok_or(Unfit::NoMemory)?;
+    let packet = Packet::copy_of(device, 0, &buf, len, pinned).ok_or(Unfit::NoMemory)?;
     packet.up(device, pinned);
     Ok(len)
 }

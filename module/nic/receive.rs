@@ -39,10 +39,10 @@ impl Receiver for Nic {
         }
     }
 
-    fn receive(&self, packet: Packet, from: Side, queue: u16) {
+    fn receive(&self, packet: &Packet, from: Side, queue: u16) {
         let guard = rcu::read_lock();
         match self.ring(from, queue, &guard) {
-            Some(ring) => put(ring, &packet, from),
+            Some(ring) => put(ring, packet, from),
             None => self.host_unheard.add(1),
         }
     }

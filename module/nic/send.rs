@@ -11,6 +11,7 @@ use crate::{
     },
     net::{tickets::Tickets, transmit::Sending, Device, Packet},
     ring::TxSync,
+    sys::bottom_half::Disabled,
 };
 use kernel::sync::{rcu, Arc};
 
@@ -73,7 +74,7 @@ impl Batch<'_> {
         // One frame is held back, the one that is next: with each we say whether another follows.
         let mut held: Option<Packet> = None;
         for at in self.taken..self.taken + want {
-            match self.frame(device, queue, at, longest) {
+            match self.frame((device, sending.pinned()), queue, at, longest) {
                 Ok(next) => {
                     let before = held.replace(next);
                     if !self.hand_over(&mut sending, before, true) {
@@ -113,7 +114,13 @@ impl Batch<'_> {
     }
 
     /// The frame in the slot `at` places from the first.
-    fn frame(&self, device: &Device, queue: u16, at: u32, longest: u32) -> Result<Packet, Unfit> {
+    fn frame(
+        &self,
+        (device, pinned): (&Device, &Disabled),
+        queue: u16,
+        at: u32,
+        longest: u32,
+    ) -> Result<Packet, Unfit> {
         let ring = self.sync.ring();
         let index = add(self.sync.first(), at, ring.mem.slots());
         let slot = ring.mem.view().slot(index);
@@ -130,7 +137,7 @@ impl Batch<'_> {
             return Err(Unfit::Length);
         }
         let ticket = self.tickets.issue(index).ok_or(Unfit::NoMemory)?;
-        let packet = Packet::copy_of(device, queue, &buf, len).ok_or(Unfit::NoMemory)?;
+        let packet = Packet::copy_of(device, queue, &buf, len, pinned).ok_or(Unfit::NoMemory)?;
         Ok(packet.with_ticket(ticket))
     }
 }
