@@ -172,7 +172,7 @@ impl Binding {
     /// `poll(2)`, which syncs (section 5 of the interface).
     pub(crate) fn poll(&self, poll: &Poll<'_>) -> u32 {
         for ring in self.held.rx() {
-            poll.wait_on(&ring.wait);
+            poll.wait_on(ring.news());
         }
         for ring in self.held.tx() {
             poll.wait_on(ring.news());

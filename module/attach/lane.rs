@@ -91,7 +91,7 @@ impl Lane {
     /// What is woken when there is something to carry: frames have come, or room has.
     pub(super) fn news<'e>(&self, ends: &'e Ends) -> [Option<&'e WaitQueue>; 2] {
         [
-            ends.rx(self.from).map(|(_, ring)| &ring.wait),
+            ends.rx(self.from).map(|(_, ring)| ring.news()),
             ends.tx(self.to).map(|(_, ring)| ring.news()),
         ]
     }

@@ -9,12 +9,14 @@
 //! - [`divert`]: taking frames that the stack sends before the interface does.
 //! - [`transmit`]: handing frames to a driver.
 //! - [`tickets`]: hearing when the driver has finished with them.
+//! - [`bell`]: waking readers once for many frames.
 //! - [`notifier`]: hearing that an interface goes away.
 
 #![allow(unsafe_code)]
 
 use crate::sys::bindings;
 
+pub(crate) mod bell;
 pub(crate) mod device;
 mod divert;
 pub(crate) mod notifier;

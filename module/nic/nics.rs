@@ -181,7 +181,7 @@ impl Nic {
         self.rings
             .each_tx(|_, ring| ring.news().wake(POLLOUT | POLLERR));
         self.rings
-            .each_rx(|_, ring| ring.wait.wake(POLLIN | POLLERR));
+            .each_rx(|_, ring| ring.news().wake(POLLIN | POLLERR));
     }
 }
 

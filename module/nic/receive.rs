@@ -94,5 +94,8 @@ fn put(ring: &RxRing, packet: &Packet, from: Side) {
     ring.inbox.commit(lease);
     ring.counters.frames.add(1);
     ring.counters.bytes.add(len.into());
-    ring.wait.wake(POLLIN | POLLRDNORM);
+    match ring.bell() {
+        Some(bell) => bell.ring(),
+        None => ring.news().wake(POLLIN | POLLRDNORM),
+    }
 }

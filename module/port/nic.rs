@@ -5,7 +5,7 @@
 use super::Port;
 use crate::{
     live::{self, Counted},
-    net::tickets::Tickets,
+    net::{bell::Bell, tickets::Tickets},
     nic::{self, Forwarding, NicRef},
     refusal::Answer,
     ring::{Held, Owner, RingSet, RxSync, Selection, TxSync},
@@ -68,6 +68,9 @@ impl Port for NicPort {
             if ring.tickets().is_none() {
                 ring.set_tickets(Tickets::new(ring.mem.slots())?);
             }
+        }
+        for ring in held.rx().iter().filter(|ring| ring.bell().is_none()) {
+            ring.set_bell(Bell::new()?);
         }
         if numbers.start == 0 {
             if let Some(all) = held.tx().get(..of_queues.into()) {

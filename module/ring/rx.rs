@@ -14,6 +14,7 @@ use crate::{
         cursor::{add, dist},
     },
     memory::{Region, RingView, SlotCell},
+    net::bell::Bell,
     params,
     refusal::Answer,
     sys::{clock, wait::WaitQueue},
@@ -21,7 +22,7 @@ use crate::{
 use core::sync::atomic::AtomicU32;
 use kernel::{
     prelude::*,
-    sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex},
+    sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex, SetOnce},
 };
 
 /// A receive ring that is bound by somebody.
@@ -31,9 +32,10 @@ pub(crate) struct RxRing {
     pub(crate) counters: RxCounters,
     /// Where senders put frames.
     pub(crate) inbox: Inbox<KVVec<AtomicU32>>,
-    /// Woken when frames arrive.
     #[pin]
-    pub(crate) wait: WaitQueue,
+    wait: WaitQueue,
+    /// Where frames come one by one.
+    bell: SetOnce<Arc<Bell>>,
     #[pin]
     state: Mutex<Indexes>,
 }
@@ -55,10 +57,25 @@ impl RxRing {
                 counters: RxCounters::default(),
                 inbox: Inbox::new(marks),
                 wait <- WaitQueue::new(),
+                bell: SetOnce::new(),
                 state <- new_mutex!(state),
             }),
             GFP_KERNEL,
         )?)
+    }
+
+    /// Has readers woken by a bell. Only the first time counts.
+    pub(crate) fn set_bell(&self, bell: Arc<Bell>) {
+        self.bell.populate(bell);
+    }
+
+    pub(crate) fn bell(&self) -> Option<&Arc<Bell>> {
+        self.bell.as_ref()
+    }
+
+    /// Woken when frames arrive.
+    pub(crate) fn news(&self) -> &WaitQueue {
+        self.bell().map_or(&self.wait, |bell| &bell.wait)
     }
 
     /// Begins a sync: fetches head and cur, once, and checks them.

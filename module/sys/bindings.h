@@ -4,6 +4,7 @@
 #include <linux/cpumask.h>
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
+#include <linux/interrupt.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>

@@ -38,24 +38,28 @@ impl WaitQueue {
     /// Call it after publishing the news: the fence orders that before the look at the queue, and pairs
     /// with the one in `poll_wait`, so either the sleeper sees the news or we see the sleeper.
     pub(crate) fn wake(&self, events: u32) {
-        fence(SeqCst);
-        let head = self.head.get();
-        // SAFETY: the head is initialised and never moves. The list is only compared with its own
-        // address, which is what `waitqueue_active` does without the lock.
-        let sleepers = unsafe {
-            let list = &raw mut (*head).head;
-            (&raw const (*list).next).read_volatile() != list
-        };
-        if sleepers {
+        if self.has_sleepers() {
             // SAFETY: the head is initialised; poll's wake functions take the events as the key.
             unsafe {
                 bindings::__wake_up(
-                    head,
+                    self.head.get(),
                     bindings::TASK_NORMAL,
                     1,
                     events as usize as *mut c_void,
                 )
             };
+        }
+    }
+
+    /// Whether there is anybody to wake, for news that are published by that.
+    pub(crate) fn has_sleepers(&self) -> bool {
+        fence(SeqCst);
+        let head = self.head.get();
+        // SAFETY: the head is initialised and never moves. The list is only compared with its own
+        // address, which is what `waitqueue_active` does without the lock.
+        unsafe {
+            let list = &raw mut (*head).head;
+            (&raw const (*list).next).read_volatile() != list
         }
     }
 

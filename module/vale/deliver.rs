@@ -100,7 +100,7 @@ impl Scratch {
         let flood = flood.filter_map(member).map(|to| (to, 0));
         for (to, number) in own.chain(flood) {
             if let Some(ring) = to.rings.rx(number, &guard) {
-                ring.wait.wake(bindings::POLLIN | bindings::POLLRDNORM);
+                ring.news().wake(bindings::POLLIN | bindings::POLLRDNORM);
             }
         }
     }
