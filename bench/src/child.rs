@@ -48,6 +48,10 @@ impl Child {
         Ok(child)
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn tell(&mut self, what: &impl Serialize) -> Result<()> {
         writeln!(self.to, "{}", serde_json::to_string(what)?)
             .with_context(|| format!("{}: it does not listen", self.name))

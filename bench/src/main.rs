@@ -40,6 +40,10 @@ enum Command {
     Worker,
     #[command(hide = true)]
     PeerWorker,
+    #[command(hide = true)]
+    Flood,
+    #[command(hide = true)]
+    Stream,
 }
 
 fn main() -> ExitCode {
@@ -60,6 +64,8 @@ fn run(command: Command) -> Result<bool> {
         Command::Native(options) => suite::run(scenarios::native(), &options),
         Command::Report(options) => report::run(&options).map(|()| true),
         Command::Worker => worker::main().map(|()| true),
+        Command::Flood => scenarios::ports::flood().map(|()| true),
+        Command::Stream => scenarios::stream::worker().map(|()| true),
         Command::PeerWorker => peers::worker().map(|()| true),
     }
 }

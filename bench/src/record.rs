@@ -138,6 +138,13 @@ impl Record {
         if let Some(pps) = self.pps {
             words.push(format!("{:.2} Mpps", pps.median / 1e6));
         }
+        if let (None, Some(gbit)) = (self.pps, self.gbit_s) {
+            words.push(
+                format!("{gbit:.2} Gbit/s {}", self.note)
+                    .trim_end()
+                    .to_owned(),
+            );
+        }
         if let (Some(ns), Some(ratio)) = (self.kernel_ns_per_frame, self.ratio) {
             words.push(format!("{:.2} ns of kernel a frame", ns.median));
             words.push(format!("{:.2} x a copy", ratio.median));

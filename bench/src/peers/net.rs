@@ -19,9 +19,20 @@ pub fn veth() -> Result<Ends> {
     })
 }
 
-/// Takes it away again, where no namespace does.
-pub fn remove_veth() -> Result<()> {
-    ip("link del sender")
+/// A veth pair where no namespace takes it away: it goes with this.
+pub struct Pair;
+
+impl Pair {
+    pub fn new() -> Result<Pair> {
+        veth().map(|_| Pair)
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        // If that fails, making the next one says so.
+        let _ = ip("link del sender");
+    }
 }
 
 /// Two veth pairs with a bridge between their inner ends. It knows where the receiver is.
@@ -69,11 +80,11 @@ fn mac(address: [u8; 6]) -> String {
     address.map(|byte| format!("{byte:02x}")).join(":")
 }
 
-fn ip(words: &str) -> Result<()> {
+pub fn ip(words: &str) -> Result<()> {
     run("ip", words)
 }
 
-fn run(program: &str, words: &str) -> Result<()> {
+pub fn run(program: &str, words: &str) -> Result<()> {
     let done = Command::new(program)
         .args(words.split_whitespace())
         .output()

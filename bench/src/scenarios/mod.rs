@@ -6,7 +6,8 @@ mod copy;
 mod flow;
 mod latency;
 mod peers;
-mod ports;
+pub mod ports;
+pub mod stream;
 mod vale;
 
 use crate::{peers as systems, suite::Scenario};
@@ -16,6 +17,7 @@ pub fn guest() -> Vec<Scenario> {
     let mut all = vale::scenarios();
     all.extend(latency::scenarios());
     all.extend(ports::scenarios());
+    all.extend(stream::scenarios());
     all.extend(peers::scenarios(systems::in_guest()));
     all.extend(copy::scenarios("in the same kernel"));
     all

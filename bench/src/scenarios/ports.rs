@@ -3,12 +3,14 @@
 //! What ports cost that are not used: time to open and close, memory, and CPU.
 
 use crate::{
+    child::{self, Child},
     clock::{ticks, Rate},
+    peers::net,
     record::Record,
     suite::{Bench, Scenario},
 };
-use anyhow::{Context, Result};
-use ferromap::{Control, Port};
+use anyhow::{bail, Context, Result};
+use ferromap::{Control, Port, SlotFlags};
 use hdrhistogram::Histogram;
 use std::{
     fs::read_to_string,
@@ -31,6 +33,7 @@ const USER_HZ: f64 = 100.0;
 pub fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario::new("vale open and close", open_and_close),
+        Scenario::new("veth close under traffic", close_under_traffic),
         Scenario::new("vale memory of a port", memory),
         Scenario::new("vale idle ports", idle),
     ]
@@ -74,6 +77,52 @@ fn open_and_close(bench: &Bench) -> Result<Vec<Record>> {
         open.record("open, register and map a port"),
         close.record("close a port"),
     ])
+}
+
+/// How long it takes to open and to close an interface to which another program sends as fast as it can.
+fn close_under_traffic(bench: &Bench) -> Result<Vec<Record>> {
+    let _pair = net::Pair::new()?;
+    let mut sender = Child::start("sender".to_owned(), 1, "flood", &())?;
+    sender.tell(&())?;
+    let mut times = [Times::new()?, Times::new()?];
+    for _ in 0..ROUNDS {
+        let before = ticks();
+        let mut port = Port::open("netmap:receiver")?;
+        let there = ticks();
+        let ring = port.rx_rings().first_mut().context("no ring")?;
+        if ring.poll(Some(Duration::from_secs(5)))? == 0 {
+            bail!("no frames come");
+        }
+        let began = ticks();
+        drop(port);
+        let gone = ticks();
+        times[0].add(bench.rate, there - before);
+        times[1].add(bench.rate, gone - began);
+    }
+    let [open, close] = times;
+    Ok(vec![
+        open.record("open an interface under traffic"),
+        close.record("close an interface under traffic"),
+    ])
+}
+
+/// The life of the other program.
+pub fn flood() -> Result<()> {
+    let () = child::task()?;
+    let mut port = Port::builder("netmap:sender").tx_only(true).open()?;
+    let () = child::ready()?;
+    let ring = port.tx_rings().first_mut().context("no ring")?;
+    loop {
+        let mut batch = ring.reserve(usize::MAX);
+        let len = batch.len();
+        for i in 0..len {
+            if let Some(mut slot) = batch.slot(i) {
+                slot.set(60, SlotFlags::NONE);
+            }
+        }
+        batch.commit(len);
+        ring.poll(None)?;
+    }
 }
 
 /// Times of one thing.

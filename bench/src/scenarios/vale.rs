@@ -87,24 +87,8 @@ fn over_veth() -> impl Iterator<Item = Scenario> {
             batch,
             ..Flow::USER
         }
-        .scenario_with(Veth::new)
+        .scenario_with(net::Pair::new)
     })
-}
-
-/// A veth pair. It goes with this.
-struct Veth;
-
-impl Veth {
-    fn new() -> Result<Veth> {
-        net::veth().map(|_| Veth)
-    }
-}
-
-impl Drop for Veth {
-    fn drop(&mut self) {
-        // If that fails, making the next one says so.
-        let _ = net::remove_veth();
-    }
 }
 
 fn no_receiver(base: &Flow) -> Flow {
