@@ -10,7 +10,10 @@ use crate::{
         ring::Ring,
     },
 };
-use ferromap_abi::wire::{IfHeader, NmreqRegister};
+use ferromap_abi::{
+    ext::FERROMAP_NI_EMULATED,
+    wire::{IfHeader, NmreqRegister},
+};
 use nix::poll::PollFlags;
 use std::{
     collections::HashSet,
@@ -30,8 +33,9 @@ pub(crate) struct Binding {
     pub(crate) answer: NmreqRegister,
 }
 
-/// The rings of a binding, in the order of their numbers, host rings last.
+/// What the kernel tells of a binding: its rings, in the order of their numbers, host rings last.
 pub(crate) struct Found {
+    pub(crate) emulated: bool,
     pub(crate) tx: Vec<Claimed>,
     pub(crate) rx: Vec<Claimed>,
 }
@@ -138,6 +142,7 @@ impl Binding {
         let table = at + IfHeader::RING_OFS;
         let all_tx = tx + host_tx;
         Ok(Found {
+            emulated: nifp.ni_flags & FERROMAP_NI_EMULATED != 0,
             tx: self.part(table, 0..all_tx, tx)?,
             rx: self.part(table, all_tx..all_tx + rx + host_rx, all_tx + rx)?,
         })

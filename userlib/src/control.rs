@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Questions and settings that need no bound port.
+//! Questions and settings that need no bound port. `switch.rs` has those about switches.
 
 use crate::{
     device::NetmapFile,
     error::{Error, Result},
     port::PortInfo,
-    spec::PortSpec,
+    spec::{Config, PortSpec},
 };
 use ferromap_abi::{consts::*, wire::*};
-use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// An open `/dev/netmap` that is not bound to a port.
 ///
 /// Ports are named as for [`Port::open`](crate::Port::open); the suffixes for rings and flags do not matter.
-pub struct Control(NetmapFile);
+/// The requests about switches take the kernel's own names, such as `vale0:eth0`, since an interface that is
+/// plugged in may have a `-` in its name.
+pub struct Control(pub(crate) NetmapFile);
 
 /// One of the three pools of a memory region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,17 +44,6 @@ pub struct PoolsInfo {
     pub buffers: PoolInfo,
 }
 
-/// A port of a switch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ValePort {
-    /// Its full name, as in `vale0:a`.
-    pub name: String,
-    /// The number of the switch.
-    pub switch: u16,
-    /// The number of the port in the switch.
-    pub port: u32,
-}
-
 impl Control {
     /// Opens the device.
     pub fn open() -> Result<Self> {
@@ -64,20 +54,20 @@ impl Control {
     /// duration of the call, so this shows what opening it would give.
     pub fn port_info(&self, port: &str) -> Result<PortInfo> {
         let spec: PortSpec = port.parse()?;
+        self.info(&spec.name, &spec.config, spec.mem_id)
+    }
+
+    /// As [`port_info`](Self::port_info), for a port as the kernel names it.
+    pub(crate) fn info(&self, name: &str, config: &Config, mem_id: u16) -> Result<PortInfo> {
         let mut body = NmreqPortInfoGet {
-            nr_tx_slots: spec.config.tx_slots,
-            nr_rx_slots: spec.config.rx_slots,
-            nr_tx_rings: spec.config.tx_rings,
-            nr_rx_rings: spec.config.rx_rings,
-            nr_mem_id: spec.mem_id,
+            nr_tx_slots: config.tx_slots,
+            nr_rx_slots: config.rx_slots,
+            nr_tx_rings: config.tx_rings,
+            nr_rx_rings: config.rx_rings,
+            nr_mem_id: mem_id,
             ..NmreqPortInfoGet::default()
         };
-        self.request(
-            "PORT_INFO_GET",
-            NETMAP_REQ_PORT_INFO_GET,
-            &spec.name,
-            &mut body,
-        )?;
+        self.request("PORT_INFO_GET", NETMAP_REQ_PORT_INFO_GET, name, &mut body)?;
         Ok(PortInfo {
             memory_size: body.nr_memsize,
             mem_id: body.nr_mem_id,
@@ -129,45 +119,6 @@ impl Control {
         })
     }
 
-    /// `VALE_LIST` — every port of every switch in this network namespace. Ports that come and go
-    /// meanwhile may be missed.
-    pub fn vale_ports(&self) -> Result<Vec<ValePort>> {
-        let mut ports = Vec::new();
-        let mut body = NmreqValeList::default();
-        loop {
-            let mut name = String::new();
-            let asked = self
-                .0
-                .control("VALE_LIST", NETMAP_REQ_VALE_LIST, &mut name, &mut body);
-            match asked {
-                Ok(()) => ports.push(ValePort {
-                    name,
-                    switch: body.nr_bridge_idx,
-                    port: body.nr_port_idx,
-                }),
-                Err(e) if e.errno() == Some(Errno::ENOENT) => return Ok(ports),
-                Err(e) => return Err(e),
-            }
-            body.nr_port_idx = body.nr_port_idx.saturating_add(1);
-        }
-    }
-
-    /// `VALE_LIST` — the numbers of a switch and of a port in it; `None` if there is no such port.
-    pub fn vale_port(&self, port: &str) -> Result<Option<ValePort>> {
-        let spec: PortSpec = port.parse()?;
-        let mut body = NmreqValeList::default();
-        match self.request("VALE_LIST", NETMAP_REQ_VALE_LIST, &spec.name, &mut body) {
-            Ok(()) if body.nr_port_idx == VALE_NO_PORT => Ok(None),
-            Ok(()) => Ok(Some(ValePort {
-                name: spec.name,
-                switch: body.nr_bridge_idx,
-                port: body.nr_port_idx,
-            })),
-            Err(e) if e.errno() == Some(Errno::ENOENT) => Ok(None),
-            Err(e) => Err(e),
-        }
-    }
-
     /// `PORT_HDR_SET` — the length of the virtio-net header before each frame of a switch port: 0, 10 or
     /// 12 bytes.
     pub fn set_port_header(&self, port: &str, len: u32) -> Result<()> {
@@ -187,17 +138,17 @@ impl Control {
     /// `PORT_HDR_GET` — the length of the virtio-net header before each frame of a port.
     pub fn port_header(&self, port: &str) -> Result<u32> {
         let spec: PortSpec = port.parse()?;
+        self.header(&spec.name)
+    }
+
+    /// As [`port_header`](Self::port_header), for a port as the kernel names it.
+    pub(crate) fn header(&self, name: &str) -> Result<u32> {
         let mut body = NmreqPortHdr::default();
-        self.request(
-            "PORT_HDR_GET",
-            NETMAP_REQ_PORT_HDR_GET,
-            &spec.name,
-            &mut body,
-        )?;
+        self.request("PORT_HDR_GET", NETMAP_REQ_PORT_HDR_GET, name, &mut body)?;
         Ok(body.nr_hdr_len)
     }
 
-    fn request<B: Plain>(
+    pub(crate) fn request<B: Plain>(
         &self,
         call: &'static str,
         reqtype: u16,

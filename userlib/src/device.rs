@@ -71,6 +71,12 @@ impl NetmapFile {
             .map_err(|errno| Error::request(call, name, errno, self.why(reqtype, errno)))
     }
 
+    /// A request without a body.
+    pub(crate) fn bare(&self, call: &'static str, reqtype: u16, name: &str) -> Result<()> {
+        ioctl::bare(self.0.as_fd(), reqtype, &mut name.to_owned())
+            .map_err(|errno| Error::request(call, name, errno, self.why(reqtype, errno)))
+    }
+
     /// The kernel's sentence on the request that just failed. netmap itself answers EINVAL here.
     fn why(&self, reqtype: u16, errno: Errno) -> Option<String> {
         let mut why = NmreqWhy::zeroed();

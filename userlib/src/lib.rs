@@ -37,7 +37,7 @@
 //! - [`Port::split`] gives the rings away, one to a thread. [`Port::clone_ring`] gives each its own file.
 //! - Ports of one memory region exchange buffers, not bytes: [`TxSlot::swap`]. [`ExtraBuffers`] keep packets
 //!   for longer.
-//! - [`Control`] asks about ports and regions without opening them.
+//! - [`Control`] asks about ports and regions without opening them, and plugs interfaces into switches.
 //!
 //! # What can go wrong
 //!
@@ -65,10 +65,11 @@ mod raw;
 mod rx;
 mod slot;
 mod spec;
+mod switch;
 mod tx;
 
 pub use builder::PortBuilder;
-pub use control::{Control, PoolInfo, PoolsInfo, ValePort};
+pub use control::{Control, PoolInfo, PoolsInfo};
 pub use error::{Error, RequestError, Result};
 pub use extra::ExtraBuffers;
 pub use nix::errno::Errno;
@@ -76,4 +77,5 @@ pub use port::{Interest, Port, PortInfo, Ready};
 pub use rx::{RxBatch, RxPacket, RxRing, RxSlot, RxSlotMut};
 pub use slot::SlotFlags;
 pub use spec::{Config, PortSpec, Rings};
+pub use switch::{Attach, Persistent, Polling, ValePort};
 pub use tx::{TxBatch, TxRing, TxSlot};

@@ -26,6 +26,7 @@ use std::{
 pub struct Port {
     binding: Arc<Binding>,
     spec: PortSpec,
+    emulated: bool,
     tx: Vec<TxRing>,
     rx: Vec<RxRing>,
 }
@@ -109,6 +110,7 @@ impl Port {
                 .collect(),
             binding,
             spec,
+            emulated: found.emulated,
         })
     }
 
@@ -159,6 +161,19 @@ impl Port {
     /// The memory region: ports with the same number can exchange buffers.
     pub fn mem_id(&self) -> u16 {
         self.binding.answer.nr_mem_id
+    }
+
+    /// Whether this port and `other` lie in one memory region, so that [`TxSlot::swap`](crate::TxSlot::swap)
+    /// works between them.
+    pub fn shares_memory_with(&self, other: &Port) -> bool {
+        self.binding.region.id() == other.binding.region.id()
+    }
+
+    /// Whether the port is a network interface in emulated mode: its own driver is below, and each frame
+    /// is copied between driver and rings. A kernel of netmap's own does not tell.
+    #[doc(alias = "FERROMAP_NI_EMULATED")]
+    pub fn is_emulated(&self) -> bool {
+        self.emulated
     }
 
     /// The transmit rings of this binding.

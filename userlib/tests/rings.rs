@@ -401,3 +401,13 @@ fn a_region_that_is_not_there_is_refused() {
     assert_eq!(open(&kernel, "vale0:a@1").mem_id(), 1);
     assert_eq!(open(&kernel, "vale0:b@share=vale0:a").mem_id(), 1);
 }
+
+#[test]
+fn ports_tell_whether_they_can_exchange_buffers_and_what_is_below_them() {
+    let (kernel, other) = (Kernel::new(), Kernel::new());
+    let (a, b) = (open(&kernel, "vale0:a"), open(&kernel, "netmap:eth0"));
+    assert!(a.shares_memory_with(&b));
+    assert!(!a.shares_memory_with(&open(&other, "vale0:a")));
+    assert!(b.is_emulated() && !a.is_emulated());
+    assert!(!open(&kernel, "netmap:eth0{1").is_emulated());
+}

@@ -10,6 +10,8 @@ use crate::{
 };
 use ferromap_abi::{
     consts::*,
+    ext::FERROMAP_NI_EMULATED,
+    name::PortName,
     wire::{IfHeader, NmreqRegister, Plain as _},
 };
 use nix::{
@@ -147,6 +149,9 @@ impl File {
         let mut header = IfHeader::zeroed();
         (header.ni_tx_rings, header.ni_rx_rings) = (tx.len() as u32, rx.len() as u32);
         (header.ni_host_tx_rings, header.ni_host_rx_rings) = (1, 1);
+        if matches!(PortName::parse(name.as_bytes()), PortName::Interface(_)) {
+            header.ni_flags = FERROMAP_NI_EMULATED;
+        }
         let label = name.as_bytes();
         let len = label.len().min(IFNAMSIZ - 1);
         header.ni_name[..len].copy_from_slice(&label[..len]);

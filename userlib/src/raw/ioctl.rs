@@ -17,15 +17,34 @@ pub(crate) fn control<B: Plain>(
     name: &mut String,
     body: &mut B,
 ) -> Result<(), Errno> {
+    // SAFETY: `body` is borrowed mutably for the whole call, and any bytes that the kernel writes there
+    // make a valid `Plain` value. Each request type is sent with its own body type.
+    unsafe { call(fd, reqtype, name, std::ptr::from_mut(body) as u64) }
+}
+
+/// A request without a body.
+pub(crate) fn bare(fd: BorrowedFd<'_>, reqtype: u16, name: &mut String) -> Result<(), Errno> {
+    // SAFETY: there is no body to write to.
+    unsafe { call(fd, reqtype, name, 0) }
+}
+
+/// # Safety
+///
+/// `body` is 0, or the address of a body of this request that the kernel may write to.
+unsafe fn call(
+    fd: BorrowedFd<'_>,
+    reqtype: u16,
+    name: &mut String,
+    body: u64,
+) -> Result<(), Errno> {
     let mut header = NmreqHeader::zeroed();
     header.nr_version = NETMAP_API;
     header.nr_reqtype = reqtype;
     let len = name.len().min(NETMAP_REQ_IFNAMSIZ - 1);
     header.nr_name[..len].copy_from_slice(&name.as_bytes()[..len]);
-    header.nr_body = std::ptr::from_mut(body) as u64;
-    // SAFETY: the header is a private structure of the size that NIOCCTRL's number carries. `nr_body`
-    // points to `body`, which is borrowed mutably for the whole call, and any bytes that the kernel
-    // writes there make a valid `Plain` value. Each request type is sent with its own body type.
+    header.nr_body = body;
+    // SAFETY: the header is a private structure of the size that NIOCCTRL's number carries, and the caller
+    // vouches for the body.
     let ret = unsafe {
         libc::ioctl(
             fd.as_raw_fd(),
