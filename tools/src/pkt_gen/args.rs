@@ -3,13 +3,13 @@
 //! The command line. Letters and meanings are those of netmap's pkt-gen.
 
 use crate::{flow::Range, frame};
-use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
-use clap_complete::Shell;
-use ferromap::PortSpec;
-use std::{
-    io::{self, Write},
-    time::Duration,
+use clap::{ArgAction, Parser, ValueEnum};
+use common::{
+    cli::{seconds, Generate},
+    ports,
 };
+use ferromap::PortSpec;
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
@@ -188,30 +188,6 @@ pub struct Args {
     pub generate: Option<Generate>,
 }
 
-/// What is made from the definitions above, for packages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Generate {
-    Man,
-    Bash,
-    Fish,
-    Zsh,
-}
-
-impl Generate {
-    pub fn to(self, out: &mut dyn Write) -> io::Result<()> {
-        let mut command = Args::command();
-        let shell = match self {
-            Generate::Man => return clap_mangen::Man::new(command).render(&mut &mut *out),
-            Generate::Bash => Shell::Bash,
-            Generate::Fish => Shell::Fish,
-            Generate::Zsh => Shell::Zsh,
-        };
-        let mut text = Vec::new();
-        clap_complete::generate(shell, &mut command, "pkt-gen", &mut text);
-        out.write_all(&text)
-    }
-}
-
 impl Args {
     /// What clap cannot check by itself, and names made complete. The error is for people.
     pub fn check(&mut self) -> Result<PortSpec, String> {
@@ -224,14 +200,8 @@ impl Args {
                 return Err(format!("{letter} is not supported by this pkt-gen"));
             }
         }
-        // As the C tool does, take a bare name for an interface.
-        if !self.interface.contains(':') {
-            self.interface.insert_str(0, "netmap:");
-        }
-        let spec: PortSpec = self
-            .interface
-            .parse()
-            .map_err(|e: ferromap::Error| e.to_string())?;
+        self.interface = ports::full_name(&self.interface);
+        let spec = ports::spec(&self.interface).map_err(|e| e.to_string())?;
         if self.lengths.len() > 2 {
             return Err("-l may be given once, or twice for random sizes".into());
         }
@@ -316,13 +286,6 @@ fn number(text: &str) -> Result<u64, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(s) if s > 0.0 && s < 1e9 => Ok(Duration::from_secs_f64(s)),
-        _ => Err("seconds are expected, more than 0".into()),
-    }
-}
-
 fn vnet(text: &str) -> Result<u32, String> {
     match text {
         "0" => Ok(0),
@@ -349,6 +312,7 @@ pub fn mac(text: &str) -> Result<[u8; 6], String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     fn args(line: &str) -> Result<Args, String> {
         let mut args = Args::try_parse_from(format!("pkt-gen {line}").split(' '))
@@ -364,7 +328,7 @@ mod tests {
     #[test]
     fn the_manual_names_the_options() {
         let mut page = Vec::new();
-        Generate::Man.to(&mut page).unwrap();
+        Generate::Man.to::<Args>(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap();
         for option in ["interface", "burst", "duration"] {
             assert!(page.contains(option), "{option}");

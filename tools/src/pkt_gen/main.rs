@@ -6,14 +6,6 @@
 //! them ([`worker`]), and then reports once a second until the threads end or ^C comes. The threads run
 //! [`tx`], [`rx`] or [`ping`].
 
-/// As `println!`, but whoever reads us may go away, as `head` does.
-macro_rules! say {
-    ($($text:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
-}
-
 mod args;
 mod dump;
 mod flow;
@@ -27,17 +19,11 @@ mod tx;
 mod worker;
 
 use args::{Args, Function};
-use clap::Parser;
+use common::{cli, ports, say, signals, signals::Signals};
 use ferromap::{Port, PortSpec};
 use flow::Range;
 use frame::Template;
-use nix::{
-    poll::{poll, PollFd, PollFlags, PollTimeout},
-    sys::{
-        signal::{SigSet, Signal},
-        signalfd::{SfdFlags, SignalFd},
-    },
-};
+use nix::poll::{poll, PollFd, PollFlags};
 use report::{Reporter, Totals};
 use std::{
     error::Error,
@@ -48,53 +34,28 @@ use std::{
 };
 use worker::{Job, Outcome, Shared};
 
+const TOOL: &str = "pkt-gen";
+
 fn main() -> ExitCode {
-    let mut args = match Args::try_parse() {
+    let mut args: Args = match cli::parse() {
         Ok(args) => args,
-        Err(e) => return usage(&e),
+        Err(status) => return status,
     };
     if let Some(what) = args.generate {
-        return match what.to(&mut std::io::stdout()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        };
+        return what.print::<Args>();
     }
-    let spec = match args.check() {
-        Ok(spec) => spec,
-        Err(why) => {
-            eprintln!("pkt-gen: {why}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(&args, &spec) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("pkt-gen: {why}");
-            ExitCode::FAILURE
-        }
+    match args.check() {
+        Ok(spec) => cli::finish(TOOL, run(&args, &spec)),
+        Err(why) => cli::misused(TOOL, why),
     }
-}
-
-/// Help goes to the terminal as it is; what is wrong is said in our own voice.
-fn usage(e: &clap::Error) -> ExitCode {
-    if e.use_stderr() {
-        let text = e.to_string();
-        eprint!("pkt-gen: {}", text.strip_prefix("error: ").unwrap_or(&text));
-        return ExitCode::from(2);
-    }
-    let _ = e.print();
-    ExitCode::SUCCESS
 }
 
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
-    // Blocked before the first thread starts, so that only the descriptor sees them.
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.add(Signal::SIGTERM);
-    signals.thread_block()?;
-    let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
-
+    let signals = Signals::block()?;
     let opened = open::open(args, spec)?;
+    if !args.json {
+        ports::tell_emulated(TOOL, opened.ports.iter());
+    }
     let (src, dst) = ends(args);
     let src_mac = args.src_mac.unwrap_or_else(|| open::mac(spec));
     let template = Template::new(
@@ -106,7 +67,8 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     )
     .ok_or("the addresses and the length do not make a frame")?;
     banner(args, &opened.ports, src, dst, src_mac);
-    open::wait_for_link(args, spec);
+    let link = std::slice::from_ref(spec);
+    ports::wait_for_links(link, args.wait_link, args.json, &signals);
 
     let shared = Shared::new(args.threads)?;
     let job = |index: u16| Job {
@@ -145,7 +107,7 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
 fn watch(
     args: &Args,
     shared: &Shared,
-    signals: &SignalFd,
+    signals: &Signals,
     reporter: &mut Reporter,
 ) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
@@ -162,22 +124,16 @@ fn watch(
         if let Some(end) = end.filter(|&end| end > now) {
             next = next.min(end);
         }
-        let wait = next
-            .saturating_duration_since(now)
-            .as_micros()
-            .div_ceil(1000);
+        let wait = signals::timeout(next.saturating_duration_since(now));
         let mut fds = [
             PollFd::new(signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(shared.ended.as_fd(), PollFlags::POLLIN),
         ];
-        poll(
-            &mut fds,
-            PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX),
-        )?;
+        poll(&mut fds, wait)?;
         let ready = |fd: &PollFd| fd.any() == Some(true);
         let (signal, ended) = (ready(&fds[0]), ready(&fds[1]));
         if signal {
-            signals.read_signal()?;
+            signals.take()?;
             shared.stop();
         }
         if ended {

@@ -4,11 +4,7 @@
 
 use crate::args::{self, Args, Function};
 use ferromap::{Control, Port, PortSpec};
-use std::{
-    error::Error,
-    fs,
-    time::{Duration, Instant},
-};
+use std::{error::Error, fs};
 
 pub struct Opened {
     /// One for each thread.
@@ -119,19 +115,4 @@ pub fn mac(spec: &PortSpec) -> [u8; 6] {
         .ok()
         .and_then(|text| args::mac(text.trim()).ok())
         .unwrap_or(own)
-}
-
-/// Waits until the link is up, but no longer than the user would.
-pub fn wait_for_link(args: &Args, spec: &PortSpec) {
-    let virtual_port = spec.is_virtual();
-    let seconds = args.wait_link.unwrap_or(if virtual_port { 0 } else { 2 });
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let carrier = format!("/sys/class/net/{}/carrier", spec.name);
-    let up = || !virtual_port && fs::read_to_string(&carrier).is_ok_and(|c| c.trim() == "1");
-    if seconds > 0 && !up() && !args.json {
-        say!("Wait {seconds} secs for the link...");
-    }
-    while Instant::now() < end && !up() {
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

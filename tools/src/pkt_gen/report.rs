@@ -3,9 +3,13 @@
 //! What the threads count, and how it is told: lines for people, or JSON.
 
 use crate::args::{Args, Function};
+use common::{
+    say,
+    units::{escape, human, ratio, wall_clock, FRAMING},
+};
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 /// What one thread has done. Only that thread writes, so a plain load and store will do.
@@ -69,17 +73,6 @@ impl Totals {
         ratio(self.frames as f64, self.batches as f64)
     }
 }
-
-fn ratio(a: f64, b: f64) -> f64 {
-    if b > 0.0 {
-        a / b
-    } else {
-        0.0
-    }
-}
-
-/// Bytes on the wire beside the frame: CRC 4, preamble 8, gap 12.
-const FRAMING: u64 = 24;
 
 /// Prints what the user asked for, in the way the user asked for.
 pub struct Reporter {
@@ -232,30 +225,6 @@ impl Reporter {
         if self.plain {
             return format!("{n:.0} ");
         }
-        for (limit, name) in [(1e9, "G"), (1e6, "M"), (1e3, "K")] {
-            if n >= limit {
-                return format!("{:.3} {name}", n / limit);
-            }
-        }
-        format!("{n:.3} ")
+        human(n)
     }
-}
-
-fn wall_clock() -> Duration {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-}
-
-/// A text as the inside of a JSON string.
-fn escape(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out
 }

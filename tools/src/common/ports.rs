@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Ports: their names as people give them, and what to know before frames go.
+
+use crate::signals::Signals;
+use ferromap::{Port, PortSpec, Result};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+/// A bare name is an interface, as netmap's tools have it.
+pub fn full_name(name: &str) -> String {
+    if name.contains(':') {
+        name.to_owned()
+    } else {
+        format!("netmap:{name}")
+    }
+}
+
+/// The name taken apart.
+pub fn spec(name: &str) -> Result<PortSpec> {
+    full_name(name).parse()
+}
+
+/// Tells people once for each interface that its frames are copied.
+pub fn tell_emulated<'a>(tool: &str, ports: impl IntoIterator<Item = &'a Port>) {
+    let mut told: Vec<&str> = Vec::new();
+    for port in ports {
+        let name = port.name();
+        if port.is_emulated() && !told.contains(&name) {
+            told.push(name);
+            eprintln!("{tool}: {name} is driven in emulated mode: frames are copied between its driver and the rings");
+        }
+    }
+}
+
+/// How long to wait for a link, if nobody said.
+const WAIT: u64 = 2;
+
+/// Waits until the links of all ports are up, but no longer than `seconds`, and not after a signal. Where
+/// there is no wire it waits only if told to.
+pub fn wait_for_links(specs: &[PortSpec], seconds: Option<u64>, quiet: bool, signals: &Signals) {
+    let wired = || specs.iter().filter(|spec| !spec.is_virtual());
+    let any = wired().next().is_some();
+    let seconds = seconds.unwrap_or(if any { WAIT } else { 0 });
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let up = || any && wired().all(has_carrier);
+    if seconds > 0 && !up() && !quiet {
+        crate::say!("Wait {seconds} secs for the link...");
+    }
+    while Instant::now() < end && !up() && !signals.wait(Duration::from_millis(50)) {}
+}
+
+fn has_carrier(spec: &PortSpec) -> bool {
+    let carrier = format!("/sys/class/net/{}/carrier", spec.name);
+    fs::read_to_string(carrier).is_ok_and(|c| c.trim() == "1")
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Figures and texts, for people and in JSON.
+
+use std::time::{Duration, SystemTime};
+
+/// Bytes on the wire beside the frame: CRC 4, preamble 8, gap 12.
+pub const FRAMING: u64 = 24;
+
+/// `a / b`, and 0 where nothing has been measured.
+pub fn ratio(a: f64, b: f64) -> f64 {
+    if b > 0.0 {
+        a / b
+    } else {
+        0.0
+    }
+}
+
+/// A figure that people can read, with room for the unit's name: `1.234 M`.
+pub fn human(n: f64) -> String {
+    for (limit, name) in [(1e9, "G"), (1e6, "M"), (1e3, "K")] {
+        if n >= limit {
+            return format!("{:.3} {name}", n / limit);
+        }
+    }
+    format!("{n:.3} ")
+}
+
+/// Since 1970.
+pub fn wall_clock() -> Duration {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+/// A text as the inside of a JSON string.
+pub fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_units() {
+        for (n, text) in [(0.0, "0.000 "), (999.0, "999.000 "), (1.5e3, "1.500 K")] {
+            assert_eq!(human(n), text);
+        }
+        assert_eq!(
+            (human(2e6), human(3.25e9)),
+            ("2.000 M".into(), "3.250 G".into())
+        );
+    }
+
+    #[test]
+    fn texts_stay_inside_their_string() {
+        assert_eq!(escape("a\"b\\\n"), "a\\\"b\\\\\\u000a");
+    }
+}
