@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The command line. Letters and meanings are those of netmap's bridge.
+
+use clap::{ArgAction, Parser};
+use common::{
+    cli::{seconds, Generate},
+    ports,
+};
+use ferromap::{PortSpec, Rings};
+use std::time::Duration;
+
+/// Forwards frames between two ports of the netmap API, in both directions.
+///
+/// Where both ports lie in one memory region, frames change ports without a copy; the second port is opened
+/// in the region of the first for that.
+#[derive(Parser, Debug)]
+#[command(
+    name = "bridge",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  bridge -i netmap:eth0                   give the machine its network back: eth0 and its host stack
+  bridge -i netmap:eth0 -i netmap:eth1    a cable between two interfaces
+  bridge -i vale0:up -i vale1:down        a cable between two switches
+  bridge -i netmap:eth0/R -i vale0:tap    one direction only: what eth0 receives, into the switch
+
+A line a second tells of each direction. ^C prints totals and ends with status 0; if a port goes away,
+the status is 1."
+)]
+pub struct Args {
+    /// Port, given twice; given once, or the same twice, the other port is the host stack of the interface
+    #[arg(
+        short,
+        long = "interface",
+        value_name = "PORT",
+        required_unless_present = "generate"
+    )]
+    pub interfaces: Vec<String>,
+
+    /// Slots to move at a time, from each ring
+    #[arg(short, long, value_name = "SLOTS", default_value_t = 1024)]
+    pub batch: usize,
+
+    /// Say more: memory regions, rings, slots
+    #[arg(short, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Seconds to wait for each link; by default 2, and 0 where there is no wire
+    #[arg(short, long, value_name = "SECONDS")]
+    pub wait_link: Option<u64>,
+
+    /// Copy frames even where they could change ports without
+    #[arg(short, long)]
+    pub copy: bool,
+
+    /// One JSON object a line: a report for each interval, and a summary
+    #[arg(long)]
+    pub json: bool,
+
+    /// Stop after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub duration: Option<Duration>,
+
+    /// Print the manual page, or the completion script of a shell, and exit
+    #[arg(long, value_name = "WHAT", hide = true, exclusive = true)]
+    pub generate: Option<Generate>,
+}
+
+impl Args {
+    /// What clap cannot check by itself: the two ports. The error is for people.
+    pub fn check(&self) -> Result<[PortSpec; 2], String> {
+        if self.interfaces.len() > 2 {
+            return Err("-i is given twice at most: there are two ports".into());
+        }
+        if self.batch == 0 {
+            return Err("-b wants at least 1".into());
+        }
+        let spec = |name: &str| ports::spec(name).map_err(|e| e.to_string());
+        let [first, second] = self.names();
+        let one = spec(&first)?;
+        if self.only_one() && (one.is_virtual() || one.rings != Rings::Nic) {
+            return Err(format!(
+                "-i {first} alone does not do: only an interface has a host stack to be the other port"
+            ));
+        }
+        Ok([one, spec(&second)?])
+    }
+
+    /// The names of both ports in full.
+    pub fn names(&self) -> [String; 2] {
+        let full = |i: usize| ports::full_name(self.interfaces.get(i).map_or("", |name| name));
+        let first = full(0);
+        let second = if self.only_one() {
+            let port = ports::spec(&first).map_or(String::new(), |spec| spec.name);
+            format!("netmap:{port}^")
+        } else {
+            full(1)
+        };
+        [first, second]
+    }
+
+    fn only_one(&self) -> bool {
+        match &self.interfaces[..] {
+            [first, second] => ports::full_name(first) == ports::full_name(second),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn names(line: &str) -> Result<[String; 2], String> {
+        let args =
+            Args::try_parse_from(format!("bridge {line}").split(' ')).map_err(|e| e.to_string())?;
+        args.check().map(|_| args.names())
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manual_names_the_options() {
+        let mut page = Vec::new();
+        Generate::Man.to::<Args>(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        for option in ["interface", "batch", "duration"] {
+            assert!(page.contains(option), "{option}");
+        }
+    }
+
+    #[test]
+    fn one_interface_is_bridged_to_its_host_stack() {
+        for line in [
+            "-i netmap:eth0",
+            "-i eth0",
+            "-i eth0 -i netmap:eth0",
+            "-i netmap:eth0 -i netmap:eth0^",
+        ] {
+            let two = ["netmap:eth0".to_owned(), "netmap:eth0^".to_owned()];
+            assert_eq!(names(line), Ok(two), "{line}");
+        }
+    }
+
+    #[test]
+    fn usual_lines_are_understood() {
+        for line in [
+            "-i vale0:a -i vale1:b -b 256 -v -w 3 -c",
+            "-i eth0 -i eth1 --json --duration 0.5",
+            "-i netmap:eth0-1/R -i vale0:x@conf:rings=2",
+        ] {
+            names(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+    }
+
+    #[test]
+    fn wrong_lines_are_refused() {
+        for line in [
+            "-v",
+            "-i vale0:a",
+            "-i vale0:a -i vale0:a",
+            "-i netmap:eth0^",
+            "-i netmap:eth0-1",
+            "-i a -i b -i c",
+            "-i nonsense:a -i b",
+            "-i a -i b -b 0",
+            "-i a -i b --duration 0",
+            "-i a -i b -x",
+        ] {
+            assert!(names(line).is_err(), "{line}");
+        }
+    }
+}

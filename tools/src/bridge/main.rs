@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `bridge`: forwards frames between two ports of the netmap API, in both directions.
+//!
+//! `main` reads the command line ([`args`]), opens the ports ([`open`]), and then moves what has come from
+//! each port to the other ([`way`]) and sleeps in one poll of both, which also sends. Once a second it
+//! reports ([`report`]), until ^C comes or a port goes.
+
+mod args;
+mod open;
+mod report;
+mod way;
+
+use args::Args;
+use common::{cli, ports, signals, signals::Signals};
+use ferromap::{Port, PortSpec};
+use nix::{
+    errno::Errno,
+    poll::{poll, PollFd, PollFlags},
+};
+use report::Reporter;
+use std::{
+    error::Error,
+    os::fd::AsFd,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+use way::Way;
+
+const TOOL: &str = "bridge";
+
+/// Between reports.
+const EVERY: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let args: Args = match cli::parse() {
+        Ok(args) => args,
+        Err(status) => return status,
+    };
+    if let Some(what) = args.generate {
+        return what.print::<Args>();
+    }
+    match args.check() {
+        Ok(specs) => cli::finish(TOOL, run(&args, &specs)),
+        Err(why) => cli::misused(TOOL, why),
+    }
+}
+
+fn run(args: &Args, specs: &[PortSpec; 2]) -> Result<(), Box<dyn Error>> {
+    let signals = Signals::block()?;
+    let names = args.names();
+    let mut ports = open::open(args, &names, specs)?;
+    let zero_copy = !args.copy && ports[0].shares_memory_with(&ports[1]);
+    if !args.copy {
+        // Receivers on the switch behind a port may be in its region, too.
+        for tx in ports.iter_mut().flat_map(|port| port.tx_rings()) {
+            tx.hand_over(true);
+        }
+    }
+    let mut ways = {
+        let [a, b] = &mut ports;
+        [
+            Way::new(a.rx_rings(), b.tx_rings(), zero_copy),
+            Way::new(b.rx_rings(), a.tx_rings(), zero_copy),
+        ]
+    };
+    if !ways.iter().any(Way::is_there) {
+        return Err("no frame could go either way: each port lacks the rings for it".into());
+    }
+    open::banner(args, &names, &ports, zero_copy);
+    ports::wait_for_links(specs, args.wait_link, args.json, &signals);
+    let mut reporter = Reporter::new(args.json, &names, &ways, zero_copy);
+    let done = forward(args, &mut ports, &mut ways, &signals, &mut reporter);
+    reporter.summary(&ways);
+    done
+}
+
+/// Forwards until a signal comes, the time is over, or a port is gone.
+fn forward(
+    args: &Args,
+    ports: &mut [Port; 2],
+    ways: &mut [Way; 2],
+    signals: &Signals,
+    reporter: &mut Reporter,
+) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    let end = args.duration.map(|d| start + d);
+    let mut next = start + EVERY;
+    loop {
+        let [a, b] = &mut *ports;
+        ways[0].pass(a.rx_rings(), b.tx_rings(), args.batch)?;
+        ways[1].pass(b.rx_rings(), a.tx_rings(), args.batch)?;
+        let until = end.map_or(next, |end| end.min(next));
+        let wait = until.saturating_duration_since(Instant::now());
+        // What a port has to send leaves in this call, too, whatever it waits for.
+        let mut fds = [
+            PollFd::new(ports[0].as_fd(), events(&ways[0], &ways[1])),
+            PollFd::new(ports[1].as_fd(), events(&ways[1], &ways[0])),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, signals::timeout(wait)) {
+            // A stop and a continue is no end.
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let got = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+        for (port, got) in ports.iter_mut().zip(got) {
+            if got.contains(PollFlags::POLLERR) {
+                return Err(gone(port).into());
+            }
+        }
+        let now = Instant::now();
+        if !got[2].is_empty() || end.is_some_and(|end| now >= end) {
+            return Ok(());
+        }
+        if now >= next {
+            reporter.interval(ways, now);
+            next = now + EVERY;
+        }
+    }
+}
+
+/// What to wait for at a port, given the way that leads from it and the one to it. Frames that find no room
+/// stay where they are: then it is room that is waited for.
+fn events(from: &Way, to: &Way) -> PollFlags {
+    let mut events = PollFlags::empty();
+    events.set(PollFlags::POLLIN, from.is_there() && !from.is_blocked());
+    events.set(PollFlags::POLLOUT, to.is_blocked());
+    events
+}
+
+/// Why poll reports an error on the port: a sync tells more than poll can.
+fn gone(port: &mut Port) -> String {
+    match port.sync() {
+        Err(e) if e.errno() == Some(Errno::EIO) => {
+            format!("{} is gone: the interface was removed ({e})", port.name())
+        }
+        Err(e) => format!("{} is gone: {e}", port.name()),
+        Ok(()) => format!(
+            "{} fails in poll: it was closed below us, or somebody else writes to its rings",
+            port.name()
+        ),
+    }
+}
