@@ -28,10 +28,17 @@ crate::sys::param::params! {
 
     admode = 0, WRITABLE, "Interfaces: 0 and 2 emulated mode, 1 native mode only, which none has yet";
     generic_ringsize = 1024, WRITABLE, "Interfaces: slots of a ring";
+    generic_mit = 100000, WRITABLE, "Ignored; readers of an interface are woken once for all frames that came together";
+    generic_rings = 1, WRITABLE, "Ignored; interfaces have as many rings as queues";
+    generic_hwcsum = 0, WRITABLE, "Ignored; checksums are filled in both ways";
+    generic_txqdisc = 1, WRITABLE, "Ignored; queueing disciplines are left alone";
+    txsync_retry = 2, WRITABLE, "Ignored; what an attached interface has no room for waits in its port's rings";
     fwd = 0, WRITABLE, "Interfaces: 1: every ring forwards what it receives, as with NR_FORWARD and NS_FORWARD";
     no_timestamp = 0, WRITABLE, "1: receive syncs leave the timestamp alone unless the ring asks for it";
     bridge_batch = 1024, WRITABLE, "VALE: slots forwarded at a time, at most 1024; 0: frames are dropped";
     max_bridges = 8, READABLE, "VALE: switches in a network namespace";
     verbose = 0, WRITABLE, "1: tell the kernel log what is bound and let go of";
+    no_pendintr = 1, WRITABLE, "Ignored; every receive sync looks for new frames";
+    ptnet_vnet_hdr = 1, WRITABLE, "Ignored; there is no driver for guests";
     default_pipes = 0, WRITABLE, "Ignored; for scripts that set it";
 }

@@ -28,6 +28,7 @@ pub const CASES: &[Case] = crate::cases![
     item_102_the_host_sends_while_receive_rings_are_bound,
     item_103_the_host_receives_while_transmit_rings_are_bound,
     item_110_received_frames_have_their_vlan_tag,
+    item_111_a_frame_larger_than_a_buffer_has_several_slots,
     nic_offloads_are_undone,
 ];
 
@@ -234,6 +235,32 @@ fn item_110_received_frames_have_their_vlan_tag() -> Outcome {
     tagged.extend([0x81, 0, 0, 7]);
     tagged.extend(&plain[12..]);
     same("the frame", wait_for(&bound, 1)?, vec![tagged])
+}
+
+fn item_111_a_frame_larger_than_a_buffer_has_several_slots() -> Outcome {
+    wire()?;
+    // The largest MTU that is accepted: with its header a frame is longer than a buffer.
+    for name in ["fm0", "fm1"] {
+        ip(&format!("link set {name} mtu 2048"))?;
+    }
+    let far = Stack::on("fm1")?;
+    let bound = vale("fm0").bind()?;
+    let long = frame_of(2062, BROADCAST, station(1), 1);
+    let short = frame_of(60, BROADCAST, station(1), 2);
+    for frame in [&long, &short, &long] {
+        far.send(frame)?;
+    }
+    let ring = bound.rx(0);
+    wait_until("the frames are there", || {
+        let _ = bound.device.rxsync();
+        ring.space() == 5
+    })?;
+    let slots = ring.take();
+    let told: Vec<_> = slots.iter().map(|(s, _)| (s.len, s.flags)).collect();
+    let (first, last) = ((2048, NS_MOREFRAG), (14, 0));
+    same("slots", told, vec![first, last, (60, 0), first, last])?;
+    let bytes: Vec<u8> = slots.into_iter().flat_map(|(_, bytes)| bytes).collect();
+    that("every byte", bytes == [&long[..], &short, &long].concat())
 }
 
 /// The Internet checksum over `bytes` (RFC 1071).

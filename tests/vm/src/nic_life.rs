@@ -23,6 +23,8 @@ pub const CASES: &[Case] = crate::cases![
     item_114_down_and_up_keeps_the_binding,
     item_115_an_interface_that_goes_away_lets_go,
     nic_moving_to_another_namespace_lets_go,
+    nic_renamed_it_is_the_same,
+    nic_that_is_down_opens_and_comes_up,
     nic_mtu_above_the_buffer_is_refused,
     nic_opens_and_closes_under_traffic,
 ];
@@ -142,6 +144,44 @@ fn nic_moving_to_another_namespace_lets_go() -> Outcome {
     other.kill()?;
     other.wait()?;
     moved.and(told)
+}
+
+fn nic_renamed_it_is_the_same() -> Outcome {
+    wire()?;
+    let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
+    ip("link set fm0 down")?;
+    ip("link set fm0 name renamed0")?;
+    ip("link set renamed0 up")?;
+    wait_until("frames pass", || {
+        a.send(&numbered(7..8)).is_ok() && b.poll(PollFlags::POLLIN, 50) == Ok(PollFlags::POLLIN)
+    })?;
+    same("the frame", numbers(&b.rx(0).take_frames())[0], 7)?;
+    fails("by its old name", vale("fm0").try_bind(), Errno::ENXIO)?;
+    let again = vale("renamed0").bind()?;
+    // They share the ring.
+    same("its ring", again.ring_ofs().len(), a.ring_ofs().len())?;
+    fails(
+        "alone",
+        vale("renamed0").flags(NR_EXCLUSIVE).try_bind(),
+        Errno::EBUSY,
+    )
+}
+
+fn nic_that_is_down_opens_and_comes_up() -> Outcome {
+    wire()?;
+    ip("link set fm0 down")?;
+    let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
+    a.send(&numbered(0..4))?;
+    same("counted", counter(&a, "tx0-drop_down")?, 4)?;
+    same(
+        "nothing comes",
+        b.poll(PollFlags::POLLIN, 50)?,
+        PollFlags::empty(),
+    )?;
+    ip("link set fm0 up")?;
+    wait_until("frames pass", || {
+        a.send(&numbered(7..8)).is_ok() && b.poll(PollFlags::POLLIN, 50) == Ok(PollFlags::POLLIN)
+    })
 }
 
 fn nic_mtu_above_the_buffer_is_refused() -> Outcome {

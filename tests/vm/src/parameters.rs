@@ -39,6 +39,16 @@ fn item_064_parameters_have_the_documented_defaults() -> Outcome {
         ("max_bridges", "8"),
         ("default_pipes", "0"),
         ("verbose", "0"),
+        ("admode", "0"),
+        ("fwd", "0"),
+        ("txsync_retry", "2"),
+        ("no_pendintr", "1"),
+        ("ptnet_vnet_hdr", "1"),
+        ("generic_mit", "100000"),
+        ("generic_ringsize", "1024"),
+        ("generic_rings", "1"),
+        ("generic_hwcsum", "0"),
+        ("generic_txqdisc", "1"),
     ] {
         same(name, read_parameter(name)?.as_str(), want)?;
     }
