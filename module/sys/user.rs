@@ -44,6 +44,12 @@ fn slice(addr: u64, len: usize) -> Result<UserSlice> {
     Ok(UserSlice::new(UserPtr::from_addr(addr), len))
 }
 
+/// Whether there is a process to copy from: kernel threads have none, and would see that of whoever ran before.
+pub(crate) fn is_there() -> bool {
+    // SAFETY: the running task's own flags.
+    unsafe { (*bindings::get_current()).flags & bindings::PF_KTHREAD == 0 }
+}
+
 /// Brings the process's pages in, so that a copy that may not sleep finds them. May sleep. What is not
 /// there to be brought in is noticed by that copy.
 pub(crate) fn fault_in(addr: u64, len: usize) {

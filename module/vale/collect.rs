@@ -48,7 +48,8 @@ fn check(slot: &Slot, bufs: &Bufs<'_>) -> Result<(), Bad> {
         return Err(Bad::Length);
     }
     if slot.flags & NS_INDIRECT != 0 {
-        if slot.ptr == 0 {
+        // The rings of an attached interface lie where others can write, and its threads have no memory to send.
+        if slot.ptr == 0 || !user::is_there() {
             return Err(Bad::Address);
         }
         // Now, while sleeping is allowed; the copies are made where it is not.

@@ -34,6 +34,7 @@ pub const CASES: &[Case] = crate::cases![
     attached_an_interface_that_goes_away_leaves_the_switch,
     attached_attach_and_detach_under_traffic,
     attached_hostile_neighbour_in_the_region,
+    attached_threads_send_nobodys_memory,
 ];
 
 const QUIET: Duration = Duration::from_millis(100);
@@ -498,4 +499,41 @@ fn attached_hostile_neighbour_in_the_region() -> Outcome {
     same("out", numbers(&far.receive(QUIET)?), vec![0, 1, 2, 3, 4])?;
     far.send(&frame(BROADCAST, station(2), 9))?;
     same("in", numbers(&wait_for(&port, 1)?), vec![9])
+}
+
+/// A neighbour marks slots of an attached interface as indirect: there is no process whose memory could be meant.
+fn attached_threads_send_nobodys_memory() -> Outcome {
+    wire()?;
+    let far = Stack::on("fm1")?;
+    let vandal = null(GLOBAL_MEM_ID).bind()?;
+    let _attached = Attached::new("vale0:fm0")?;
+    let port = vale("vale0:a").bind()?;
+    let pools = pools_info("fm0", 0)?;
+    let size = u64::from(pools.nr_ring_pool_objsize);
+    // Behind the vandal's own two rings: the interface's two, and then what its port sends from.
+    let slots = pools.nr_ring_pool_offset + 4 * size + RingHeader::SLOTS as u64;
+    let secret = *b"nobody is to read this, wherever";
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Again and again, so that it happens between the thread's own write and the switch's look.
+        scope.spawn(|| {
+            while !stop.load(SeqCst) {
+                for slot in (0..1024).map(|i| slots + 16 * i) {
+                    vandal.map.write(slot + 8, secret.as_ptr() as u64);
+                    vandal.map.write(slot + 6, NS_INDIRECT);
+                }
+            }
+        });
+        let tried = wait_until("some were caught", || {
+            for frame in numbered(0..50) {
+                let _ = far.send(&frame);
+            }
+            let came = port.recv().unwrap_or_default();
+            let leaks = |frame: &Vec<u8>| frame.windows(8).any(|part| part == &secret[..8]);
+            assert!(!came.iter().any(leaks), "the memory of a process came");
+            debug_counter("vale0:fm0", "tx0", "drop_bad_address").is_ok_and(|caught| caught > 3)
+        });
+        stop.store(true, SeqCst);
+        tried
+    })
 }
