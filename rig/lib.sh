@@ -120,5 +120,16 @@ claim_target() {
     printf '%s' "$SRC" >"$CACHE/target/.checkout"
 }
 
+# Which of the distribution's kernels this run is about: FERROMAP_FLAVOUR, also for the scripts called from here.
+# What belongs to the usual one bears no name of its own; another one's things have its name added. KERNEL is the
+# folder in the cache, NETMAP_KO the module in build/.
+USUAL_FLAVOUR=cloud-amd64
+flavour() {
+    export FERROMAP_FLAVOUR=$1
+    KERNEL=kernel NETMAP_KO=netmap.ko
+    [ "$1" = "$USUAL_FLAVOUR" ] || KERNEL=kernel-$1 NETMAP_KO=netmap-$1.ko
+}
+flavour "${FERROMAP_FLAVOUR:-$USUAL_FLAVOUR}"
+
 # The stock kernel that the rig builds for: chosen once by rig/kernel and kept in the cache.
-kernel_release() { cat "$CACHE/kernel-release" 2>/dev/null || die "no kernel yet: run rig/kernel"; }
+kernel_release() { cat "$CACHE/$KERNEL-release" 2>/dev/null || die "no kernel yet: run rig/kernel"; }
