@@ -124,6 +124,7 @@ claim_target() {
 # What belongs to the usual one bears no name of its own; another one's things have its name added. KERNEL is the
 # folder in the cache, NETMAP_KO the module in build/.
 USUAL_FLAVOUR=cloud-amd64
+# shellcheck disable=SC2034  # as above
 flavour() {
     export FERROMAP_FLAVOUR=$1
     KERNEL=kernel NETMAP_KO=netmap.ko
