@@ -44,7 +44,7 @@ impl<'d> Sending<'d> {
     }
 
     /// Whether the driver takes frames now.
-    fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         // SAFETY: the queue belongs to the interface, which is alive.
         !unsafe { bindings::netif_xmit_frozen_or_drv_stopped(self.queue) }
     }

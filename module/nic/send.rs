@@ -74,6 +74,10 @@ impl Batch<'_> {
         // One frame is held back, the one that is next: with each we say whether another follows.
         let mut held: Option<Packet> = None;
         for at in self.taken..self.taken + want {
+            // A frame that is made in vain hands its ticket in, which would wake the very sleeper that asked.
+            if held.is_none() && !sending.has_room() {
+                return;
+            }
             match self.frame((device, sending.pinned()), queue, at, longest) {
                 Ok(next) => {
                     let before = held.replace(next);
