@@ -174,6 +174,9 @@ impl fmt::Display for Error {
                 f,
                 "the kernel describes {port} in a way that makes no sense: {reason}"
             ),
+            Error::Sync { call, port, errno: Errno::EIO } => {
+                write!(f, "{call} on {port} failed: the port has gone")
+            }
             Error::Sync { call, port, errno } => {
                 write!(f, "{call} on {port} failed: {}", errno.desc())
             }
