@@ -29,6 +29,7 @@ mod memory;
 mod nic;
 mod nic_host;
 mod nic_life;
+mod nic_tap;
 mod options;
 mod parameters;
 mod plumbing;
@@ -86,6 +87,7 @@ const SUITES: &[&[Case]] = &[
     nic_host::CASES,
     attach::CASES,
     nic_life::CASES,
+    nic_tap::CASES,
     swap::CASES,
     wide::CASES,
     why::CASES,

@@ -75,7 +75,7 @@ fn item_114_down_and_up_keeps_the_binding() -> Outcome {
 }
 
 /// That a binding whose interface has gone says so, at once and from now on.
-fn has_let_go(bound: &Bound) -> Outcome {
+pub fn has_let_go(bound: &Bound) -> Outcome {
     let events = PollFlags::POLLIN | PollFlags::POLLOUT;
     for _ in 0..3 {
         same("poll", bound.poll(events, 0)?, PollFlags::POLLERR)?;

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A tap interface: what a program writes to it is received, and what is sent it reads.
+
+use crate::check::*;
+use crate::frame::*;
+use crate::harness::Case;
+use crate::nic_life::has_let_go;
+use crate::raw::*;
+use crate::traffic::*;
+use crate::wire::*;
+use nix::errno::Errno;
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use nix::sched::{unshare, CloneFlags};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+
+pub const CASES: &[Case] = crate::cases![
+    nic_tap_passes_frames_both_ways,
+    nic_tap_lets_go_when_its_program_ends,
+];
+
+nix::ioctl_write_int!(tunsetiff, b'T', 202);
+
+/// The program's side of the interface `fm0`, which is up, in a namespace of its own.
+struct Tap(File);
+
+impl Tap {
+    fn new() -> Outcome<Tap> {
+        let loaded = std::process::Command::new("modprobe").arg("tun").status()?;
+        that("modprobe tun", loaded.success())?;
+        works("unshare", unshare(CloneFlags::CLONE_NEWNET))?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/net/tun")?;
+        // SAFETY: all zeros are such a request.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        for (to, from) in request.ifr_name.iter_mut().zip(b"fm0") {
+            *to = *from as libc::c_char;
+        }
+        request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
+        // SAFETY: the call wants a pointer to the request.
+        works("TUNSETIFF", unsafe {
+            tunsetiff(file.as_raw_fd(), (&raw mut request) as libc::c_ulong)
+        })?;
+        std::fs::write("/proc/sys/net/ipv6/conf/fm0/disable_ipv6", "1")?;
+        ip("link set fm0 up")?;
+        Ok(Tap(file))
+    }
+
+    /// Frames that the interface has for the program.
+    fn read(&mut self, count: usize) -> Outcome<Vec<Vec<u8>>> {
+        let mut frames = Vec::new();
+        while frames.len() < count {
+            let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut ready, PollTimeout::from(2000u16))? == 0 {
+                break;
+            }
+            let mut frame = [0; 2048];
+            let len = self.0.read(&mut frame)?;
+            frames.push(frame[..len].to_vec());
+        }
+        Ok(frames)
+    }
+}
+
+fn nic_tap_passes_frames_both_ways() -> Outcome {
+    let mut tap = Tap::new()?;
+    let bound = vale("fm0").bind()?;
+    let frames: Vec<_> = [14, 60, 1000, 1514]
+        .into_iter()
+        .cycle()
+        .zip(0..200)
+        .map(|(len, n)| match len {
+            14 => frame(BROADCAST, station(1), n)[..14].to_vec(),
+            len => frame_of(len, BROADCAST, station(1), n),
+        })
+        .collect();
+    for frame in &frames {
+        tap.0.write_all(frame)?;
+    }
+    same("received", wait_for(&bound, frames.len())?, frames.clone())?;
+    bound.send(&frames)?;
+    same("sent", tap.read(frames.len())?, frames)?;
+    same("counted", counter(&bound, "rx0-frames")?, 200)?;
+    same("counted", counter(&bound, "tx0-frames")?, 200)
+}
+
+/// The interface goes with the program that made it.
+fn nic_tap_lets_go_when_its_program_ends() -> Outcome {
+    let tap = Tap::new()?;
+    let bound = vale("fm0").bind()?;
+    bound.send(&numbered(0..10))?;
+    drop(tap);
+    has_let_go(&bound)?;
+    fails("again", vale("fm0").try_bind(), Errno::ENXIO)
+}
