@@ -2,7 +2,11 @@
 
 //! Frames on their way through the kernel (`sk_buff`).
 
-use super::{bindings, tickets::Ticket, Device};
+use super::{
+    bindings,
+    tickets::{Outgoing, Ticket},
+    Device,
+};
 use crate::{abi::consts::ETH_HLEN, memory::Buf, sys::bottom_half::Disabled};
 use core::ptr::NonNull;
 use kernel::bindings::sk_buff;
@@ -126,15 +130,8 @@ impl Packet {
     }
 
     /// Has `ticket` handed in when the driver has finished with the frame.
-    pub(crate) fn with_ticket(self, ticket: Ticket) -> Self {
-        let skb = self.as_ptr();
-        // SAFETY: the frame is ours, and has no destructor; the shared info lies at its end.
-        unsafe {
-            let shared: *mut bindings::skb_shared_info = bindings::skb_end_pointer(skb).cast();
-            (*shared).__bindgen_anon_2.destructor_arg = ticket.into_raw();
-            (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor = Some(super::tickets::hand_in);
-        }
-        self
+    pub(crate) fn with_ticket(self, ticket: Ticket) -> Outgoing {
+        Outgoing::new(self, ticket)
     }
 
     /// Bytes of the frame.

@@ -6,7 +6,9 @@
 //! itself answerable for it. A frame may be in a driver's queue long after its sender has gone; until then its
 //! ticket keeps the counter where it is handed in, and the module.
 
+use super::Packet;
 use crate::sys::{bindings, keep::Keep, wait::WaitQueue};
+use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
 use kernel::{
     bindings::{sk_buff, POLLOUT, POLLWRNORM},
@@ -122,14 +124,81 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
-    fn drop(&mut self) {
+impl Ticket {
+    /// Makes the slot free again.
+    fn free(&mut self) -> Arc<Tickets> {
         // SAFETY: by the invariant the cell is alive until `all`, below, is dropped.
         let cell = unsafe { &*self.0 };
         // SAFETY: that reference is the ticket's own.
         let all = unsafe { Arc::from_raw(cell.all.load(Relaxed)) };
         cell.out.store(false, Release);
-        all.wait.wake(POLLOUT | POLLWRNORM);
+        all
+    }
+
+    /// Takes the ticket back from a frame that was not sent. Nobody is woken: who waits would come only to hear that
+    /// the driver is still full, and come again.
+    fn cancel(self) {
+        drop(ManuallyDrop::new(self).free());
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.free().wait.wake(POLLOUT | POLLWRNORM);
+    }
+}
+
+/// The ticket that a frame carries.
+///
+/// # Safety
+///
+/// The frame must carry one, which is the caller's from then on.
+unsafe fn of(skb: *mut sk_buff) -> Ticket {
+    // SAFETY: the argument was put there with the destructor, and stays with the frame's data.
+    let cell: *mut c_void = unsafe {
+        let shared: *mut bindings::skb_shared_info = bindings::skb_end_pointer(skb).cast();
+        (*shared).__bindgen_anon_2.destructor_arg
+    };
+    Ticket(cell.cast_const().cast())
+}
+
+/// A frame with a ticket, to be sent. Dropping it takes the ticket off: it is not sent after all.
+pub(crate) struct Outgoing(Packet);
+
+impl Outgoing {
+    pub(super) fn new(packet: Packet, ticket: Ticket) -> Self {
+        let skb = packet.as_ptr();
+        // SAFETY: the frame is ours, and has no destructor; the shared info lies at its end.
+        unsafe {
+            let shared: *mut bindings::skb_shared_info = bindings::skb_end_pointer(skb).cast();
+            (*shared).__bindgen_anon_2.destructor_arg = ticket.into_raw();
+            (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor = Some(hand_in);
+        }
+        Outgoing(packet)
+    }
+
+    /// Bytes of the frame.
+    pub(crate) fn len(&self) -> u32 {
+        self.0.len()
+    }
+
+    /// The frame, which is still ours.
+    pub(super) fn as_ptr(&self) -> *mut sk_buff {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        let skb = self.as_ptr();
+        // SAFETY: the frame is ours. It carries its ticket, unless a driver has orphaned it before it was busy.
+        unsafe {
+            let destructor = &raw mut (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor;
+            if destructor.read().is_some() {
+                destructor.write(None);
+                of(skb).cancel();
+            }
+        }
     }
 }
 
@@ -137,14 +206,10 @@ impl Drop for Ticket {
 ///
 /// # Safety
 ///
-/// Called by the kernel only, once, with a frame of [`Packet::with_ticket`](super::Packet::with_ticket).
+/// Called by the kernel only, once, with a frame of [`Outgoing`].
 pub(super) unsafe extern "C" fn hand_in(skb: *mut sk_buff) {
-    // SAFETY: the argument was put there with this destructor, and stays with the frame's data.
-    let cell: *mut c_void = unsafe {
-        let shared: *mut bindings::skb_shared_info = bindings::skb_end_pointer(skb).cast();
-        (*shared).__bindgen_anon_2.destructor_arg
-    };
-    drop(Ticket(cell.cast_const().cast()));
+    // SAFETY: it carries a ticket, and the destructor is called once.
+    drop(unsafe { of(skb) });
 }
 
 // SAFETY: a cell is atomics; the pointer is only followed by who holds the ticket.

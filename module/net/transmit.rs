@@ -2,7 +2,7 @@
 
 //! Handing frames to a driver, without a queueing discipline between.
 
-use super::{bindings, Device, Packet};
+use super::{bindings, tickets::Outgoing, Device};
 use crate::sys::bottom_half::{self, Disabled};
 
 /// The lock of a transmit queue, held by us. Nobody can interrupt us: not to be kept for long.
@@ -49,22 +49,22 @@ impl<'d> Sending<'d> {
         !unsafe { bindings::netif_xmit_frozen_or_drv_stopped(self.queue) }
     }
 
-    /// Hands a frame to the driver; with `more` it may wait for the next one before it tells the hardware. Gives
-    /// the frame back if the driver has no room.
-    pub(crate) fn send(&mut self, packet: Packet, more: bool) -> Result<(), Packet> {
+    /// Hands a frame to the driver; with `more` it may wait for the next one before it tells the hardware. False if
+    /// the driver has no room: then the frame is dropped as if it had never been made.
+    pub(crate) fn send(&mut self, packet: Outgoing, more: bool) -> bool {
         if !self.has_room() {
-            return Err(packet);
+            return false;
         }
         let skb = packet.as_ptr();
         // SAFETY: the frame is given away unless the driver is busy; the queue's lock is held.
         let result =
             unsafe { bindings::netdev_start_xmit(skb, self.device.as_ptr(), self.queue, more) };
         if result == bindings::netdev_tx_NETDEV_TX_BUSY {
-            return Err(packet);
+            return false;
         }
         // The driver has it, or has dropped it.
         core::mem::forget(packet);
-        Ok(())
+        true
     }
 }
 

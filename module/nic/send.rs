@@ -9,7 +9,11 @@ use crate::{
         consts::{ETH_HLEN, NS_BUF_CHANGED, NS_REPORT},
         cursor::add,
     },
-    net::{tickets::Tickets, transmit::Sending, Device, Packet},
+    net::{
+        tickets::{Outgoing, Tickets},
+        transmit::Sending,
+        Device, Packet,
+    },
     ring::TxSync,
     sys::bottom_half::Disabled,
 };
@@ -72,9 +76,9 @@ impl Batch<'_> {
         let counters = &self.sync.ring().counters;
         let longest = device.mtu().saturating_add(FRAME_EXTRA);
         // One frame is held back, the one that is next: with each we say whether another follows.
-        let mut held: Option<Packet> = None;
+        let mut held: Option<Outgoing> = None;
         for at in self.taken..self.taken + want {
-            // A frame that is made in vain hands its ticket in, which would wake the very sleeper that asked.
+            // Not to make a frame in vain.
             if held.is_none() && !sending.has_room() {
                 return;
             }
@@ -102,12 +106,17 @@ impl Batch<'_> {
     }
 
     /// Hands over a frame, if there is one. False if the driver is full.
-    fn hand_over(&mut self, sending: &mut Sending<'_>, packet: Option<Packet>, more: bool) -> bool {
+    fn hand_over(
+        &mut self,
+        sending: &mut Sending<'_>,
+        packet: Option<Outgoing>,
+        more: bool,
+    ) -> bool {
         let Some(packet) = packet else {
             return true;
         };
         let len = packet.len();
-        if sending.send(packet, more).is_err() {
+        if !sending.send(packet, more) {
             return false;
         }
         let counters = &self.sync.ring().counters;
@@ -124,7 +133,7 @@ impl Batch<'_> {
         queue: u16,
         at: u32,
         longest: u32,
-    ) -> Result<Packet, Unfit> {
+    ) -> Result<Outgoing, Unfit> {
         let ring = self.sync.ring();
         let index = add(self.sync.first(), at, ring.mem.slots());
         let slot = ring.mem.view().slot(index);
