@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod ports;
 pub mod signals;
+pub mod table;
 pub mod units;
 
 /// As `println!`, but whoever reads us may go away, as `head` does.

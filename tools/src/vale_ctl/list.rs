@@ -3,7 +3,7 @@
 //! Looking: the table of ports, and the same as JSON.
 
 use crate::args::Args;
-use common::{ports, say, units::escape};
+use common::{ports, say, table::lay_out, units::escape};
 use ferromap::{Control, Errno, PortInfo, ValePort};
 use nix::net::if_::if_nametoindex;
 use std::error::Error;
@@ -189,22 +189,6 @@ impl Row {
         }
         format!("{{{}}}", fields.join(","))
     }
-}
-
-/// Columns as wide as their widest cell; the first row is the head.
-fn lay_out(table: &[Vec<String>]) -> Vec<String> {
-    let width = |column: usize| {
-        let cells = table.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().enumerate();
-        let padded: Vec<String> = cells
-            .map(|(column, cell)| format!("{cell:<0$}", width(column)))
-            .collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    table.iter().map(line).collect()
 }
 
 #[cfg(test)]
