@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! `/sys/kernel/debug/netmap/ports`: the ports that are open, and what went through their rings.
+
+use crate::facts::Facts;
+use std::io;
+
+pub const PORTS: &str = "sys/kernel/debug/netmap/ports";
+
+/// An open port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Port {
+    pub name: String,
+    pub kind: Kind,
+    pub region: Option<u64>,
+    /// The number in the switch.
+    pub index: Option<u64>,
+    /// Bytes of the virtio-net header.
+    pub header: Option<u64>,
+    pub rings: Vec<Ring>,
+}
+
+/// What is behind a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// An interface with its own driver below.
+    Emulated,
+    /// An interface, or its host stack, that is plugged into a switch.
+    Attached,
+    /// A switch port of a program.
+    #[default]
+    Virtual,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Emulated => "emulated",
+            Kind::Attached => "attached",
+            Kind::Virtual => "virtual",
+        }
+    }
+}
+
+/// The counters of a ring that are not zero. The host stack as a whole is called a ring, too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ring {
+    pub name: String,
+    pub counters: Vec<(String, u64)>,
+}
+
+impl Ring {
+    pub fn count(&self, name: &str) -> u64 {
+        let found = self.counters.iter().find(|(own, _)| own == name);
+        found.map_or(0, |&(_, value)| value)
+    }
+
+    /// Why frames were dropped, and how many.
+    pub fn drops(&self) -> impl Iterator<Item = (&str, u64)> {
+        let counters = self.counters.iter();
+        counters.filter_map(|(name, value)| Some((name.strip_prefix("drop_")?, *value)))
+    }
+
+    pub fn dropped(&self) -> u64 {
+        self.drops().map(|(_, value)| value).sum()
+    }
+
+    /// The name without its number.
+    pub fn direction(&self) -> &str {
+        self.name.trim_end_matches(|c: char| c.is_ascii_digit())
+    }
+
+    pub fn add(&mut self, name: &str, value: u64) {
+        match self.counters.iter_mut().find(|(own, _)| own == name) {
+            Some((_, sum)) => *sum = sum.saturating_add(value),
+            None => self.counters.push((name.to_owned(), value)),
+        }
+    }
+
+    /// What has been counted since. A port that was closed and opened again starts at zero.
+    pub fn since(&self, before: &Ring) -> Ring {
+        let anew = before.counters.iter().any(|(n, v)| self.count(n) < *v);
+        let old = |name| if anew { 0 } else { before.count(name) };
+        let counters = self.counters.iter();
+        Ring {
+            name: self.name.clone(),
+            counters: counters.map(|(n, v)| (n.clone(), v - old(n))).collect(),
+        }
+    }
+}
+
+impl Port {
+    pub fn ring(&self, name: &str) -> Option<&Ring> {
+        self.rings.iter().find(|ring| ring.name == name)
+    }
+
+    /// The rings with what they counted since.
+    pub fn since(&self, before: Option<&Port>) -> Port {
+        let mut port = self.clone();
+        for ring in &mut port.rings {
+            if let Some(old) = before.and_then(|b| b.ring(&ring.name)) {
+                *ring = ring.since(old);
+            }
+        }
+        port
+    }
+}
+
+/// All open ports. The error tells people what to do.
+pub fn read(facts: &Facts) -> Result<Vec<Port>, String> {
+    if !facts.module_is_loaded() {
+        return Err("the module is not loaded. Load it: modprobe netmap".into());
+    }
+    facts
+        .read(PORTS)
+        .map(|text| parse(&text))
+        .map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => format!(
+                "/{PORTS} is not there: debugfs is not mounted. Mount it: mount -t debugfs none /sys/kernel/debug"
+            ),
+            io::ErrorKind::PermissionDenied => {
+                format!("only root may read /{PORTS}. Run this with sudo")
+            }
+            _ => format!("/{PORTS} cannot be read: {e}"),
+        })
+}
+
+/// A heading for each port, then indented lines of ring, counter and value. What makes no sense is passed
+/// over: a later module may tell more.
+fn parse(text: &str) -> Vec<Port> {
+    let mut ports: Vec<Port> = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if line.starts_with(char::is_whitespace) {
+            if let (Some(port), &[ring, counter, value]) = (ports.last_mut(), &words[..]) {
+                if let Ok(value) = value.parse() {
+                    count(port, ring, counter, value);
+                }
+            }
+        } else if let [name, rest @ ..] = &words[..] {
+            ports.push(heading(name, rest));
+        }
+    }
+    ports
+}
+
+fn heading(name: &str, words: &[&str]) -> Port {
+    let after = |key: &str| {
+        let at = words.iter().position(|&word| word == key)?;
+        words.get(at + 1)?.parse().ok()
+    };
+    Port {
+        name: name.to_owned(),
+        kind: if words.contains(&"attached") {
+            Kind::Attached
+        } else if words.contains(&"emulated") {
+            Kind::Emulated
+        } else {
+            Kind::Virtual
+        },
+        region: after("region"),
+        index: after("index"),
+        header: after("header"),
+        rings: Vec::new(),
+    }
+}
+
+fn count(port: &mut Port, ring: &str, counter: &str, value: u64) {
+    if port.ring(ring).is_none() {
+        port.rings.push(Ring {
+            name: ring.to_owned(),
+            counters: Vec::new(),
+        });
+    }
+    if let Some(ring) = port.rings.iter_mut().find(|own| own.name == ring) {
+        ring.add(counter, value);
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::facts::made_up::Machine;
+
+    pub const TEXT: &str = "\
+vale0:a index 0 region 2 header 12
+  tx0 frames 123
+  tx0 bytes 7380
+  tx0 drop_nobody 3
+  rx0 drop_full 4
+vale0:eth0 index 1 region 1 header 0 attached
+eth0 emulated region 1
+  host-rx0 frames 9
+  later-ring7 frames 1
+  host drop_nobody 2
+";
+
+    #[test]
+    fn ports_are_read_with_their_rings() {
+        let ports = parse(TEXT);
+        let names: Vec<_> = ports.iter().map(|p| (p.name.as_str(), p.kind)).collect();
+        assert_eq!(
+            names,
+            [
+                ("vale0:a", Kind::Virtual),
+                ("vale0:eth0", Kind::Attached),
+                ("eth0", Kind::Emulated)
+            ]
+        );
+        let a = &ports[0];
+        assert_eq!((a.index, a.region, a.header), (Some(0), Some(2), Some(12)));
+        let tx = a.ring("tx0").unwrap();
+        assert_eq!((tx.count("frames"), tx.dropped()), (123, 3));
+        assert_eq!(tx.drops().collect::<Vec<_>>(), [("nobody", 3)]);
+        assert_eq!(ports[1].rings, []);
+        let rings: Vec<_> = ports[2].rings.iter().map(Ring::direction).collect();
+        assert_eq!(rings, ["host-rx", "later-ring", "host"]);
+    }
+
+    #[test]
+    fn lines_that_make_no_sense_are_passed_over() {
+        let ports = parse("  tx0 frames 1\n\nvale0:a\n  tx0 frames x\n  tx0\n  tx0 frames 1 2\n");
+        assert_eq!(ports.len(), 1);
+        assert_eq!((ports[0].region, ports[0].rings.len()), (None, 0));
+    }
+
+    #[test]
+    fn intervals_are_differences() {
+        let before = &parse("p\n  tx0 frames 5\n  tx0 bytes 300\n")[0];
+        let now = &parse("p\n  tx0 frames 7\n  tx0 bytes 420\n  rx0 frames 1\n")[0];
+        let since = now.since(Some(before));
+        assert_eq!(since.ring("tx0").unwrap().count("frames"), 2);
+        assert_eq!(since.ring("rx0").unwrap().count("frames"), 1);
+        // Opened anew.
+        let anew = before.since(Some(now));
+        assert_eq!(anew.ring("tx0").unwrap().count("frames"), 5);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_the_command() {
+        let machine = Machine::with(&[]);
+        assert!(read(&machine.0).unwrap_err().contains("modprobe netmap"));
+        machine.write("sys/module/netmap/parameters/admode", "0\n");
+        assert!(read(&machine.0).unwrap_err().contains("mount -t debugfs"));
+        machine.write(PORTS, TEXT);
+        assert_eq!(read(&machine.0).unwrap().len(), 3);
+    }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The interface itself: its kind, its link, its MTU.
+
+use super::finding::Finding;
+use crate::facts::Facts;
+
+/// `if_arp.h` and `if.h`.
+const ETHERNET: &str = "1";
+const LOOPBACK: &str = "772";
+const UP: u64 = 1;
+const PROMISCUOUS: u64 = 0x100;
+
+/// Bytes of an Ethernet header, which the MTU leaves out.
+const ETHERNET_HEADER: u64 = 14;
+
+pub fn missing(interface: &str) -> Finding {
+    let text = format!(
+        "There is no network interface {interface} in this network namespace. The command lists those that are."
+    );
+    Finding::problem("interface", text).mend("ip -br link".into())
+}
+
+pub fn ethernet(facts: &Facts, interface: &str) -> Vec<Finding> {
+    let finding = match facts.of(interface, "type").as_deref() {
+        Some(ETHERNET) | None => Finding::ok(
+            "ethernet",
+            format!("{interface} is there, and speaks Ethernet."),
+        ),
+        Some(LOOPBACK) => Finding::note(
+            "ethernet",
+            format!("{interface} is the loopback: its frames look like Ethernet, but there is no wire behind it."),
+        ),
+        Some(other) => Finding::problem(
+            "ethernet",
+            format!("{interface} is not Ethernet (type {other}): the module opens Ethernet interfaces only."),
+        ),
+    };
+    vec![finding]
+}
+
+pub fn up(facts: &Facts, interface: &str) -> Vec<Finding> {
+    let finding = if flags(facts, interface) & UP == 0 {
+        let text = format!("{interface} is down: it can be opened, but no frame goes either way.");
+        Finding::problem("link", text).mend(format!("ip link set {interface} up"))
+    } else if facts.of(interface, "carrier").as_deref() == Some("0") {
+        Finding::problem(
+            "link",
+            format!("{interface} is up but has no carrier: the cable, or the far side, is not there, and frames are dropped. The command shows what the driver sees."),
+        )
+        .mend(format!("ethtool {interface}"))
+    } else {
+        Finding::ok("link", format!("{interface} is up and has a link."))
+    };
+    vec![finding]
+}
+
+/// Whether frames fit into buffers, with the header that the MTU leaves out.
+pub fn mtu(facts: &Facts, interface: &str) -> Vec<Finding> {
+    let mtu = facts.number(&format!("sys/class/net/{interface}/mtu"));
+    let (Some(mtu), Some(size)) = (mtu, facts.parameter("buf_size")) else {
+        return Vec::new();
+    };
+    let finding = if mtu > size {
+        Finding::problem(
+            "mtu",
+            format!("The MTU of {interface} is {mtu} and a buffer has {size} bytes: to receive there is refused. Lower the MTU, as below, or raise the parameter buf_size while no port is open."),
+        )
+        .mend(format!("ip link set {interface} mtu 1500"))
+    } else if mtu + ETHERNET_HEADER > size {
+        let most = size.saturating_sub(ETHERNET_HEADER);
+        Finding::note(
+            "mtu",
+            format!("With its header, a frame of the MTU of {mtu} is longer than a buffer of {size} bytes: the longest ones are dropped."),
+        )
+        .mend(format!("ip link set {interface} mtu {most}"))
+    } else {
+        Finding::ok(
+            "mtu",
+            format!("Frames of the MTU of {mtu} fit into buffers of {size} bytes."),
+        )
+    };
+    vec![finding]
+}
+
+pub fn promiscuous(facts: &Facts, interface: &str) -> Vec<Finding> {
+    if flags(facts, interface) & PROMISCUOUS != 0 {
+        let text = format!("{interface} is promiscuous: frames for all addresses come.");
+        return vec![Finding::ok("promiscuous", text)];
+    }
+    let text = format!(
+        "{interface} is not promiscuous: frames for other stations do not come, so bridging or capturing misses them."
+    );
+    let command = format!("ip link set {interface} promisc on");
+    vec![Finding::note("promiscuous", text).mend(command)]
+}
+
+fn flags(facts: &Facts, interface: &str) -> u64 {
+    let text = facts.of(interface, "flags").unwrap_or_default();
+    let digits = text.strip_prefix("0x").unwrap_or_default();
+    u64::from_str_radix(digits, 16).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{doctor::finding::Severity, facts::made_up::Machine};
+
+    fn check(which: super::super::Check, files: &[(&str, &str)]) -> (Severity, Option<String>) {
+        let machine = Machine::with(files);
+        let finding = which(&machine.0, "eth0").remove(0);
+        (finding.severity, finding.command)
+    }
+
+    #[test]
+    fn only_ethernet_will_do() {
+        for (kind, wanted) in [
+            ("1", Severity::Ok),
+            ("772", Severity::Note),
+            ("512", Severity::Problem),
+        ] {
+            let (severity, _) = check(ethernet, &[("sys/class/net/eth0/type", kind)]);
+            assert_eq!(severity, wanted, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_up_and_has_carrier() {
+        let link = |flags, carrier| {
+            check(
+                up,
+                &[
+                    ("sys/class/net/eth0/flags", flags),
+                    ("sys/class/net/eth0/carrier", carrier),
+                ],
+            )
+        };
+        assert_eq!(link("0x1003\n", "1\n").0, Severity::Ok);
+        let down = link("0x1002\n", "");
+        assert_eq!(down.1.as_deref(), Some("ip link set eth0 up"));
+        assert_eq!(link("0x1003\n", "0\n").0, Severity::Problem);
+    }
+
+    #[test]
+    fn the_mtu_must_fit_into_a_buffer() {
+        for (given, severity, command) in [
+            ("1500", Severity::Ok, None),
+            ("2034", Severity::Ok, None),
+            ("2048", Severity::Note, Some("ip link set eth0 mtu 2034")),
+            ("9000", Severity::Problem, Some("ip link set eth0 mtu 1500")),
+        ] {
+            let found = check(
+                mtu,
+                &[
+                    ("sys/class/net/eth0/mtu", given),
+                    ("sys/module/netmap/parameters/buf_size", "2048\n"),
+                ],
+            );
+            assert_eq!(found, (severity, command.map(str::to_owned)), "{given}");
+        }
+    }
+
+    #[test]
+    fn promiscuous_mode_is_a_note() {
+        let mode = |flags| check(promiscuous, &[("sys/class/net/eth0/flags", flags)]);
+        assert_eq!(mode("0x1103\n"), (Severity::Ok, None));
+        let (severity, command) = mode("0x1003\n");
+        assert_eq!(severity, Severity::Note);
+        assert_eq!(command.as_deref(), Some("ip link set eth0 promisc on"));
+    }
+}

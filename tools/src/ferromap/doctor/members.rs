@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Who else takes the frames of an interface: only one part of the kernel can.
+
+use super::finding::Finding;
+use crate::{
+    counters::{self, Kind},
+    facts::Facts,
+};
+
+/// Devices above an interface that take its frames, by what their uevent calls them.
+const TAKERS: [&str; 5] = ["macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"];
+
+/// Bridges, bonds, teams, and devices on top of the interface.
+pub fn taken(facts: &Facts, interface: &str) -> Vec<Finding> {
+    let folder = format!("sys/class/net/{interface}");
+    let master = facts.link(&format!("{folder}/master"));
+    let mut findings = Vec::new();
+    if let Some(master) = &master {
+        findings.push(member(facts, interface, master));
+    } else if facts.is_there(&format!("{folder}/brport")) {
+        findings.push(member(facts, interface, "a bridge"));
+    }
+    for name in facts.names(&folder).unwrap_or_default() {
+        match name.strip_prefix("upper_") {
+            Some(upper) if Some(upper) != master.as_deref() => {
+                findings.push(above(facts, interface, upper));
+            }
+            _ => {}
+        }
+    }
+    if findings.is_empty() {
+        let text =
+            format!("{interface} is in no bridge, bond or team, and nothing is on top of it.");
+        findings.push(Finding::ok("member", text));
+    }
+    findings
+}
+
+fn member(facts: &Facts, interface: &str, master: &str) -> Finding {
+    let is = |file: &str| facts.is_there(&format!("sys/class/net/{master}/{file}"));
+    let kind = if is("bridge") {
+        "bridge "
+    } else if is("bonding") {
+        "bond "
+    } else {
+        match device_type(facts, master).as_str() {
+            // A VRF looks at frames later, in the stack.
+            "vrf" => {
+                let text = format!("{interface} is in the VRF {master}, which loses its frames while a program has the interface.");
+                return Finding::note("member", text);
+            }
+            "bridge" => "bridge ",
+            "bond" => "bond ",
+            "team" => "team ",
+            _ => "",
+        }
+    };
+    let text = format!(
+        "{interface} is in {kind}{master}, which takes its frames: opening it fails with EBUSY."
+    );
+    Finding::problem("member", text).mend(format!("ip link set {interface} nomaster"))
+}
+
+fn above(facts: &Facts, interface: &str, upper: &str) -> Finding {
+    let kind = device_type(facts, upper);
+    let remove = format!("ip link del {upper}");
+    if TAKERS.contains(&kind.as_str()) {
+        let text = format!(
+            "{upper} ({kind}) is on top of {interface} and takes its frames: opening it fails with EBUSY."
+        );
+        Finding::problem("member", text).mend(remove)
+    } else {
+        let text = format!(
+            "{upper} is on top of {interface}: it gets nothing while a program has the interface."
+        );
+        Finding::note("member", text).mend(remove)
+    }
+}
+
+/// As in `DEVTYPE=macvlan`; empty where it is not told.
+fn device_type(facts: &Facts, name: &str) -> String {
+    let text = facts.of(name, "uevent").unwrap_or_default();
+    let kind = text.lines().find_map(|line| line.strip_prefix("DEVTYPE="));
+    kind.unwrap_or_default().to_owned()
+}
+
+/// A switch of ours. Nothing is found where debugfs cannot be read.
+pub fn plugged(facts: &Facts, interface: &str) -> Vec<Finding> {
+    let ports = counters::read(facts).unwrap_or_default();
+    let of_it = |name: &str| {
+        name.split_once(':')
+            .is_some_and(|(_, own)| own == interface)
+    };
+    let found = ports
+        .iter()
+        .filter(|port| port.kind == Kind::Attached && of_it(&port.name));
+    let finding = |port: &counters::Port| {
+        let text = format!(
+            "{interface} is attached to a switch, as {}: programs cannot open it, only other ports of the switch.",
+            port.name
+        );
+        Finding::problem("switch", text).mend(format!("vale-ctl -d {}", port.name))
+    };
+    found.map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{doctor::finding::Severity, facts::made_up::Machine};
+
+    #[test]
+    fn a_member_must_leave() {
+        for (folder, kind) in [
+            ("bridge/x", "bridge br0"),
+            ("bonding/x", "bond br0"),
+            ("x", " br0"),
+        ] {
+            let machine = Machine::with(&[(&format!("sys/class/net/br0/{folder}"), "")]);
+            machine.link("sys/class/net/eth0/master", "../br0");
+            machine.link("sys/class/net/eth0/upper_br0", "../br0");
+            let findings = taken(&machine.0, "eth0");
+            assert_eq!(findings.len(), 1);
+            assert_eq!(findings[0].severity, Severity::Problem);
+            assert!(findings[0].text.contains(kind), "{findings:?}");
+            let command = findings[0].command.as_deref();
+            assert_eq!(command, Some("ip link set eth0 nomaster"));
+        }
+    }
+
+    #[test]
+    fn a_vrf_does_not_stand_in_the_way() {
+        let machine =
+            Machine::with(&[("sys/class/net/red/uevent", "DEVTYPE=vrf\nINTERFACE=red\n")]);
+        machine.link("sys/class/net/eth0/master", "../red");
+        assert_eq!(taken(&machine.0, "eth0")[0].severity, Severity::Note);
+    }
+
+    #[test]
+    fn a_macvlan_takes_frames_and_a_vlan_does_not() {
+        for (kind, severity) in [("macvlan", Severity::Problem), ("vlan", Severity::Note)] {
+            let uevent = format!("DEVTYPE={kind}\n");
+            let machine = Machine::with(&[("sys/class/net/v/uevent", &uevent)]);
+            machine.link("sys/class/net/eth0/upper_v", "../v");
+            let found = taken(&machine.0, "eth0").remove(0);
+            assert_eq!(found.severity, severity, "{kind}");
+            assert_eq!(found.command.as_deref(), Some("ip link del v"));
+        }
+    }
+
+    #[test]
+    fn one_that_stands_alone_is_free() {
+        let machine = Machine::with(&[("sys/class/net/eth0/mtu", "1500\n")]);
+        assert_eq!(taken(&machine.0, "eth0")[0].severity, Severity::Ok);
+        assert_eq!(plugged(&machine.0, "eth0"), []);
+    }
+
+    #[test]
+    fn an_attached_interface_can_be_detached() {
+        let machine = Machine::with(&[
+            ("sys/module/netmap/parameters/admode", "0\n"),
+            (counters::PORTS, counters::tests::TEXT),
+        ]);
+        let found = plugged(&machine.0, "eth0").remove(0);
+        assert_eq!(found.command.as_deref(), Some("vale-ctl -d vale0:eth0"));
+    }
+}
