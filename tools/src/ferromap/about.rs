@@ -55,16 +55,11 @@ impl About {
             (Some(sizes), Some(header))
         };
         let ports = counters::read(facts);
-        let plugged = ports.iter().flatten().find(|port| {
-            let of_it = port
-                .name
-                .split_once(':')
-                .is_some_and(|(_, own)| own == name);
-            of_it && port.kind == Kind::Attached
-        });
+        let plugged = ports.as_ref().ok();
+        let plugged = plugged.and_then(|all| counters::plugged(all, name));
         Ok(About {
             name: name.to_owned(),
-            plugged: plugged.map(|port| port.name.clone()),
+            plugged: plugged.map(str::to_owned),
             open: ports.map(|all| all.into_iter().find(|port| port.name == name)),
             link,
             sizes,

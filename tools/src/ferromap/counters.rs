@@ -106,6 +106,15 @@ impl Port {
     }
 }
 
+/// The switch port that an interface is, if it is plugged in. A switch port of the kernel is its own.
+pub fn plugged<'a>(ports: &'a [Port], name: &str) -> Option<&'a str> {
+    let is = |port: &str| port == name || port.split_once(':').is_some_and(|(_, own)| own == name);
+    let found = ports
+        .iter()
+        .find(|port| port.kind == Kind::Attached && is(&port.name));
+    found.map(|port| port.name.as_str())
+}
+
 /// All open ports. The error tells people what to do.
 pub fn read(facts: &Facts) -> Result<Vec<Port>, String> {
     if !facts.module_is_loaded() {
@@ -215,6 +224,15 @@ eth0 emulated region 1
         assert_eq!(ports[1].rings, []);
         let rings: Vec<_> = ports[2].rings.iter().map(Ring::direction).collect();
         assert_eq!(rings, ["host-rx", "later-ring", "host"]);
+    }
+
+    #[test]
+    fn an_interface_is_found_in_its_switch() {
+        let ports = parse(TEXT);
+        assert_eq!(plugged(&ports, "eth0"), Some("vale0:eth0"));
+        assert_eq!(plugged(&ports, "vale0:eth0"), Some("vale0:eth0"));
+        assert_eq!(plugged(&ports, "vale0:a"), None);
+        assert_eq!(plugged(&ports, "a"), None);
     }
 
     #[test]

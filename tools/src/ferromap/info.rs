@@ -5,7 +5,7 @@
 use crate::{
     about::{self, About},
     args::{bare, Info},
-    counters::{self, Kind, Port},
+    counters::{self, Port},
     facts::Facts,
     holders::{self, Holders},
     json::Object,
@@ -44,13 +44,13 @@ fn module(facts: &Facts, json: bool) {
                 values = values.plain(one.name, one.value);
             }
             object = object.plain("changed_parameters", values);
+            if let Err(why) = &ports {
+                object = object.text("ports_unknown", why);
+            }
         }
         say!("{object}");
         for port in ports.iter().flatten() {
             say!("{}", open_port(port, &holders));
-        }
-        if let (true, Err(why)) = (loaded, &ports) {
-            eprintln!("{}: {why}", crate::TOOL);
         }
         return;
     }
@@ -72,21 +72,23 @@ fn module(facts: &Facts, json: bool) {
         Ok(ports) => {
             let head = "PORT KIND REGION HEADER HELD_BY".split(' ');
             let mut table = vec![head.map(str::to_owned).collect()];
-            table.extend(ports.iter().map(|port| row(port, &holders)));
+            table.extend(ports.iter().map(|port| row(port, &ports, &holders)));
             lay_out(&table).iter().for_each(|line| say!("{line}"));
         }
     }
     hidden(&holders);
 }
 
-fn row(port: &Port, holders: &Holders) -> Vec<String> {
+fn row(port: &Port, ports: &[Port], holders: &Holders) -> Vec<String> {
     let number = |n: Option<u64>| n.map_or("-".to_owned(), |n| n.to_string());
     let mut held: Vec<String> = holders
         .of(&port.name)
         .map(|h| format!("{} ({})", h.process, h.pid))
         .collect();
-    if port.kind == Kind::Attached {
-        held.push("the kernel".to_owned());
+    match counters::plugged(ports, &port.name) {
+        Some(own) if own == port.name => held.push("the kernel".to_owned()),
+        Some(own) => held.push(format!("the kernel, as {own}")),
+        None => {}
     }
     if held.is_empty() {
         held.push("-".to_owned());

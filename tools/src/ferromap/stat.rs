@@ -133,8 +133,8 @@ fn sums(port: &Port) -> Vec<Ring> {
 
 fn row(port: &str, ring: &Ring, seconds: Option<f64>) -> Vec<String> {
     let number = |n: u64, unit: &str| match seconds {
-        None => n.to_string(),
-        Some(s) => format!("{}{unit}/s", human(ratio(n as f64, s))),
+        Some(s) if n > 0 => format!("{}{unit}/s", human(ratio(n as f64, s))),
+        _ => n.to_string(),
     };
     let bytes = ring.count("bytes");
     vec![

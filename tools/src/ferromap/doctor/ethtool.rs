@@ -69,9 +69,12 @@ pub fn channels(facts: &Facts, interface: &str) -> Vec<Finding> {
             let why = if now < best {
                 "more of them let more CPUs receive at a time"
             } else {
-                "each beyond that costs memory and wakes a CPU that others use"
+                "each beyond the number of CPUs costs memory and wakes a CPU that others use"
             };
-            let text = format!("{interface} has {now} channels and there are {cpus} CPUs: {why}.");
+            let text = format!(
+                "For {cpus} CPUs {interface} has {now} channel{}: {why}.",
+                if now == 1 { "" } else { "s" }
+            );
             let command = format!("ethtool -L {interface} {short} {best}");
             return vec![Finding::note("channels", text).mend(command)];
         }

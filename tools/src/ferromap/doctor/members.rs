@@ -3,10 +3,7 @@
 //! Who else takes the frames of an interface: only one part of the kernel can.
 
 use super::finding::Finding;
-use crate::{
-    counters::{self, Kind},
-    facts::Facts,
-};
+use crate::{counters, facts::Facts};
 
 /// Devices above an interface that take its frames, by what their uevent calls them.
 const TAKERS: [&str; 5] = ["macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"];
@@ -88,21 +85,13 @@ fn device_type(facts: &Facts, name: &str) -> String {
 /// A switch of ours. Nothing is found where debugfs cannot be read.
 pub fn plugged(facts: &Facts, interface: &str) -> Vec<Finding> {
     let ports = counters::read(facts).unwrap_or_default();
-    let of_it = |name: &str| {
-        name.split_once(':')
-            .is_some_and(|(_, own)| own == interface)
+    let Some(port) = counters::plugged(&ports, interface) else {
+        return Vec::new();
     };
-    let found = ports
-        .iter()
-        .filter(|port| port.kind == Kind::Attached && of_it(&port.name));
-    let finding = |port: &counters::Port| {
-        let text = format!(
-            "{interface} is attached to a switch, as {}: programs cannot open it, only other ports of the switch.",
-            port.name
-        );
-        Finding::problem("switch", text).mend(format!("vale-ctl -d {}", port.name))
-    };
-    found.map(finding).collect()
+    let text = format!(
+        "{interface} is attached to a switch, as {port}: programs cannot open it, only other ports of the switch."
+    );
+    vec![Finding::problem("switch", text).mend(format!("vale-ctl -d {port}"))]
 }
 
 #[cfg(test)]
