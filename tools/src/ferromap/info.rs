@@ -8,7 +8,7 @@ use crate::{
     counters::{self, Port},
     facts::Facts,
     holders::{self, Holders},
-    json::Object,
+    json::{quoted, Object},
     parameters,
 };
 use common::{say, table::lay_out};
@@ -50,7 +50,10 @@ fn module(facts: &Facts, json: bool) {
         }
         say!("{object}");
         for port in ports.iter().flatten() {
-            say!("{}", open_port(port, &holders));
+            say!(
+                "{}",
+                open_port(port, ports.as_deref().unwrap_or_default(), &holders)
+            );
         }
         return;
     }
@@ -112,11 +115,13 @@ fn hidden(holders: &Holders) {
 }
 
 /// An open port, for programs.
-fn open_port(port: &Port, holders: &Holders) -> Object {
+fn open_port(port: &Port, ports: &[Port], holders: &Holders) -> Object {
+    let plugged = counters::plugged(ports, &port.name);
     Object::new("port")
         .text("name", &port.name)
         .text("kind", port.kind.name())
         .maybe("region", port.region)
         .maybe("header", port.header)
+        .maybe("attached_as", plugged.map(quoted))
         .list("holders", about::holder_objects(&port.name, holders))
 }

@@ -3,9 +3,12 @@
 //! Who else takes the frames of an interface: only one part of the kernel can.
 
 use super::finding::Finding;
-use crate::{counters, facts::Facts};
+use crate::{
+    counters,
+    facts::{Answer, Facts},
+};
 
-/// Devices above an interface that take its frames, by what their uevent calls them.
+/// Devices above an interface that take its frames.
 const TAKERS: [&str; 5] = ["macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"];
 
 /// Bridges, bonds, teams, and devices on top of the interface.
@@ -60,9 +63,9 @@ fn member(facts: &Facts, interface: &str, master: &str) -> Finding {
 }
 
 fn above(facts: &Facts, interface: &str, upper: &str) -> Finding {
-    let kind = device_type(facts, upper);
+    let kind = taker(facts, upper);
     let remove = format!("ip link del {upper}");
-    if TAKERS.contains(&kind.as_str()) {
+    if let Some(kind) = kind {
         let text = format!(
             "{upper} ({kind}) is on top of {interface} and takes its frames: opening it fails with EBUSY."
         );
@@ -80,6 +83,20 @@ fn device_type(facts: &Facts, name: &str) -> String {
     let text = facts.of(name, "uevent").unwrap_or_default();
     let kind = text.lines().find_map(|line| line.strip_prefix("DEVTYPE="));
     kind.unwrap_or_default().to_owned()
+}
+
+/// Its kind, if it is one that takes frames. Not all say so in sysfs, but `ip` begins a line with it.
+fn taker(facts: &Facts, name: &str) -> Option<&'static str> {
+    let told = device_type(facts, name);
+    let known = |word: &str| TAKERS.into_iter().find(|&kind| kind == word);
+    known(&told).or_else(
+        || match facts.ask(&["ip", "-d", "link", "show", "dev", name]) {
+            Answer::Said(text) => text
+                .lines()
+                .find_map(|line| known(line.split_whitespace().next()?)),
+            Answer::Failed | Answer::NotInstalled => None,
+        },
+    )
 }
 
 /// A switch of ours. Nothing is found where debugfs cannot be read.
@@ -136,6 +153,17 @@ mod tests {
             assert_eq!(found.severity, severity, "{kind}");
             assert_eq!(found.command.as_deref(), Some("ip link del v"));
         }
+    }
+
+    #[test]
+    fn ip_knows_a_macvlan_that_sysfs_does_not() {
+        let machine = Machine::with(&[("sys/class/net/v/uevent", "INTERFACE=v\n")]);
+        machine.link("sys/class/net/eth0/upper_v", "../v");
+        let said =
+            "5: v@eth0: <UP> mtu 1500\n    link/ether 02:00 promiscuity 0\n    macvlan mode vepa\n";
+        machine.answer("ip -d link show dev v", said);
+        let found = taken(&machine.0, "eth0").remove(0);
+        assert_eq!(found.severity, Severity::Problem);
     }
 
     #[test]
