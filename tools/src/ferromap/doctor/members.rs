@@ -11,6 +11,9 @@ use crate::{
 /// Devices above an interface that take its frames.
 const TAKERS: [&str; 5] = ["macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"];
 
+/// Others whose kind matters.
+const OTHERS: [&str; 5] = ["bridge", "bond", "team", "vrf", "vlan"];
+
 /// Bridges, bonds, teams, and devices on top of the interface.
 pub fn taken(facts: &Facts, interface: &str) -> Vec<Finding> {
     let folder = format!("sys/class/net/{interface}");
@@ -40,22 +43,20 @@ pub fn taken(facts: &Facts, interface: &str) -> Vec<Finding> {
 fn member(facts: &Facts, interface: &str, master: &str) -> Finding {
     let is = |file: &str| facts.is_there(&format!("sys/class/net/{master}/{file}"));
     let kind = if is("bridge") {
-        "bridge "
+        Some("bridge")
     } else if is("bonding") {
-        "bond "
+        Some("bond")
     } else {
-        match device_type(facts, master).as_str() {
-            // A VRF looks at frames later, in the stack.
-            "vrf" => {
-                let text = format!("{interface} is in the VRF {master}, which loses its frames while a program has the interface.");
-                return Finding::note("member", text);
-            }
-            "bridge" => "bridge ",
-            "bond" => "bond ",
-            "team" => "team ",
-            _ => "",
-        }
+        device_type(facts, master)
     };
+    // A VRF looks at frames later, in the stack.
+    if kind == Some("vrf") {
+        let text = format!(
+            "{interface} is in the VRF {master}, which loses its frames while a program has the interface."
+        );
+        return Finding::note("member", text);
+    }
+    let kind = kind.map_or(String::new(), |kind| format!("{kind} "));
     let text = format!(
         "{interface} is in {kind}{master}, which takes its frames: opening it fails with EBUSY."
     );
@@ -63,7 +64,7 @@ fn member(facts: &Facts, interface: &str, master: &str) -> Finding {
 }
 
 fn above(facts: &Facts, interface: &str, upper: &str) -> Finding {
-    let kind = taker(facts, upper);
+    let kind = device_type(facts, upper).filter(|kind| TAKERS.contains(kind));
     let remove = format!("ip link del {upper}");
     if let Some(kind) = kind {
         let text = format!(
@@ -78,25 +79,22 @@ fn above(facts: &Facts, interface: &str, upper: &str) -> Finding {
     }
 }
 
-/// As in `DEVTYPE=macvlan`; empty where it is not told.
-fn device_type(facts: &Facts, name: &str) -> String {
-    let text = facts.of(name, "uevent").unwrap_or_default();
-    let kind = text.lines().find_map(|line| line.strip_prefix("DEVTYPE="));
-    kind.unwrap_or_default().to_owned()
-}
-
-/// Its kind, if it is one that takes frames. Not all say so in sysfs, but `ip` begins a line with it.
-fn taker(facts: &Facts, name: &str) -> Option<&'static str> {
-    let told = device_type(facts, name);
-    let known = |word: &str| TAKERS.into_iter().find(|&kind| kind == word);
-    known(&told).or_else(
-        || match facts.ask(&["ip", "-d", "link", "show", "dev", name]) {
+/// What a device is. Not all say so in sysfs, but `ip` begins a line with it.
+fn device_type(facts: &Facts, name: &str) -> Option<&'static str> {
+    let known = |word: &str| {
+        let mut kinds = TAKERS.iter().chain(&OTHERS);
+        kinds.find(|kind| **kind == word).copied()
+    };
+    let uevent = facts.of(name, "uevent").unwrap_or_default();
+    let told = |line: &str| known(line.strip_prefix("DEVTYPE=")?);
+    uevent.lines().find_map(told).or_else(|| {
+        match facts.ask(&["ip", "-d", "link", "show", "dev", name]) {
             Answer::Said(text) => text
                 .lines()
                 .find_map(|line| known(line.split_whitespace().next()?)),
             Answer::Failed | Answer::NotInstalled => None,
-        },
-    )
+        }
+    })
 }
 
 /// A switch of ours. Nothing is found where debugfs cannot be read.
