@@ -24,8 +24,8 @@ const CAUSES: [Cause; 16] = [
     Cause {
         name: "nobody",
         short: "nobody there",
-        means: "Sent to a port of which no ring is open, or by the host stack while no program has the host ring.",
-        remedy: "Start the receiver first. For the host: open netmap:eth0^ or netmap:eth0* and forward (NR_FORWARD).",
+        means: "Sent to a port of which no ring is open, or by the host stack while a program has the interface without its host ring.",
+        remedy: "Start the receiver first. For the host: bridge -i netmap:eth0 connects interface and host stack.",
     },
     Cause {
         name: "bad_length",

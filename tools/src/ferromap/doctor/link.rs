@@ -71,7 +71,7 @@ pub fn mtu(facts: &Facts, interface: &str) -> Vec<Finding> {
         let most = size.saturating_sub(ETHERNET_HEADER);
         Finding::note(
             "mtu",
-            format!("With its header, a frame of the MTU of {mtu} is longer than a buffer of {size} bytes: the longest ones are dropped."),
+            format!("With its header, a frame of the MTU of {mtu} is longer than a buffer of {size} bytes: the longest ones take two slots (NS_MOREFRAG), and those of the host stack are dropped."),
         )
         .mend(format!("ip link set {interface} mtu {most}"))
     } else {
