@@ -4,7 +4,7 @@
 
 use crate::facts::Facts;
 
-/// Those that can be written, with what they are at first.
+/// Those that matter and can be set, with what they are at first.
 const DEFAULTS: [(&str, u64); 19] = [
     ("if_size", 1024),
     ("if_num", 100),
@@ -51,6 +51,22 @@ pub fn changed(facts: &Facts) -> Vec<Changed> {
 mod tests {
     use super::*;
     use crate::facts::made_up::Machine;
+
+    /// The module's own list.
+    const MODULE: &str = include_str!("../../../module/params.rs");
+
+    #[test]
+    fn the_defaults_are_those_of_the_module() {
+        for (name, default) in DEFAULTS {
+            let line = format!("    {name} = {default}, ");
+            assert!(MODULE.contains(&line), "{line}");
+        }
+        for line in MODULE.lines().filter(|line| line.contains(" WRITABLE,")) {
+            let name = line.split_whitespace().next().unwrap();
+            let known = DEFAULTS.iter().any(|(own, _)| *own == name);
+            assert!(known || line.contains("\"Ignored; "), "{line}");
+        }
+    }
 
     #[test]
     fn only_changes_are_told() {
