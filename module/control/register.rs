@@ -94,36 +94,15 @@ fn select(req: &NmreqRegister, shape: Shape) -> Answer<Selection> {
     let (tx, rx) = match req.nr_mode {
         NR_REG_ALL_NIC | NR_REG_NULL => (0..shape.tx_rings, 0..shape.rx_rings),
         NR_REG_ONE_NIC => {
-            let ring = req.nr_ringid;
-            if ring >= shape.tx_rings && ring >= shape.rx_rings {
-                refuse!(
-                    EINVAL,
-                    "there is no ring {}: the port has {} transmit and {} receive rings",
-                    ring,
-                    shape.tx_rings,
-                    shape.rx_rings
-                );
-            }
-            (one(ring, 0..shape.tx_rings), one(ring, 0..shape.rx_rings))
+            let (tx, rx) = (0..shape.tx_rings, 0..shape.rx_rings);
+            one(req.nr_ringid, tx, rx, "")?
         }
         NR_REG_SW | NR_REG_NIC_SW | NR_REG_ONE_SW if shape.host_rx_rings == 0 => {
             refuse!(EINVAL, "the port has no host rings")
         }
         NR_REG_SW => (shape.host_tx(), shape.host_rx()),
         NR_REG_NIC_SW => (0..shape.host_tx().end, 0..shape.host_rx().end),
-        NR_REG_ONE_SW => {
-            let ring = req.nr_ringid;
-            if ring >= shape.host_tx_rings && ring >= shape.host_rx_rings {
-                refuse!(
-                    EINVAL,
-                    "there is no host ring {}: the port has {} host transmit and {} host receive rings",
-                    ring,
-                    shape.host_tx_rings,
-                    shape.host_rx_rings
-                );
-            }
-            (one(ring, shape.host_tx()), one(ring, shape.host_rx()))
-        }
+        NR_REG_ONE_SW => one(req.nr_ringid, shape.host_tx(), shape.host_rx(), "host ")?,
         mode => refuse!(
             EINVAL,
             "nr_mode is {}, and that is no mode to bind a port",
@@ -138,12 +117,25 @@ fn select(req: &NmreqRegister, shape: Shape) -> Answer<Selection> {
     })
 }
 
-/// The ring of that number among `rings`; the first where only the other direction has so many.
-fn one(ring: u16, rings: Range<u16>) -> Range<u16> {
-    if rings.is_empty() {
-        return rings;
+/// The pair of that number among these rings, which are of some kind. Where only one direction has so many, it is the
+/// first of the other.
+fn one(ring: u16, tx: Range<u16>, rx: Range<u16>, kind: &str) -> Answer<(Range<u16>, Range<u16>)> {
+    let has = |rings: &Range<u16>| usize::from(ring) < rings.len();
+    if !has(&tx) && !has(&rx) {
+        refuse!(
+            EINVAL,
+            "there is no {}ring {}: the port has {} {}transmit and {} {}receive rings",
+            kind,
+            ring,
+            tx.len(),
+            kind,
+            rx.len(),
+            kind
+        );
     }
-    let ring = rings.start.saturating_add(ring);
-    let ring = if ring < rings.end { ring } else { rings.start };
-    ring..ring + 1
+    let pick = |rings: Range<u16>| {
+        let first = rings.start + if has(&rings) { ring } else { 0 };
+        first..first.saturating_add(1).min(rings.end)
+    };
+    Ok((pick(tx), pick(rx)))
 }

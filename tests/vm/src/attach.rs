@@ -7,7 +7,7 @@ use crate::frame::*;
 use crate::harness::Case;
 use crate::raw::device::Device;
 use crate::raw::request::{legacy, null, pools_info, port_info, vale_find, vale_list};
-use crate::raw::stack::Stack;
+use crate::raw::stack::{Stack, QUIET};
 use crate::raw::*;
 use crate::traffic::*;
 use crate::why::refused;
@@ -16,7 +16,6 @@ use ferromap_abi::{consts::*, wire::*};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Duration;
 
 pub const CASES: &[Case] = crate::cases![
     item_141_an_attached_interface_is_the_kernels,
@@ -36,8 +35,6 @@ pub const CASES: &[Case] = crate::cases![
     attached_hostile_neighbour_in_the_region,
     attached_threads_send_nobodys_memory,
 ];
-
-const QUIET: Duration = Duration::from_millis(100);
 
 /// VALE_ATTACH.
 fn attach_by(device: &Device, name: &str, mode: u32) -> Result<u32, Errno> {

@@ -7,14 +7,13 @@ use crate::check::*;
 use crate::frame::*;
 use crate::harness::Case;
 use crate::raw::request::port_info;
-use crate::raw::stack::Stack;
+use crate::raw::stack::{Stack, QUIET};
 use crate::raw::*;
 use crate::traffic::*;
 use crate::wire::*;
 use ferromap_abi::{consts::*, ext::FERROMAP_NI_EMULATED};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
-use std::time::Duration;
 
 pub const CASES: &[Case] = crate::cases![
     item_023_an_interface_tells_its_rings_before_anybody_opens_it,
@@ -31,8 +30,6 @@ pub const CASES: &[Case] = crate::cases![
     item_111_a_frame_larger_than_a_buffer_has_several_slots,
     nic_offloads_are_undone,
 ];
-
-const QUIET: Duration = Duration::from_millis(100);
 
 fn item_023_an_interface_tells_its_rings_before_anybody_opens_it() -> Outcome {
     wire_with(" numtxqueues 2 numrxqueues 2")?;

@@ -7,7 +7,7 @@ use crate::frame::*;
 use crate::harness::Case;
 use crate::nic::udp_payload;
 use crate::raw::request::port_info;
-use crate::raw::stack::Stack;
+use crate::raw::stack::{Stack, QUIET};
 use crate::raw::*;
 use crate::traces::write_parameter;
 use crate::traffic::*;
@@ -16,7 +16,6 @@ use crate::wire::*;
 use ferromap_abi::{consts::*, wire::NmreqPortInfoGet};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
-use std::time::Duration;
 
 pub const CASES: &[Case] = crate::cases![
     item_029_mode_sw_binds_the_host_rings_alone,
@@ -36,8 +35,6 @@ pub const CASES: &[Case] = crate::cases![
     host_bad_slots_are_dropped_and_counted,
     host_a_full_ring_drops_and_counts,
 ];
-
-const QUIET: Duration = Duration::from_millis(100);
 
 fn item_029_mode_sw_binds_the_host_rings_alone() -> Outcome {
     wire_with(" numtxqueues 2 numrxqueues 2")?;

@@ -7,6 +7,9 @@ use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
+/// When nothing has come for so long, nothing will.
+pub const QUIET: Duration = Duration::from_millis(100);
+
 /// The Ethernet type of the frames that tests send.
 const TYPE: u16 = 0x88b5;
 
