@@ -242,7 +242,8 @@ impl NicRef {
                 Ok(hook) => Some(hook),
                 Err(EBUSY) => refuse!(
                     EBUSY,
-                    "another part of the kernel takes the frames of {}: it is in a bridge or a bond, or has a macvlan. Take it out first (ip link set {} nomaster)",
+                    "another part of the kernel takes the frames of {}: it is in a bridge or a bond (ip link set {} nomaster takes it out), or has a macvlan. ferromap doctor {} tells which",
+                    Name(self.name()),
                     Name(self.name()),
                     Name(self.name())
                 ),
