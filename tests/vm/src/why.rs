@@ -235,6 +235,34 @@ fn why_names_what_is_wrong_with_a_request() -> Outcome {
         NETMAP_REQ_VALE_ATTACH,
         "valewhy:lo",
         0,
+        Errno::EINVAL,
+        &["nr_mode is 0", "NIC_SW"],
+    )?;
+    ask(
+        NETMAP_REQ_VALE_ATTACH,
+        "lo",
+        0,
+        Errno::EINVAL,
+        &["lo does not name a switch"],
+    )?;
+    ask(
+        NETMAP_REQ_VALE_DETACH,
+        "valewhy:lo",
+        0,
+        Errno::ENXIO,
+        &["no port valewhy:lo"],
+    )?;
+    ask(
+        NETMAP_REQ_VALE_POLLING_ENABLE,
+        "valewhy:lo",
+        9,
+        Errno::EINVAL,
+        &["no polling mode 9"],
+    )?;
+    ask(
+        NETMAP_REQ_VALE_NEWIF,
+        "valewhy",
+        0,
         Errno::EOPNOTSUPP,
         &["not there yet"],
     )?;
