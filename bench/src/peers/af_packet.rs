@@ -20,7 +20,12 @@ impl Peer for AfPacket {
     }
 
     fn measure(&mut self, job: &Job) -> Result<Flow> {
-        pair::run(job, Role::PacketSender, Role::PacketReceiver, net::veth)
+        pair::run(
+            job,
+            Role::PacketSender,
+            Role::PacketReceiver,
+            net::napi_veth,
+        )
     }
 }
 

@@ -32,7 +32,7 @@ impl Peer for AfXdp {
     }
 
     fn measure(&mut self, job: &Job) -> Result<Flow> {
-        pair::run(job, Role::XdpSender, Role::XdpReceiver, net::veth)
+        pair::run(job, Role::XdpSender, Role::XdpReceiver, net::napi_veth)
     }
 }
 

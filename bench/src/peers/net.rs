@@ -19,11 +19,26 @@ pub fn veth() -> Result<Ends> {
     })
 }
 
+/// A veth pair that receives as a NIC does, many frames for an interrupt (NAPI). Without GRO, or for a sender with TSO,
+/// each frame by itself goes through the backlog, and each turns interrupts off and on, which is dear in User Mode
+/// Linux.
+pub fn napi_veth() -> Result<Ends> {
+    let ends = veth()?;
+    for end in [&ends.sender, &ends.receiver] {
+        run("ethtool", &format!("-K {end} tso off gro on"))?;
+    }
+    Ok(ends)
+}
+
 /// A veth pair where no namespace takes it away: it goes with this.
 pub struct Pair;
 
 impl Pair {
-    pub fn new() -> Result<Pair> {
+    pub fn napi() -> Result<Pair> {
+        napi_veth().map(|_| Pair)
+    }
+
+    pub fn as_made() -> Result<Pair> {
         veth().map(|_| Pair)
     }
 }

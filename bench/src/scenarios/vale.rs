@@ -76,19 +76,25 @@ pub fn scenarios() -> Vec<Scenario> {
     all
 }
 
-/// Over a veth pair, like the peers.
+/// Over a veth pair, like the peers; and once over one that is left as it was made.
 fn over_veth() -> impl Iterator<Item = Scenario> {
+    let flow = |bytes, batch| Flow {
+        through: Through::Veth,
+        bytes,
+        batch,
+        ..Flow::USER
+    };
     let sizes = [60, 256, 1024, 1500].map(|bytes| (bytes, 512));
     let batches = [1, 8, 64].map(|batch| (60, batch));
-    sizes.into_iter().chain(batches).map(|(bytes, batch)| {
-        Flow {
-            through: Through::Veth,
-            bytes,
-            batch,
-            ..Flow::USER
-        }
-        .scenario_with(net::Pair::new)
-    })
+    let as_made = Flow {
+        scenario: "1 to 1, GRO off",
+        ..flow(60, 512)
+    };
+    sizes
+        .into_iter()
+        .chain(batches)
+        .map(move |(bytes, batch)| flow(bytes, batch).scenario_with(net::Pair::napi))
+        .chain([as_made.scenario_with(net::Pair::as_made)])
 }
 
 fn no_receiver(base: &Flow) -> Flow {
