@@ -66,7 +66,8 @@ impl Lane {
         source.sync_rx(self.from.1, from);
         let moved = match to.append() {
             Some(mut append) => {
-                let whole = self.to.0 != End::Wire && self.to.0 != End::Host;
+                // Emulated transmit rings and host rings know frames of one slot only.
+                let whole = self.to.0 == End::Nic;
                 let mut chain = false;
                 from.read(|cell| {
                     let more = cell.flags() & NS_MOREFRAG != 0;
