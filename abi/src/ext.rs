@@ -13,6 +13,33 @@ pub const FERROMAP_REQ_FIRST: u16 = 0x1000;
 /// header is ignored. Succeeds with `errno` 0 and an empty text when no request has failed yet.
 pub const FERROMAP_REQ_WHY: u16 = 0x1000;
 
+/// Runs an XDP program on every frame that enters a switch from a port. Name: a port (`vale0:a`) or a whole
+/// switch (`vale0:`); a port's own program is run in place of its switch's. Body: [`NmreqXdp`].
+///
+/// The program works on the kernel's private copy of the frame, before the switch looks at it. `XDP_PASS` leaves it
+/// to the switch; `XDP_TX` sends it back to the port that it came from; `XDP_REDIRECT` after
+/// `bpf_redirect(port, 0)` sends it to the port with that number (as VALE_LIST has it), whatever the switch has
+/// learned; `XDP_DROP`, `XDP_ABORTED` and anything else drop it. In the program's context, `ingress_ifindex` is the
+/// number of the port that the frame came from, and `rx_queue_index` that of the transmit ring.
+///
+/// `EPERM` without `CAP_NET_ADMIN`; `EINVAL` for an fd that is no XDP program, or one for a certain device; `ENXIO` for a
+/// port or switch that is not there, `EBUSY` where a program is already, `EEXIST` where it is another than expected.
+pub const FERROMAP_REQ_XDP_ATTACH: u16 = 0x1001;
+/// Takes a program off again; its frames go to the switch from then on. Name and body as in
+/// [`FERROMAP_REQ_XDP_ATTACH`]. When it returns, the program is not running any more, and its last counts are in the body.
+/// `ENOENT` if there is none. A program also goes with its port.
+pub const FERROMAP_REQ_XDP_DETACH: u16 = 0x1002;
+/// Which program there is, and what it decided so far. Name and body as in [`FERROMAP_REQ_XDP_ATTACH`]; without a program the
+/// answer has `prog_id` 0.
+pub const FERROMAP_REQ_XDP_QUERY: u16 = 0x1003;
+
+/// Flag of [`FERROMAP_REQ_XDP_ATTACH`]: take the place of the program that is there, if there is one. No frame passes between
+/// the two without a program, and none is lost.
+pub const FERROMAP_XDP_REPLACE: u32 = 1;
+
+/// Actions of XDP, by number: `XDP_ABORTED`, `XDP_DROP`, `XDP_PASS`, `XDP_TX`, `XDP_REDIRECT` (linux/bpf.h).
+pub const XDP_ACTIONS: usize = 5;
+
 /// Flag of a ring (`netmap_ring.flags`), set by the program on a transmit ring of a switch port: frames may be
 /// handed over instead of copied.
 ///
@@ -43,10 +70,37 @@ pub struct NmreqWhy {
     pub text: [u8; WHY_TEXT],
 }
 
+/// Frames and bytes. The bytes are counted as the program left the frame.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct XdpCount {
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+/// Body of [`FERROMAP_REQ_XDP_ATTACH`], [`FERROMAP_REQ_XDP_DETACH`] and [`FERROMAP_REQ_XDP_QUERY`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NmreqXdp {
+    /// ATTACH: file descriptor of a loaded program of type XDP. Else ignored.
+    pub fd: i32,
+    /// ATTACH: 0 or [`FERROMAP_XDP_REPLACE`]. Else must be 0.
+    pub flags: u32,
+    /// Id of the program that must be there (ATTACH with REPLACE, DETACH); 0 for any. QUERY ignores it.
+    pub expected: u32,
+    /// Answer: id of the program that is there (QUERY), or was before (ATTACH, DETACH); 0 for none.
+    pub prog_id: u32,
+    /// Answer: what that program decided since it was attached, by action. Actions that XDP does not know are
+    /// `XDP_ABORTED`.
+    pub actions: [XdpCount; XDP_ACTIONS],
+}
+
 #[allow(unsafe_code)]
 mod layout {
     use super::*;
     plain!(NmreqWhy, 256, align 4; reqtype @ 0, errno @ 4, len @ 8, text @ 12);
+    plain!(XdpCount, 16, align 8; packets @ 0, bytes @ 8);
+    plain!(NmreqXdp, 96, align 8; fd @ 0, flags @ 4, expected @ 8, prog_id @ 12, actions @ 16);
 }
 
 impl NmreqWhy {

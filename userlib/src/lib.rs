@@ -37,7 +37,8 @@
 //! - [`Port::split`] gives the rings away, one to a thread. [`Port::clone_ring`] gives each its own file.
 //! - Ports of one memory region exchange buffers, not bytes: [`TxSlot::swap`]. [`ExtraBuffers`] keep packets
 //!   for longer.
-//! - [`Control`] asks about ports and regions without opening them, and plugs interfaces into switches.
+//! - [`Control`] asks about ports and regions without opening them, plugs interfaces into switches, and puts
+//!   XDP programs on their ports.
 //!
 //! # What can go wrong
 //!
@@ -67,6 +68,7 @@ mod slot;
 mod spec;
 mod switch;
 mod tx;
+mod xdp;
 
 pub use builder::PortBuilder;
 pub use control::{Control, PoolInfo, PoolsInfo};
@@ -79,3 +81,4 @@ pub use slot::SlotFlags;
 pub use spec::{Config, PortSpec, Rings};
 pub use switch::{Attach, Persistent, Polling, ValePort};
 pub use tx::{TxBatch, TxRing, TxSlot};
+pub use xdp::{XdpCount, XdpCounts, XdpProgram, XdpReplace};

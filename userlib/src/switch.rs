@@ -181,7 +181,7 @@ impl Control {
 }
 
 /// A name for the kernel as it is, if it fits: a longer one would be cut and mean another port.
-fn whole(name: &str) -> Result<&str> {
+pub(crate) fn whole(name: &str) -> Result<&str> {
     let reason = match name {
         "" => "it is empty".to_owned(),
         n if n.len() >= NETMAP_REQ_IFNAMSIZ => {
