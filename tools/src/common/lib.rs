@@ -3,6 +3,7 @@
 //! What the tools share: how they are told what to do, how they end, and how they speak.
 
 pub mod cli;
+pub mod json;
 pub mod ports;
 pub mod signals;
 pub mod table;

@@ -6,8 +6,8 @@ use crate::{
     counters::{self, Kind, Port},
     facts::Facts,
     holders::{self, Holders},
-    json::Object,
 };
+use common::json::Object;
 use common::ports::full_name;
 use ferromap::{Control, PortInfo};
 

@@ -8,10 +8,13 @@ use crate::{
     counters::{self, Port},
     facts::Facts,
     holders::{self, Holders},
-    json::{quoted, Object},
     parameters,
 };
-use common::{say, table::lay_out};
+use common::{
+    json::{quoted, Object},
+    say,
+    table::lay_out,
+};
 use std::error::Error;
 
 pub fn run(facts: &Facts, args: &Info) -> Result<(), Box<dyn Error>> {

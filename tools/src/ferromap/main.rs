@@ -13,7 +13,6 @@ mod doctor;
 mod facts;
 mod holders;
 mod info;
-mod json;
 mod parameters;
 mod stat;
 

@@ -7,9 +7,9 @@ use crate::{
     causes,
     counters::{self, Port, Ring},
     facts::Facts,
-    json::Object,
 };
 use common::{
+    json::Object,
     say,
     signals::Signals,
     table::lay_out,

@@ -12,8 +12,8 @@ mod link;
 mod members;
 mod xdp;
 
-use crate::{facts::Facts, json::Object};
-use common::say;
+use crate::facts::Facts;
+use common::{json::Object, say};
 use finding::{Finding, Severity};
 use std::process::ExitCode;
 

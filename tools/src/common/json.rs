@@ -2,9 +2,10 @@
 
 //! JSON objects, one field after the other.
 
-use common::units::escape;
+use crate::units::escape;
 use std::fmt::Display;
 
+/// An object that is being written.
 #[derive(Clone, Default)]
 pub struct Object(Vec<String>);
 
@@ -38,6 +39,7 @@ impl Object {
     }
 }
 
+/// A text as a JSON string.
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", escape(text))
 }

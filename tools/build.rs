@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The XDP programs that `xdp` has built in.
+
+#[path = "bpf/build.rs"]
+mod bpf;
+
+fn main() {
+    bpf::compile("bpf");
+}
