@@ -36,8 +36,20 @@ pub fn of_verifier(said: &str) -> Option<&str> {
         .filter(|log| !log.trim().is_empty())
 }
 
-/// The last things of a verifier's log: the line of the source, the instruction, and what is wrong with it.
+/// The last things of a verifier's log: the line of the source, the instruction, and what is wrong with it. New kernels
+/// add a report, of which the suggestion is taken.
 pub fn reason(log: &str) -> Vec<&str> {
+    let (log, report) = log.split_once("Verification failed:").unwrap_or((log, ""));
+    let suggestion = report
+        .split_once("Suggestion:")
+        .map_or("", |(_, text)| text);
+    let suggestion = suggestion.lines().map(str::trim);
+    let mut reason = complaint(log);
+    reason.extend(suggestion.filter(|line| !line.is_empty() && !is_statistics(line)));
+    reason
+}
+
+fn complaint(log: &str) -> Vec<&str> {
     let lines: Vec<&str> = log
         .lines()
         .map(str::trim_end)
@@ -98,6 +110,8 @@ processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
             ["func#0 @0", "unreachable insn 3"]
         );
         assert!(reason("").is_empty());
+        let report = "1: (61) r0 = 0\nbad\nVerification failed: Memory\nReason:\n  long\nSuggestion:\n  Add a check.\n\nprocessed 2 insns";
+        assert_eq!(reason(report), ["1: (61) r0 = 0", "bad", "Add a check."]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use crate::{calls, elf, messages, programs::MARK};
 use libbpf_rs::{
     libbpf_sys::bpf_map_create_opts, ErrorKind, MapCore, MapHandle, MapType, Object, ObjectBuilder,
-    OpenObject, Program, ProgramType,
+    OpenObject, Program, ProgramAttachType, ProgramType,
 };
 use std::{
     fs,
@@ -97,6 +97,14 @@ impl From<libbpf_rs::Error> for Failure {
 
 fn load_program(called: &str) -> Result<Loaded, Failure> {
     let (mut object, section) = open(called)?;
+    for mut program in object.progs_mut() {
+        // libbpf wants the section to be xdp and nothing more; older loaders were content if it began so.
+        let named = program.section().as_encoded_bytes().starts_with(b"xdp");
+        if named && program.prog_type() == ProgramType::Unspec {
+            program.set_prog_type(ProgramType::Xdp);
+            program.set_attach_type(ProgramAttachType::Xdp);
+        }
+    }
     let found: Vec<Found> = object.progs().map(|p| Found::new(&p)).collect();
     let name = choose(&found, section)?.to_owned();
     for mut program in object.progs_mut() {

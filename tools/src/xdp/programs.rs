@@ -4,6 +4,7 @@
 
 use crate::counts::Counts;
 use libbpf_rs::{
+    btf::{types::Func, Btf, TypeId},
     query::{ProgInfoIter, ProgInfoQueryOptions, ProgramInfo},
     MapCore, MapHandle,
 };
@@ -24,21 +25,22 @@ impl Known {
         all.find(|program| program.id == id).map(Known)
     }
 
+    /// The kernel's own is cut after 15 characters.
     pub fn name(&self) -> String {
-        self.0.name.to_string_lossy().into_owned()
+        let cut = || self.0.name.to_string_lossy().into_owned();
+        self.function().unwrap_or_else(cut)
     }
 
     pub fn tag(&self) -> String {
         format!("{:016x}", u64::from_be_bytes(self.0.tag.0))
     }
 
-    pub fn id(&self) -> u32 {
-        self.0.id
-    }
-
-    /// The type of its first function, in its BTF.
-    pub fn function(&self) -> Option<u32> {
-        self.0.func_info.first().map(|main| main.type_id)
+    /// The name of its function, if it has BTF.
+    pub fn function(&self) -> Option<String> {
+        let main = self.0.func_info.first()?;
+        let types = Btf::from_prog_id(self.0.id).ok()?;
+        let function: Func<'_> = types.type_by_id(TypeId::from(main.type_id))?;
+        Some(function.name()?.to_str()?.to_owned())
     }
 
     pub fn map(&self, name: &str) -> Option<MapHandle> {

@@ -3,10 +3,7 @@
 //! Counts for programs that do not count themselves: a second program is attached to their end while we watch.
 
 use crate::{counts::Counts, messages, programs::Known};
-use libbpf_rs::{
-    btf::{types::Func, Btf, TypeId},
-    Link, MapCore, Object, ObjectBuilder, Program,
-};
+use libbpf_rs::{Link, MapCore, Object, ObjectBuilder, Program};
 use std::{
     collections::HashMap,
     os::fd::{AsFd, AsRawFd},
@@ -46,7 +43,8 @@ impl Watchers {
 impl Watcher {
     fn new(id: u32, known: &Known) -> Result<Self, String> {
         let program = Program::fd_from_id(id).map_err(|_| "this needs root".to_owned())?;
-        let function = function(known)
+        let function = known
+            .function()
             .ok_or("it has no BTF; compile it with -g, so that its function has a name")?;
         let start = || {
             let mut object = ObjectBuilder::default().open_memory(OBJECT)?;
@@ -79,12 +77,4 @@ impl Watcher {
         let mut maps = self.object.maps();
         Counts::read(&maps.find(|map| map.name() == Counts::MAP)?)
     }
-}
-
-/// The whole name of its function: the program's own is cut after 15 characters.
-fn function(known: &Known) -> Option<String> {
-    let main = known.function()?;
-    let types = Btf::from_prog_id(known.id()).ok()?;
-    let function: Func<'_> = types.type_by_id(TypeId::from(main))?;
-    Some(function.name()?.to_str()?.to_owned())
 }
