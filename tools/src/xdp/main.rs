@@ -8,6 +8,7 @@
 
 mod args;
 mod calls;
+mod choice;
 mod counts;
 mod elf;
 mod filter;
