@@ -18,10 +18,21 @@ pub(crate) enum Kind {
     Region,
     Memory,
     Nic,
+    Staging,
+    XdpProgram,
 }
 
-const NAMES: [&str; 8] = [
-    "files", "bindings", "ports", "rings", "switches", "regions", "memories", "nics",
+const NAMES: [&str; 10] = [
+    "files",
+    "bindings",
+    "ports",
+    "rings",
+    "switches",
+    "regions",
+    "memories",
+    "nics",
+    "stagings",
+    "xdp_programs",
 ];
 static COUNTS: [AtomicIsize; NAMES.len()] = [const { AtomicIsize::new(0) }; NAMES.len()];
 

@@ -12,16 +12,12 @@ mod legacy;
 mod options;
 mod register;
 mod requests;
+mod xdp;
 
 pub(crate) use legacy::{legacy, Legacy};
 
 use crate::{
-    abi::{
-        consts::*,
-        ext::{NmreqWhy, FERROMAP_REQ_WHY},
-        name,
-        wire::*,
-    },
+    abi::{consts::*, ext::*, name, wire::*},
     device::OpenFile,
     refusal::{refuse, Answer},
     sys::user,
@@ -86,6 +82,9 @@ fn dispatch(file: &OpenFile, header: &mut NmreqHeader) -> Answer {
         NETMAP_REQ_SYNC_KLOOP_STOP => call.bare(later_bare),
         NETMAP_REQ_CSB_ENABLE => call.bare(later_bare),
         FERROMAP_REQ_WHY => call.with::<NmreqWhy>(requests::why),
+        FERROMAP_REQ_XDP_ATTACH => call.with(xdp::attach),
+        FERROMAP_REQ_XDP_DETACH => call.with(xdp::detach),
+        FERROMAP_REQ_XDP_QUERY => call.with(xdp::query),
         other => refuse!(EINVAL, "there is no request {}", other),
     }
 }

@@ -5,7 +5,7 @@
 //! A [`Region`] has an id and lives as long as somebody holds it; its memory ([`Mem`]) is made when it is
 //! first used. Programs map a `Mem` whole. Three kinds of objects lie in it: netmap_ifs, rings and
 //! buffers. Looking one up gives a view that copes with a program rewriting it at the same time
-//! ([`shared`]); this is one of the three borders where values are checked.
+//! ([`shared`]); this is one of the three borders where values are checked. [`staging`] is memory that no program maps.
 
 #![allow(unsafe_code)]
 
@@ -13,10 +13,12 @@ mod pool;
 mod region;
 mod regions;
 mod shared;
+mod staging;
 
 pub(crate) use region::{Kind, Region, Use};
 pub(crate) use regions::{RegionRef, Regions};
 pub(crate) use shared::{head_of, Buf, Bufs, Copier, Head, IfView, RingView, SlotCell, SlotRun};
+pub(crate) use staging::{Area, Staging, HEADROOM};
 
 use crate::{
     abi::{

@@ -10,6 +10,7 @@
 //! - [`transmit`]: handing frames to a driver.
 //! - [`tickets`]: hearing when the driver has finished with them.
 //! - [`bell`]: waking readers once for many frames.
+//! - [`xdp`]: XDP programs, and running them.
 //! - [`notifier`]: hearing that an interface goes away.
 
 #![allow(unsafe_code)]
@@ -25,6 +26,7 @@ pub(crate) mod packet;
 pub(crate) mod receive;
 pub(crate) mod tickets;
 pub(crate) mod transmit;
+pub(crate) mod xdp;
 
 pub(crate) use device::{Device, Rtnl};
 pub(crate) use ns::NetNs;

@@ -35,6 +35,19 @@ impl NetNs {
             .ok_or(ESRCH)
     }
 
+    /// Another reference.
+    pub(super) fn again(&self) -> Self {
+        // SAFETY: our own keeps the namespace alive.
+        unsafe { bindings::get_net(self.as_ptr()) };
+        NetNs(self.0)
+    }
+
+    /// Whether the calling process may change how its network works (`CAP_NET_ADMIN`).
+    pub(crate) fn may_administrate(&self) -> bool {
+        // SAFETY: the namespace is alive and keeps its user namespace; that never changes.
+        unsafe { bindings::ns_capable((*self.as_ptr()).user_ns, bindings::CAP_NET_ADMIN as i32) }
+    }
+
     pub(super) fn as_ptr(&self) -> *mut bindings::net {
         self.0.as_ptr()
     }

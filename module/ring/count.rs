@@ -43,6 +43,8 @@ pub(crate) struct TxCounters {
     pub(crate) bad_header: Counter,
     /// `NS_INDIRECT` with an address that the process cannot read.
     pub(crate) bad_address: Counter,
+    /// An XDP program decided so.
+    pub(crate) xdp: Counter,
     /// For a station behind the port that it came from.
     pub(crate) loops: Counter,
     /// The interface was down, or had no link.
@@ -86,6 +88,7 @@ impl TxCounters {
         line("drop_bad_chain", self.bad_chain.get());
         line("drop_bad_header", self.bad_header.get());
         line("drop_bad_address", self.bad_address.get());
+        line("drop_xdp", self.xdp.get());
         line("drop_loop", self.loops.get());
         line("drop_down", self.down.get());
         line("drop_no_memory", self.no_memory.get());

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What bindgen reads for the functions named in bindings.list. Includes only. */
 #include <linux/bottom_half.h>
+#include <linux/capability.h>
+#include <linux/bpf.h>
 #include <linux/cpumask.h>
 #include <linux/etherdevice.h>
+#include <linux/filter.h>
 #include <linux/if_vlan.h>
 #include <linux/interrupt.h>
 #include <linux/mm.h>
@@ -16,6 +19,8 @@
 #include <linux/rcupdate.h>
 #include <net/gso.h>
 #include <net/net_namespace.h>
+#include <net/xdp.h>
+#include <trace/events/xdp.h>
 #ifdef CONFIG_X86
 #include <asm/fpu/api.h>
 #endif

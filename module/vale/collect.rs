@@ -9,6 +9,7 @@ use super::{
     source::Source,
     switch::{Member, Switch},
     table::Mac,
+    xdp::Stage,
 };
 use crate::{
     abi::{
@@ -22,7 +23,7 @@ use crate::{
 
 /// Why a frame is dropped before anybody looks where it goes.
 #[derive(Clone, Copy)]
-enum Bad {
+pub(super) enum Bad {
     Length,
     Buffer,
     Chain,
@@ -32,7 +33,7 @@ enum Bad {
 impl TxCounters {
     /// Where such frames are counted.
     #[cold]
-    fn bad(&self, bad: Bad) -> &Counter {
+    pub(super) fn bad(&self, bad: Bad) -> &Counter {
         match bad {
             Bad::Length => &self.bad_length,
             Bad::Buffer => &self.bad_buffer,
@@ -85,7 +86,7 @@ fn ethernet(frags: &[Slot], header: u32, bufs: &Bufs<'_>) -> Result<(Head, bool)
 
 /// Where a frame goes. Learns where it came from.
 #[inline]
-fn classify([low, high]: Head, switch: &Switch, from: &Member) -> Dest {
+pub(super) fn classify([low, high]: Head, switch: &Switch, from: &Member) -> Dest {
     let (to, sender) = (Mac::new(low), Mac::new(low >> 48 | high << 16));
     switch.table.learn(sender, from.index);
     if to.is_group() {
@@ -113,48 +114,52 @@ fn simple(slot: &Slot, bufs: &Bufs<'_>) -> Result<Head, Bad> {
 
 /// Whether a slot is a simple frame, if its port has no virtio-net headers.
 #[inline(always)]
-fn is_simple(slot: &Slot) -> bool {
+pub(super) fn is_simple(slot: &Slot) -> bool {
     slot.flags & (NS_MOREFRAG | NS_INDIRECT) == 0
 }
 
 /// Both addresses of a frame: frames that agree in them go the same way, and teach nothing new.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Flow(u64, u64);
+pub(super) struct Flow(u64, u64);
 
 impl Flow {
     /// No frame is of this one.
-    const NONE: Flow = Flow(0, u64::MAX);
+    pub(super) const NONE: Flow = Flow(0, u64::MAX);
 
     #[inline(always)]
-    fn of([low, high]: Head) -> Self {
+    pub(super) fn of([low, high]: Head) -> Self {
         Flow(low, high & 0xffff_ffff)
     }
 }
 
 /// How far a pass has come.
-struct Pass {
-    /// The addresses of the last frame that went somewhere.
-    flow: Flow,
+pub(super) struct Pass {
+    /// The addresses of the last frame that went somewhere, if its addresses sent it there.
+    pub(super) flow: Flow,
     /// Where it went, and where the run of frames to there begins.
-    dest: Dest,
+    pub(super) dest: Dest,
     first: usize,
     /// Slots of the run beyond one a frame.
     more_slots: u32,
     /// Frames that were dropped.
-    dropped: u64,
+    pub(super) dropped: u64,
     /// Bytes of all frames.
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl Scratch {
     /// The first half of a pass: reads slots until `limit`, checks them, and sorts the frames by
-    /// destination. Answers the way behind those it took.
+    /// destination. With a stage, a program decides about each first. Answers the way behind those it took.
     pub(super) fn collect<'r>(
         &mut self,
         sender: &Sender<'_>,
         mut walk: Walk<'r>,
         limit: u32,
+        mut stage: Option<&mut Stage>,
     ) -> Walk<'r> {
+        if let Some(stage) = &mut stage {
+            stage.used = 0;
+        }
         self.taken = 0;
         self.frags.clear();
         self.sorted.runs.clear();
@@ -170,10 +175,10 @@ impl Scratch {
         while walk.left() > end {
             let mut slots = walk.ahead(walk.left() - end);
             let before = slots.left();
-            let odd = if sender.member.header() == 0 {
-                self.take_simple(sender, &mut slots, &mut pass)
-            } else {
-                slots.next().map(|cell| cell.take())
+            let odd = match &mut stage {
+                _ if sender.member.header() != 0 => slots.next().map(|cell| cell.take()),
+                None => self.take_simple(sender, &mut slots, &mut pass),
+                Some(stage) => self.inspect_simple(sender, &mut slots, &mut pass, stage),
             };
             let passed = before - slots.left();
             let Some(slot) = odd else {
@@ -183,7 +188,8 @@ impl Scratch {
             walk.pass_over(passed - 1);
             let at_odd = walk;
             walk.pass_over(1);
-            if !self.take_odd(sender, slot, &mut walk, end, &mut pass) {
+            let stage = stage.as_deref_mut();
+            if !self.take_odd(sender, slot, &mut walk, end, &mut pass, stage) {
                 walk = at_odd;
                 break;
             }
@@ -244,6 +250,7 @@ impl Scratch {
         walk: &mut Walk<'_>,
         end: u32,
         pass: &mut Pass,
+        stage: Option<&mut Stage>,
     ) -> bool {
         let header = sender.member.header();
         let (frame, bytes, verdict) = if header == 0 && is_simple(&slot) {
@@ -257,25 +264,38 @@ impl Scratch {
         };
         pass.bytes += bytes;
         let counters = &sender.ring.counters;
-        let why = match verdict {
-            Err(bad) => counters.bad(bad),
-            Ok(head) => match classify(head, sender.switch, sender.member) {
-                DROP => &counters.loops,
-                dest => {
-                    self.sorted.turn_to(dest, pass, self.taken);
-                    pass.more_slots += u32::from(frame.slots) - 1;
-                    // There is room: a frame has at least one slot.
-                    if let Some(place) = self.frames.get_mut(self.taken) {
-                        *place = frame;
-                        self.taken += 1;
-                    }
-                    return true;
-                }
+        let kept = match (verdict, stage) {
+            (Err(bad), _) => Err(counters.bad(bad)),
+            (Ok(_), Some(stage)) => self.inspect_odd(frame, header, sender, stage),
+            (Ok(head), None) => match classify(head, sender.switch, sender.member) {
+                DROP => Err(&counters.loops),
+                dest => Ok((frame, dest)),
             },
         };
-        pass.dropped += 1;
-        why.add_alone(1);
+        match kept {
+            Ok((frame, dest)) => {
+                // The next simple frame is not to follow this one.
+                pass.flow = Flow::NONE;
+                self.keep(frame, dest, pass);
+            }
+            Err(why) => {
+                pass.dropped += 1;
+                why.add_alone(1);
+            }
+        }
         true
+    }
+
+    /// Puts a frame behind the others of the pass, and of its destination.
+    #[inline]
+    pub(super) fn keep(&mut self, frame: Frame, dest: Dest, pass: &mut Pass) {
+        self.sorted.turn_to(dest, pass, self.taken);
+        pass.more_slots += u32::from(frame.slots) - 1;
+        // There is room: a frame has at least one slot.
+        if let Some(place) = self.frames.get_mut(self.taken) {
+            *place = frame;
+            self.taken += 1;
+        }
     }
 
     /// Any frame: a chain of slots that starts with `slot`, to be read further. `None`, and nothing kept, if

@@ -29,8 +29,8 @@ impl Scratch {
                 continue;
             };
             let number = unicast_ring(to, sender.number);
-            if number == 0 && !flood.is_empty() {
-                // With the flooded ones, below, so that the order is kept.
+            if number == 0 && !flood.is_empty() && dest != sender.member.index {
+                // With the flooded ones, below, so that the order is kept. The sender gets none of those.
                 continue;
             }
             let chains = (own, Chain::EMPTY);

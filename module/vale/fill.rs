@@ -151,11 +151,7 @@ impl Scratch {
         let alone;
         let frags = match frame.kind {
             Kind::Simple => {
-                alone = [Slot {
-                    buf_idx: frame.place,
-                    len: frame.len,
-                    ..Slot::default()
-                }];
+                alone = [frame.slot()];
                 &alone[..]
             }
             Kind::Plain | Kind::Asking => {

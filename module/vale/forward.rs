@@ -3,7 +3,8 @@
 //! A batch of frames on its way through a switch, in the sender's own sync.
 //!
 //! It goes in passes of a few frames, each in two halves, so that the second finds the frames in the cache:
-//! [`collect`](super::collect) reads each slot once, checks it, and sorts the frames by where they go;
+//! [`collect`](super::collect) reads each slot once, checks it, and sorts the frames by where they go, which
+//! an XDP program may decide ([`inspect`](super::inspect));
 //! [`deliver`](super::deliver) reserves room and copies ([`fill`](super::fill)) once for each destination.
 //! Receivers are woken when the batch is through. The sender's buffers may change during all of this: what
 //! was checked is the private copy of the slot, and what is copied is bytes within the buffer, whatever they
@@ -27,7 +28,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// Slots of a pass. Fewer cost more a batch; more fall out of the cache between the halves. At least [`NETMAP_MAX_FRAGS`], so that every chain fits.
-const PASS: usize = 128;
+pub(super) const PASS: usize = 128;
 
 /// A destination: a port's index, or one of these.
 pub(super) type Dest = u8;
@@ -66,6 +67,15 @@ impl Frame {
             len: slot.len,
             slots: 1,
             kind: Kind::Simple,
+        }
+    }
+
+    /// The slot of a simple frame.
+    pub(super) fn slot(&self) -> Slot {
+        Slot {
+            buf_idx: self.place,
+            len: self.len,
+            ..Slot::default()
         }
     }
 }
@@ -123,10 +133,11 @@ impl Scratch {
 }
 
 /// Who sends: what stays the same during a sync.
+#[derive(Clone, Copy)]
 pub(super) struct Sender<'s> {
     pub(super) switch: &'s Switch,
     pub(super) member: &'s Member,
-    /// The transmit ring, its number, and its buffers.
+    /// The transmit ring, its number, and the buffers that frames are in.
     pub(super) ring: &'s TxRing,
     pub(super) number: u16,
     pub(super) bufs: Bufs<'s>,
@@ -155,17 +166,27 @@ pub(crate) fn forward(
         ring.counters.disabled.add_alone(walk.left().into());
         return sync.all_sent();
     }
-    let may_swap = sync.view().flags() & FERROMAP_NR_SWAP != 0;
+    let stages = sender.stages();
+    let mut stage = stages.as_ref().and_then(|stages| stages.take());
+    // What a program saw is what arrives, so it is never handed over.
+    let may_swap = stage.is_none() && sync.view().flags() & FERROMAP_NR_SWAP != 0;
     // A chain is never cut by the end of a batch.
     let batch = batch.max(NETMAP_MAX_FRAGS as u32);
     while walk.left() > 0 {
         let end = walk.left().saturating_sub(batch);
         while walk.left() > end {
             let pass = (walk.left() - end).min(PASS as u32);
-            let behind = scratch.collect(&sender, walk, pass);
+            let behind = scratch.collect(&sender, walk, pass, stage.as_deref_mut());
             let passed = walk.left() - behind.left();
             let swap = may_swap && scratch.is_one_by_one(passed);
-            scratch.deliver(&sender, swap.then_some(walk));
+            let from = match &stage {
+                Some(stage) => Sender {
+                    bufs: stage.staging.bufs(),
+                    ..sender
+                },
+                None => sender,
+            };
+            scratch.deliver(&from, swap.then_some(walk));
             walk = behind;
         }
         scratch.wake(&sender);

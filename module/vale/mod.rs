@@ -7,6 +7,7 @@
 //! - [`table`]: which station is behind which port.
 //! - [`forward`]: a batch on its way, in passes of two halves: [`collect`] reads slots, [`deliver`] finds the
 //!   receivers' rings, [`fill`] fills them.
+//! - [`xdp`]: programs that decide about frames first; [`inspect`] runs them.
 //! - [`chain`]: the frames of a pass, sorted by destination; [`ports`]: sets of ports.
 //! - [`source`], [`header`]: where bytes come from, and virtio-net headers in front of them.
 
@@ -16,11 +17,13 @@ mod deliver;
 mod fill;
 mod forward;
 mod header;
+mod inspect;
 mod ports;
 mod source;
 mod switch;
 mod switches;
 mod table;
+mod xdp;
 
 /// What [`table`] is built on; its tests use loom's.
 mod atomic {
@@ -29,4 +32,5 @@ mod atomic {
 
 pub(crate) use forward::{forward, Scratch};
 pub(crate) use switch::Member;
-pub(crate) use switches::{Joined, Switches};
+pub(crate) use switches::{Joined, Spot, Switches};
+pub(crate) use xdp::Hook;

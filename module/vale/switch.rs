@@ -5,10 +5,12 @@
 use super::{
     ports::{self, PortSet},
     table::{self, Table},
+    xdp,
 };
 use crate::{
     abi::consts::VALE_MAX_PORTS,
     live::{self, Counted},
+    refusal::Answer,
     ring::{Owner, RingSet},
     sys::rcu::RcuSlot,
 };
@@ -27,6 +29,8 @@ pub(crate) struct Member {
     pub(crate) owner: Owner,
     /// Length of the virtio-net header on its frames: 0, 10 or 12 bytes.
     header: AtomicU32,
+    /// The XDP program that its frames go through.
+    pub(crate) xdp: xdp::Place,
 }
 
 impl Member {
@@ -36,7 +40,13 @@ impl Member {
             rings,
             owner,
             header: AtomicU32::new(0),
+            xdp: xdp::Place::new(),
         }
+    }
+
+    /// Bytes of a buffer.
+    pub(super) fn buf_size(&self) -> Answer<u32> {
+        Ok(self.rings.region().layout()?.bufs.size)
     }
 
     pub(crate) fn header(&self) -> u32 {
@@ -55,6 +65,8 @@ pub(crate) struct Switch {
     members: KVec<RcuSlot<Member>>,
     /// A bit for each member, so that floods need not look at every slot. `members` has the last word.
     present: [AtomicU64; ports::WORDS],
+    /// The XDP program for frames of members that have none of their own.
+    pub(crate) xdp: xdp::Place,
     _live: Counted,
 }
 
@@ -72,6 +84,7 @@ impl Switch {
             table: Table::new(entries),
             members,
             present: [const { AtomicU64::new(0) }; ports::WORDS],
+            xdp: xdp::Place::new(),
             _live: Counted::new(live::Kind::Switch),
         };
         Ok(Arc::new(switch, GFP_KERNEL)?)

@@ -4,7 +4,10 @@
 //!
 //! A switch exists while it has members; it keeps its namespace alive meanwhile.
 
-use super::switch::{Member, Switch};
+use super::{
+    switch::{Member, Switch},
+    xdp::{Place, Stages},
+};
 use crate::{
     abi::{
         consts::{IFNAMSIZ, VALE_MAX_PORTS, VALE_NO_PORT},
@@ -14,6 +17,7 @@ use crate::{
     params,
     refusal::{refuse, Answer, Name},
     ring::{Owner, RingSet},
+    sys::cpus,
 };
 use kernel::{
     prelude::*,
@@ -109,6 +113,26 @@ impl Switches {
             switch: entry.switch.clone(),
             member: port.member.clone(),
         })
+    }
+
+    /// The port of that name, or with an empty port name the switch, if it is there.
+    pub(crate) fn spot(&self, net: &NetNs, name: &ValeName<'_>) -> Answer<Option<Spot>> {
+        let mut list = self.list.lock();
+        let Some(entry) = Entry::find(&mut list, net, name) else {
+            return Ok(None);
+        };
+        let port = Label::new(name.port);
+        if let Some(port) = entry.ports.iter().find(|p| p.name == port) {
+            return Ok(Some(Spot::Port(port.member.clone())));
+        }
+        if !name.port.is_empty() {
+            return Ok(None);
+        }
+        let mut largest = 0;
+        for port in &entry.ports {
+            largest = largest.max(port.member.buf_size()?);
+        }
+        Ok(Some(Spot::Switch(entry.switch.clone(), largest)))
     }
 
     /// Adds a port with these rings; the switch is made if it is not there. No other request can add the
@@ -268,6 +292,31 @@ impl Entry {
             switch: self.switch.clone(),
             member,
         })
+    }
+}
+
+/// Where an XDP program can be.
+pub(crate) enum Spot {
+    Port(Arc<Member>),
+    /// A whole switch, and bytes of its largest buffers.
+    Switch(Arc<Switch>, u32),
+}
+
+impl Spot {
+    pub(crate) fn xdp(&self) -> &Place {
+        match self {
+            Spot::Port(member) => &member.xdp,
+            Spot::Switch(switch, _) => &switch.xdp,
+        }
+    }
+
+    /// Memory for a program there: as much as can be in use at once.
+    pub(crate) fn stages(&self, net: &NetNs) -> Answer<Arc<Stages>> {
+        let (syncs, size) = match self {
+            Spot::Port(member) => (member.rings.shape().tx_rings.into(), member.buf_size()?),
+            Spot::Switch(_, size) => (u32::MAX, *size),
+        };
+        Ok(Stages::new(net, cpus::online().min(syncs), size)?)
     }
 }
 

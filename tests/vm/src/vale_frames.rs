@@ -18,6 +18,7 @@ pub const CASES: &[Case] = crate::cases![
     item_122_short_first_fragment_drops_the_frame,
     item_130_fragments_keep_their_lengths,
     item_130_chains_across_a_batch_stay_whole,
+    item_130_a_chain_between_does_not_turn_frames_aside,
     item_130_chain_that_does_not_fit_is_dropped_whole,
     item_131_trailing_morefrag_ends_the_frame,
     item_132_chain_of_64_is_delivered,
@@ -201,6 +202,28 @@ fn item_130_chains_across_a_batch_stay_whole() -> Outcome {
         )?;
     }
     Ok(())
+}
+
+fn item_130_a_chain_between_does_not_turn_frames_aside() -> Outcome {
+    let [a, b, c] = ports("vale130", ["a", "b", "c"])?;
+    b.send(&[frame(BROADCAST, station(2), 0)])?;
+    c.send(&[frame(BROADCAST, station(3), 0)])?;
+    for bound in [&a, &b, &c] {
+        bound.recv()?;
+    }
+    let ring = a.tx(0);
+    ring.put(&frame(station(2), station(1), 1));
+    let other = frame(station(3), station(1), 2);
+    let (start, rest) = other.split_at(30);
+    ring.put_fragments(&[start, rest]);
+    // The same addresses as the first, and nothing else to tell it where to go.
+    ring.put(&frame(station(2), station(1), 3));
+    a.device.txsync()?;
+    let numbers = |bound: &Bound| -> Outcome<Vec<u32>> {
+        Ok(bound.recv()?.iter().map(|f| number(f)).collect())
+    };
+    same("at b", numbers(&b)?, vec![1, 3])?;
+    same("slots at c", slots(&c)?.len(), 2)
 }
 
 fn item_130_chain_that_does_not_fit_is_dropped_whole() -> Outcome {

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that put XDP programs on switch ports.
+
+use super::Context;
+use crate::{
+    abi::{
+        ext::XdpCount,
+        ext::{NmreqXdp, FERROMAP_XDP_REPLACE, XDP_ACTIONS},
+        name::{is_vale, ValeName},
+    },
+    net::{xdp::Program, NetNs},
+    refusal::{refuse, Answer, Name},
+    vale::{Hook, Spot},
+};
+use kernel::prelude::*;
+
+/// `FERROMAP_REQ_XDP_ATTACH`.
+pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
+    let net = NetNs::current()?;
+    let spot = spot(context, &net)?;
+    permit(&net)?;
+    if req.flags & !FERROMAP_XDP_REPLACE != 0 {
+        refuse!(EINVAL, "there is no flag {:#x}", req.flags);
+    }
+    let program = Program::from_fd(req.fd)?;
+    match spot.xdp().look(Hook::program_id) {
+        Some(id) if req.flags & FERROMAP_XDP_REPLACE == 0 => refuse!(
+            EBUSY,
+            "{} has an XDP program, with id {}",
+            Name(context.name),
+            id
+        ),
+        found => expect(context, req.expected, found)?,
+    }
+    let stages = match spot.xdp().stages() {
+        Some(stages) => stages,
+        None => spot.stages(&net)?,
+    };
+    let before = spot.xdp().replace(Some(Hook::new(program, stages)?));
+    answer(req, before.as_deref());
+    Ok(())
+}
+
+/// `FERROMAP_REQ_XDP_DETACH`.
+pub(super) fn detach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
+    let net = NetNs::current()?;
+    let spot = spot(context, &net)?;
+    permit(&net)?;
+    no_flags(req)?;
+    let found = spot.xdp().look(Hook::program_id);
+    if found.is_none() {
+        refuse!(ENOENT, "{} has no XDP program", Name(context.name));
+    }
+    expect(context, req.expected, found)?;
+    answer(req, spot.xdp().replace(None).as_deref());
+    Ok(())
+}
+
+/// `FERROMAP_REQ_XDP_QUERY`.
+pub(super) fn query(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
+    let spot = spot(context, &NetNs::current()?)?;
+    no_flags(req)?;
+    answer(req, None);
+    spot.xdp().look(|hook| answer(req, Some(hook)));
+    Ok(())
+}
+
+/// The port, or the switch, that the request names.
+fn spot(context: &Context<'_>, net: &NetNs) -> Answer<Spot> {
+    let name = context.name;
+    let Some(vale) = ValeName::parse(name) else {
+        if is_vale(name) {
+            refuse!(
+                EINVAL,
+                "{} is not the name of a switch port: it must be valeSWITCH:PORT, or valeSWITCH: for the whole switch",
+                Name(name)
+            );
+        }
+        refuse!(
+            EINVAL,
+            "{} is not a switch port: a network interface takes XDP programs from the kernel itself (ip link, xdp load)",
+            Name(name)
+        );
+    };
+    match context.world.places.switches.spot(net, &vale)? {
+        Some(spot) => Ok(spot),
+        None if vale.port.is_empty() => refuse!(ENXIO, "there is no switch {}", Name(vale.switch)),
+        None => refuse!(ENXIO, "there is no port {}", Name(name)),
+    }
+}
+
+/// As for programs on network interfaces.
+fn permit(net: &NetNs) -> Answer {
+    if !net.may_administrate() {
+        refuse!(
+            EPERM,
+            "putting XDP programs on ports and taking them off needs CAP_NET_ADMIN"
+        );
+    }
+    Ok(())
+}
+
+fn no_flags(req: &NmreqXdp) -> Answer {
+    if req.flags != 0 {
+        refuse!(
+            EINVAL,
+            "this request has no flags, and {:#x} is set",
+            req.flags
+        );
+    }
+    Ok(())
+}
+
+/// Whether the program with id `found` is the one that whoever asks has in mind.
+fn expect(context: &Context<'_>, expected: u32, found: Option<u32>) -> Answer {
+    match found {
+        _ if expected == 0 => Ok(()),
+        Some(id) if id == expected => Ok(()),
+        Some(id) => refuse!(
+            EEXIST,
+            "the program on {} has id {}, not {}",
+            Name(context.name),
+            id,
+            expected
+        ),
+        None => refuse!(
+            EEXIST,
+            "{} has no program any more, and one with id {} is expected",
+            Name(context.name),
+            expected
+        ),
+    }
+}
+
+fn answer(req: &mut NmreqXdp, hook: Option<&Hook>) {
+    req.prog_id = hook.map_or(0, Hook::program_id);
+    req.actions = hook.map_or([XdpCount::default(); XDP_ACTIONS], Hook::decided);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Buffers that no program maps: frames are copied here to be looked at where nobody else can change them.
+
+use super::shared::Bufs;
+use crate::{
+    abi::consts::NETMAP_MAX_FRAGS,
+    live::{self, Counted},
+    sys::{bindings, vmalloc::HugeMem},
+};
+use core::{ops::Range, ptr::NonNull};
+use kernel::{page::PAGE_SIZE, prelude::*};
+
+/// Bytes in front of a frame that may be added to it: `XDP_PACKET_HEADROOM` of linux/bpf.h.
+pub(crate) const HEADROOM: u32 = 256;
+/// Bytes behind a frame that are never its own: drivers keep `struct skb_shared_info` there, in whole cache lines, and
+/// what works on frames takes it to be so.
+const TAIL: u32 = (size_of::<bindings::skb_shared_info>() as u32).next_multiple_of(64);
+/// Most bytes of a frame that has several slots, unless buffers are small: as many as 64 buffers of 2048.
+const LONGEST: u32 = 128 * 1024;
+
+/// Buffers for the frames of a pass, and one more for a frame that is too long for a buffer.
+///
+/// # Invariants
+///
+/// `memory` has room for `count` areas of `stride` bytes, which are [`HEADROOM`], `size` and [`TAIL`] or a little more,
+/// and behind them for one of [`HEADROOM`], `longest` and [`TAIL`]. `stride` is a multiple of 64.
+pub(crate) struct Staging {
+    memory: HugeMem,
+    size: u32,
+    stride: u32,
+    count: u32,
+    longest: u32,
+    _live: Counted,
+}
+
+/// Where one frame is, and may grow: memory that is nobody else's meanwhile.
+pub(crate) struct Area<'s> {
+    start: NonNull<u8>,
+    /// Bytes, [`HEADROOM`] and [`TAIL`] included.
+    bytes: u32,
+    _of: core::marker::PhantomData<&'s mut Staging>,
+}
+
+impl Staging {
+    /// For `count` frames of up to `size` bytes.
+    pub(crate) fn new(count: u32, size: u32) -> Result<Self> {
+        let longest = LONGEST
+            .min(size.saturating_mul(NETMAP_MAX_FRAGS as u32))
+            .max(size);
+        let lines = (HEADROOM + size + TAIL).div_ceil(64);
+        // An odd number of cache lines: frames then start in all sets of a cache, not in a few.
+        let stride = (lines | 1) * 64;
+        let bytes = stride as usize * count as usize + (HEADROOM + longest + TAIL) as usize;
+        // INVARIANT: as the lines above say.
+        Ok(Staging {
+            memory: HugeMem::new(bytes.next_multiple_of(PAGE_SIZE))?,
+            size,
+            stride,
+            count,
+            longest,
+            _live: Counted::new(live::Kind::Staging),
+        })
+    }
+
+    /// Bytes of the longest frame that needs one buffer.
+    pub(crate) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Bytes of the longest frame of all.
+    pub(crate) fn longest(&self) -> u32 {
+        self.longest
+    }
+
+    /// How many buffers there are.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The buffers; each starts where a frame does. They are larger than [`size`](Self::size).
+    #[inline]
+    pub(crate) fn bufs(&self) -> Bufs<'_> {
+        // SAFETY: by the invariant of the type there are so many of that stride, also from the first frame on: the long
+        // frame's headroom is behind the last. They are aligned, as stride and `HEADROOM` are multiples of 64.
+        unsafe {
+            let first = self.memory.base().add(HEADROOM as usize);
+            Bufs::new(first, self.stride, self.count)
+        }
+    }
+
+    /// The long frame, as the only buffer of its kind.
+    pub(crate) fn long(&self) -> Bufs<'_> {
+        // SAFETY: by the invariant it is behind the others; it starts at a multiple of 64.
+        unsafe {
+            let first = self.base_of(self.count).add(HEADROOM as usize);
+            Bufs::new(first, self.longest + TAIL, 1)
+        }
+    }
+
+    /// Where buffer `index` is, to be worked on.
+    #[inline]
+    pub(crate) fn area(&mut self, index: u32) -> Option<Area<'_>> {
+        let inside = index < self.count;
+        inside.then(|| Area {
+            start: self.base_of(index),
+            bytes: HEADROOM + self.size + TAIL,
+            _of: core::marker::PhantomData,
+        })
+    }
+
+    /// Where the long frame is.
+    pub(crate) fn long_area(&mut self) -> Area<'_> {
+        Area {
+            start: self.base_of(self.count),
+            bytes: HEADROOM + self.longest + TAIL,
+            _of: core::marker::PhantomData,
+        }
+    }
+
+    #[inline]
+    fn base_of(&self, index: u32) -> NonNull<u8> {
+        debug_assert!(index <= self.count);
+        // SAFETY: by the invariant `count` areas and the long one fit, and all callers stay within.
+        unsafe {
+            self.memory
+                .base()
+                .add(index as usize * self.stride as usize)
+        }
+    }
+}
+
+impl Area<'_> {
+    /// Where it starts: all its bytes are valid for reading and writing while it lives.
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    pub(crate) fn bytes(&self) -> u32 {
+        self.bytes
+    }
+
+    /// A private copy of up to 12 bytes, where a virtio-net header is.
+    pub(crate) fn save<const N: usize>(&self, at: u32) -> [u8; N] {
+        let mut out = [0; N];
+        for (byte, at) in out.iter_mut().zip(at..self.bytes) {
+            // SAFETY: inside the area.
+            *byte = unsafe { self.start.add(at as usize).read() };
+        }
+        out
+    }
+
+    /// Writes `bytes` at `at`, as far as they fit.
+    pub(crate) fn put(&mut self, at: u32, bytes: &[u8]) {
+        for (&byte, at) in bytes.iter().zip(at..self.bytes) {
+            // SAFETY: inside the area.
+            unsafe { self.start.add(at as usize).write(byte) };
+        }
+    }
+
+    /// Moves the frame that is at `frame` to where frames start. What is past the end of the area is left out.
+    #[inline]
+    pub(crate) fn settle(&mut self, frame: Range<u32>) {
+        if frame.start == HEADROOM {
+            return;
+        }
+        let room = self.bytes - HEADROOM;
+        let len = (frame.end.min(self.bytes))
+            .saturating_sub(frame.start)
+            .min(room);
+        // SAFETY: both ranges are inside the area, by the lines above; they may overlap.
+        unsafe {
+            let to = self.start.add(HEADROOM as usize);
+            self.start
+                .add(frame.start.min(self.bytes) as usize)
+                .copy_to(to, len as usize);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! XDP programs, and running them on frames in the kernel's own memory.
+
+use super::{bindings, NetNs};
+use crate::{
+    live::{self, Counted},
+    memory::{Area, HEADROOM},
+    refusal::{refuse, Answer},
+    sys::bottom_half::Disabled,
+};
+use core::{ops::Range, ptr::NonNull};
+use kernel::{
+    bindings::{
+        bpf_attach_type_BPF_XDP, bpf_map_type_BPF_MAP_TYPE_UNSPEC, bpf_prog,
+        bpf_prog_type_BPF_PROG_TYPE_XDP,
+    },
+    prelude::*,
+};
+
+/// A loaded program, which stays loaded while this lives.
+pub(crate) struct Program {
+    program: NonNull<bpf_prog>,
+    _live: Counted,
+}
+
+// SAFETY: a program is reference counted, never changes, and may run on all CPUs at once.
+unsafe impl Send for Program {}
+// SAFETY: as above.
+unsafe impl Sync for Program {}
+
+impl Program {
+    /// The program behind a file descriptor of the calling process.
+    pub(crate) fn from_fd(fd: i32) -> Answer<Self> {
+        // A negative number is the descriptor of nothing, as the kernel will find.
+        // SAFETY: copes with any number; the answer is an error or a reference.
+        let found = kernel::error::from_err_ptr(unsafe {
+            bindings::bpf_prog_get_type_dev(fd as u32, bpf_prog_type_BPF_PROG_TYPE_XDP, false)
+        });
+        let program = match found.map(NonNull::new) {
+            Ok(Some(program)) => Program {
+                program: program.cast(),
+                _live: Counted::new(live::Kind::XdpProgram),
+            },
+            Ok(None) => return Err(EINVAL.into()),
+            Err(e) if e == EBADF => refuse!(EBADF, "descriptor {} is not open", fd),
+            Err(e) if e == EINVAL => {
+                refuse!(EINVAL, "descriptor {} is not a program of type XDP", fd)
+            }
+            Err(e) => return Err(e.into()),
+        };
+        // SAFETY: the reference keeps the program, whose description does not change.
+        let (attach_type, bound) = unsafe {
+            let program = program.program.as_ref();
+            (program.expected_attach_type, (*program.aux).dev_bound)
+        };
+        if bound {
+            refuse!(
+                EINVAL,
+                "the program was loaded for a certain network device, and a switch port is none"
+            );
+        }
+        if attach_type != bpf_attach_type_BPF_XDP && attach_type != 0 {
+            refuse!(
+                EINVAL,
+                "the program was loaded to run behind a map (attach type {}), not on a port",
+                attach_type
+            );
+        }
+        Ok(program)
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> u32 {
+        // SAFETY: the reference keeps the program and its description.
+        unsafe { (*self.program.as_ref().aux).id }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours.
+        unsafe { bindings::bpf_prog_put(self.program.as_ptr().cast()) };
+    }
+}
+
+/// What a program decided about a frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Aborted,
+    Drop,
+    Pass,
+    Tx,
+    /// To the port of that number, if there is one.
+    Redirect(u32),
+}
+
+/// The place that programs are told a frame came from. Helpers of theirs want it to be a network interface, so there is
+/// one, which nobody else sees.
+///
+/// # Invariants
+///
+/// `dev` is ours alone, and in namespace `net`.
+pub(crate) struct Origin {
+    dev: NonNull<bindings::net_device>,
+    _net: NetNs,
+}
+
+// SAFETY: the device is ours alone.
+unsafe impl Send for Origin {}
+
+impl Origin {
+    /// In a namespace: helpers look there for sockets and routes.
+    pub(crate) fn new(net: &NetNs) -> Result<Self> {
+        // SAFETY: may sleep here.
+        let dev = unsafe { bindings::alloc_netdev_dummy(0) };
+        let mut dev = NonNull::new(dev.cast::<bindings::net_device>()).ok_or(ENOMEM)?;
+        // SAFETY: nobody else knows the device yet.
+        unsafe { dev.as_mut().nd_net.net = net.as_ptr() };
+        // INVARIANT: as set above.
+        Ok(Origin {
+            dev,
+            _net: net.again(),
+        })
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        // SAFETY: ours, and never registered.
+        unsafe { bindings::free_netdev(self.dev.as_ptr().cast()) };
+    }
+}
+
+/// Frames are being run through programs.
+pub(crate) struct Session<'s> {
+    frame: bindings::xdp_buff,
+    redirection: &'s mut bindings::bpf_redirect_info,
+}
+
+/// Calls `f`, which may run programs on frames from a transmit ring of a port. The CPU is ours for all of it.
+pub(crate) fn session<T>(
+    origin: &mut Origin,
+    (port, ring): (u8, u16),
+    _: &Disabled,
+    f: impl FnOnce(&mut Session<'_>) -> T,
+) -> T {
+    // SAFETY: the device is ours, and no program looks at it now.
+    unsafe { origin.dev.as_mut().ifindex = port.into() };
+    // SAFETY: all zeros are a valid value of these, and what is left so means that there is nothing.
+    let (mut queue, mut frame) =
+        unsafe { core::mem::zeroed::<(bindings::xdp_rxq_info, bindings::xdp_buff)>() };
+    queue.dev = origin.dev.as_ptr();
+    queue.queue_index = ring.into();
+    frame.rxq = &raw mut queue;
+    // What helpers leave for whoever called the program. It has to stay where it is while the task knows of it.
+    let mut context = core::mem::MaybeUninit::<bindings::bpf_net_context>::uninit();
+    // SAFETY: sets what is read of it. It is taken back below; a task that has one already keeps that.
+    let context = unsafe { bindings::bpf_net_ctx_set(context.as_mut_ptr()) };
+    let mut session = Session {
+        frame,
+        // SAFETY: this task has a context now; it is made ready by the call, and nobody else uses this part of it.
+        redirection: unsafe { &mut *bindings::bpf_net_ctx_get_ri() },
+    };
+    let answer = f(&mut session);
+    // SAFETY: as it came from the call above, in the same task.
+    unsafe { bindings::bpf_net_ctx_clear(context) };
+    answer
+}
+
+impl Session<'_> {
+    /// Runs `program` on the frame that is at `frame` in `area`. Answers what it decided and where the frame is now.
+    #[inline]
+    pub(crate) fn run(
+        &mut self,
+        program: &Program,
+        area: &mut Area<'_>,
+        frame: Range<u32>,
+    ) -> (Verdict, Range<u32>) {
+        let start = area.start().as_ptr();
+        let inside =
+            HEADROOM <= frame.start && frame.start <= frame.end && frame.end <= area.bytes();
+        if !inside {
+            return (Verdict::Drop, frame);
+        }
+        // SAFETY: both are inside the area.
+        let (data, end) = unsafe {
+            (
+                start.add(frame.start as usize),
+                start.add(frame.end as usize),
+            )
+        };
+        self.frame.data_hard_start = start.cast();
+        self.frame.data = data.cast();
+        self.frame.data_end = end.cast();
+        self.frame.data_meta = data.cast();
+        // `frame_sz`, and no flags.
+        self.frame.__bindgen_anon_1.bindgen_union_field = area.bytes().into();
+        self.redirection.map_id = 0;
+        // SAFETY: the frame is in memory that is ours, with headroom before and `skb_shared_info` behind; all that the
+        // kernel asks of the caller, bottom halves and the task's context, is what a session is.
+        let action = unsafe {
+            bindings::bpf_prog_run_xdp(program.program.as_ptr().cast(), &raw mut self.frame)
+        };
+        let at = |p: *mut c_void| (p as usize).wrapping_sub(start as usize) as u32;
+        let frame = at(self.frame.data)..at(self.frame.data_end);
+        (self.verdict(program, action), frame)
+    }
+
+    #[inline]
+    fn verdict(&self, program: &Program, action: u32) -> Verdict {
+        // linux/bpf.h, enum xdp_action.
+        match action {
+            1 => Verdict::Drop,
+            2 => Verdict::Pass,
+            3 => Verdict::Tx,
+            4 => match self.chosen_port() {
+                Some(port) => Verdict::Redirect(port),
+                None => self.aborted(program, action),
+            },
+            _ => self.aborted(program, action),
+        }
+    }
+
+    /// The port that a program named with `bpf_redirect`. Nothing if it named none, or something of a map: those hold
+    /// network interfaces.
+    fn chosen_port(&self) -> Option<u32> {
+        // What `bpf_redirect` leaves, and nothing else: net/core/filter.c, bpf_xdp_redirect.
+        let direct = self.redirection.map_id == i32::MAX as u32
+            && self.redirection.map_type == bpf_map_type_BPF_MAP_TYPE_UNSPEC;
+        direct.then(|| u32::try_from(self.redirection.tgt_index).unwrap_or(u32::MAX))
+    }
+
+    /// Traces that a frame is dropped for the program's own mistake.
+    #[cold]
+    fn aborted(&self, program: &Program, action: u32) -> Verdict {
+        let program = program.program.as_ptr().cast();
+        // SAFETY: device and program live; both only look.
+        unsafe {
+            let dev = (*self.frame.rxq).dev;
+            if action > 4 {
+                bindings::bpf_warn_invalid_xdp_action(dev.cast(), program, action);
+            }
+            bindings::trace_xdp_exception(dev.cast(), program, action);
+        }
+        Verdict::Aborted
+    }
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The first half of a pass where an XDP program decides about each frame first, on a copy that nobody else can change.
+
+use super::{
+    collect::{classify, is_simple, Bad, Flow, Pass},
+    forward::{Dest, Frame, Kind, Scratch, Sender, DROP},
+    source::Source,
+    xdp::{Hook, Stage, Tally},
+};
+use crate::{
+    abi::{
+        consts::{ETH_HLEN, NETMAP_MAX_FRAGS, VALE_MAX_PORTS},
+        wire::Slot,
+    },
+    memory::{Area, Bufs, Copier, Head, SlotRun, Staging, HEADROOM},
+    net::xdp::{session, Origin, Session, Verdict},
+    ring::count::Counter,
+    sys::bottom_half,
+};
+use core::ops::Range;
+use kernel::sync::rcu;
+
+/// Most bytes of a virtio-net header.
+const HEADER: usize = 12;
+
+/// A program at work. Without one, as when it was detached a moment ago, all frames pass.
+struct Looker<'l, 's> {
+    hook: Option<&'l Hook>,
+    session: &'l mut Session<'s>,
+    tally: Tally,
+}
+
+/// Calls `f`, which may run the program of the sender's port. The CPU is ours for all of it.
+fn look<T>(
+    sender: &Sender<'_>,
+    origin: &mut Origin,
+    f: impl FnOnce(&mut Looker<'_, '_>) -> T,
+) -> T {
+    let pinned = bottom_half::disable();
+    let guard = rcu::read_lock();
+    let hook = sender.hook(&guard);
+    let from = (sender.member.index, sender.number);
+    session(origin, from, &pinned, |session| {
+        let mut looker = Looker {
+            hook,
+            session,
+            tally: Tally::default(),
+        };
+        let answer = f(&mut looker);
+        if let Some(hook) = hook {
+            hook.count(&looker.tally);
+        }
+        answer
+    })
+}
+
+impl Looker<'_, '_> {
+    /// What the program decides about a frame, and where in `area` that is afterwards.
+    #[inline(always)]
+    fn decide(&mut self, area: &mut Area<'_>, frame: Range<u32>) -> (Verdict, Range<u32>) {
+        let Some(hook) = self.hook else {
+            return (Verdict::Pass, frame);
+        };
+        let (verdict, frame) = self.session.run(&hook.program, area, frame);
+        self.tally.add(verdict, frame.end - frame.start);
+        (verdict, frame)
+    }
+}
+
+/// Where a frame goes, or where it is counted because it goes nowhere.
+#[inline(always)]
+fn destination<'c>(
+    verdict: Verdict,
+    sender: &Sender<'c>,
+    classify: impl FnOnce() -> Dest,
+) -> Result<Dest, &'c Counter> {
+    let counters = &sender.ring.counters;
+    match verdict {
+        Verdict::Pass => match classify() {
+            DROP => Err(&counters.loops),
+            dest => Ok(dest),
+        },
+        Verdict::Tx => Ok(sender.member.index),
+        Verdict::Redirect(port) if (port as usize) < VALE_MAX_PORTS => Ok(port as Dest),
+        Verdict::Redirect(_) => Err(&counters.nobody),
+        Verdict::Drop | Verdict::Aborted => Err(&counters.xdp),
+    }
+}
+
+/// Copies a simple frame into buffer `to`. False, and nothing done, if it is not simple or too long.
+#[inline(always)]
+fn fetch(slot: &Slot, bufs: &Bufs<'_>, staging: &Staging, to: u32) -> bool {
+    let len = u32::from(slot.len);
+    let alike = is_simple(slot) && (ETH_HLEN as u32..=staging.size()).contains(&len);
+    let both = bufs.get(slot.buf_idx).zip(staging.bufs().get(to));
+    // Wide registers are not for here: what a program calls may use them.
+    both.is_some_and(|(from, to)| alike && from.copy_start_to(&to, len, &mut Copier::narrow()))
+}
+
+impl Scratch {
+    /// As [`take_simple`](Self::take_simple), for frames that a program decides about.
+    #[inline(never)]
+    pub(super) fn inspect_simple(
+        &mut self,
+        sender: &Sender<'_>,
+        slots: &mut SlotRun<'_>,
+        pass: &mut Pass,
+        stage: &mut Stage,
+    ) -> Option<Slot> {
+        let Stage {
+            staging,
+            origin,
+            used,
+        } = stage;
+        look(sender, origin, |looker| {
+            for cell in slots {
+                let slot = cell.take();
+                if !fetch(&slot, &sender.bufs, staging, *used) {
+                    return Some(slot);
+                }
+                let Some(mut area) = staging.area(*used) else {
+                    return Some(slot);
+                };
+                let sent = u32::from(slot.len);
+                pass.bytes += u64::from(sent);
+                let (verdict, frame) = looker.decide(&mut area, HEADROOM..HEADROOM + sent);
+                let len = frame.end - frame.start;
+                area.settle(frame);
+                let mut flow = Flow::NONE;
+                let dest = destination(verdict, sender, || {
+                    let head = head_at(staging.bufs(), *used, 0);
+                    flow = Flow::of(head);
+                    if flow == pass.flow {
+                        pass.dest
+                    } else {
+                        classify(head, sender.switch, sender.member)
+                    }
+                });
+                let dest = dest.and_then(|dest| {
+                    let fits = (ETH_HLEN as u32..=staging.size()).contains(&len);
+                    fits.then_some(dest).ok_or(&sender.ring.counters.bad_length)
+                });
+                match dest {
+                    Ok(dest) => {
+                        pass.flow = flow;
+                        let frame = Frame::simple(&Slot {
+                            buf_idx: *used,
+                            len: len as u16,
+                            ..Slot::default()
+                        });
+                        self.keep(frame, dest, pass);
+                        *used += 1;
+                    }
+                    Err(why) => {
+                        pass.dropped += 1;
+                        why.add_alone(1);
+                    }
+                }
+            }
+            None
+        })
+    }
+
+    /// Has the program decide about any frame, which was read and checked. It is shown in one piece; its slots, behind
+    /// which no others are, are replaced by others. `Err` tells where it is counted.
+    #[inline(never)]
+    pub(super) fn inspect_odd<'c>(
+        &mut self,
+        frame: Frame,
+        header: u32,
+        sender: &Sender<'c>,
+        stage: &mut Stage,
+    ) -> Result<(Frame, Dest), &'c Counter> {
+        let counters = &sender.ring.counters;
+        let Stage {
+            staging,
+            origin,
+            used,
+        } = stage;
+        let gathered = self.gather(&frame, &sender.bufs, staging);
+        if frame.kind != Kind::Simple {
+            self.frags.truncate(frame.place as usize);
+        }
+        let sent = gathered.map_err(|bad| counters.bad(bad))?;
+        let mut area = staging.long_area();
+        // The program may write where the header is.
+        let saved: [u8; HEADER] = area.save(HEADROOM);
+        let (verdict, now) = look(sender, origin, |looker| {
+            looker.decide(&mut area, HEADROOM + header..HEADROOM + sent)
+        });
+        let ethernet = now.end - now.start;
+        let start = now.start - header;
+        area.put(start, saved.get(..header as usize).unwrap_or(&[]));
+        area.settle(start..now.end);
+        let dest = destination(verdict, sender, || {
+            let head = head_at(staging.long(), 0, header);
+            classify(head, sender.switch, sender.member)
+        })?;
+        let len = header + ethernet;
+        if ethernet < ETH_HLEN as u32 || len > staging.longest() {
+            return Err(&counters.bad_length);
+        }
+        if len != sent && frame.kind == Kind::Asking {
+            // It speaks of places that are elsewhere now.
+            return Err(&counters.bad_header);
+        }
+        let kind = match frame.kind {
+            Kind::Simple => Kind::Plain,
+            kind => kind,
+        };
+        let frame = self.split(len, kind, staging, used);
+        frame.map(|frame| (frame, dest)).ok_or(&counters.bad_length)
+    }
+
+    /// Copies a frame to where it is long in one piece. Answers its bytes.
+    fn gather(&self, frame: &Frame, bufs: &Bufs<'_>, staging: &Staging) -> Result<u32, Bad> {
+        let alone;
+        let frags = match frame.kind {
+            Kind::Simple => {
+                alone = [frame.slot()];
+                &alone[..]
+            }
+            Kind::Plain | Kind::Asking => {
+                let first = frame.place as usize;
+                let frags = self.frags.get(first..first + usize::from(frame.slots));
+                frags.unwrap_or(&[])
+            }
+        };
+        let bytes = frags.iter().map(|slot| u32::from(slot.len)).sum();
+        let to = staging.long().get(0).ok_or(Bad::Length)?;
+        if bytes > staging.longest() {
+            return Err(Bad::Length);
+        }
+        let mut at = 0;
+        for slot in frags {
+            let len = u32::from(slot.len);
+            let source = Source::of(slot, bufs).ok_or(Bad::Buffer)?;
+            source.copy_to(0, &to, at, len).map_err(|_| Bad::Address)?;
+            at += len;
+        }
+        Ok(bytes)
+    }
+
+    /// Splits the long frame of `len` bytes over buffers again. `None` if there are not enough.
+    fn split(&mut self, len: u32, kind: Kind, staging: &Staging, used: &mut u32) -> Option<Frame> {
+        let size = staging.size();
+        let slots = len.div_ceil(size);
+        let room = (self.frags.capacity() - self.frags.len()) as u32;
+        if slots
+            > room
+                .min(staging.count() - *used)
+                .min(NETMAP_MAX_FRAGS as u32)
+        {
+            return None;
+        }
+        let place = self.frags.len() as u32;
+        let (from, bufs) = (staging.long().get(0)?, staging.bufs());
+        for at in (0..len).step_by(size as usize) {
+            let piece = size.min(len - at);
+            from.copy_to(at, &bufs.get(*used)?, 0, piece);
+            let slot = Slot {
+                buf_idx: *used,
+                len: piece as u16,
+                ..Slot::default()
+            };
+            // There is room, as was found above.
+            let _ = self.frags.push_within_capacity(slot);
+            *used += 1;
+        }
+        Some(Frame {
+            place,
+            len: 0,
+            slots: slots as u8,
+            kind,
+        })
+    }
+}
+
+/// The start of the Ethernet header that is at `at` in buffer `index`.
+#[inline(always)]
+fn head_at(bufs: Bufs<'_>, index: u32, at: u32) -> Head {
+    bufs.get(index).map_or([0; 2], |buf| buf.head(at))
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where XDP programs are on a switch: on a port, or on all ports that have none of their own.
+
+use super::{forward::Sender, forward::PASS};
+use crate::{
+    abi::ext::{XdpCount, XDP_ACTIONS},
+    memory::Staging,
+    net::{
+        xdp::{Origin, Program, Verdict},
+        NetNs,
+    },
+    ring::count::Counter,
+    sys::rcu::RcuSlot,
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{lock::mutex::MutexBackend, lock::Guard, rcu, Arc, Mutex},
+};
+
+/// A place for a program. Senders look at it under RCU.
+pub(crate) struct Place(RcuSlot<Hook>);
+
+/// A program at its place, and what it decided there.
+pub(crate) struct Hook {
+    pub(super) program: Program,
+    decided: [Decided; XDP_ACTIONS],
+    stages: Arc<Stages>,
+}
+
+#[derive(Default)]
+struct Decided {
+    packets: Counter,
+    bytes: Counter,
+}
+
+/// What a pass decided, by action.
+#[derive(Default)]
+pub(super) struct Tally([XdpCount; XDP_ACTIONS]);
+
+impl Tally {
+    #[inline]
+    pub(super) fn add(&mut self, verdict: Verdict, bytes: u32) {
+        // By the numbers of linux/bpf.h, enum xdp_action.
+        let [aborted, drop, pass, tx, redirect] = &mut self.0;
+        let count = match verdict {
+            Verdict::Aborted => aborted,
+            Verdict::Drop => drop,
+            Verdict::Pass => pass,
+            Verdict::Tx => tx,
+            Verdict::Redirect(_) => redirect,
+        };
+        count.packets += 1;
+        count.bytes += u64::from(bytes);
+    }
+}
+
+impl Hook {
+    /// A program for a place where there is none.
+    pub(crate) fn new(program: Program, stages: Arc<Stages>) -> Result<Arc<Self>> {
+        let hook = Hook {
+            program,
+            decided: Default::default(),
+            stages,
+        };
+        Ok(Arc::new(hook, GFP_KERNEL)?)
+    }
+
+    pub(crate) fn program_id(&self) -> u32 {
+        self.program.id()
+    }
+
+    /// What it decided so far.
+    pub(crate) fn decided(&self) -> [XdpCount; XDP_ACTIONS] {
+        self.decided.each_ref().map(|of| XdpCount {
+            packets: of.packets.get(),
+            bytes: of.bytes.get(),
+        })
+    }
+
+    pub(super) fn count(&self, tally: &Tally) {
+        for (of, more) in self.decided.iter().zip(&tally.0) {
+            of.packets.add(more.packets);
+            of.bytes.add(more.bytes);
+        }
+    }
+}
+
+impl Place {
+    pub(super) const fn new() -> Self {
+        Place(RcuSlot::new())
+    }
+
+    #[inline]
+    fn load<'g>(&'g self, guard: &'g rcu::Guard) -> Option<&'g Hook> {
+        self.0.load(guard)
+    }
+
+    /// Calls `f` with the program that is there, if there is one.
+    pub(crate) fn look<T>(&self, f: impl FnOnce(&Hook) -> T) -> Option<T> {
+        self.load(&rcu::read_lock()).map(f)
+    }
+
+    /// The memory in which the program that is there works.
+    pub(crate) fn stages(&self) -> Option<Arc<Stages>> {
+        self.look(|hook| hook.stages.clone())
+    }
+
+    /// Puts another program there, or none. Answers the one that was there: it runs no more, and its counts are final.
+    pub(crate) fn replace(&self, hook: Option<Arc<Hook>>) -> Option<Arc<Hook>> {
+        self.0.replace(hook)
+    }
+}
+
+impl Sender<'_> {
+    /// The program that frames from here go through: the port's own, or else that of the switch.
+    #[inline]
+    pub(super) fn hook<'g>(&'g self, guard: &'g rcu::Guard) -> Option<&'g Hook> {
+        let own = self.member.xdp.load(guard);
+        own.or_else(|| self.switch.xdp.load(guard))
+    }
+
+    /// The memory for that.
+    pub(super) fn stages(&self) -> Option<Arc<Stages>> {
+        let guard = rcu::read_lock();
+        self.hook(&guard).map(|hook| hook.stages.clone())
+    }
+}
+
+/// Memory in which programs work on frames: one [`Stage`] for each sync that can run at once.
+pub(crate) struct Stages(KVec<Pin<KBox<Mutex<Stage>>>>);
+
+/// What one sync needs to run programs.
+pub(super) struct Stage {
+    pub(super) staging: Staging,
+    pub(super) origin: Origin,
+    /// Buffers that frames of this pass are in.
+    pub(super) used: u32,
+}
+
+impl Stages {
+    /// For `syncs` syncs at once, of frames in buffers of `size` bytes.
+    pub(crate) fn new(net: &NetNs, syncs: u32, size: u32) -> Result<Arc<Self>> {
+        let mut stages = KVec::new();
+        for _ in 0..syncs {
+            let stage = Stage {
+                staging: Staging::new(PASS as u32, size)?,
+                origin: Origin::new(net)?,
+                used: 0,
+            };
+            let stage = KBox::pin_init(new_mutex!(stage), GFP_KERNEL)?;
+            stages.push(stage, GFP_KERNEL)?;
+        }
+        Ok(Arc::new(Stages(stages), GFP_KERNEL)?)
+    }
+
+    /// One that nobody uses now. There is one for each processor or ring, so waiting is rare.
+    pub(super) fn take(&self) -> Option<Guard<'_, Stage, MutexBackend>> {
+        let free = self.0.iter().find_map(|stage| stage.try_lock());
+        free.or_else(|| self.0.first().map(|stage| stage.lock()))
+    }
+}
