@@ -43,8 +43,8 @@ impl TxCounters {
     }
 }
 
-/// Checks a slot that was read from the ring.
-fn check(slot: &Slot, bufs: &Bufs<'_>) -> Result<(), Bad> {
+/// Checks a slot that was read from the ring. Memory of the process is brought in, unless `there` says that it was.
+fn check(slot: &Slot, bufs: &Bufs<'_>, there: bool) -> Result<(), Bad> {
     if u32::from(slot.len) > bufs.size() {
         return Err(Bad::Length);
     }
@@ -53,13 +53,27 @@ fn check(slot: &Slot, bufs: &Bufs<'_>) -> Result<(), Bad> {
         if slot.ptr == 0 || !user::is_there() {
             return Err(Bad::Address);
         }
-        // Now, while sleeping is allowed; the copies are made where it is not.
-        user::fault_in(slot.ptr, slot.len.into());
+        if !there {
+            // Now, while sleeping is allowed; the copies are made where it is not.
+            user::fault_in(slot.ptr, slot.len.into());
+        }
     } else if bufs.get(slot.buf_idx).is_none() {
         return Err(Bad::Buffer);
     }
     Ok(())
 }
+
+/// Brings in what memory of the process these slots name: for a pass that may not sleep. Should the program name
+/// other memory by the time the slots are read for good, that can only be missing.
+pub(super) fn bring_in(slots: Walk<'_>, count: u32) {
+    for cell in slots.take(count as usize) {
+        if cell.flags() & NS_INDIRECT != 0 && user::is_there() {
+            let slot = cell.take();
+            user::fault_in(slot.ptr, slot.len.into());
+        }
+    }
+}
+
 /// The start of the Ethernet header of a frame in these slots, behind a virtio-net header of `header`
 /// bytes, and whether that one asks for nothing to be done.
 fn ethernet(frags: &[Slot], header: u32, bufs: &Bufs<'_>) -> Result<(Head, bool), Bad> {
@@ -257,7 +271,8 @@ impl Scratch {
             let verdict = simple(&slot, &sender.bufs);
             (Frame::simple(&slot), slot.len.into(), verdict)
         } else {
-            match self.take_chain(slot, walk, end, header, &sender.bufs) {
+            let there = stage.is_some();
+            match self.take_chain(slot, walk, end, header, &sender.bufs, there) {
                 Some(chained) => chained,
                 None => return false,
             }
@@ -308,12 +323,13 @@ impl Scratch {
         end: u32,
         header: u32,
         bufs: &Bufs<'_>,
+        there: bool,
     ) -> Option<(Frame, u64, Result<Head, Bad>)> {
         let first = self.frags.len();
         let alone = self.taken == 0;
         let (mut verdict, mut bytes) = (Ok(()), 0);
         loop {
-            verdict = verdict.and(check(&slot, bufs));
+            verdict = verdict.and(check(&slot, bufs, there));
             bytes += u64::from(slot.len);
             if self.frags.len() - first < NETMAP_MAX_FRAGS {
                 // There is room: a pass ends before a chain that does not fit.

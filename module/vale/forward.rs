@@ -12,8 +12,10 @@
 
 use super::{
     chain::{Chain, Run},
+    collect::bring_in,
     ports::PortSet,
     switch::{Member, Switch},
+    xdp::Stages,
 };
 use crate::{
     abi::{
@@ -24,6 +26,7 @@ use crate::{
     memory::{Bufs, RingView, SlotCell, SlotRun},
     params,
     ring::{TxRing, TxSync},
+    sys::bottom_half,
 };
 use kernel::prelude::*;
 
@@ -132,6 +135,44 @@ impl Scratch {
     }
 }
 
+impl Scratch {
+    /// Forwards up to `limit` slots. Answers the way behind them.
+    fn pass<'r>(
+        &mut self,
+        sender: &Sender<'_>,
+        walk: Walk<'r>,
+        limit: u32,
+        may_swap: bool,
+    ) -> Walk<'r> {
+        let behind = self.collect(sender, walk, limit, None);
+        let passed = walk.left() - behind.left();
+        let swap = may_swap && self.is_one_by_one(passed);
+        self.deliver(sender, swap.then_some(walk));
+        behind
+    }
+
+    /// The same, but a program decides about each frame first.
+    fn staged_pass<'r>(
+        &mut self,
+        sender: &Sender<'_>,
+        walk: Walk<'r>,
+        limit: u32,
+        stages: &Stages,
+    ) -> Walk<'r> {
+        bring_in(walk, limit);
+        // From here on nobody can interrupt: others may need the stage.
+        let pinned = bottom_half::disable();
+        let mut stage = stages.take(&pinned);
+        let behind = self.collect(sender, walk, limit, Some(&mut stage));
+        let from = Sender {
+            bufs: stage.staging.bufs(),
+            ..*sender
+        };
+        self.deliver(&from, None);
+        behind
+    }
+}
+
 /// Who sends: what stays the same during a sync.
 #[derive(Clone, Copy)]
 pub(super) struct Sender<'s> {
@@ -167,27 +208,18 @@ pub(crate) fn forward(
         return sync.all_sent();
     }
     let stages = sender.stages();
-    let mut stage = stages.as_ref().and_then(|stages| stages.take());
     // What a program saw is what arrives, so it is never handed over.
-    let may_swap = stage.is_none() && sync.view().flags() & FERROMAP_NR_SWAP != 0;
+    let may_swap = stages.is_none() && sync.view().flags() & FERROMAP_NR_SWAP != 0;
     // A chain is never cut by the end of a batch.
     let batch = batch.max(NETMAP_MAX_FRAGS as u32);
     while walk.left() > 0 {
         let end = walk.left().saturating_sub(batch);
         while walk.left() > end {
             let pass = (walk.left() - end).min(PASS as u32);
-            let behind = scratch.collect(&sender, walk, pass, stage.as_deref_mut());
-            let passed = walk.left() - behind.left();
-            let swap = may_swap && scratch.is_one_by_one(passed);
-            let from = match &stage {
-                Some(stage) => Sender {
-                    bufs: stage.staging.bufs(),
-                    ..sender
-                },
-                None => sender,
+            walk = match &stages {
+                None => scratch.pass(&sender, walk, pass, may_swap),
+                Some(stages) => scratch.staged_pass(&sender, walk, pass, stages),
             };
-            scratch.deliver(&from, swap.then_some(walk));
-            walk = behind;
         }
         scratch.wake(&sender);
     }

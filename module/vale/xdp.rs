@@ -11,12 +11,12 @@ use crate::{
         NetNs,
     },
     ring::count::Counter,
-    sys::rcu::RcuSlot,
+    sys::{bottom_half::Disabled, rcu::RcuSlot},
 };
 use kernel::{
-    new_mutex,
+    new_spinlock,
     prelude::*,
-    sync::{lock::mutex::MutexBackend, lock::Guard, rcu, Arc, Mutex},
+    sync::{rcu, Arc, SpinLock, SpinLockGuard},
 };
 
 /// A place for a program. Senders look at it under RCU.
@@ -128,10 +128,10 @@ impl Sender<'_> {
     }
 }
 
-/// Memory in which programs work on frames: one [`Stage`] for each sync that can run at once.
-pub(crate) struct Stages(KVec<Pin<KBox<Mutex<Stage>>>>);
+/// Memory in which programs work on frames: one [`Stage`] for each pass that can run at once. At least one.
+pub(crate) struct Stages(KVec<Pin<KBox<SpinLock<Stage>>>>);
 
-/// What one sync needs to run programs.
+/// What one pass needs to run programs.
 pub(super) struct Stage {
     pub(super) staging: Staging,
     pub(super) origin: Origin,
@@ -140,24 +140,25 @@ pub(super) struct Stage {
 }
 
 impl Stages {
-    /// For `syncs` syncs at once, of frames in buffers of `size` bytes.
-    pub(crate) fn new(net: &NetNs, syncs: u32, size: u32) -> Result<Arc<Self>> {
+    /// For `passes` at once, of frames in buffers of `size` bytes.
+    pub(crate) fn new(net: &NetNs, passes: u32, size: u32) -> Result<Arc<Self>> {
         let mut stages = KVec::new();
-        for _ in 0..syncs {
+        for _ in 0..passes.max(1) {
             let stage = Stage {
                 staging: Staging::new(PASS as u32, size)?,
                 origin: Origin::new(net)?,
                 used: 0,
             };
-            let stage = KBox::pin_init(new_mutex!(stage), GFP_KERNEL)?;
+            let stage = KBox::pin_init(new_spinlock!(stage), GFP_KERNEL)?;
             stages.push(stage, GFP_KERNEL)?;
         }
         Ok(Arc::new(Stages(stages), GFP_KERNEL)?)
     }
 
-    /// One that nobody uses now. There is one for each processor or ring, so waiting is rare.
-    pub(super) fn take(&self) -> Option<Guard<'_, Stage, MutexBackend>> {
+    /// One that no other pass uses now. There is one for each processor or ring, so waiting is rare, and whoever has
+    /// one does not sleep.
+    pub(super) fn take(&self, _: &Disabled) -> SpinLockGuard<'_, Stage> {
         let free = self.0.iter().find_map(|stage| stage.try_lock());
-        free.or_else(|| self.0.first().map(|stage| stage.lock()))
+        free.unwrap_or_else(|| self.0[0].lock())
     }
 }
