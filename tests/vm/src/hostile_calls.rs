@@ -261,7 +261,7 @@ impl Arena {
         self.body[2] = small(self.body[2], 0x0000_01ff_0000_01ff);
         self.body[3] = small(self.body[3], 0xffff_ffff_0003_0003);
         self.body[5] = small(self.body[5], 0xffff_ffff_0000_03ff);
-        let names: [&[u8]; 9] = [
+        let names: [&[u8]; 10] = [
             b"vale922:a",
             b"vale922:b",
             b"vale922:",
