@@ -5,7 +5,7 @@
 use super::{bindings, NetNs};
 use crate::{
     live::{self, Counted},
-    memory::{Area, HEADROOM},
+    memory::Area,
     refusal::{refuse, Answer},
     sys::bottom_half::Disabled,
 };
@@ -86,13 +86,29 @@ impl Drop for Program {
 
 /// What a program decided about a frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) struct Verdict {
+    pub(crate) action: Action,
+    /// For a redirection: the number of the port that the program named.
+    pub(crate) port: u32,
+}
+
+/// By the numbers of linux/bpf.h, enum xdp_action.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Action {
     Aborted,
     Drop,
     Pass,
     Tx,
-    /// To the port of that number, if there is one.
-    Redirect(u32),
+    Redirect,
+}
+
+impl Verdict {
+    pub(crate) const PASS: Verdict = Verdict::of(Action::Pass);
+
+    const fn of(action: Action) -> Self {
+        Verdict { action, port: 0 }
+    }
 }
 
 /// The place that programs are told a frame came from. Helpers of theirs want it to be a network interface, so there is
@@ -170,7 +186,7 @@ pub(crate) fn session<T>(
 
 impl Session<'_> {
     /// Runs `program` on the frame that is at `frame` in `area`. Answers what it decided and where the frame is now.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(
         &mut self,
         program: &Program,
@@ -178,10 +194,8 @@ impl Session<'_> {
         frame: Range<u32>,
     ) -> (Verdict, Range<u32>) {
         let start = area.start().as_ptr();
-        let inside =
-            HEADROOM <= frame.start && frame.start <= frame.end && frame.end <= area.bytes();
-        if !inside {
-            return (Verdict::Drop, frame);
+        if frame.start > frame.end || frame.end > area.bytes() {
+            return (Verdict::of(Action::Drop), frame);
         }
         // SAFETY: both are inside the area.
         let (data, end) = unsafe {
@@ -207,15 +221,17 @@ impl Session<'_> {
         (self.verdict(program, action), frame)
     }
 
-    #[inline]
+    #[inline(always)]
     fn verdict(&self, program: &Program, action: u32) -> Verdict {
-        // linux/bpf.h, enum xdp_action.
         match action {
-            1 => Verdict::Drop,
-            2 => Verdict::Pass,
-            3 => Verdict::Tx,
+            1 => Verdict::of(Action::Drop),
+            2 => Verdict::of(Action::Pass),
+            3 => Verdict::of(Action::Tx),
             4 => match self.chosen_port() {
-                Some(port) => Verdict::Redirect(port),
+                Some(port) => Verdict {
+                    action: Action::Redirect,
+                    port,
+                },
                 None => self.aborted(program, action),
             },
             _ => self.aborted(program, action),
@@ -243,6 +259,6 @@ impl Session<'_> {
             }
             bindings::trace_xdp_exception(dev.cast(), program, action);
         }
-        Verdict::Aborted
+        Verdict::of(Action::Aborted)
     }
 }

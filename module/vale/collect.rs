@@ -63,15 +63,23 @@ fn check(slot: &Slot, bufs: &Bufs<'_>, there: bool) -> Result<(), Bad> {
     Ok(())
 }
 
-/// Brings in what memory of the process these slots name: for a pass that may not sleep. Should the program name
-/// other memory by the time the slots are read for good, that can only be missing.
-pub(super) fn bring_in(slots: Walk<'_>, count: u32) {
+/// Brings in what memory of the process these slots name: for a pass that may not sleep. Answers how many of the slots
+/// have at most `most` bytes together, or one. Should the program write something else there by the time the slots are
+/// read for good, memory may be missing and the pass be short or long; nothing else.
+pub(super) fn bring_in(slots: Walk<'_>, count: u32, most: u32) -> u32 {
+    let (mut bytes, mut within) = (0, 0);
     for cell in slots.take(count as usize) {
-        if cell.flags() & NS_INDIRECT != 0 && user::is_there() {
-            let slot = cell.take();
-            user::fault_in(slot.ptr, slot.len.into());
+        let (len, flags) = cell.len_flags();
+        bytes += u32::from(len);
+        if bytes > most && within != 0 {
+            break;
+        }
+        within += 1;
+        if flags & NS_INDIRECT != 0 && user::is_there() {
+            user::fault_in(cell.take().ptr, len.into());
         }
     }
+    within
 }
 
 /// The start of the Ethernet header of a frame in these slots, behind a virtio-net header of `header`

@@ -33,6 +33,9 @@ use kernel::prelude::*;
 /// Slots of a pass. Fewer cost more a batch; more fall out of the cache between the halves. At least [`NETMAP_MAX_FRAGS`], so that every chain fits.
 pub(super) const PASS: usize = 128;
 
+/// Bytes of a pass in which a program decides: with what is around them, the frames then stay in the nearest cache.
+const STAGED: u32 = 16 * 1024;
+
 /// A destination: a port's index, or one of these.
 pub(super) type Dest = u8;
 pub(super) const FLOOD: Dest = VALE_MAX_PORTS as u8;
@@ -159,7 +162,7 @@ impl Scratch {
         limit: u32,
         stages: &Stages,
     ) -> Walk<'r> {
-        bring_in(walk, limit);
+        let limit = bring_in(walk, limit, STAGED);
         // From here on nobody can interrupt: others may need the stage.
         let pinned = bottom_half::disable();
         let mut stage = stages.take(&pinned);

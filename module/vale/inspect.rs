@@ -14,7 +14,7 @@ use crate::{
         wire::Slot,
     },
     memory::{Area, Bufs, Copier, Head, SlotRun, Staging, HEADROOM},
-    net::xdp::{session, Origin, Session, Verdict},
+    net::xdp::{session, Action, Origin, Session, Verdict},
     ring::count::Counter,
     sys::bottom_half,
 };
@@ -60,10 +60,11 @@ impl Looker<'_, '_> {
     #[inline(always)]
     fn decide(&mut self, area: &mut Area<'_>, frame: Range<u32>) -> (Verdict, Range<u32>) {
         let Some(hook) = self.hook else {
-            return (Verdict::Pass, frame);
+            return (Verdict::PASS, frame);
         };
         let (verdict, frame) = self.session.run(&hook.program, area, frame);
-        self.tally.add(verdict, frame.end - frame.start);
+        let bytes = frame.end.wrapping_sub(frame.start);
+        self.tally.add(verdict.action, bytes);
         (verdict, frame)
     }
 }
@@ -76,31 +77,46 @@ fn destination<'c>(
     classify: impl FnOnce() -> Dest,
 ) -> Result<Dest, &'c Counter> {
     let counters = &sender.ring.counters;
-    match verdict {
-        Verdict::Pass => match classify() {
+    match verdict.action {
+        Action::Pass => match classify() {
             DROP => Err(&counters.loops),
             dest => Ok(dest),
         },
-        Verdict::Tx => Ok(sender.member.index),
-        Verdict::Redirect(port) if (port as usize) < VALE_MAX_PORTS => Ok(port as Dest),
-        Verdict::Redirect(_) => Err(&counters.nobody),
-        Verdict::Drop | Verdict::Aborted => Err(&counters.xdp),
+        Action::Tx => Ok(sender.member.index),
+        Action::Redirect if (verdict.port as usize) < VALE_MAX_PORTS => Ok(verdict.port as Dest),
+        Action::Redirect => Err(&counters.nobody),
+        Action::Drop | Action::Aborted => Err(&counters.xdp),
     }
 }
 
-/// Copies a simple frame into buffer `to`. False, and nothing done, if it is not simple or too long.
-#[inline(always)]
-fn fetch(slot: &Slot, bufs: &Bufs<'_>, staging: &Staging, to: u32) -> bool {
-    let len = u32::from(slot.len);
-    let alike = is_simple(slot) && (ETH_HLEN as u32..=staging.size()).contains(&len);
-    let both = bufs.get(slot.buf_idx).zip(staging.bufs().get(to));
-    // Wide registers are not for here: what a program calls may use them.
-    both.is_some_and(|(from, to)| alike && from.copy_start_to(&to, len, &mut Copier::narrow()))
+/// Has the program decide about frames that are in buffers of the stage.
+#[inline(never)]
+fn decide(sender: &Sender<'_>, frames: &mut [Frame], stage: &mut Stage) {
+    let Stage {
+        staging,
+        origin,
+        verdicts,
+        ..
+    } = stage;
+    look(sender, origin, |looker| {
+        for (frame, verdict) in frames.iter_mut().zip(verdicts) {
+            let Some(mut area) = staging.area(frame.place) else {
+                break;
+            };
+            let was = HEADROOM..HEADROOM + u32::from(frame.len);
+            let (decided, now) = looker.decide(&mut area, was.clone());
+            *verdict = decided;
+            if now != was {
+                frame.len = u16::try_from(now.end.wrapping_sub(now.start)).unwrap_or(u16::MAX);
+                area.settle(now);
+            }
+        }
+    });
 }
 
 impl Scratch {
-    /// As [`take_simple`](Self::take_simple), for frames that a program decides about.
-    #[inline(never)]
+    /// As [`take_simple`](Self::take_simple), for frames that a program decides about. In three steps, each of which
+    /// does the same to all frames: what the next frame needs is then on its way while this one is worked on.
     pub(super) fn inspect_simple(
         &mut self,
         sender: &Sender<'_>,
@@ -108,58 +124,83 @@ impl Scratch {
         pass: &mut Pass,
         stage: &mut Stage,
     ) -> Option<Slot> {
-        let Stage {
-            staging,
-            origin,
-            used,
-        } = stage;
-        look(sender, origin, |looker| {
-            for cell in slots {
-                let slot = cell.take();
-                if !fetch(&slot, &sender.bufs, staging, *used) {
-                    return Some(slot);
-                }
-                let Some(mut area) = staging.area(*used) else {
-                    return Some(slot);
-                };
-                let sent = u32::from(slot.len);
-                pass.bytes += u64::from(sent);
-                let (verdict, frame) = looker.decide(&mut area, HEADROOM..HEADROOM + sent);
-                let len = frame.end - frame.start;
-                area.settle(frame);
-                let mut flow = Flow::NONE;
-                let dest = destination(verdict, sender, || {
-                    let head = head_at(staging.bufs(), *used, 0);
-                    flow = Flow::of(head);
-                    if flow == pass.flow {
-                        pass.dest
-                    } else {
-                        classify(head, sender.switch, sender.member)
-                    }
-                });
-                let dest = dest.and_then(|dest| {
-                    let fits = (ETH_HLEN as u32..=staging.size()).contains(&len);
-                    fits.then_some(dest).ok_or(&sender.ring.counters.bad_length)
-                });
-                match dest {
-                    Ok(dest) => {
-                        pass.flow = flow;
-                        let frame = Frame::simple(&Slot {
-                            buf_idx: *used,
-                            len: len as u16,
-                            ..Slot::default()
-                        });
-                        self.keep(frame, dest, pass);
-                        *used += 1;
-                    }
-                    Err(why) => {
-                        pass.dropped += 1;
-                        why.add_alone(1);
-                    }
-                }
+        let first = self.taken;
+        let (staged, odd) = self.stage_simple(sender, slots, pass, stage);
+        let frames = self.frames.get_mut(first..first + staged).unwrap_or(&mut []);
+        decide(sender, frames, stage);
+        self.route(sender, first..first + staged, pass, stage);
+        odd
+    }
+
+    /// Copies simple frames, for as long as they come, to buffers of the stage. Answers how many, and the slot after
+    /// those.
+    #[inline(never)]
+    fn stage_simple(
+        &mut self,
+        sender: &Sender<'_>,
+        slots: &mut SlotRun<'_>,
+        pass: &mut Pass,
+        stage: &mut Stage,
+    ) -> (usize, Option<Slot>) {
+        let mut pinned = bottom_half::disable();
+        let mut copier = Copier::new(slots.left(), &mut pinned);
+        let lens = ETH_HLEN as u32..=stage.staging.size();
+        let to = stage.staging.bufs();
+        let (mut unit, mut bytes, mut odd) = (stage.used, 0, None);
+        let room = self.frames.get_mut(self.taken..).unwrap_or(&mut []);
+        for (place, cell) in room.iter_mut().zip(slots) {
+            let slot = cell.take();
+            let len = slot.len.into();
+            let both = sender.bufs.get(slot.buf_idx).zip(to.get(unit));
+            let good = is_simple(&slot) && lens.contains(&len);
+            if !both.is_some_and(|(from, to)| good && from.copy_start_to(&to, len, &mut copier)) {
+                odd = Some(slot);
+                break;
             }
-            None
-        })
+            *place = Frame {
+                place: unit,
+                ..Frame::simple(&slot)
+            };
+            bytes += u64::from(len);
+            unit += 1;
+        }
+        let staged = unit - stage.used;
+        stage.used = unit;
+        pass.bytes += bytes;
+        (staged as usize, odd)
+    }
+
+    /// Sorts frames by where they go after what was decided about them, and leaves out those that go nowhere.
+    #[inline(never)]
+    fn route(&mut self, sender: &Sender<'_>, staged: Range<usize>, pass: &mut Pass, stage: &Stage) {
+        let counters = &sender.ring.counters;
+        let lens = ETH_HLEN as u32..=stage.staging.size();
+        for (at, &verdict) in staged.zip(&stage.verdicts) {
+            let Some(&frame) = self.frames.get(at) else {
+                break;
+            };
+            let mut flow = Flow::NONE;
+            let dest = destination(verdict, sender, || {
+                let head = head_at(stage.staging.bufs(), frame.place, 0);
+                flow = Flow::of(head);
+                if flow == pass.flow {
+                    pass.dest
+                } else {
+                    classify(head, sender.switch, sender.member)
+                }
+            });
+            let why = match dest {
+                Ok(dest) if lens.contains(&frame.len.into()) => {
+                    pass.flow = flow;
+                    self.keep(frame, dest, pass);
+                    continue;
+                }
+                Ok(_) => &counters.bad_length,
+                Err(why) => why,
+            };
+            pass.dropped += 1;
+            why.add_alone(1);
+        }
     }
 
     /// Has the program decide about any frame, which was read and checked. It is shown in one piece; its slots, behind
@@ -177,6 +218,7 @@ impl Scratch {
             staging,
             origin,
             used,
+            ..
         } = stage;
         let gathered = self.gather(&frame, &sender.bufs, staging);
         if frame.kind != Kind::Simple {

@@ -7,7 +7,7 @@ use crate::{
     abi::ext::{XdpCount, XDP_ACTIONS},
     memory::Staging,
     net::{
-        xdp::{Origin, Program, Verdict},
+        xdp::{Action, Origin, Program, Verdict},
         NetNs,
     },
     ring::count::Counter,
@@ -40,19 +40,11 @@ struct Decided {
 pub(super) struct Tally([XdpCount; XDP_ACTIONS]);
 
 impl Tally {
-    #[inline]
-    pub(super) fn add(&mut self, verdict: Verdict, bytes: u32) {
-        // By the numbers of linux/bpf.h, enum xdp_action.
-        let [aborted, drop, pass, tx, redirect] = &mut self.0;
-        let count = match verdict {
-            Verdict::Aborted => aborted,
-            Verdict::Drop => drop,
-            Verdict::Pass => pass,
-            Verdict::Tx => tx,
-            Verdict::Redirect(_) => redirect,
-        };
-        count.packets += 1;
-        count.bytes += u64::from(bytes);
+    #[inline(always)]
+    pub(super) fn add(&mut self, action: Action, bytes: u32) {
+        let count = &mut self.0[action as usize];
+        count.packets = count.packets.wrapping_add(1);
+        count.bytes = count.bytes.wrapping_add(bytes.into());
     }
 }
 
@@ -137,6 +129,8 @@ pub(super) struct Stage {
     pub(super) origin: Origin,
     /// Buffers that frames of this pass are in.
     pub(super) used: u32,
+    /// What was decided about frames that came together.
+    pub(super) verdicts: [Verdict; PASS],
 }
 
 impl Stages {
@@ -148,6 +142,7 @@ impl Stages {
                 staging: Staging::new(PASS as u32, size)?,
                 origin: Origin::new(net)?,
                 used: 0,
+                verdicts: [Verdict::PASS; PASS],
             };
             let stage = KBox::pin_init(new_spinlock!(stage), GFP_KERNEL)?;
             stages.push(stage, GFP_KERNEL)?;

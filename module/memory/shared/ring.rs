@@ -297,6 +297,14 @@ impl SlotCell<'_> {
         unsafe { self.at.cast::<u16>().add(3).read_volatile() }
     }
 
+    /// Its length and flags, fetched once.
+    #[inline]
+    pub(crate) fn len_flags(&self) -> (u16, u16) {
+        // SAFETY: length and flags are the second u32 of the slot.
+        let both = unsafe { self.at.cast::<u32>().add(1).read_volatile() };
+        (both as u16, (both >> 16) as u16)
+    }
+
     /// The index of its buffer, fetched once.
     #[inline]
     pub(crate) fn buf(&self) -> u32 {
