@@ -14,7 +14,7 @@ struct Cause {
     remedy: &'static str,
 }
 
-const CAUSES: [Cause; 16] = [
+const CAUSES: [Cause; 17] = [
     Cause {
         name: "full",
         short: "ring full",
@@ -56,6 +56,12 @@ const CAUSES: [Cause; 16] = [
         short: "unreadable address",
         means: "A slot with NS_INDIRECT had an address that the process cannot read.",
         remedy: "Keep that memory mapped until the frame is sent.",
+    },
+    Cause {
+        name: "xdp",
+        short: "dropped by XDP",
+        means: "An XDP program on the port, or on its switch, decided so.",
+        remedy: "xdp status shows the program and what it decides; xdp unload -d PORT takes it off.",
     },
     Cause {
         name: "loop",
