@@ -12,7 +12,7 @@ use crate::{
 use core::{ops::Range, ptr::NonNull};
 use kernel::{
     bindings::{
-        bpf_attach_type_BPF_XDP, bpf_map_type_BPF_MAP_TYPE_UNSPEC, bpf_prog,
+        bpf_attach_type_BPF_XDP, bpf_insn, bpf_map_type_BPF_MAP_TYPE_UNSPEC, bpf_prog,
         bpf_prog_type_BPF_PROG_TYPE_XDP,
     },
     prelude::*,
@@ -21,6 +21,8 @@ use kernel::{
 /// A loaded program, which stays loaded while this lives.
 pub(crate) struct Program {
     program: NonNull<bpf_prog>,
+    /// See [`Program::sees`].
+    sees: u32,
     _live: Counted,
 }
 
@@ -39,6 +41,8 @@ impl Program {
         });
         let program = match found.map(NonNull::new) {
             Ok(Some(program)) => Program {
+                // SAFETY: the answer is a whole program.
+                sees: unsafe { seen_by(program.cast().as_ref()) },
                 program: program.cast(),
                 _live: Counted::new(live::Kind::XdpProgram),
             },
@@ -70,11 +74,47 @@ impl Program {
         Ok(program)
     }
 
+    /// Bytes at the start of a frame that it can read or write, now; `u32::MAX` where that may be all of them.
+    pub(crate) fn sees(&self) -> u32 {
+        // SAFETY: the reference keeps the program and its description. The flag is set before another program takes the
+        // place of this one's code (BPF_PROG_TYPE_EXT).
+        let extended =
+            unsafe { (&raw const (*self.program.as_ref().aux).is_extended).read_volatile() };
+        if extended {
+            u32::MAX
+        } else {
+            self.sees
+        }
+    }
+
     /// Its id.
     pub(crate) fn id(&self) -> u32 {
         // SAFETY: the reference keeps the program and its description.
         unsafe { (*self.program.as_ref().aux).id }
     }
+}
+
+/// What [`Program::sees`] answers for a program as it was loaded. One that calls nothing has only its own loads and
+/// stores, and the verifier notes how far into the frame these reach at most.
+///
+/// # Safety
+///
+/// It must be a program with all its instructions behind it.
+unsafe fn seen_by(program: &bpf_prog) -> u32 {
+    // linux/bpf.h and linux/filter.h: BPF_JMP and BPF_JMP32; of these BPF_CALL, BPF_CALL_ARGS and BPF_TAIL_CALL.
+    const JUMPS: [u8; 2] = [0x05, 0x06];
+    const CALLS: [u8; 3] = [0x80, 0xe0, 0xf0];
+    let code = (&raw const program.__bindgen_anon_2).cast::<bpf_insn>();
+    let calls = (0..program.len as usize).any(|at| {
+        // SAFETY: there are so many, as the caller promises.
+        let code = unsafe { (*code.add(at)).code };
+        JUMPS.contains(&(code & 0x07)) && CALLS.contains(&(code & 0xf0))
+    });
+    if calls {
+        return u32::MAX;
+    }
+    // SAFETY: every program has a description.
+    unsafe { (*program.aux).max_pkt_offset }.saturating_add(1)
 }
 
 impl Drop for Program {
@@ -223,16 +263,20 @@ impl Session<'_> {
 
     #[inline(always)]
     fn verdict(&self, program: &Program, action: u32) -> Verdict {
-        match action {
-            1 => Verdict::of(Action::Drop),
-            2 => Verdict::of(Action::Pass),
-            3 => Verdict::of(Action::Tx),
-            4 => match self.chosen_port() {
-                Some(port) => Verdict {
-                    action: Action::Redirect,
-                    port,
-                },
-                None => self.aborted(program, action),
+        // What most frames get is looked up, not jumped to.
+        const USUAL: [Action; 3] = [Action::Drop, Action::Pass, Action::Tx];
+        match USUAL.get((action as usize).wrapping_sub(1)) {
+            Some(&action) => Verdict::of(action),
+            None => self.unusual(program, action),
+        }
+    }
+
+    #[inline(never)]
+    fn unusual(&self, program: &Program, action: u32) -> Verdict {
+        match self.chosen_port() {
+            Some(port) if action == Action::Redirect as u32 => Verdict {
+                action: Action::Redirect,
+                port,
             },
             _ => self.aborted(program, action),
         }

@@ -6,10 +6,10 @@ use super::{
     chain::{FrameId, Run, RunId},
     forward::{Dest, Frame, Kind, Scratch, Sender, Sorted, Walk, DROP, FLOOD},
     header::is_plain,
+    inspect::Inspector,
     source::Source,
     switch::{Member, Switch},
     table::Mac,
-    xdp::Stage,
 };
 use crate::{
     abi::{
@@ -63,23 +63,29 @@ fn check(slot: &Slot, bufs: &Bufs<'_>, there: bool) -> Result<(), Bad> {
     Ok(())
 }
 
+/// Bytes of a pass in which frames are copied to be looked at: with what is around them they then stay in the nearest
+/// cache.
+const INSPECTED: u32 = 16 * 1024;
+
 /// Brings in what memory of the process these slots name: for a pass that may not sleep. Answers how many of the slots
-/// have at most `most` bytes together, or one. Should the program write something else there by the time the slots are
-/// read for good, memory may be missing and the pass be short or long; nothing else.
-pub(super) fn bring_in(slots: Walk<'_>, count: u32, most: u32) -> u32 {
-    let (mut bytes, mut within) = (0, 0);
+/// are good for a pass in which `sees` bytes at the start of each frame are copied, and how long they are in the mean. Should
+/// the program write something else there by the time the slots are read for good, memory may be missing, and the pass
+/// take longer; nothing else.
+pub(super) fn bring_in(slots: Walk<'_>, count: u32, sees: u32) -> (u32, u32) {
+    let (mut bytes, mut copied, mut within) = (0, 0, 0);
     for cell in slots.take(count as usize) {
         let (len, flags) = cell.len_flags();
-        bytes += u32::from(len);
-        if bytes > most && within != 0 {
+        copied += sees.min(len.into());
+        if copied > INSPECTED && within != 0 {
             break;
         }
         within += 1;
+        bytes += u32::from(len);
         if flags & NS_INDIRECT != 0 && user::is_there() {
             user::fault_in(cell.take().ptr, len.into());
         }
     }
-    within
+    (within, bytes.checked_div(within).unwrap_or(0))
 }
 
 /// The start of the Ethernet header of a frame in these slots, behind a virtio-net header of `header`
@@ -171,17 +177,14 @@ pub(super) struct Pass {
 
 impl Scratch {
     /// The first half of a pass: reads slots until `limit`, checks them, and sorts the frames by
-    /// destination. With a stage, a program decides about each first. Answers the way behind those it took.
+    /// destination. With an inspector, a program decides about each first. Answers the way behind those it took.
     pub(super) fn collect<'r>(
         &mut self,
         sender: &Sender<'_>,
         mut walk: Walk<'r>,
         limit: u32,
-        mut stage: Option<&mut Stage>,
+        mut inspector: Option<&mut Inspector<'_>>,
     ) -> Walk<'r> {
-        if let Some(stage) = &mut stage {
-            stage.used = 0;
-        }
         self.taken = 0;
         self.frags.clear();
         self.sorted.runs.clear();
@@ -197,10 +200,10 @@ impl Scratch {
         while walk.left() > end {
             let mut slots = walk.ahead(walk.left() - end);
             let before = slots.left();
-            let odd = match &mut stage {
+            let odd = match &mut inspector {
                 _ if sender.member.header() != 0 => slots.next().map(|cell| cell.take()),
                 None => self.take_simple(sender, &mut slots, &mut pass),
-                Some(stage) => self.inspect_simple(sender, &mut slots, &mut pass, stage),
+                Some(inspector) => self.inspect_simple(sender, &mut slots, &mut pass, inspector),
             };
             let passed = before - slots.left();
             let Some(slot) = odd else {
@@ -210,8 +213,8 @@ impl Scratch {
             walk.pass_over(passed - 1);
             let at_odd = walk;
             walk.pass_over(1);
-            let stage = stage.as_deref_mut();
-            if !self.take_odd(sender, slot, &mut walk, end, &mut pass, stage) {
+            let inspector = inspector.as_deref_mut();
+            if !self.take_odd(sender, slot, &mut walk, end, &mut pass, inspector) {
                 walk = at_odd;
                 break;
             }
@@ -272,14 +275,14 @@ impl Scratch {
         walk: &mut Walk<'_>,
         end: u32,
         pass: &mut Pass,
-        stage: Option<&mut Stage>,
+        inspector: Option<&mut Inspector<'_>>,
     ) -> bool {
         let header = sender.member.header();
         let (frame, bytes, verdict) = if header == 0 && is_simple(&slot) {
             let verdict = simple(&slot, &sender.bufs);
             (Frame::simple(&slot), slot.len.into(), verdict)
         } else {
-            let there = stage.is_some();
+            let there = inspector.is_some();
             match self.take_chain(slot, walk, end, header, &sender.bufs, there) {
                 Some(chained) => chained,
                 None => return false,
@@ -287,9 +290,9 @@ impl Scratch {
         };
         pass.bytes += bytes;
         let counters = &sender.ring.counters;
-        let kept = match (verdict, stage) {
+        let kept = match (verdict, inspector) {
             (Err(bad), _) => Err(counters.bad(bad)),
-            (Ok(_), Some(stage)) => self.inspect_odd(frame, header, sender, stage),
+            (Ok(_), Some(inspector)) => self.inspect_odd(frame, header, sender, inspector),
             (Ok(head), None) => match classify(head, sender.switch, sender.member) {
                 DROP => Err(&counters.loops),
                 dest => Ok((frame, dest)),

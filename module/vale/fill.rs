@@ -4,7 +4,7 @@
 
 use super::{
     chain::Merge,
-    forward::{Frame, Kind, Scratch, Sender, Walk},
+    forward::{Frame, Kind, Scratch, Sender, Starts, Walk},
     header::Reheader,
     source::Source,
 };
@@ -13,7 +13,7 @@ use crate::{
         consts::{NS_BUF_CHANGED, NS_MOREFRAG, NS_RFRAGS_SHIFT},
         wire::Slot,
     },
-    memory::{Bufs, Copier, SlotCell, SlotRun},
+    memory::{Buf, Bufs, Copier, SlotCell, SlotRun},
     ring::RxRing,
     sys::bottom_half,
 };
@@ -76,6 +76,8 @@ impl Scratch {
                 .sent
                 .filter(|_| header == Reheader::NONE && bufs.is(&sender.bufs)),
             source: sender.bufs,
+            chains: sender.chains,
+            starts: sender.starts,
             bufs,
             slots: Walk::new(ring.mem.view(), lease.first(), lease.count()),
             copier: &mut copier,
@@ -102,12 +104,11 @@ impl Scratch {
             let mut frames = self.frames.get(run.frames()).unwrap_or(&[]).iter();
             while let [frame, ..] = frames.as_slice() {
                 if frame.kind == Kind::Simple && header == Reheader::NONE {
-                    let alike = match out.sent {
-                        Some(sent) => {
-                            let at = end - frames.as_slice().len();
-                            out.swap_alike(&mut frames, sent.behind(at as u32))
-                        }
-                        None => out.copy_alike(&mut frames),
+                    let at = (end - frames.as_slice().len()) as u32;
+                    let alike = match (out.sent, out.starts) {
+                        (None, None) => out.copy_alike(&mut frames),
+                        (None, Some(starts)) => out.start_alike(&mut frames, starts, at),
+                        (Some(sent), _) => out.swap_alike(&mut frames, sent.behind(at)),
                     };
                     if alike.frames == 0 {
                         return done;
@@ -122,7 +123,8 @@ impl Scratch {
                 }
                 frames.next();
                 if slots != 0 {
-                    done.bytes += self.put_chain(frame, slots, header, out);
+                    let at = (end - frames.as_slice().len()) as u32 - 1;
+                    done.bytes += self.put_chain((frame, at), slots, header, out);
                     done.frames += 1;
                 }
             }
@@ -145,10 +147,22 @@ impl Scratch {
         slots - u32::from(first.is_some_and(|slot| u32::from(slot.len) == header.skip))
     }
 
-    /// Copies any frame into `slots` slots of the receiver. Answers the bytes it had.
+    /// Copies any frame, number `at`, into `slots` slots of the receiver. Answers the bytes it had.
     #[inline(never)]
-    fn put_chain(&self, frame: &Frame, slots: u32, header: Reheader, out: &mut Out<'_, '_>) -> u64 {
+    fn put_chain(
+        &self,
+        (frame, at): (&Frame, u32),
+        slots: u32,
+        header: Reheader,
+        out: &mut Out<'_, '_>,
+    ) -> u64 {
         let alone;
+        let starts = out.starts.filter(|_| frame.kind == Kind::Simple);
+        let start = starts.and_then(|starts| Some((starts.bufs.get(at)?, starts.len)));
+        let from = match frame.kind {
+            Kind::Simple => out.source,
+            Kind::Plain | Kind::Asking => out.chains,
+        };
         let frags = match frame.kind {
             Kind::Simple => {
                 alone = [frame.slot()];
@@ -174,7 +188,7 @@ impl Scratch {
             let more = if i + 1 == slots { 0 } else { NS_MOREFRAG };
             // The lease has room for the whole frame.
             if let Some(cell) = out.slots.next() {
-                out.fill(cell, slot, header, rfrags | more);
+                out.fill(cell, (slot, &from, start), header, rfrags | more);
             }
         }
         bytes
@@ -199,8 +213,11 @@ struct Done {
 struct Out<'r, 'b> {
     /// The sender's slots, if buffers may be exchanged.
     sent: Option<Walk<'r>>,
-    /// The sender's buffers.
+    /// Where simple frames are, and fragments of others.
     source: Bufs<'r>,
+    chains: Bufs<'r>,
+    /// Where the starts of simple frames are, if they are not with the rest.
+    starts: Option<Starts<'r>>,
     /// The receiver's buffers.
     bufs: Bufs<'r>,
     slots: Walk<'r>,
@@ -215,6 +232,32 @@ impl Out<'_, '_> {
     fn copy_alike(&mut self, frames: &mut Iter<'_, Frame>) -> Done {
         self.each_alike(frames, |out, frame, cell| {
             if out.copy(frame, cell) {
+                cell.set_len_flags(frame.len, ONE_SLOT);
+            } else {
+                out.refuse(cell, ONE_SLOT);
+            }
+        })
+    }
+
+    /// As [`copy_alike`](Self::copy_alike), but takes their starts, of frame number `at` and on, from elsewhere.
+    #[inline(never)]
+    fn start_alike(
+        &mut self,
+        frames: &mut Iter<'_, Frame>,
+        starts: Starts<'_>,
+        mut at: u32,
+    ) -> Done {
+        self.each_alike(frames, |out, frame, cell| {
+            let from = out.source.get(frame.place).zip(starts.bufs.get(at));
+            let to = out.bufs.own(cell.buf());
+            at += 1;
+            let len = u32::from(frame.len);
+            let seen = starts.len.min(len);
+            let copied = from.zip(to).is_some_and(|((rest, start), to)| {
+                start.copy_start_to(&to, seen, out.copier)
+                    && rest.copy_part_to(&to, seen..len, out.copier)
+            });
+            if copied {
                 cell.set_len_flags(frame.len, ONE_SLOT);
             } else {
                 out.refuse(cell, ONE_SLOT);
@@ -279,20 +322,30 @@ impl Out<'_, '_> {
         from.copy_start_to(&to, frame.len.into(), self.copier)
     }
 
-    /// Copies any fragment into a slot.
-    fn fill(&mut self, cell: SlotCell<'_>, slot: &Slot, header: Reheader, flags: u16) {
+    /// Copies any fragment into a slot: from its buffers, and its start, if that is given with its length, from there.
+    fn fill(
+        &mut self,
+        cell: SlotCell<'_>,
+        (slot, bufs, start): (&Slot, &Bufs<'_>, Option<(Buf<'_>, u32)>),
+        header: Reheader,
+        flags: u16,
+    ) {
         let body = u32::from(slot.len).saturating_sub(header.skip);
         let len = header.len() + body;
         let to = self.bufs.own(cell.buf());
-        let copied = Source::of(slot, &self.source)
+        let copied = Source::of(slot, bufs)
             .zip(to)
             .filter(|_| len <= self.bufs.size())
             .is_some_and(|(source, buf)| {
                 buf.zero(header.keep, header.zeros);
+                let mut seen = 0;
+                if let Some((start, len)) = start {
+                    seen = len.min(body);
+                    start.copy_to(0, &buf, header.len(), seen);
+                }
+                let (from, to) = (header.skip + seen, header.len() + seen);
                 (header.keep == 0 || source.copy_to(0, &buf, 0, header.keep).is_ok())
-                    && source
-                        .copy_to(header.skip, &buf, header.len(), body)
-                        .is_ok()
+                    && source.copy_to(from, &buf, to, body - seen).is_ok()
             });
         if copied {
             cell.set_len_flags(len as u16, flags);

@@ -13,6 +13,7 @@
 use super::{
     chain::{Chain, Run},
     collect::bring_in,
+    inspect::Inspector,
     ports::PortSet,
     switch::{Member, Switch},
     xdp::Stages,
@@ -28,13 +29,10 @@ use crate::{
     ring::{TxRing, TxSync},
     sys::bottom_half,
 };
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::rcu};
 
 /// Slots of a pass. Fewer cost more a batch; more fall out of the cache between the halves. At least [`NETMAP_MAX_FRAGS`], so that every chain fits.
 pub(super) const PASS: usize = 128;
-
-/// Bytes of a pass in which a program decides: with what is around them, the frames then stay in the nearest cache.
-const STAGED: u32 = 16 * 1024;
 
 /// A destination: a port's index, or one of these.
 pub(super) type Dest = u8;
@@ -154,24 +152,21 @@ impl Scratch {
         behind
     }
 
-    /// The same, but a program decides about each frame first.
-    fn staged_pass<'r>(
+    /// The same, but a program decides about each frame first. They have `mean` bytes or so.
+    fn inspected_pass<'r>(
         &mut self,
         sender: &Sender<'_>,
         walk: Walk<'r>,
-        limit: u32,
+        (limit, mean): (u32, u32),
         stages: &Stages,
     ) -> Walk<'r> {
-        let limit = bring_in(walk, limit, STAGED);
         // From here on nobody can interrupt: others may need the stage.
         let pinned = bottom_half::disable();
+        let guard = rcu::read_lock();
         let mut stage = stages.take(&pinned);
-        let behind = self.collect(sender, walk, limit, Some(&mut stage));
-        let from = Sender {
-            bufs: stage.staging.bufs(),
-            ..*sender
-        };
-        self.deliver(&from, None);
+        let mut inspector = Inspector::new(&mut stage, sender.hook(&guard), &pinned, mean);
+        let behind = self.collect(sender, walk, limit, Some(&mut inspector));
+        self.deliver(&inspector.inspected(sender), None);
         behind
     }
 }
@@ -181,10 +176,22 @@ impl Scratch {
 pub(super) struct Sender<'s> {
     pub(super) switch: &'s Switch,
     pub(super) member: &'s Member,
-    /// The transmit ring, its number, and the buffers that frames are in.
+    /// The transmit ring, and its number.
     pub(super) ring: &'s TxRing,
     pub(super) number: u16,
+    /// The buffers that simple frames are in.
     pub(super) bufs: Bufs<'s>,
+    /// Those that fragments of others are in.
+    pub(super) chains: Bufs<'s>,
+    /// Where the starts of simple frames are, if they are not with the rest.
+    pub(super) starts: Option<Starts<'s>>,
+}
+
+/// Starts of the simple frames of a pass, of `len` bytes: that of frame N is in buffer N.
+#[derive(Clone, Copy)]
+pub(super) struct Starts<'s> {
+    pub(super) bufs: Bufs<'s>,
+    pub(super) len: u32,
 }
 
 /// Forwards everything that a program has released on a transmit ring of `member`. Answers whether the
@@ -203,6 +210,8 @@ pub(crate) fn forward(
         ring,
         number,
         bufs: ring.mem.mem().bufs(),
+        chains: ring.mem.mem().bufs(),
+        starts: None,
     };
     let mut walk = Walk::new(sync.view(), sync.first(), sync.count());
     let batch = u32::try_from(params::bridge_batch.get()).unwrap_or(0);
@@ -221,7 +230,10 @@ pub(crate) fn forward(
             let pass = (walk.left() - end).min(PASS as u32);
             walk = match &stages {
                 None => scratch.pass(&sender, walk, pass, may_swap),
-                Some(stages) => scratch.staged_pass(&sender, walk, pass, stages),
+                Some((stages, sees)) => {
+                    let (pass, mean) = bring_in(walk, pass, *sees);
+                    scratch.inspected_pass(&sender, walk, (pass, mean), stages)
+                }
             };
         }
         scratch.wake(&sender);

@@ -4,7 +4,7 @@
 
 use super::{
     collect::{classify, is_simple, Bad, Flow, Pass},
-    forward::{Dest, Frame, Kind, Scratch, Sender, DROP},
+    forward::{Dest, Frame, Kind, Scratch, Sender, Starts, DROP},
     source::Source,
     xdp::{Hook, Stage, Tally},
 };
@@ -16,32 +16,84 @@ use crate::{
     memory::{Area, Bufs, Copier, Head, SlotRun, Staging, HEADROOM},
     net::xdp::{session, Action, Origin, Session, Verdict},
     ring::count::Counter,
-    sys::bottom_half,
+    sys::bottom_half::{self, Disabled},
 };
 use core::ops::Range;
-use kernel::sync::rcu;
 
 /// Most bytes of a virtio-net header.
 const HEADER: usize = 12;
 
-/// A program at work. Without one, as when it was detached a moment ago, all frames pass.
+/// Starts of frames are copied in pieces of so many bytes: two addresses and what follows, as the switch reads them.
+const START: u32 = 16;
+
+/// A program at work on a pass. Without one, as when it was detached a moment ago, all frames pass.
+pub(super) struct Inspector<'p> {
+    stage: &'p mut Stage,
+    hook: Option<&'p Hook>,
+    pinned: &'p Disabled,
+    /// Bytes at the start of a simple frame that are copied to be looked at, where the program sees no more of it: the rest
+    /// stays in the sender's buffer.
+    start: Option<u32>,
+}
+
+impl<'p> Inspector<'p> {
+    /// For frames of `mean` bytes or so.
+    pub(super) fn new(
+        stage: &'p mut Stage,
+        hook: Option<&'p Hook>,
+        pinned: &'p Disabled,
+        mean: u32,
+    ) -> Self {
+        (stage.low, stage.high) = (0, 0);
+        let sees = hook.map_or(0, |hook| hook.program.sees());
+        let start = sees.max(1).checked_next_multiple_of(START);
+        Inspector {
+            // It pays where four times as much is left alone (measured on Zen 5).
+            start: start.filter(|&start| mean / 4 > start.max(4 * START)),
+            stage,
+            hook,
+            pinned,
+        }
+    }
+
+    /// The sender, with the buffers that its frames are in now.
+    pub(super) fn inspected<'i>(&'i self, sender: &Sender<'i>) -> Sender<'i> {
+        let bufs = self.stage.staging.bufs();
+        Sender {
+            bufs: if self.start.is_some() {
+                sender.bufs
+            } else {
+                bufs
+            },
+            chains: bufs,
+            starts: self.start.map(|len| Starts { bufs, len }),
+            ..*sender
+        }
+    }
+
+    /// How many buffers are free.
+    fn free(&self) -> u32 {
+        let used = self.stage.low + self.stage.high;
+        self.stage.staging.count().saturating_sub(used)
+    }
+}
+
+/// Runs a program on frames, and counts what it decides.
 struct Looker<'l, 's> {
     hook: Option<&'l Hook>,
     session: &'l mut Session<'s>,
     tally: Tally,
 }
 
-/// Calls `f`, which may run the program of the sender's port. The CPU is ours for all of it.
+/// Calls `f`, which may run the program of the sender's port.
 fn look<T>(
     sender: &Sender<'_>,
+    (hook, pinned): (Option<&Hook>, &Disabled),
     origin: &mut Origin,
     f: impl FnOnce(&mut Looker<'_, '_>) -> T,
 ) -> T {
-    let pinned = bottom_half::disable();
-    let guard = rcu::read_lock();
-    let hook = sender.hook(&guard);
     let from = (sender.member.index, sender.number);
-    session(origin, from, &pinned, |session| {
+    session(origin, from, pinned, |session| {
         let mut looker = Looker {
             hook,
             session,
@@ -89,18 +141,19 @@ fn destination<'c>(
     }
 }
 
-/// Has the program decide about frames that are in buffers of the stage.
+/// Has the program decide about frames, the first of which is in buffer `unit`.
 #[inline(never)]
-fn decide(sender: &Sender<'_>, frames: &mut [Frame], stage: &mut Stage) {
+fn decide(sender: &Sender<'_>, frames: &mut [Frame], unit: u32, inspector: &mut Inspector<'_>) {
     let Stage {
         staging,
         origin,
         verdicts,
         ..
-    } = stage;
-    look(sender, origin, |looker| {
-        for (frame, verdict) in frames.iter_mut().zip(verdicts) {
-            let Some(mut area) = staging.area(frame.place) else {
+    } = &mut *inspector.stage;
+    let running = (inspector.hook, inspector.pinned);
+    look(sender, running, origin, |looker| {
+        for ((frame, verdict), unit) in frames.iter_mut().zip(verdicts).zip(unit..) {
+            let Some(mut area) = staging.area(unit) else {
                 break;
             };
             let was = HEADROOM..HEADROOM + u32::from(frame.len);
@@ -122,66 +175,87 @@ impl Scratch {
         sender: &Sender<'_>,
         slots: &mut SlotRun<'_>,
         pass: &mut Pass,
-        stage: &mut Stage,
+        inspector: &mut Inspector<'_>,
     ) -> Option<Slot> {
         let first = self.taken;
-        let (staged, odd) = self.stage_simple(sender, slots, pass, stage);
-        let frames = self.frames.get_mut(first..first + staged).unwrap_or(&mut []);
-        decide(sender, frames, stage);
-        self.route(sender, first..first + staged, pass, stage);
+        if inspector.start.is_some() {
+            // The start of each frame is in the buffer of its number.
+            inspector.stage.low = first as u32;
+        }
+        let unit = inspector.stage.low;
+        let (staged, odd) = self.stage_simple(sender, slots, pass, inspector);
+        let staged = first..first + staged;
+        let frames = self.frames.get_mut(staged.clone()).unwrap_or(&mut []);
+        decide(sender, frames, unit, inspector);
+        self.route(sender, staged, unit, pass, inspector);
         odd
     }
 
-    /// Copies simple frames, for as long as they come, to buffers of the stage. Answers how many, and the slot after
-    /// those.
+    /// Copies simple frames, or their starts, to buffers of the stage for as long as they come. Answers how many, and the
+    /// slot after those.
     #[inline(never)]
     fn stage_simple(
         &mut self,
         sender: &Sender<'_>,
         slots: &mut SlotRun<'_>,
         pass: &mut Pass,
-        stage: &mut Stage,
+        inspector: &mut Inspector<'_>,
     ) -> (usize, Option<Slot>) {
         let mut pinned = bottom_half::disable();
         let mut copier = Copier::new(slots.left(), &mut pinned);
-        let lens = ETH_HLEN as u32..=stage.staging.size();
-        let to = stage.staging.bufs();
-        let (mut unit, mut bytes, mut odd) = (stage.used, 0, None);
+        let free = inspector.free();
+        let Stage { staging, low, .. } = &mut *inspector.stage;
+        let lens = ETH_HLEN as u32..=staging.size();
+        let to = staging.bufs();
+        let start = inspector.start.unwrap_or(u32::MAX);
+        let (mut staged, mut bytes, mut odd) = (0, 0, None);
         let room = self.frames.get_mut(self.taken..).unwrap_or(&mut []);
         for (place, cell) in room.iter_mut().zip(slots) {
             let slot = cell.take();
-            let len = slot.len.into();
+            let (len, unit) = (u32::from(slot.len), *low + staged);
             let both = sender.bufs.get(slot.buf_idx).zip(to.get(unit));
-            let good = is_simple(&slot) && lens.contains(&len);
-            if !both.is_some_and(|(from, to)| good && from.copy_start_to(&to, len, &mut copier)) {
+            let good = is_simple(&slot) && lens.contains(&len) && staged < free;
+            let copied = both.is_some_and(|(from, to)| {
+                good && len <= from.size() && from.copy_start_to(&to, len.min(start), &mut copier)
+            });
+            if !copied {
                 odd = Some(slot);
                 break;
             }
-            *place = Frame {
-                place: unit,
-                ..Frame::simple(&slot)
-            };
+            *place = Frame::simple(&slot);
+            if inspector.start.is_none() {
+                place.place = unit;
+            }
             bytes += u64::from(len);
-            unit += 1;
+            staged += 1;
         }
-        let staged = unit - stage.used;
-        stage.used = unit;
+        *low += staged;
         pass.bytes += bytes;
         (staged as usize, odd)
     }
 
-    /// Sorts frames by where they go after what was decided about them, and leaves out those that go nowhere.
+    /// Sorts frames, the first of which is in buffer `unit`, by where they go after what was decided about them, and leaves
+    /// out those that go nowhere.
     #[inline(never)]
-    fn route(&mut self, sender: &Sender<'_>, staged: Range<usize>, pass: &mut Pass, stage: &Stage) {
+    fn route(
+        &mut self,
+        sender: &Sender<'_>,
+        staged: Range<usize>,
+        unit: u32,
+        pass: &mut Pass,
+        inspector: &Inspector<'_>,
+    ) {
+        let stage = &*inspector.stage;
         let counters = &sender.ring.counters;
         let lens = ETH_HLEN as u32..=stage.staging.size();
-        for (at, &verdict) in staged.zip(&stage.verdicts) {
+        let bufs = stage.staging.bufs();
+        for ((at, &verdict), unit) in staged.zip(&stage.verdicts).zip(unit..) {
             let Some(&frame) = self.frames.get(at) else {
                 break;
             };
             let mut flow = Flow::NONE;
             let dest = destination(verdict, sender, || {
-                let head = head_at(stage.staging.bufs(), frame.place, 0);
+                let head = head_at(bufs, unit, 0);
                 flow = Flow::of(head);
                 if flow == pass.flow {
                     pass.dest
@@ -192,6 +266,9 @@ impl Scratch {
             let why = match dest {
                 Ok(dest) if lens.contains(&frame.len.into()) => {
                     pass.flow = flow;
+                    if let Some(len) = inspector.start.filter(|_| at != self.taken) {
+                        move_start(bufs, unit, self.taken as u32, len);
+                    }
                     self.keep(frame, dest, pass);
                     continue;
                 }
@@ -211,15 +288,20 @@ impl Scratch {
         frame: Frame,
         header: u32,
         sender: &Sender<'c>,
-        stage: &mut Stage,
+        inspector: &mut Inspector<'_>,
     ) -> Result<(Frame, Dest), &'c Counter> {
         let counters = &sender.ring.counters;
+        if inspector.start.is_some() {
+            inspector.stage.low = self.taken as u32;
+        }
+        let running = (inspector.hook, inspector.pinned);
+        let free = inspector.free();
         let Stage {
             staging,
             origin,
-            used,
+            high,
             ..
-        } = stage;
+        } = &mut *inspector.stage;
         let gathered = self.gather(&frame, &sender.bufs, staging);
         if frame.kind != Kind::Simple {
             self.frags.truncate(frame.place as usize);
@@ -228,7 +310,7 @@ impl Scratch {
         let mut area = staging.long_area();
         // The program may write where the header is.
         let saved: [u8; HEADER] = area.save(HEADROOM);
-        let (verdict, now) = look(sender, origin, |looker| {
+        let (verdict, now) = look(sender, running, origin, |looker| {
             looker.decide(&mut area, HEADROOM + header..HEADROOM + sent)
         });
         let ethernet = now.end - now.start;
@@ -251,7 +333,7 @@ impl Scratch {
             Kind::Simple => Kind::Plain,
             kind => kind,
         };
-        let frame = self.split(len, kind, staging, used);
+        let frame = self.split((len, kind), staging, free, high);
         frame.map(|frame| (frame, dest)).ok_or(&counters.bad_length)
     }
 
@@ -284,31 +366,35 @@ impl Scratch {
         Ok(bytes)
     }
 
-    /// Splits the long frame of `len` bytes over buffers again. `None` if there are not enough.
-    fn split(&mut self, len: u32, kind: Kind, staging: &Staging, used: &mut u32) -> Option<Frame> {
+    /// Splits the long frame over buffers again, from the last back, of which `high` are in use and `free` are not. `None` if
+    /// there are not enough.
+    fn split(
+        &mut self,
+        (len, kind): (u32, Kind),
+        staging: &Staging,
+        free: u32,
+        high: &mut u32,
+    ) -> Option<Frame> {
         let size = staging.size();
         let slots = len.div_ceil(size);
         let room = (self.frags.capacity() - self.frags.len()) as u32;
-        if slots
-            > room
-                .min(staging.count() - *used)
-                .min(NETMAP_MAX_FRAGS as u32)
-        {
+        if slots > room.min(free).min(NETMAP_MAX_FRAGS as u32) {
             return None;
         }
         let place = self.frags.len() as u32;
         let (from, bufs) = (staging.long().get(0)?, staging.bufs());
         for at in (0..len).step_by(size as usize) {
+            *high += 1;
+            let unit = staging.count() - *high;
             let piece = size.min(len - at);
-            from.copy_to(at, &bufs.get(*used)?, 0, piece);
+            from.copy_to(at, &bufs.get(unit)?, 0, piece);
             let slot = Slot {
-                buf_idx: *used,
+                buf_idx: unit,
                 len: piece as u16,
                 ..Slot::default()
             };
             // There is room, as was found above.
             let _ = self.frags.push_within_capacity(slot);
-            *used += 1;
         }
         Some(Frame {
             place,
@@ -316,6 +402,13 @@ impl Scratch {
             slots: slots as u8,
             kind,
         })
+    }
+}
+
+/// Moves the start of a frame, of `len` bytes, from one buffer to another.
+fn move_start(bufs: Bufs<'_>, from: u32, to: u32, len: u32) {
+    if let Some((from, to)) = bufs.get(from).zip(bufs.get(to)) {
+        from.copy_start_to(&to, len, &mut Copier::narrow());
     }
 }
 

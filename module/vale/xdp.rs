@@ -113,10 +113,11 @@ impl Sender<'_> {
         own.or_else(|| self.switch.xdp.load(guard))
     }
 
-    /// The memory for that.
-    pub(super) fn stages(&self) -> Option<Arc<Stages>> {
+    /// The memory for that, and how far into a frame the program sees.
+    pub(super) fn stages(&self) -> Option<(Arc<Stages>, u32)> {
         let guard = rcu::read_lock();
-        self.hook(&guard).map(|hook| hook.stages.clone())
+        let hook = self.hook(&guard)?;
+        Some((hook.stages.clone(), hook.program.sees()))
     }
 }
 
@@ -127,8 +128,9 @@ pub(crate) struct Stages(KVec<Pin<KBox<SpinLock<Stage>>>>);
 pub(super) struct Stage {
     pub(super) staging: Staging,
     pub(super) origin: Origin,
-    /// Buffers that frames of this pass are in.
-    pub(super) used: u32,
+    /// Buffers in use from the first on, and from the last back.
+    pub(super) low: u32,
+    pub(super) high: u32,
     /// What was decided about frames that came together.
     pub(super) verdicts: [Verdict; PASS],
 }
@@ -141,7 +143,8 @@ impl Stages {
             let stage = Stage {
                 staging: Staging::new(PASS as u32, size)?,
                 origin: Origin::new(net)?,
-                used: 0,
+                low: 0,
+                high: 0,
                 verdicts: [Verdict::PASS; PASS],
             };
             let stage = KBox::pin_init(new_spinlock!(stage), GFP_KERNEL)?;

@@ -4,7 +4,7 @@
 
 use super::copy::{copy, Copier};
 use crate::{abi::consts::NETMAP_RESERVED_BUFS, sys::user};
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{marker::PhantomData, ops::Range, ptr::NonNull};
 use kernel::prelude::Result;
 
 /// The buffer pool of a region.
@@ -153,6 +153,30 @@ impl Buf<'_> {
         if fits {
             // SAFETY: as in `copy_to`; `len` is within both buffers.
             unsafe { copy(self.base.as_ptr(), other.base.as_ptr(), len as usize, by) }
+        }
+        fits
+    }
+
+    /// Copies part of a frame to the same place of another buffer. `false`, and nothing done, if one of them is smaller.
+    #[inline]
+    pub(crate) fn copy_part_to(
+        &self,
+        other: &Buf<'_>,
+        part: Range<u32>,
+        by: &mut Copier<'_>,
+    ) -> bool {
+        let fits = part.start <= part.end && part.end <= self.size && part.end <= other.size;
+        if fits {
+            let start = part.start as usize;
+            // SAFETY: as in `copy_to`; the part is inside both buffers.
+            unsafe {
+                copy(
+                    self.base.as_ptr().add(start),
+                    other.base.as_ptr().add(start),
+                    part.end as usize - start,
+                    by,
+                )
+            }
         }
         fits
     }
