@@ -121,14 +121,20 @@ impl Looker<'_, '_> {
     }
 }
 
-/// Where a frame goes, or where it is counted because it goes nowhere.
+/// Where a frame goes, or where it is counted because it goes nowhere: `unfit` if it cannot be brought anywhere as it is.
 #[inline(always)]
 fn destination<'c>(
     verdict: Verdict,
+    unfit: Option<&'c Counter>,
     sender: &Sender<'c>,
     classify: impl FnOnce() -> Dest,
 ) -> Result<Dest, &'c Counter> {
     let counters = &sender.ring.counters;
+    match (verdict.action, unfit) {
+        (Action::Drop | Action::Aborted, _) => return Err(&counters.xdp),
+        (_, Some(unfit)) => return Err(unfit),
+        _ => {}
+    }
     match verdict.action {
         Action::Pass => match classify() {
             DROP => Err(&counters.loops),
@@ -136,8 +142,7 @@ fn destination<'c>(
         },
         Action::Tx => Ok(sender.member.index),
         Action::Redirect if (verdict.port as usize) < VALE_MAX_PORTS => Ok(verdict.port as Dest),
-        Action::Redirect => Err(&counters.nobody),
-        Action::Drop | Action::Aborted => Err(&counters.xdp),
+        _ => Err(&counters.nobody),
     }
 }
 
@@ -254,7 +259,8 @@ impl Scratch {
                 break;
             };
             let mut flow = Flow::NONE;
-            let dest = destination(verdict, sender, || {
+            let unfit = (!lens.contains(&frame.len.into())).then_some(&counters.bad_length);
+            let dest = destination(verdict, unfit, sender, || {
                 let head = head_at(bufs, unit, 0);
                 flow = Flow::of(head);
                 if flow == pass.flow {
@@ -263,20 +269,19 @@ impl Scratch {
                     classify(head, sender.switch, sender.member)
                 }
             });
-            let why = match dest {
-                Ok(dest) if lens.contains(&frame.len.into()) => {
+            match dest {
+                Ok(dest) => {
                     pass.flow = flow;
                     if let Some(len) = inspector.start.filter(|_| at != self.taken) {
                         move_start(bufs, unit, self.taken as u32, len);
                     }
                     self.keep(frame, dest, pass);
-                    continue;
                 }
-                Ok(_) => &counters.bad_length,
-                Err(why) => why,
-            };
-            pass.dropped += 1;
-            why.add_alone(1);
+                Err(why) => {
+                    pass.dropped += 1;
+                    why.add_alone(1);
+                }
+            }
         }
     }
 
@@ -317,18 +322,19 @@ impl Scratch {
         let start = now.start - header;
         area.put(start, saved.get(..header as usize).unwrap_or(&[]));
         area.settle(start..now.end);
-        let dest = destination(verdict, sender, || {
+        let len = header + ethernet;
+        let unfit = if ethernet < ETH_HLEN as u32 || len > staging.longest() {
+            Some(&counters.bad_length)
+        } else if len != sent && frame.kind == Kind::Asking {
+            // Its header speaks of places that are elsewhere now.
+            Some(&counters.bad_header)
+        } else {
+            None
+        };
+        let dest = destination(verdict, unfit, sender, || {
             let head = head_at(staging.long(), 0, header);
             classify(head, sender.switch, sender.member)
         })?;
-        let len = header + ethernet;
-        if ethernet < ETH_HLEN as u32 || len > staging.longest() {
-            return Err(&counters.bad_length);
-        }
-        if len != sent && frame.kind == Kind::Asking {
-            // It speaks of places that are elsewhere now.
-            return Err(&counters.bad_header);
-        }
         let kind = match frame.kind {
             Kind::Simple => Kind::Plain,
             kind => kind,

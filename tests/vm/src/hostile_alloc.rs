@@ -19,7 +19,9 @@ use crate::raw::*;
 use crate::traces::{live, read_parameter, write_parameter};
 use crate::traffic::{wait_until, why};
 use crate::wire::wire;
+use crate::xdp_programs::{detach, Programs};
 use ferromap_abi::consts::*;
+use ferromap_abi::ext::{NmreqXdp, FERROMAP_REQ_XDP_ATTACH};
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
 use nix::poll::PollFlags;
@@ -41,6 +43,7 @@ pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_register_new,
     hostile_memory_fails_in_register_join,
     hostile_memory_fails_in_register_interface,
+    hostile_memory_fails_in_xdp_attach,
     hostile_memory_fails_in_attach,
 ];
 
@@ -198,6 +201,39 @@ fn hostile_memory_fails_in_attach() -> Outcome {
     same("its port has gone", vale_list()?.len(), 1)?;
     drop(far);
     Ok(())
+}
+
+/// A program on a port or a switch, taken off when this is dropped.
+struct OnPlace(&'static str);
+
+impl Drop for OnPlace {
+    fn drop(&mut self) {
+        let _ = detach(self.0);
+    }
+}
+
+fn hostile_memory_fails_in_xdp_attach() -> Outcome {
+    let a = vale("vale965:a").slots(64, 64).bind()?;
+    let b = vale("vale965:b").slots(64, 64).bind()?;
+    let programs = Programs::load()?;
+    for place in ["vale965:a", "vale965:"] {
+        let count = each_failure(
+            new_device,
+            |device| {
+                let mut body = NmreqXdp {
+                    fd: programs.fd("drop"),
+                    ..NmreqXdp::default()
+                };
+                device.request(FERROMAP_REQ_XDP_ATTACH, place, &mut body)?;
+                Ok(OnPlace(place))
+            },
+            refused,
+        )?;
+        that(format!("some allocations, got {count}"), count > 4)?;
+        fails("a program that is left", detach(place), Errno::ENOENT)?;
+    }
+    a.send(&numbered(0..9))?;
+    same("frames", b.recv()?, numbered(0..9))
 }
 
 fn hostile_memory_fails_in_register_bound() -> Outcome {

@@ -58,6 +58,9 @@ mod vale_switch;
 mod why;
 mod wide;
 mod wire;
+mod xdp;
+mod xdp_life;
+mod xdp_programs;
 
 use harness::Case;
 use std::process::ExitCode;
@@ -91,6 +94,8 @@ const SUITES: &[&[Case]] = &[
     swap::CASES,
     wide::CASES,
     why::CASES,
+    xdp::CASES,
+    xdp_life::CASES,
     hostile_rings::CASES,
     hostile_maps::CASES,
     hostile_calls::CASES,

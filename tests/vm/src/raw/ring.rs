@@ -134,6 +134,11 @@ impl Ring {
         }
     }
 
+    /// Writes byte `at` of buffer `index`.
+    pub fn write_byte(&self, index: u32, at: u64, byte: u8) {
+        self.map.write(self.buf_at(index) + at, byte);
+    }
+
     /// What a received slot holds.
     pub fn payload(&self, index: u32) -> Vec<u8> {
         let slot = self.slot(index);
