@@ -151,7 +151,7 @@ impl Flow {
         sends.chain(receives).collect()
     }
 
-    fn measure(&self, bench: &Bench) -> Result<Record> {
+    pub fn measure(&self, bench: &Bench) -> Result<Record> {
         let outcomes = crew::run(&self.tasks(), bench.timing, bench.rate)?;
         let (sent, received) = outcomes.split_at(self.senders.len());
         let first = sent.first().context("there is no sender")?;

@@ -9,6 +9,7 @@ mod peers;
 pub mod ports;
 pub mod stream;
 mod vale;
+mod xdp;
 
 use crate::{peers as systems, suite::Scenario};
 
@@ -18,6 +19,7 @@ pub fn guest() -> Vec<Scenario> {
     all.extend(latency::scenarios());
     all.extend(ports::scenarios());
     all.extend(stream::scenarios());
+    all.extend(xdp::scenarios());
     all.extend(peers::scenarios(systems::in_guest()));
     all.extend(copy::scenarios("in the same kernel"));
     all

@@ -10,7 +10,6 @@ use nix::errno::Errno;
 use std::os::fd::{AsFd, AsRawFd};
 
 /// Numbers of the actions (linux/bpf.h).
-pub const ABORTED: usize = 0;
 pub const DROP: usize = 1;
 pub const PASS: usize = 2;
 pub const TX: usize = 3;

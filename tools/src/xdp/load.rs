@@ -5,8 +5,8 @@
 use crate::{
     args::{Load, WantedMode},
     calls, filter, messages,
-    object::{self, Loaded},
-    place::{Attached, Mode, Place},
+    object::{self, Counting, Loaded},
+    place::{spoken, Attached, Mode, Place},
     programs::{is_ours, title},
 };
 use common::say;
@@ -20,7 +20,11 @@ use std::{
 
 pub fn run(args: &Load) -> Result<(), String> {
     let place = Place::named(&args.device)?;
-    let program = object::load(&args.program, args.verbose)?;
+    let counting = match place {
+        Place::Interface { .. } => Counting::Itself,
+        Place::Port(_) => Counting::Elsewhere,
+    };
+    let program = object::load(&args.program, counting, args.verbose)?;
     filter::fill(&program, &args.rules)?;
     let present = place.programs()?;
     if let Some(other) = present.iter().find(|p| !args.force && !is_ours(p.id)) {
@@ -50,7 +54,8 @@ pub fn run(args: &Load) -> Result<(), String> {
         some => format!(", in place of {}", some.join(" and ")),
     };
     say!(
-        "{device}: {} (id {}) is loaded in {} mode{whose}. Take it off again with: xdp unload -d {device}",
+        "{}: {} (id {}) is loaded in {} mode{whose}. Take it off again with: xdp unload -d {device}",
+        spoken(device),
         program.name,
         program.id,
         mode.name()

@@ -45,9 +45,18 @@ impl Loaded {
     }
 }
 
+/// Who counts what a program decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// The program itself, if it is a built-in one.
+    Itself,
+    /// Wherever it is put.
+    Elsewhere,
+}
+
 /// Loads what people call so: a built-in program, or FILE.o[:SECTION]. Errors say all that is to be said.
-pub fn load(called: &str, verbose: bool) -> Result<Loaded, String> {
-    let done = load_program(called);
+pub fn load(called: &str, counting: Counting, verbose: bool) -> Result<Loaded, String> {
+    let done = load_program(called, counting);
     let said = messages::take();
     if verbose && done.is_err() {
         eprint!("{said}");
@@ -100,8 +109,11 @@ impl From<libbpf_rs::Error> for Failure {
     }
 }
 
-fn load_program(called: &str) -> Result<Loaded, Failure> {
+fn load_program(called: &str, counting: Counting) -> Result<Loaded, Failure> {
     let (mut object, section) = open(called)?;
+    if counting == Counting::Elsewhere && is_built_in(called) {
+        stop_counting(&mut object);
+    }
     for mut program in object.progs_mut() {
         // libbpf wants the section to be xdp and nothing more; older loaders were content if it began so.
         let named = program.section().as_encoded_bytes().starts_with(b"xdp");
@@ -137,6 +149,21 @@ fn load_program(called: &str) -> Result<Loaded, Failure> {
         name,
         id,
     })
+}
+
+fn is_built_in(called: &str) -> bool {
+    BUILT_IN.iter().any(|(name, _)| *name == called)
+}
+
+/// Sets `counts_itself` to 0, which is all that the constants of a built-in program are.
+fn stop_counting(object: &mut OpenObject) {
+    for mut map in object.maps_mut() {
+        if map.name().as_encoded_bytes().ends_with(b".rodata") {
+            if let Some(constants) = map.initial_value_mut() {
+                constants.fill(0);
+            }
+        }
+    }
 }
 
 /// The object, and the section in it that was asked for.

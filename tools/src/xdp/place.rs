@@ -49,6 +49,11 @@ pub fn is_port(device: &str) -> bool {
     device.starts_with("vale") && device.contains(':')
 }
 
+/// A device in front of a colon: a whole switch ends with one.
+pub fn spoken(device: &str) -> &str {
+    device.strip_suffix(':').unwrap_or(device)
+}
+
 impl Mode {
     pub fn name(self) -> &'static str {
         match self {

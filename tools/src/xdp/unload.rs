@@ -8,7 +8,7 @@ use crate::{
     counts::Counts,
     load::explained,
     messages,
-    place::{Attached, Place},
+    place::{spoken, Attached, Place},
     programs::{is_ours, title, Known},
 };
 use common::say;
@@ -24,7 +24,7 @@ pub fn run(args: &Unload) -> Result<(), String> {
         let counts = take_off(&place, program)?;
         say!(
             "{}: {name} is taken off.{}",
-            program.device,
+            spoken(&program.device),
             last_words(counts)
         );
     }
