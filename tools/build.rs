@@ -6,5 +6,6 @@
 mod bpf;
 
 fn main() {
-    bpf::compile("bpf");
+    bpf::compile("bpf", "", &[]);
+    bpf::compile("bpf", "-counted", &["-DCOUNTED_ELSEWHERE"]);
 }

@@ -6,5 +6,5 @@
 mod bpf;
 
 fn main() {
-    bpf::compile("bpf");
+    bpf::compile("bpf", "", &[]);
 }

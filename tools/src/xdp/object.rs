@@ -20,9 +20,12 @@ use std::{
 
 macro_rules! built_in {
     ($($name:literal),*) => {
-        /// The objects that the tool brings along.
-        const BUILT_IN: &[(&str, &[u8])] =
-            &[$(($name, include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".bpf.o")))),*];
+        /// The objects that the tool brings along: each by itself, and as it is where somebody else counts.
+        const BUILT_IN: &[(&str, &[u8], &[u8])] = &[$((
+            $name,
+            include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".bpf.o")),
+            include_bytes!(concat!(env!("OUT_DIR"), "/", $name, "-counted.bpf.o")),
+        )),*];
     };
 }
 built_in!("drop", "pass", "count", "reflect", "filter");
@@ -110,10 +113,7 @@ impl From<libbpf_rs::Error> for Failure {
 }
 
 fn load_program(called: &str, counting: Counting) -> Result<Loaded, Failure> {
-    let (mut object, section) = open(called)?;
-    if counting == Counting::Elsewhere && is_built_in(called) {
-        stop_counting(&mut object);
-    }
+    let (mut object, section) = open(called, counting)?;
     for mut program in object.progs_mut() {
         // libbpf wants the section to be xdp and nothing more; older loaders were content if it began so.
         let named = program.section().as_encoded_bytes().starts_with(b"xdp");
@@ -151,29 +151,18 @@ fn load_program(called: &str, counting: Counting) -> Result<Loaded, Failure> {
     })
 }
 
-fn is_built_in(called: &str) -> bool {
-    BUILT_IN.iter().any(|(name, _)| *name == called)
-}
-
-/// Sets `counts_itself` to 0, which is all that the constants of a built-in program are.
-fn stop_counting(object: &mut OpenObject) {
-    for mut map in object.maps_mut() {
-        if map.name().as_encoded_bytes().ends_with(b".rodata") {
-            if let Some(constants) = map.initial_value_mut() {
-                constants.fill(0);
-            }
-        }
-    }
-}
-
 /// The object, and the section in it that was asked for.
-fn open(called: &str) -> Result<(OpenObject, Option<&str>), Failure> {
-    if let Some((_, bytes)) = BUILT_IN.iter().find(|(name, _)| *name == called) {
+fn open(called: &str, counting: Counting) -> Result<(OpenObject, Option<&str>), Failure> {
+    if let Some((_, alone, counted)) = BUILT_IN.iter().find(|(name, ..)| *name == called) {
+        let bytes = match counting {
+            Counting::Itself => alone,
+            Counting::Elsewhere => counted,
+        };
         return Ok((ObjectBuilder::default().open_memory(bytes)?, None));
     }
     let (path, section) = split(called);
     let bytes = fs::read(path).map_err(|e| {
-        let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
         format!(
             "neither a program that is built in ({}) nor a file that can be read: {e}",
             names.join(", ")
@@ -217,11 +206,13 @@ mod tests {
 
     #[test]
     fn what_is_built_in_is_for_this_machine() {
-        for (name, bytes) in BUILT_IN {
-            assert_eq!(elf::check(bytes), Ok(()), "{name}");
-            let object = ObjectBuilder::default().open_memory(bytes).unwrap();
-            let found: Vec<Found> = object.progs().map(|p| Found::new(&p)).collect();
-            assert_eq!(choose(&found, None).as_ref(), Ok(name));
+        for (name, alone, counted) in BUILT_IN {
+            for bytes in [alone, counted] {
+                assert_eq!(elf::check(bytes), Ok(()), "{name}");
+                let object = ObjectBuilder::default().open_memory(bytes).unwrap();
+                let found: Vec<Found> = object.progs().map(|p| Found::new(&p)).collect();
+                assert_eq!(choose(&found, None).as_ref(), Ok(name));
+            }
         }
     }
 }
