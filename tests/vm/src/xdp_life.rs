@@ -24,6 +24,7 @@ pub const CASES: &[Case] = crate::cases![
     xdp_port_closes_while_its_program_runs,
     xdp_on_attached_interfaces,
     xdp_replaces_only_what_is_expected,
+    xdp_by_the_crate,
     hostile_xdp_wrong_requests,
     hostile_xdp_wrong_descriptors,
     hostile_xdp_needs_rights,
@@ -273,6 +274,30 @@ fn xdp_replaces_only_what_is_expected() -> Outcome {
     same("detaching it", detach_if(pass_id)?.prog_id, pass_id)?;
     fails("once more", detach("valexl7:a"), Errno::ENOENT)?;
     fails("once more, expecting", detach_if(pass_id), Errno::ENOENT)
+}
+
+fn xdp_by_the_crate() -> Outcome {
+    let told = |e: ferromap::Error| failure(e.to_string());
+    let programs = Programs::load()?;
+    let mut port = ferromap::Port::open("valexl13:a").map_err(told)?;
+    same("at first", port.xdp().map_err(told)?, None)?;
+    port.attach_xdp(programs.borrow("drop")).map_err(told)?;
+    let again = port.attach_xdp(programs.borrow("drop"));
+    let errno = again.map_err(|e| e.errno());
+    same("a second", errno, Err(Some(Errno::EBUSY)))?;
+    let ring = &mut port.tx_rings()[0];
+    for frame in numbered(0..7) {
+        ring.send(&frame).map_err(told)?;
+    }
+    ring.sync().map_err(told)?;
+    let there = port.xdp().map_err(told)?;
+    let there = there.ok_or_else(|| failure("there is no program"))?;
+    same("its id", there.id, programs.id("drop"))?;
+    let drop = there.counts.drop;
+    same("what it dropped", (drop.packets, drop.bytes), (7, 420))?;
+    same("taken off", port.detach_xdp().map_err(told)?, there)?;
+    let gone = port.detach_xdp().map_err(|e| e.errno());
+    same("once more", gone, Err(Some(Errno::ENOENT)))
 }
 
 fn hostile_xdp_wrong_requests() -> Outcome {

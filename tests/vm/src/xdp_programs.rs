@@ -7,7 +7,7 @@ use crate::raw::*;
 use ferromap_abi::ext::*;
 use libbpf_rs::{query::ProgInfoIter, MapCore, MapFlags, Object, ObjectBuilder, Program};
 use nix::errno::Errno;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// Numbers of the actions (linux/bpf.h).
 pub const DROP: usize = 1;
@@ -30,18 +30,21 @@ impl Programs {
         }
     }
 
-    /// A descriptor of the program with that name.
-    pub fn fd(&self, name: &str) -> i32 {
+    /// The program with that name.
+    pub fn borrow(&self, name: &str) -> BorrowedFd<'_> {
         let mut all = self.0.progs();
         let found = all.find(|program| program.name() == name);
-        found.expect("a program of that name").as_fd().as_raw_fd()
+        let fd = found.expect("a program of that name").as_fd().as_raw_fd();
+        // SAFETY: the descriptor is the object's, which stays open for as long as `self` is borrowed.
+        unsafe { BorrowedFd::borrow_raw(fd) }
+    }
+
+    pub fn fd(&self, name: &str) -> i32 {
+        self.borrow(name).as_raw_fd()
     }
 
     pub fn id(&self, name: &str) -> u32 {
-        let mut all = self.0.progs();
-        let found = all.find(|program| program.name() == name);
-        let found = found.expect("a program of that name");
-        Program::id_from_fd(found.as_fd()).expect("the id of a loaded program")
+        Program::id_from_fd(self.borrow(name)).expect("the id of a loaded program")
     }
 
     /// Sets the port that `steer` and `by_number` send frames to.
