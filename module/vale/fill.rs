@@ -156,24 +156,14 @@ impl Scratch {
         header: Reheader,
         out: &mut Out<'_, '_>,
     ) -> u64 {
-        let alone;
+        let alone = [frame.slot()];
         let starts = out.starts.filter(|_| frame.kind == Kind::Simple);
         let start = starts.and_then(|starts| Some((starts.bufs.get(at)?, starts.len)));
         let from = match frame.kind {
             Kind::Simple => out.source,
             Kind::Plain | Kind::Asking => out.chains,
         };
-        let frags = match frame.kind {
-            Kind::Simple => {
-                alone = [frame.slot()];
-                &alone[..]
-            }
-            Kind::Plain | Kind::Asking => {
-                let first = frame.place as usize;
-                let frags = self.frags.get(first..first + usize::from(frame.slots));
-                frags.unwrap_or(&[])
-            }
-        };
+        let frags = self.slots_in(frame, &alone);
         let bytes = frags.iter().map(|slot| u64::from(slot.len)).sum();
         let slots = slots as usize;
         let (frags, header) = if frags.len() > slots {

@@ -129,6 +129,18 @@ impl Scratch {
         })
     }
 
+    /// The slots that a frame is in: `alone`, if it is simple.
+    pub(super) fn slots_in<'f>(&'f self, frame: &Frame, alone: &'f [Slot]) -> &'f [Slot] {
+        let first = frame.place as usize;
+        match frame.kind {
+            Kind::Simple => alone,
+            Kind::Plain | Kind::Asking => {
+                let frags = self.frags.get(first..first + usize::from(frame.slots));
+                frags.unwrap_or(&[])
+            }
+        }
+    }
+
     /// Whether each of the `slots` slots of the pass is a frame that is to be delivered, so that frames are
     /// numbered like slots.
     fn is_one_by_one(&self, slots: u32) -> bool {

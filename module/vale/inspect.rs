@@ -345,18 +345,8 @@ impl Scratch {
 
     /// Copies a frame to where it is long in one piece. Answers its bytes.
     fn gather(&self, frame: &Frame, bufs: &Bufs<'_>, staging: &Staging) -> Result<u32, Bad> {
-        let alone;
-        let frags = match frame.kind {
-            Kind::Simple => {
-                alone = [frame.slot()];
-                &alone[..]
-            }
-            Kind::Plain | Kind::Asking => {
-                let first = frame.place as usize;
-                let frags = self.frags.get(first..first + usize::from(frame.slots));
-                frags.unwrap_or(&[])
-            }
-        };
+        let alone = [frame.slot()];
+        let frags = self.slots_in(frame, &alone);
         let bytes = frags.iter().map(|slot| u32::from(slot.len)).sum();
         let to = staging.long().get(0).ok_or(Bad::Length)?;
         if bytes > staging.longest() {

@@ -8,6 +8,7 @@ pub mod ports;
 pub mod signals;
 pub mod table;
 pub mod units;
+pub mod watch;
 
 /// As `println!`, but whoever reads us may go away, as `head` does.
 #[macro_export]

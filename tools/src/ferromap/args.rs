@@ -3,8 +3,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
-use common::cli::{seconds, Generate};
-use std::time::Duration;
+use common::{cli::Generate, watch::Watch};
 
 /// Tells what is open and who has it, what went through it, and what is wrong with an interface.
 #[derive(Parser, Debug)]
@@ -73,32 +72,12 @@ pub struct Stat {
     #[arg(long)]
     pub json: bool,
 
-    /// Show rates, every second or every so many seconds
-    #[arg(
-        short,
-        long,
-        value_name = "SECONDS",
-        value_parser = seconds,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "1"
-    )]
-    pub watch: Option<Duration>,
-
-    /// End after so many intervals; this implies --watch
-    #[arg(short = 'n', long, value_parser = clap::value_parser!(u64).range(1..))]
-    pub count: Option<u64>,
+    #[command(flatten)]
+    pub watch: Watch,
 
     /// Show what each cause of drops means and what to do about it
     #[arg(long, conflicts_with_all = ["port", "json", "watch", "count"])]
     pub explain: bool,
-}
-
-impl Stat {
-    /// Between two reports, if there is more than one.
-    pub fn every(&self) -> Option<Duration> {
-        self.watch.or(self.count.map(|_| Duration::from_secs(1)))
-    }
 }
 
 /// Find what keeps an interface from being opened or makes it slow, with the command that mends it.
@@ -175,7 +154,7 @@ mod tests {
 
     #[test]
     fn watching_takes_seconds_and_a_count() {
-        let every = |line: &str| stat(line).unwrap().every().map(|d| d.as_millis());
+        let every = |line: &str| stat(line).unwrap().watch.every().map(|d| d.as_millis());
         assert_eq!(every(""), None);
         assert_eq!(every("--watch vale0:a"), Some(1000));
         assert_eq!(every("--watch=0.5"), Some(500));

@@ -15,11 +15,11 @@ use common::{
     table::lay_out,
     units::{human, ratio, wall_clock},
 };
-use std::{error::Error, time::Instant};
+use std::error::Error;
 
 pub fn run(facts: &Facts, args: &Stat) -> Result<(), Box<dyn Error>> {
     let mut before = ports(facts, args)?;
-    let Some(every) = args.every() else {
+    let Some(every) = args.watch.every() else {
         if args.json {
             before.iter().for_each(|port| say!("{}", total(port)));
         } else {
@@ -28,14 +28,7 @@ pub fn run(facts: &Facts, args: &Stat) -> Result<(), Box<dyn Error>> {
         return Ok(());
     };
     let signals = Signals::block()?;
-    let mut last = Instant::now();
-    let mut left = args.count;
-    while left != Some(0) {
-        if signals.wait((last + every).saturating_duration_since(Instant::now())) {
-            break;
-        }
-        let now = Instant::now();
-        let seconds = (now - last).as_secs_f64();
+    args.watch.each(every, &signals, |seconds| {
         // A port that was asked for may be closed and opened again.
         let after = match ports(facts, args) {
             Ok(ports) => ports,
@@ -57,10 +50,9 @@ pub fn run(facts: &Facts, args: &Stat) -> Result<(), Box<dyn Error>> {
             tell(&since, Some(seconds));
             say!("");
         }
-        (before, last) = (after, now);
-        left = left.map(|n| n - 1);
-    }
-    Ok(())
+        before = after;
+        Ok(())
+    })
 }
 
 /// The ports that were asked for.

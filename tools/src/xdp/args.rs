@@ -4,8 +4,7 @@
 
 use crate::{place::is_port, rules::Rule};
 use clap::{Parser, Subcommand, ValueEnum};
-use common::cli::{seconds, Generate};
-use std::time::Duration;
+use common::{cli::Generate, watch::Watch};
 
 /// Loads XDP programs onto network interfaces and switch ports, shows what they decide, and takes them off.
 #[derive(Parser, Debug)]
@@ -112,28 +111,8 @@ pub struct Status {
     #[arg(long)]
     pub json: bool,
 
-    /// Show rates, every second or every so many seconds
-    #[arg(
-        short,
-        long,
-        value_name = "SECONDS",
-        value_parser = seconds,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "1"
-    )]
-    pub watch: Option<Duration>,
-
-    /// End after so many intervals; this implies --watch
-    #[arg(short = 'n', long, value_parser = clap::value_parser!(u64).range(1..))]
-    pub count: Option<u64>,
-}
-
-impl Status {
-    /// Between two reports, if there is more than one.
-    pub fn every(&self) -> Option<Duration> {
-        self.watch.or(self.count.map(|_| Duration::from_secs(1)))
-    }
+    #[command(flatten)]
+    pub watch: Watch,
 }
 
 /// Take a program off.

@@ -17,7 +17,6 @@ use common::{
     units::{human, ratio, wall_clock},
 };
 use ferromap::XdpCount;
-use std::time::Instant;
 
 /// A program on a device, with what could be learned of it.
 #[derive(Clone, Debug)]
@@ -30,7 +29,7 @@ struct Row {
 }
 
 pub fn run(args: &Status) -> Result<(), String> {
-    let Some(every) = args.every() else {
+    let Some(every) = args.watch.every() else {
         let rows = look(args, None)?;
         if args.json {
             rows.iter().for_each(|row| say!("{}", row.object(None)));
@@ -42,14 +41,7 @@ pub fn run(args: &Status) -> Result<(), String> {
     let signals = Signals::block().map_err(|e| e.to_string())?;
     let mut watchers = Watchers::default();
     let mut before = look(args, Some(&mut watchers))?;
-    let mut last = Instant::now();
-    let mut left = args.count;
-    while left != Some(0) {
-        if signals.wait((last + every).saturating_duration_since(Instant::now())) {
-            break;
-        }
-        let now = Instant::now();
-        let seconds = (now - last).as_secs_f64();
+    args.watch.each(every, &signals, |seconds| {
         let after = look(args, Some(&mut watchers))?;
         let since: Vec<Row> = after.iter().map(|row| row.since(&before)).collect();
         if args.json {
@@ -61,10 +53,9 @@ pub fn run(args: &Status) -> Result<(), String> {
             say!("");
         }
         watchers.keep(|id| after.iter().any(|row| row.at.id == id));
-        (before, last) = (after, now);
-        left = left.map(|n| n - 1);
-    }
-    Ok(())
+        before = after;
+        Ok(())
+    })
 }
 
 /// The programs of the device that was asked for, or of all.
