@@ -157,7 +157,7 @@ fn decide(sender: &Sender<'_>, frames: &mut [Frame], unit: u32, inspector: &mut 
     } = &mut *inspector.stage;
     let running = (inspector.hook, inspector.pinned);
     look(sender, running, origin, |looker| {
-        for ((frame, verdict), unit) in frames.iter_mut().zip(verdicts).zip(unit..) {
+        for ((frame, verdict), unit) in frames.iter_mut().zip(verdicts.iter_mut()).zip(unit..) {
             let Some(mut area) = staging.area(unit) else {
                 break;
             };
@@ -254,7 +254,7 @@ impl Scratch {
         let counters = &sender.ring.counters;
         let lens = ETH_HLEN as u32..=stage.staging.size();
         let bufs = stage.staging.bufs();
-        for ((at, &verdict), unit) in staged.zip(&stage.verdicts).zip(unit..) {
+        for ((at, &verdict), unit) in staged.zip(stage.verdicts.iter()).zip(unit..) {
             let Some(&frame) = self.frames.get(at) else {
                 break;
             };

@@ -132,7 +132,7 @@ pub(super) struct Stage {
     pub(super) low: u32,
     pub(super) high: u32,
     /// What was decided about frames that came together.
-    pub(super) verdicts: [Verdict; PASS],
+    pub(super) verdicts: KVec<Verdict>,
 }
 
 impl Stages {
@@ -145,7 +145,7 @@ impl Stages {
                 origin: Origin::new(net)?,
                 low: 0,
                 high: 0,
-                verdicts: [Verdict::PASS; PASS],
+                verdicts: KVec::from_elem(Verdict::PASS, PASS, GFP_KERNEL)?,
             };
             let stage = KBox::pin_init(new_spinlock!(stage), GFP_KERNEL)?;
             stages.push(stage, GFP_KERNEL)?;
