@@ -78,9 +78,10 @@ step() {
 
 # in_root COMMAND... : runs COMMAND inside the build root, in a mount and process namespace of its
 # own, so that nothing stays behind however this script ends. The checkout is at /src, the cache at
-# /cache, and the directory that WITH names, if any, at /host.
+# /cache, and the directory that WITH names, if any, at /host. What cargo builds stays in the checkout: every
+# checkout is /src to it, so that two with one target directory would take each other's work for their own.
 in_root() {
-    mkdir -p "$CACHE/cargo" "$CACHE/target" "$ROOT/src" "$ROOT/cache" "$ROOT/host" "$BUILD"
+    mkdir -p "$CACHE/cargo" "$ROOT/src" "$ROOT/cache" "$ROOT/host" "$BUILD"
     # shellcheck disable=SC2016  # expanded by the inner shell
     setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child -- bash -euc '
         root=$1 src=$2 cache=$3 with=$4; shift 4
@@ -103,21 +104,18 @@ in_root() {
         # The first process of a namespace does not die of signals it has no handler for; timeout has.
         exec chroot "$root" /usr/bin/env -i "${pass[@]}" HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-            CARGO_HOME=/cache/cargo CARGO_TARGET_DIR=/cache/target CARGO_TERM_PROGRESS_WHEN=never \
+            CARGO_HOME=/cache/cargo CARGO_TARGET_DIR=/src/build/target CARGO_TERM_PROGRESS_WHEN=never \
             DEBIAN_FRONTEND=noninteractive timeout --foreground 0 "$@"
     ' in_root "$ROOT" "$SRC" "$CACHE" "${WITH:-}" "$@"
 }
 
-# Cargo compares times of files, and every checkout is /src to it. So when another checkout built last,
-# our own crates are built anew; those from the registry stay.
-claim_target() {
-    local name
-    mkdir -p "$CACHE/target"
-    [ "$(cat "$CACHE/target/.checkout" 2>/dev/null)" != "$SRC" ] || return 0
-    while read -r name; do
-        rm -rf "$CACHE"/target/*/.fingerprint/"$name"-[0-9a-f]*
-    done < <(sed -nE '/^\[package\]/,/^name/ s/^name = "(.*)"/\1/p' "$SRC"/*/Cargo.toml "$SRC"/*/*/Cargo.toml 2>/dev/null)
-    printf '%s' "$SRC" >"$CACHE/target/.checkout"
+# alone NAME : from here on this script is the only one that works on NAME in this checkout; another that comes
+# waits. What it starts inherits the lock, so that it ends with the last of them.
+alone() {
+    local lock
+    mkdir -p "$BUILD"
+    exec {lock}>"$BUILD/.$1.lock"
+    flock -n "$lock" || { say "Waiting for another run that builds in this checkout"; flock "$lock"; }
 }
 
 # Which of the distribution's kernels this run is about: FERROMAP_FLAVOUR, also for the scripts called from here.
