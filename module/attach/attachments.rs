@@ -82,7 +82,7 @@ impl Attachments {
         mem_id: u16,
     ) -> Answer<u32> {
         let net = NetNs::current()?;
-        if places.switches.find(&net, name).is_some() {
+        if places.switches.find(net.id(), name).is_some() {
             refuse!(
                 EBUSY,
                 "switch {} has a port {} already",
@@ -114,7 +114,7 @@ impl Attachments {
                 port,
             };
             let rings = RingSet::new(places.regions.find(region)?, shape)?;
-            let plugged = port::plug(places, NetNs::current()?, &name, rings)?;
+            let plugged = port::plug(places, net.id(), &name, rings)?;
             let bound = bind(plugged, shape)?;
             for ring in bound.held().tx() {
                 // Its frames are nobody's but ours: they may change hands.
@@ -248,7 +248,7 @@ impl Attachment {
 
 /// The rings and the number of the port of that name.
 fn find(places: &Places, name: &ValeName<'_>) -> Answer<(Arc<RingSet>, u32)> {
-    let Some(joined) = places.switches.find(&NetNs::current()?, name) else {
+    let Some(joined) = places.switches.find(NetNs::current()?.id(), name) else {
         refuse!(
             ENXIO,
             "there is no port {}:{}",

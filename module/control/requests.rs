@@ -93,7 +93,7 @@ pub(super) fn vale_list(
     req: &mut NmreqValeList,
     name: &mut [u8; NETMAP_REQ_IFNAMSIZ],
 ) -> Answer {
-    let (net, switches) = (NetNs::current()?, &context.world.places.switches);
+    let (net, switches) = (NetNs::current()?.id(), &context.world.places.switches);
     if !context.name.is_empty() {
         if !is_vale(context.name) {
             refuse!(
@@ -105,12 +105,12 @@ pub(super) fn vale_list(
         let Some(vale) = ValeName::parse(context.name) else {
             refuse!(ENOENT, "there is no switch {}", Name(context.name));
         };
-        let (switch, port) = switches.number_of(&net, &vale)?;
+        let (switch, port) = switches.number_of(net, &vale)?;
         req.nr_bridge_idx = switch;
         req.nr_port_idx = port;
         return Ok(());
     }
-    let Some(listed) = switches.list_from(&net, req.nr_bridge_idx, req.nr_port_idx) else {
+    let Some(listed) = switches.list_from(net, req.nr_bridge_idx, req.nr_port_idx) else {
         refuse!(ENOENT, "there are no more ports");
     };
     req.nr_bridge_idx = listed.switch;

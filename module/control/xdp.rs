@@ -83,7 +83,7 @@ fn spot(context: &Context<'_>, net: &NetNs) -> Answer<Spot> {
             Name(name)
         );
     };
-    match context.world.places.switches.spot(net, &vale)? {
+    match context.world.places.switches.spot(net.id(), &vale)? {
         Some(spot) => Ok(spot),
         None if vale.port.is_empty() => refuse!(ENXIO, "there is no switch {}", Name(vale.switch)),
         None => refuse!(ENXIO, "there is no port {}", Name(name)),

@@ -29,5 +29,5 @@ pub(crate) mod transmit;
 pub(crate) mod xdp;
 
 pub(crate) use device::{Device, Rtnl};
-pub(crate) use ns::NetNs;
+pub(crate) use ns::{NetId, NetNs};
 pub(crate) use packet::Packet;

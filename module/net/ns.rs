@@ -15,7 +15,16 @@ unsafe impl Send for NetNs {}
 // SAFETY: as above.
 unsafe impl Sync for NetNs {}
 
+/// Which namespace, without keeping it alive. The kernel gives no number twice (`net_cookie`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NetId(u64);
+
 impl NetNs {
+    pub(crate) fn id(&self) -> NetId {
+        // SAFETY: the namespace is alive; this is written once, when it is made.
+        NetId(unsafe { (*self.as_ptr()).net_cookie })
+    }
+
     /// The namespace of the calling process.
     pub(crate) fn current() -> Result<Self> {
         // SAFETY: `get_current` is the running task; its `nsproxy` is its own to read and never changes
@@ -72,12 +81,6 @@ pub(super) fn interface_name(name: &[u8]) -> Option<[u8; IFNAMSIZ]> {
     }
     out[..name.len()].copy_from_slice(name);
     Some(out)
-}
-
-impl PartialEq for NetNs {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
 }
 
 impl Drop for NetNs {

@@ -13,7 +13,7 @@ use crate::{
         name::{PortName, ValeName},
     },
     memory::{Kind, RegionRef, Regions},
-    net::NetNs,
+    net::{NetId, NetNs},
     nic::Nics,
     params,
     refusal::{refuse, Answer, Name},
@@ -93,7 +93,7 @@ pub(crate) fn open(places: &Places, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
 /// Finds the port; never makes one. `ENXIO` if it is not there.
 pub(crate) fn open_existing(places: &Places, name: &[u8]) -> Answer<KBox<dyn Port>> {
     match PortName::parse(name) {
-        PortName::Vale(vale) => match places.switches.find(&NetNs::current()?, &vale) {
+        PortName::Vale(vale) => match places.switches.find(NetNs::current()?.id(), &vale) {
             Some(joined) => ValePort::open(&vale, joined, Owner::Programs),
             None => refuse!(ENXIO, "there is no port {}", Name(name)),
         },
@@ -158,7 +158,7 @@ pub(crate) fn open_for_switch(places: &Places, name: &[u8], mem_id: u16) -> Answ
 /// Makes the port of a switch for an interface that the kernel carries frames to and from.
 pub(crate) fn plug(
     places: &Places,
-    net: NetNs,
+    net: NetId,
     name: &ValeName<'_>,
     rings: Arc<RingSet>,
 ) -> Answer<KBox<dyn Port>> {
@@ -187,7 +187,7 @@ fn open_vale(
     region: Option<RegionRef>,
 ) -> Answer<KBox<dyn Port>> {
     let net = NetNs::current()?;
-    if let Some(joined) = places.switches.find(&net, name) {
+    if let Some(joined) = places.switches.find(net.id(), name) {
         return ValePort::open(name, joined, Owner::Programs);
     }
     if net.has_interface(name.port) {
@@ -217,6 +217,6 @@ fn open_vale(
         }))?,
     };
     let rings = RingSet::new(region, shape)?;
-    let joined = places.switches.create(net, name, rings, Owner::Programs)?;
+    let joined = places.switches.create(net.id(), name, rings, Owner::Programs)?;
     ValePort::open(name, joined, Owner::Programs)
 }

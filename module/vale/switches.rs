@@ -13,7 +13,7 @@ use crate::{
         consts::{IFNAMSIZ, VALE_MAX_PORTS, VALE_NO_PORT},
         name::ValeName,
     },
-    net::NetNs,
+    net::{NetId, NetNs},
     params,
     refusal::{refuse, Answer, Name},
     ring::{Owner, RingSet},
@@ -60,7 +60,7 @@ pub(crate) struct Switches {
 }
 
 struct Entry {
-    net: NetNs,
+    net: NetId,
     name: Label,
     /// Its number in its namespace, for VALE_LIST.
     number: u16,
@@ -102,7 +102,7 @@ impl Switches {
     }
 
     /// Joins the port of that name, if it is there.
-    pub(crate) fn find(self: &Arc<Self>, net: &NetNs, name: &ValeName<'_>) -> Option<Joined> {
+    pub(crate) fn find(self: &Arc<Self>, net: NetId, name: &ValeName<'_>) -> Option<Joined> {
         let mut list = self.list.lock();
         let entry = Entry::find(&mut list, net, name)?;
         let port = Label::new(name.port);
@@ -116,7 +116,7 @@ impl Switches {
     }
 
     /// The port of that name, or with an empty port name the switch, if it is there.
-    pub(crate) fn spot(&self, net: &NetNs, name: &ValeName<'_>) -> Answer<Option<Spot>> {
+    pub(crate) fn spot(&self, net: NetId, name: &ValeName<'_>) -> Answer<Option<Spot>> {
         let mut list = self.list.lock();
         let Some(entry) = Entry::find(&mut list, net, name) else {
             return Ok(None);
@@ -139,13 +139,13 @@ impl Switches {
     /// same name meanwhile: control requests come one at a time.
     pub(crate) fn create(
         self: &Arc<Self>,
-        net: NetNs,
+        net: NetId,
         name: &ValeName<'_>,
         rings: Arc<RingSet>,
         owner: Owner,
     ) -> Answer<Joined> {
         let mut list = self.list.lock();
-        if let Some(entry) = Entry::find(&mut list, &net, name) {
+        if let Some(entry) = Entry::find(&mut list, net, name) {
             return entry.join(self, name, rings, owner);
         }
         let mut entry = Entry::new(&list, net, name)?;
@@ -158,7 +158,7 @@ impl Switches {
 
     /// Numbers of the switch and the port of that name. `Err(ENOENT)` for a switch that is not there;
     /// port [`VALE_NO_PORT`] for a port that is not.
-    pub(crate) fn number_of(&self, net: &NetNs, name: &ValeName<'_>) -> Answer<(u16, u32)> {
+    pub(crate) fn number_of(&self, net: NetId, name: &ValeName<'_>) -> Answer<(u16, u32)> {
         let mut list = self.list.lock();
         let Some(entry) = Entry::find(&mut list, net, name) else {
             refuse!(ENOENT, "there is no switch {}", Name(name.switch));
@@ -171,9 +171,9 @@ impl Switches {
 
     /// The first port at or after that place, going through the ports of a switch by index and then to
     /// the next switch.
-    pub(crate) fn list_from(&self, net: &NetNs, switch: u16, port: u32) -> Option<Listed> {
+    pub(crate) fn list_from(&self, net: NetId, switch: u16, port: u32) -> Option<Listed> {
         let list = self.list.lock();
-        let entries = list.iter().filter(|e| e.net == *net);
+        let entries = list.iter().filter(|e| e.net == net);
         let ports = entries.flat_map(|e| e.ports.iter().map(move |p| (e, p)));
         ports
             .map(|(e, p)| Listed {
@@ -223,13 +223,13 @@ impl Switches {
 }
 
 impl Entry {
-    fn find<'l>(list: &'l mut [Entry], net: &NetNs, name: &ValeName<'_>) -> Option<&'l mut Entry> {
+    fn find<'l>(list: &'l mut [Entry], net: NetId, name: &ValeName<'_>) -> Option<&'l mut Entry> {
         let switch = Label::new(name.switch);
-        list.iter_mut().find(|e| e.name == switch && e.net == *net)
+        list.iter_mut().find(|e| e.name == switch && e.net == net)
     }
 
     /// A switch without ports, under the lowest number that is free in its namespace.
-    fn new(list: &[Entry], net: NetNs, name: &ValeName<'_>) -> Answer<Self> {
+    fn new(list: &[Entry], net: NetId, name: &ValeName<'_>) -> Answer<Self> {
         let most = u16::try_from(params::max_bridges.get()).unwrap_or(0);
         let used = |number| list.iter().any(|e| e.net == net && e.number == number);
         let Some(number) = (0..most).find(|&number| !used(number)) else {
