@@ -7,12 +7,14 @@ use crate::facts::{Answer, Facts};
 
 /// Offloads that the module undoes frame by frame, and what `ethtool -K` calls them.
 const OFFLOADS: [(&str, &str); 5] = [
-    ("generic-receive-offload", "gro"),
+    (GRO, "gro"),
     ("large-receive-offload", "lro"),
     ("tcp-segmentation-offload", "tso"),
     ("generic-segmentation-offload", "gso"),
     ("rx-vlan-offload", "rxvlan"),
 ];
+
+const GRO: &str = "generic-receive-offload";
 
 /// An interrupt that waits longer is felt.
 const LONG_WAIT: u64 = 100;
@@ -34,7 +36,7 @@ pub fn offloads(facts: &Facts, interface: &str) -> Vec<Finding> {
     let on = |name: &str| value(&text, name) == Some("on");
     let names: Vec<&str> = OFFLOADS
         .iter()
-        .filter(|(name, _)| on(name))
+        .filter(|&&(name, _)| on(name) && !(name == GRO && is_veth(facts, interface)))
         .map(|&(_, short)| short)
         .collect();
     if names.is_empty() {
@@ -47,6 +49,20 @@ pub fn offloads(facts: &Facts, interface: &str) -> Vec<Finding> {
     );
     let command = format!("ethtool -K {interface} {} off", names.join(" off "));
     vec![Finding::note("offloads", text).mend(command)]
+}
+
+/// A veth pair receives many frames at a time, as a NIC does, only with GRO on (docs/performance.md).
+pub fn batches(facts: &Facts, interface: &str) -> Vec<Finding> {
+    let off = said(facts, "-k", interface).is_some_and(|text| value(&text, GRO) == Some("off"));
+    if !off || !is_veth(facts, interface) {
+        return Vec::new();
+    }
+    let text = format!("{interface} is an end of a veth pair and receives frames one by one while GRO is off: at half the rate.");
+    vec![Finding::note("batches", text).mend(format!("ethtool -K {interface} gro on"))]
+}
+
+fn is_veth(facts: &Facts, interface: &str) -> bool {
+    said(facts, "-i", interface).is_some_and(|text| value(&text, "driver") == Some("veth"))
 }
 
 pub fn channels(facts: &Facts, interface: &str) -> Vec<Finding> {
@@ -163,6 +179,41 @@ mod tests {
             some("ethtool -K eth0 gro off tso off")
         );
         assert_eq!(commands(offloads, "-k", "rx-checksumming: on\n"), [None]);
+    }
+
+    /// README says the same of veth pairs.
+    #[test]
+    fn a_veth_pair_is_to_have_gro() {
+        let text = |gro| format!("generic-receive-offload: {gro}\ntcp-segmentation-offload: on\n");
+        for (driver, gro, no_offloads, receives) in [
+            ("veth", "on", some("ethtool -K eth0 tso off"), vec![]),
+            (
+                "veth",
+                "off",
+                some("ethtool -K eth0 tso off"),
+                some("ethtool -K eth0 gro on"),
+            ),
+            ("igb", "on", some("ethtool -K eth0 gro off tso off"), vec![]),
+            ("igb", "off", some("ethtool -K eth0 tso off"), vec![]),
+        ] {
+            let machine = Machine::with(&[]);
+            machine.answer("ethtool -k eth0", &text(gro));
+            machine.answer(
+                "ethtool -i eth0",
+                &format!("driver: {driver}\nversion: 1.0\n"),
+            );
+            let of = |check: super::super::Check| -> Vec<_> {
+                check(&machine.0, "eth0")
+                    .into_iter()
+                    .map(|f| f.command)
+                    .collect()
+            };
+            assert_eq!(
+                (of(offloads), of(batches)),
+                (no_offloads, receives),
+                "{driver}, GRO {gro}"
+            );
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 type Check = fn(&Facts, &str) -> Vec<Finding>;
 
 /// In the order in which one would mend things.
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     link::ethernet,
     members::taken,
     members::plugged,
@@ -30,6 +30,7 @@ const CHECKS: [Check; 12] = [
     xdp::program,
     ethtool::installed,
     ethtool::offloads,
+    ethtool::batches,
     ethtool::channels,
     ethtool::pause,
     ethtool::coalescing,
