@@ -17,6 +17,10 @@ ROOT=$CACHE/root
 # shellcheck disable=SC2034  # the scripts that source this file use it
 STAMPS=$CACHE/stamps
 
+# What people install; other programs in build/bin are tests.
+# shellcheck disable=SC2034  # the scripts that source this file use it
+TOOLS=(pkt-gen bridge vale-ctl ferromap xdp)
+
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 

@@ -2,8 +2,9 @@
 
 //! Command lines: reading them, what is made from their definitions, and the status at the end.
 
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{Command, CommandFactory, Parser, ValueEnum};
 use clap_complete::Shell;
+use clap_mangen::Man;
 use std::{
     fmt::Display,
     io::{self, Write},
@@ -32,7 +33,7 @@ impl Generate {
     pub fn to<A: CommandFactory>(self, out: &mut dyn Write) -> io::Result<()> {
         let mut command = A::command();
         let shell = match self {
-            Generate::Man => return clap_mangen::Man::new(command).render(&mut &mut *out),
+            Generate::Man => return manual(&mut command, out),
             Generate::Bash => Shell::Bash,
             Generate::Fish => Shell::Fish,
             Generate::Zsh => Shell::Zsh,
@@ -42,6 +43,40 @@ impl Generate {
         clap_complete::generate(shell, &mut command, tool, &mut text);
         out.write_all(&text)
     }
+}
+
+/// A page of the manual. Subcommands are part of their tool's: one page tells all.
+fn manual(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
+    // So that subcommands know what they are called by.
+    command.build();
+    let subcommands: Vec<Command> = command
+        .get_subcommands()
+        .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
+        .cloned()
+        .collect();
+    if subcommands.is_empty() {
+        return Man::new(command.clone()).render(&mut &mut *out);
+    }
+    let mut page = Vec::new();
+    let man = Man::new(command.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    for sub in subcommands {
+        let mut part = Vec::new();
+        let about = sub.get_about().map(ToString::to_string);
+        let called = sub.get_bin_name().unwrap_or(sub.get_name()).to_uppercase();
+        let man = Man::new(sub);
+        man.render_synopsis_section(&mut part)?;
+        man.render_options_section(&mut part)?;
+        man.render_extra_section(&mut part)?;
+        let part = String::from_utf8_lossy(&part).replace(".SH ", ".SS ");
+        writeln!(page, ".SH {called}\n{}\n{part}", about.unwrap_or_default())?;
+    }
+    man.render_extra_section(&mut page)?;
+    man.render_version_section(&mut page)?;
+    out.write_all(&page)
 }
 
 /// The command line, or the status to end with: help was asked for, or something was wrong, which has been
