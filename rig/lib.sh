@@ -31,13 +31,43 @@ need_root() {
     [ "$(id -u)" = 0 ] || die "this needs root, to make the build root and enter it: run the same with sudo"
 }
 
-# step NAME WHAT-IT-DEPENDS-ON TITLE COMMAND... : runs COMMAND unless the stamp says it is done.
-# Output goes to a log, of which the last lines are shown when the step fails. One step at a time
-# writes to the cache, whoever runs it; ^C ends the step with everything it started.
+# watched LOG TITLE COMMAND... : runs COMMAND with its output in LOG, of which the last lines are shown if it fails. ^C
+# ends it with everything it started.
+watched() {
+    local log=$1 title=$2 start=$SECONDS pid
+    shift 2
+    mkdir -p "${log%/*}"
+    printf '==> %s ' "$title" >&2
+    # Job control gives it a process group, by which all of it can be ended.
+    set -m
+    ( "$@" ) >"$log" 2>&1 </dev/null &
+    pid=$!
+    set +m
+    trap 'kill -KILL -- -'"$pid"' 2>/dev/null || true; exit 130' INT TERM HUP
+    while kill -0 "$pid" 2>/dev/null; do
+        sleep 0.5
+        if [ $(((SECONDS - start) % 5)) = 4 ]; then
+            printf '.' >&2
+            sleep 0.6
+        fi
+    done
+    trap - TERM HUP
+    trap 'exit 130' INT
+    if wait "$pid"; then
+        printf ' done in %d s\n' $((SECONDS - start)) >&2
+    else
+        printf ' failed after %d s. The last lines of %s:\n' $((SECONDS - start)) "$log" >&2
+        tail -n 30 "$log" >&2
+        return 1
+    fi
+}
+
+# step NAME WHAT-IT-DEPENDS-ON TITLE COMMAND... : runs COMMAND, watched, unless the stamp says it is done. One step at a
+# time writes to the cache, whoever runs it.
 step() {
-    local name=$1 key=$2 title=$3 log start pid lock
+    local name=$1 key=$2 title=$3 lock
     shift 3
-    mkdir -p "$STAMPS" "$CACHE/log"
+    mkdir -p "$STAMPS"
     if [ "$(cat "$STAMPS/$name" 2>/dev/null)" = "$key" ]; then
         return 0
     fi
@@ -51,33 +81,10 @@ step() {
         fi
     fi
     rm -f "$STAMPS/$name"
-    log=$CACHE/log/$name.log
-    start=$SECONDS
-    printf '==> %s ' "$title" >&2
-    # Job control gives the step a process group, by which all of it can be ended.
-    set -m
-    ( "$@" ) >"$log" 2>&1 </dev/null {lock}>&- &
-    pid=$!
-    set +m
-    trap 'kill -KILL -- -'"$pid"' 2>/dev/null || true; exit 130' INT TERM HUP
-    while kill -0 "$pid" 2>/dev/null; do
-        sleep 0.5
-        if [ $(((SECONDS - start) % 5)) = 4 ]; then
-            printf '.' >&2
-            sleep 0.6
-        fi
-    done
-    trap - TERM HUP
-    trap 'exit 130' INT
-    exec {lock}>&-
-    if wait "$pid"; then
-        printf ' done in %d s\n' $((SECONDS - start)) >&2
-        printf '%s' "$key" >"$STAMPS/$name"
-    else
-        printf ' failed after %d s. The last lines of %s:\n' $((SECONDS - start)) "$log" >&2
-        tail -n 30 "$log" >&2
+    watched "$CACHE/log/$name.log" "$title" "$@" {lock}>&- ||
         die "step '$name' failed; when the cause is mended, run the same command again: it goes on from here"
-    fi
+    printf '%s' "$key" >"$STAMPS/$name"
+    exec {lock}>&-
 }
 
 # in_root COMMAND... : runs COMMAND inside the build root, in a mount and process namespace of its
@@ -94,6 +101,8 @@ in_root() {
         mount --rbind /dev "$root/dev"
         mount --bind "$src" "$root/src"
         mount --bind "$cache" "$root/cache"
+        # Of its own: programs name files there by process numbers, which are from 1 on in here.
+        mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
         [ -z "$with" ] || mount --bind "$with" "$root/host"
         # Behind a company proxy the host knows certificates that Debian does not.
         if [ -f /etc/ssl/certs/ca-certificates.crt ] && [ -f "$root/etc/ssl/certs/ca-certificates.crt" ]; then
