@@ -217,6 +217,8 @@ fn open_vale(
         }))?,
     };
     let rings = RingSet::new(region, shape)?;
-    let joined = places.switches.create(net.id(), name, rings, Owner::Programs)?;
+    let joined = places
+        .switches
+        .create(net.id(), name, rings, Owner::Programs)?;
     ValePort::open(name, joined, Owner::Programs)
 }
