@@ -2,8 +2,7 @@
 
 //! Which interfaces are attached.
 //!
-//! An attachment is the kernel's own: it outlives the program that asked for it, and keeps the module and the
-//! switch's network namespace.
+//! An attachment is the kernel's own: it outlives the program that asked for it, and keeps the module.
 
 use super::{
     carrier::{self, Running},
