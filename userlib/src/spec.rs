@@ -20,6 +20,12 @@
 //! | `@share=PORT` | the memory region of another port |
 //! | `@conf:KEY=N,...` | `slots`, `rings`, `host-rings`, each also as `tx-...` or `rx-...` |
 //! | `@offset=N`, `@extmem=FILE` | known, and refused: this crate does not have them yet |
+//!
+//! An interface may have the characters of suffixes in its name. The longest name that an interface has wins: where there
+//! is an interface `eth0-0`, `netmap:eth0-0` is all of it, and `netmap:eth0-0-1` its ring pair 1; `netmap:eth0-00` is ring
+//! pair 0 of `eth0` in any case.
+
+mod end;
 
 use crate::error::{Error, Result};
 use ferromap_abi::{
@@ -27,9 +33,13 @@ use ferromap_abi::{
     name::{is_vale, PortName, ValeName},
     wire::NmreqRegister,
 };
+use nix::net::if_::if_nametoindex;
 use std::str::FromStr;
 
 /// A port name, taken apart. [`FromStr`] reads it; the fields may be changed afterwards.
+///
+/// Where a name can be read in two ways, an interface that is there wins: `netmap:br-1` is all of the interface `br-1` if
+/// there is one, else ring pair 1 of `br`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PortSpec {
@@ -96,6 +106,22 @@ pub struct Config {
 const MAX_RING: u16 = 4094;
 
 impl PortSpec {
+    /// Reads a name where `is_interface` tells which interfaces there are. [`FromStr`] asks the kernel.
+    pub fn read(full: &str, is_interface: impl Fn(&str) -> bool) -> Result<Self> {
+        parse(full, is_interface).map_err(|reason| Error::Name {
+            name: full.to_owned(),
+            reason,
+        })
+    }
+
+    /// Refuses a name, as the kernel has it (`eth0`, `vale0:a`, `vale0:`), that is too long, and names the limit.
+    pub fn check_length(name: &str) -> Result<()> {
+        check_length(name).map_err(|reason| Error::Name {
+            name: name.to_owned(),
+            reason,
+        })
+    }
+
     /// Whether it is a port of a switch.
     pub fn is_vale(&self) -> bool {
         is_vale(self.name.as_bytes())
@@ -135,21 +161,17 @@ impl FromStr for PortSpec {
     type Err = Error;
 
     fn from_str(full: &str) -> Result<Self> {
-        parse(full).map_err(|reason| Error::Name {
-            name: full.to_owned(),
-            reason,
-        })
+        PortSpec::read(full, |name| if_nametoindex(name).is_ok())
     }
 }
 
 type Parsed<T> = std::result::Result<T, String>;
 
-fn parse(full: &str) -> Parsed<PortSpec> {
+fn parse(full: &str, is_interface: impl Fn(&str) -> bool) -> Parsed<PortSpec> {
     let (subsystem, rest) = full
         .split_once(':')
         .ok_or_else(|| format!("it starts with `netmap:` or `valeX:`, as in `netmap:{full}`"))?;
-    let end = rest.find(['-', '*', '^', '/', '@']).unwrap_or(rest.len());
-    let (port, suffix) = rest.split_at(end);
+    let (port, suffix) = rest.split_at(end::of_name(rest, is_interface));
     let name = if subsystem == "netmap" {
         port.to_owned()
     } else if is_vale(subsystem.as_bytes()) {
@@ -164,17 +186,27 @@ fn parse(full: &str) -> Parsed<PortSpec> {
         name,
         ..PortSpec::default()
     };
+    match suffixes(suffix, &mut spec) {
+        Ok(()) => Ok(spec),
+        // People may have meant an interface that is not there.
+        Err(why) if subsystem == "netmap" && rest.len() < IFNAMSIZ && !rest.contains('/') => {
+            Err(format!("{why}; and no interface is called `{rest}`"))
+        }
+        Err(why) => Err(why),
+    }
+}
 
-    let mut rest = Cursor(suffix);
+fn suffixes(text: &str, spec: &mut PortSpec) -> Parsed<()> {
+    let mut rest = Cursor(text);
     spec.rings = mode(&mut rest)?;
     if rest.eat('/') {
         spec.flags = flags(rest.until('@'))?;
     }
     while rest.eat('@') {
-        option(rest.until('@'), &mut spec)?;
+        option(rest.until('@'), spec)?;
     }
     if rest.0.is_empty() {
-        Ok(spec)
+        Ok(())
     } else {
         Err(format!("`{}` is not expected there", rest.0))
     }
@@ -208,10 +240,27 @@ impl<'a> Cursor<'a> {
     }
 }
 
-fn check_name(name: &str) -> Parsed<()> {
-    if name.len() >= NETMAP_REQ_IFNAMSIZ {
-        return Err(format!("more than {} characters", NETMAP_REQ_IFNAMSIZ - 1));
+/// Whether the parts of a name, as the kernel has it, are short enough.
+fn check_length(name: &str) -> Parsed<()> {
+    let fits = |part: &str, most: usize, what: &str| match part.len() {
+        len if len > most => Err(format!(
+            "{part} is too long: {what} has at most {most} characters, and this has {len}"
+        )),
+        _ => Ok(()),
+    };
+    let base = name.split(['{', '}']).next().unwrap_or(name);
+    match base.split_once(':').filter(|_| is_vale(base.as_bytes())) {
+        Some((switch, port)) => {
+            fits(switch, IFNAMSIZ - 1, "a switch")?;
+            fits(port, IFNAMSIZ - 1, "a port of a switch")?;
+        }
+        None => fits(base, IFNAMSIZ - 1, "an interface")?,
     }
+    fits(name, NETMAP_REQ_IFNAMSIZ - 1, "the name of a port")
+}
+
+fn check_name(name: &str) -> Parsed<()> {
+    check_length(name)?;
     if name.bytes().any(|b| b == 0 || b.is_ascii_whitespace()) {
         return Err("a port has no spaces in its name".into());
     }
@@ -233,17 +282,8 @@ fn check_name(name: &str) -> Parsed<()> {
     if base.is_empty() || base.ends_with(b":") {
         return Err("the name of the port is missing".into());
     }
-    if is_vale(base) && base.contains(&b':') {
-        return ValeName::parse(base).map(drop).ok_or_else(|| {
-            "a switch has at most 15 letters, digits and `_`, and a port of it at most 15 characters"
-                .into()
-        });
-    }
-    if base.len() >= IFNAMSIZ {
-        return Err(format!(
-            "an interface has at most {} characters",
-            IFNAMSIZ - 1
-        ));
+    if is_vale(base) && base.contains(&b':') && ValeName::parse(base).is_none() {
+        return Err("a switch is called by letters, digits and `_`".into());
     }
     Ok(())
 }
@@ -468,6 +508,25 @@ mod tests {
                 other => panic!("{name}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_called_so() {
+        let long = "abcdefghijklmnop";
+        for (name, limit) in [
+            (format!("netmap:{long}"), "an interface has at most 15"),
+            (format!("vale0:{long}"), "a port of a switch has at most 15"),
+            (format!("vale{long}:a"), "a switch has at most 15"),
+            (
+                format!("netmap:eth0{{{}", long.repeat(4)),
+                "the name of a port has at most 63",
+            ),
+        ] {
+            let why = name.parse::<PortSpec>().unwrap_err().to_string();
+            assert!(why.contains("is too long") && why.contains(limit), "{why}");
+        }
+        assert!(PortSpec::check_length(&format!("vale0:{long}")).is_err());
+        assert!(PortSpec::check_length("vale0:").is_ok());
     }
 
     #[test]

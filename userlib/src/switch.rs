@@ -9,7 +9,7 @@ use crate::{
     control::Control,
     error::{Error, Result},
     port::PortInfo,
-    spec::Config,
+    spec::{Config, PortSpec},
 };
 use ferromap_abi::{consts::*, wire::*};
 use nix::errno::Errno;
@@ -183,16 +183,13 @@ impl Control {
 /// A name for the kernel as it is, if it fits: a longer one would be cut and mean another port.
 pub(crate) fn whole(name: &str) -> Result<&str> {
     let reason = match name {
-        "" => "it is empty".to_owned(),
-        n if n.len() >= NETMAP_REQ_IFNAMSIZ => {
-            format!("more than {} characters", NETMAP_REQ_IFNAMSIZ - 1)
-        }
-        n if n.contains('\0') => "it has a NUL inside".to_owned(),
-        _ => return Ok(name),
+        "" => "it is empty",
+        n if n.contains('\0') => "it has a NUL inside",
+        _ => return PortSpec::check_length(name).map(|()| name),
     };
     Err(Error::Name {
         name: name.to_owned(),
-        reason,
+        reason: reason.to_owned(),
     })
 }
 
@@ -273,7 +270,7 @@ mod tests {
     #[test]
     fn a_name_that_the_kernel_would_cut_is_refused() {
         assert!(whole("vale0:br-lan").is_ok());
-        assert!(whole(&"a".repeat(63)).is_ok());
+        assert!(whole(&format!("{}{{1", "a".repeat(15))).is_ok());
         for bad in ["", "a\0b", &"a".repeat(64)] {
             assert!(matches!(whole(bad), Err(Error::Name { .. })), "{bad:?}");
         }
