@@ -25,8 +25,10 @@ use std::time::Duration;
   bridge -i vale0:up -i vale1:down        a cable between two switches
   bridge -i netmap:eth0/R -i vale0:tap    one direction only: what eth0 receives, into the switch
 
-A line a second tells of each direction. ^C prints totals and ends with status 0; if a port goes away,
-the status is 1."
+Suffixes of a port: -N ring pair N, ^ or ^N host rings, * both, /x exclusive, /R or /T receive or
+transmit only, @N memory region N. An interface of exactly that name, as br-lan, wins over suffixes.
+A line a second tells of each direction. ^C prints totals and ends with status 0; if a port goes
+away, the status is 1."
 )]
 pub struct Args {
     /// Port, given twice; given once, or the same twice, the other port is the host stack of the interface
@@ -117,6 +119,11 @@ mod tests {
         let args =
             Args::try_parse_from(format!("bridge {line}").split(' ')).map_err(|e| e.to_string())?;
         args.check().map(|_| args.names())
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        assert_eq!(common::cli::wide_help(Args::command()), [""; 0]);
     }
 
     #[test]

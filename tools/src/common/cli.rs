@@ -79,6 +79,20 @@ fn manual(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&page)
 }
 
+/// Lines of help, of the tool and of all its subcommands, that are too wide for people's terminals. For tests.
+pub fn wide_help(mut command: Command) -> Vec<String> {
+    command.build();
+    let mut wide = Vec::new();
+    for help in [command.render_help(), command.render_long_help()] {
+        let text = help.to_string();
+        let lines = text.lines().filter(|line| line.chars().count() > 100);
+        wide.extend(lines.map(str::to_owned));
+    }
+    let inner = command.get_subcommands().cloned();
+    wide.extend(inner.flat_map(wide_help));
+    wide
+}
+
 /// The command line, or the status to end with: help was asked for, or something was wrong, which has been
 /// said.
 pub fn parse<A: Parser>() -> Result<A, ExitCode> {

@@ -4,6 +4,7 @@
 
 use clap::{Parser, Subcommand};
 use common::{cli::Generate, watch::Watch};
+use ferromap::PortSpec;
 
 /// Tells what is open and who has it, what went through it, and what is wrong with an interface.
 #[derive(Parser, Debug)]
@@ -62,7 +63,7 @@ pub struct Info {
   ferromap stat                     all ports, once, since they were opened
   ferromap stat eth0 --watch        rates each second
   ferromap stat --watch=0.5 -n 4    every half second, four times
-  ferromap stat --json --watch      one JSON object for each port and interval, with what was counted in it
+  ferromap stat --json --watch      one JSON object for each port and interval
   ferromap stat --explain           what each cause of drops means")]
 pub struct Stat {
     /// An open port: eth0, netmap:eth0, vale0:a; by default all of them
@@ -107,6 +108,7 @@ impl Doctor {
                 self.interface
             ));
         }
+        PortSpec::check_length(name).map_err(|e| e.to_string())?;
         Ok(name)
     }
 }
@@ -132,6 +134,11 @@ mod tests {
             }) => Ok(stat),
             other => Err(format!("{other:?}")),
         }
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        assert_eq!(common::cli::wide_help(Args::command()), [""; 0]);
     }
 
     #[test]

@@ -32,7 +32,9 @@ pub enum Function {
 #[derive(Parser, Debug)]
 #[command(name = "pkt-gen", version, max_term_width = 100)]
 pub struct Args {
-    /// Port: an interface (eth0), a switch port (vale0:a), a pipe (eth0{1), or any name with suffixes
+    /// Port: an interface (eth0), a switch port (vale0:a), or such a name with suffixes: -N for ring pair N, ^ or ^N for
+    /// host rings, * for both, /x exclusive, /R or /T receive or transmit only, @N memory region N. An interface of
+    /// exactly that name wins over suffixes
     #[arg(
         short,
         long,
@@ -318,6 +320,11 @@ mod tests {
         let mut args = Args::try_parse_from(format!("pkt-gen {line}").split(' '))
             .map_err(|e| e.to_string())?;
         args.check().map(|_| args)
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        assert_eq!(common::cli::wide_help(Args::command()), [""; 0]);
     }
 
     #[test]

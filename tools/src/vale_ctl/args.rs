@@ -5,7 +5,7 @@
 
 use clap::{ArgAction, ArgGroup, Parser};
 use common::cli::Generate;
-use ferromap::{Attach, Persistent, Polling};
+use ferromap::{Attach, Persistent, Polling, PortSpec};
 
 /// Shows switches (VALE) and their ports, and changes what is plugged into them.
 ///
@@ -24,15 +24,14 @@ use ferromap::{Attach, Persistent, Polling};
   vale-ctl -h vale0:eth0            plug eth0 in; the machine keeps its network, through the switch
   vale-ctl -a vale0:eth0            plug eth0 in; the machine has eth0 no more
   vale-ctl -d vale0:eth0            take it out again
-  vale-ctl -n v0 -C 512,512,2,2     make a persistent port v0 with two rings of 512 slots each way
-  vale-ctl -a vale0:v0              plug it in
-  vale-ctl -p vale0:eth0 -C 1       have CPU 1 poll eth0; with -C 0,2, CPUs 0 and 1 poll rings 0 and 1
+  vale-ctl -p vale0:eth0 -C 1       have CPU 1 poll eth0
+  vale-ctl -p vale0:eth0 -C 0,2     have CPUs 0 and 1 poll rings 0 and 1
   vale-ctl -P vale0:eth0            leave it to interrupts again
 
 The status is 0, or 1 if the kernel refused, with its reason, or 2 if the options make no sense."
 )]
 pub struct Args {
-    /// Plug an interface, or a persistent port, into a switch; the host stack loses the interface
+    /// Plug an interface into a switch; the host stack loses it
     #[arg(short, long, value_name = "valeX:IF", group = "action")]
     pub attach: Option<String>,
 
@@ -58,11 +57,17 @@ pub struct Args {
     pub list: Option<Option<String>>,
 
     /// Make a persistent port: a network device that can be plugged into switches
-    #[arg(short = 'n', long = "create", value_name = "IF", group = "action")]
+    #[arg(
+        short = 'n',
+        long = "create",
+        value_name = "IF",
+        group = "action",
+        hide = true
+    )]
     pub create: Option<String>,
 
     /// Remove a persistent port
-    #[arg(short, long, value_name = "IF", group = "action")]
+    #[arg(short, long, value_name = "IF", group = "action", hide = true)]
     pub remove: Option<String>,
 
     /// Have CPUs poll an interface that is plugged into a switch, instead of waiting for its interrupts
@@ -78,7 +83,6 @@ pub struct Args {
     )]
     pub no_poll: Option<String>,
 
-    /// With -n: TX_SLOTS[,RX_SLOTS[,TX_RINGS[,RX_RINGS]]]; 0 leaves a number to the kernel.
     /// With -p: CPU, which then polls all rings (by default CPU 0), or FIRST,COUNT: each of these CPUs polls
     /// the ring of its own number
     #[arg(
@@ -89,7 +93,7 @@ pub struct Args {
     )]
     pub config: Vec<u32>,
 
-    /// With -n, -a and -h: the memory region to use, by its number
+    /// With -a and -h: the memory region to use, by its number
     #[arg(short, long, value_name = "REGION")]
     pub mem_id: Option<u16>,
 
@@ -132,8 +136,8 @@ impl Args {
         let sized = matches!(action, Action::Create(..) | Action::Poll(..));
         let placed = matches!(action, Action::Create(..) | Action::Attach(..));
         for (given, fits, option, goes_with) in [
-            (!self.config.is_empty(), sized, "-C", "-n and -p"),
-            (self.mem_id.is_some(), placed, "-m", "-n, -a and -h"),
+            (!self.config.is_empty(), sized, "-C", "-p"),
+            (self.mem_id.is_some(), placed, "-m", "-a and -h"),
             (self.json, looks, "--json", "-l and -g"),
         ] {
             if given && !fits {
@@ -207,6 +211,7 @@ impl Args {
 fn switch_port(name: &str) -> Result<String, String> {
     match name.split_once(':') {
         Some((switch, port)) if switch.starts_with("vale") && !port.is_empty() => {
+            PortSpec::check_length(name).map_err(|e| e.to_string())?;
             Ok(name.to_owned())
         }
         _ => Err(format!(
@@ -217,6 +222,7 @@ fn switch_port(name: &str) -> Result<String, String> {
 
 fn switch_name(name: &str) -> Result<String, String> {
     let switch = name.strip_suffix(':').unwrap_or(name);
+    PortSpec::check_length(&format!("{switch}:")).map_err(|e| e.to_string())?;
     if switch.starts_with("vale") && !switch.contains(':') {
         Ok(switch.to_owned())
     } else {
@@ -241,6 +247,11 @@ mod tests {
     }
 
     #[test]
+    fn help_fits_a_terminal() {
+        assert_eq!(common::cli::wide_help(Args::command()), [""; 0]);
+    }
+
+    #[test]
     fn the_definitions_hold_together() {
         Args::command().debug_assert();
     }
@@ -252,6 +263,14 @@ mod tests {
         let page = String::from_utf8(page).unwrap();
         for option in ["attach", "list", "config"] {
             assert!(page.contains(option), "{option}");
+        }
+    }
+
+    #[test]
+    fn what_the_module_refuses_is_not_advertised() {
+        let help = action("--help").unwrap_err();
+        for word in ["--create", "--remove", "-n ", "persistent", "SLOTS"] {
+            assert!(!help.contains(word), "{word}: {help}");
         }
     }
 
@@ -320,6 +339,8 @@ mod tests {
             "-d netmap:eth0",
             "-l eth0",
             "-l vale0:a",
+            "-l vale0123456789abc",
+            "-a vale0:interface9012345x",
             "-a vale0:eth0 -d vale0:eth0",
             "-a vale0:eth0 -C 1",
             "-d vale0:eth0 -m 1",
