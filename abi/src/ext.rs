@@ -33,6 +33,11 @@ pub const FERROMAP_REQ_XDP_DETACH: u16 = 0x1002;
 /// answer has `prog_id` 0.
 pub const FERROMAP_REQ_XDP_QUERY: u16 = 0x1003;
 
+/// What `NETMAP_REQ_REGISTER` with this name and body would answer: whether the port can be opened, its interface be
+/// had, and its rings be bound. Nothing is bound, so that no frame goes another way. That there is memory enough is not
+/// tried. Body: `NmreqRegister`, which comes back as it was.
+pub const FERROMAP_REQ_PROBE: u16 = 0x1004;
+
 /// Flag of [`FERROMAP_REQ_XDP_ATTACH`]: take the place of the program that is there, if there is one. No frame passes between
 /// the two without a program, and none is lost.
 pub const FERROMAP_XDP_REPLACE: u32 = 1;

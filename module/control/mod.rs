@@ -85,6 +85,7 @@ fn dispatch(file: &OpenFile, header: &mut NmreqHeader) -> Answer {
         FERROMAP_REQ_XDP_ATTACH => call.with(xdp::attach),
         FERROMAP_REQ_XDP_DETACH => call.with(xdp::detach),
         FERROMAP_REQ_XDP_QUERY => call.with(xdp::query),
+        FERROMAP_REQ_PROBE => call.with(register::probe),
         other => refuse!(EINVAL, "there is no request {}", other),
     }
 }

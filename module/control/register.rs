@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `NETMAP_REQ_REGISTER`: binds the file to a port (section 7.3 of the interface).
+//! `NETMAP_REQ_REGISTER`: binds the file to a port (section 7.3 of the interface), or only tells whether that would do.
 
 use super::Context;
 use crate::{
     abi::{consts::*, name::is_vale, wire::NmreqRegister},
     binding::Binding,
-    port::{self, Want},
+    port::{self, Port, Want},
     refusal::{refuse, Answer, Name},
     ring::{Selection, Shape},
 };
 use core::ops::Range;
 use kernel::prelude::*;
 
-pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer {
+/// The port that the request names, and which of its rings it selects.
+fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, Selection)> {
     if let Some(bound) = context.file.binding() {
         refuse!(
             EBUSY,
@@ -48,6 +49,21 @@ pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer
             port.header()
         );
     }
+    Ok((port, selection))
+}
+
+/// `FERROMAP_REQ_PROBE`: what [`register`] would answer.
+pub(super) fn probe(context: &Context<'_>, req: &mut NmreqRegister) -> Answer {
+    let (mut port, selection) = find(context, req)?;
+    // This hooks into an interface, since only the kernel knows whether it lets us. As long as no ring is bound all frames
+    // pass, and it is let go of when we leave.
+    port.prepare(&selection)?;
+    port.rings().admit(&selection)
+}
+
+/// `NETMAP_REQ_REGISTER`.
+pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer {
+    let (port, selection) = find(context, req)?;
     // What is left of a switch port's region is for its rings and pipes.
     let most_extra = if is_vale(context.name) && req.nr_mode != NR_REG_NULL {
         VALE_MAX_EXTRA_BUFS

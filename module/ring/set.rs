@@ -134,6 +134,24 @@ impl<R> Seat<R> {
     }
 }
 
+/// The seats of some rings, by direction: transmit, receive.
+type Chosen<'s> = (&'s mut [Seat<TxRing>], &'s mut [Seat<RxRing>]);
+
+impl Seats {
+    /// The seats of the selected rings, unless somebody is in the way.
+    fn free(&mut self, want: &Selection) -> Answer<Chosen<'_>> {
+        let Some(tx) = self.tx.get_mut(range(&want.tx)) else {
+            refuse!(EINVAL, "the port has no such transmit ring");
+        };
+        let Some(rx) = self.rx.get_mut(range(&want.rx)) else {
+            refuse!(EINVAL, "the port has no such receive ring");
+        };
+        admit(tx, "transmit", &want.tx, want.exclusive)?;
+        admit(rx, "receive", &want.rx, want.exclusive)?;
+        Ok((tx, rx))
+    }
+}
+
 impl RingSet {
     pub(crate) fn new(region: RegionRef, shape: Shape) -> Answer<Arc<Self>> {
         let seats = Seats {
@@ -192,20 +210,18 @@ impl RingSet {
         }
     }
 
+    /// Whether the selected rings can be bound now.
+    pub(crate) fn admit(&self, want: &Selection) -> Answer {
+        self.seats.lock().free(want).map(drop)
+    }
+
     /// Binds the selected rings and makes those that do not exist yet; all or none. The ranges must lie
     /// within the port's shape.
     pub(crate) fn bind(self: &Arc<Self>, want: Selection) -> Answer<Held> {
         let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
         let mut guard = self.seats.lock();
         let seats = &mut *guard;
-        let Some(tx_seats) = seats.tx.get_mut(range(&want.tx)) else {
-            refuse!(EINVAL, "the port has no such transmit ring");
-        };
-        let Some(rx_seats) = seats.rx.get_mut(range(&want.rx)) else {
-            refuse!(EINVAL, "the port has no such receive ring");
-        };
-        admit(tx_seats, "transmit", &want.tx, want.exclusive)?;
-        admit(rx_seats, "receive", &want.rx, want.exclusive)?;
+        let (tx_seats, rx_seats) = seats.free(&want)?;
 
         // First everything that can fail, on the side; then take the seats.
         let tx = find_or_make(tx_seats, &want.tx, |n| {

@@ -8,7 +8,7 @@ use crate::{
     port::PortInfo,
     spec::{Config, PortSpec},
 };
-use ferromap_abi::{consts::*, wire::*};
+use ferromap_abi::{consts::*, ext::FERROMAP_REQ_PROBE, wire::*};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// An open `/dev/netmap` that is not bound to a port.
@@ -78,6 +78,14 @@ impl Control {
             host_tx_rings: body.nr_host_tx_rings,
             host_rx_rings: body.nr_host_rx_rings,
         })
+    }
+
+    /// `FERROMAP_REQ_PROBE` — whether [`Port::open`](crate::Port::open) of this name would succeed now, and if not, why.
+    /// Nothing is bound; the suffixes for rings and flags count.
+    pub fn probe(&self, port: &str) -> Result<()> {
+        let spec: PortSpec = port.parse()?;
+        let mut body = spec.register();
+        self.request("REGISTER", FERROMAP_REQ_PROBE, &spec.name, &mut body)
     }
 
     /// `POOLS_INFO_GET` — the memory region of a port, which is set up if it was not yet.

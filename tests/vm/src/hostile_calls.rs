@@ -12,7 +12,7 @@ use crate::raw::request::{legacy, vale_list};
 use crate::raw::*;
 use crate::traffic::*;
 use ferromap_abi::consts::*;
-use ferromap_abi::ext::{FERROMAP_REQ_WHY, FERROMAP_REQ_XDP_QUERY};
+use ferromap_abi::ext::{FERROMAP_REQ_PROBE, FERROMAP_REQ_WHY};
 use ferromap_abi::wire::{NmreqHeader, NmreqOption, NmreqRegister, Plain};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
@@ -58,7 +58,7 @@ fn hostile_unknown_requests_are_invalid() -> Outcome {
         matches!(
             reqtype,
             NETMAP_REQ_REGISTER..=NETMAP_REQ_CSB_ENABLE
-                | FERROMAP_REQ_WHY..=FERROMAP_REQ_XDP_QUERY
+                | FERROMAP_REQ_WHY..=FERROMAP_REQ_PROBE
         )
     };
     for reqtype in (0..=u16::MAX).filter(|&reqtype| !known(reqtype)) {
@@ -276,7 +276,7 @@ impl Arena {
         let reqtype = match random.below(8) {
             0 => random.next() as u16,
             1 | 2 => NETMAP_REQ_REGISTER,
-            3 => FERROMAP_REQ_WHY + random.below(4) as u16,
+            3 => FERROMAP_REQ_WHY + random.below(5) as u16,
             _ => random.below(18) as u16,
         };
         self.header = header(reqtype, random.of(&names));

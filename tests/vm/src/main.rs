@@ -34,6 +34,7 @@ mod options;
 mod parameters;
 mod plumbing;
 mod poll;
+mod probe;
 mod register;
 mod ring;
 
@@ -94,6 +95,7 @@ const SUITES: &[&[Case]] = &[
     swap::CASES,
     wide::CASES,
     why::CASES,
+    probe::CASES,
     xdp::CASES,
     xdp_life::CASES,
     hostile_rings::CASES,
