@@ -3,7 +3,7 @@
 //! Ports: their names as people give them, and what to know before frames go.
 
 use crate::signals::Signals;
-use ferromap::{Port, PortSpec, Result};
+use ferromap::{Config, Port, PortInfo, PortSpec, Result};
 use std::{
     fs,
     time::{Duration, Instant},
@@ -35,6 +35,45 @@ pub fn tell_emulated<'a>(tool: &str, ports: impl IntoIterator<Item = &'a Port>) 
     }
 }
 
+/// Tells people where a port has other sizes than they asked for.
+pub fn tell_sizes<'a>(tool: &str, ports: impl IntoIterator<Item = &'a Port>) {
+    for port in ports {
+        let other = other_sizes(&port.spec().config, &port.info());
+        if !other.is_empty() {
+            eprintln!(
+                "{tool}: {} has {}: a port that is there already keeps its sizes, and others have limits",
+                port.name(),
+                other.join(", ")
+            );
+        }
+    }
+}
+
+fn other_sizes(asked: &Config, got: &PortInfo) -> Vec<String> {
+    let sizes = [
+        (asked.tx_slots, got.tx_slots, "transmit slots a ring"),
+        (asked.rx_slots, got.rx_slots, "receive slots a ring"),
+        (asked.tx_rings.into(), got.tx_rings.into(), "transmit rings"),
+        (asked.rx_rings.into(), got.rx_rings.into(), "receive rings"),
+        (
+            asked.host_tx_rings.into(),
+            got.host_tx_rings.into(),
+            "host transmit rings",
+        ),
+        (
+            asked.host_rx_rings.into(),
+            got.host_rx_rings.into(),
+            "host receive rings",
+        ),
+    ];
+    let other = sizes
+        .into_iter()
+        .filter(|(asked, got, _)| *asked != 0 && asked != got);
+    other
+        .map(|(asked, got, what)| format!("{got} {what}, not {asked}"))
+        .collect()
+}
+
 /// How long to wait for a link, if nobody said.
 const WAIT: u64 = 2;
 
@@ -55,4 +94,22 @@ pub fn wait_for_links(specs: &[PortSpec], seconds: Option<u64>, quiet: bool, sig
 fn has_carrier(spec: &PortSpec) -> bool {
     let carrier = format!("/sys/class/net/{}/carrier", spec.name);
     fs::read_to_string(carrier).is_ok_and(|c| c.trim() == "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_were_cut_are_told() {
+        let mut asked = Config::default();
+        let mut got = PortInfo::default();
+        (got.tx_slots, got.rx_slots, got.tx_rings) = (4096, 1024, 1);
+        assert!(other_sizes(&asked, &got).is_empty());
+        (asked.tx_slots, asked.rx_slots) = (9_999_999, 1024);
+        assert_eq!(
+            other_sizes(&asked, &got),
+            ["4096 transmit slots a ring, not 9999999"]
+        );
+    }
 }

@@ -26,6 +26,15 @@ pub fn human(n: f64) -> String {
     format!("{n:.3} ")
 }
 
+/// For columns, which have one unit each: `n` as it is, or how many that was a second if it took so long.
+pub fn count(n: u64, seconds: Option<f64>) -> String {
+    match seconds.map(|s| ratio(n as f64, s)) {
+        None => n.to_string(),
+        Some(rate) if n > 0 && rate < 1.0 => "<1".to_owned(),
+        Some(rate) => format!("{rate:.0}"),
+    }
+}
+
 /// Since 1970.
 pub fn wall_clock() -> Duration {
     SystemTime::now()
@@ -58,6 +67,16 @@ mod tests {
         assert_eq!(
             (human(2e6), human(3.25e9)),
             ("2.000 M".into(), "3.250 G".into())
+        );
+    }
+
+    #[test]
+    fn columns_have_one_unit() {
+        assert_eq!(count(3_000_000, None), "3000000");
+        assert_eq!(count(3_000_000, Some(2.0)), "1500000");
+        assert_eq!(
+            (count(1, Some(2.0)), count(0, Some(2.0))),
+            ("<1".into(), "0".into())
         );
     }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 use common::json::Object;
 use common::ports::full_name;
-use ferromap::{Control, PortInfo};
+use ferromap::{Control, PortInfo, PortSpec};
 
 pub struct About {
     name: String,
@@ -32,6 +32,7 @@ struct Link {
 
 impl About {
     pub fn learn(facts: &Facts, name: &str) -> Result<Self, String> {
+        PortSpec::check_length(name).map_err(|e| e.to_string())?;
         let switched = name.starts_with("vale");
         let own = name.split_once(':').map_or(name, |(_, own)| own);
         let link = Link::learn(facts, own);

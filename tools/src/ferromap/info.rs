@@ -13,31 +13,31 @@ use crate::{
 use common::{
     json::{quoted, Object},
     say,
-    table::lay_out,
+    table::{by_name, lay_out, Column},
 };
-use std::error::Error;
 
-pub fn run(facts: &Facts, args: &Info) -> Result<(), Box<dyn Error>> {
-    match &args.port {
-        None => module(facts, args.json),
-        Some(port) => {
-            let about = About::learn(facts, bare(port))?;
-            if args.json {
-                say!("{}", about.json());
-            } else {
-                about.lines().iter().for_each(|line| say!("{line}"));
-                hidden(&about.holders);
-            }
-        }
+pub fn run(facts: &Facts, args: &Info) -> Result<(), String> {
+    let Some(port) = &args.port else {
+        return module(facts, args.json);
+    };
+    let about = About::learn(facts, bare(port))?;
+    if args.json {
+        say!("{}", about.json());
+    } else {
+        about.lines().iter().for_each(|line| say!("{line}"));
+        hidden(&about.holders);
     }
     Ok(())
 }
 
-/// That it is not loaded is an answer, too.
-fn module(facts: &Facts, json: bool) {
+/// Tells what there is to tell; the error is what cannot be told.
+fn module(facts: &Facts, json: bool) -> Result<(), String> {
     let loaded = facts.module_is_loaded();
     let changed = parameters::changed(facts);
-    let ports = counters::read(facts);
+    let ports = counters::read(facts).map(|mut ports| {
+        ports.sort_by(|a, b| by_name(&a.name, &b.name));
+        ports
+    });
     let holders = holders::find(facts);
     if json {
         let mut object = Object::new("module").plain("loaded", loaded);
@@ -52,17 +52,14 @@ fn module(facts: &Facts, json: bool) {
             }
         }
         say!("{object}");
-        for port in ports.iter().flatten() {
-            say!(
-                "{}",
-                open_port(port, ports.as_deref().unwrap_or_default(), &holders)
-            );
+        let ports = ports?;
+        for port in &ports {
+            say!("{}", open_port(port, &ports, &holders));
         }
-        return;
+        return Ok(());
     }
     if !loaded {
-        say!("The module is not loaded. Load it: modprobe netmap");
-        return;
+        return ports.map(drop);
     }
     say!("The module is loaded.");
     if changed.is_empty() {
@@ -72,18 +69,29 @@ fn module(facts: &Facts, json: bool) {
         let (name, value, default) = (one.name, one.value, one.default);
         say!("Parameter {name} is {value}; the default is {default}.");
     }
-    match ports {
-        Err(why) => say!("Open ports are not known: {why}."),
-        Ok(ports) if ports.is_empty() => say!("No port is open."),
-        Ok(ports) => {
-            let head = "PORT KIND REGION HEADER HELD_BY".split(' ');
-            let mut table = vec![head.map(str::to_owned).collect()];
-            table.extend(ports.iter().map(|port| row(port, &ports, &holders)));
-            lay_out(&table).iter().for_each(|line| say!("{line}"));
-        }
+    let ports = ports.map_err(|why| format!("open ports are not known: {why}"))?;
+    if ports.is_empty() {
+        say!("No port is open.");
+    } else {
+        let rows: Vec<_> = ports
+            .iter()
+            .map(|port| row(port, &ports, &holders))
+            .collect();
+        lay_out(&COLUMNS, &rows)
+            .iter()
+            .for_each(|line| say!("{line}"));
     }
     hidden(&holders);
+    Ok(())
 }
+
+const COLUMNS: [Column; 5] = [
+    Column::Text("PORT"),
+    Column::Text("KIND"),
+    Column::Number("REGION"),
+    Column::Number("HEADER"),
+    Column::Text("HELD_BY"),
+];
 
 fn row(port: &Port, ports: &[Port], holders: &Holders) -> Vec<String> {
     let number = |n: Option<u64>| n.map_or("-".to_owned(), |n| n.to_string());

@@ -12,9 +12,10 @@ use common::{
     json::Object,
     say,
     signals::Signals,
-    table::lay_out,
-    units::{human, ratio, wall_clock},
+    table::{by_name, lay_out, Column},
+    units::{count, ratio, wall_clock},
 };
+use ferromap::PortSpec;
 use std::error::Error;
 
 pub fn run(facts: &Facts, args: &Stat) -> Result<(), Box<dyn Error>> {
@@ -58,8 +59,10 @@ pub fn run(facts: &Facts, args: &Stat) -> Result<(), Box<dyn Error>> {
 /// The ports that were asked for.
 fn ports(facts: &Facts, args: &Stat) -> Result<Vec<Port>, String> {
     let mut ports = counters::read(facts)?;
+    ports.sort_by(|a, b| by_name(&a.name, &b.name));
     if let Some(name) = &args.port {
         let name = bare(name);
+        PortSpec::check_length(name).map_err(|e| e.to_string())?;
         ports.retain(|port| port.name == name);
         if ports.is_empty() {
             return Err(format!(
@@ -76,17 +79,29 @@ fn tell(ports: &[Port], seconds: Option<f64>) {
         say!("No port is open.");
         return;
     }
-    lay_out(&table(ports, seconds))
+    lay_out(&columns(seconds), &table(ports, seconds))
         .iter()
         .for_each(|line| say!("{line}"));
 }
 
-fn table(ports: &[Port], seconds: Option<f64>) -> Vec<Vec<String>> {
-    let head = match seconds {
-        None => ["PORT", "RING", "FRAMES", "BYTES", "DROPPED", "WHY"],
-        Some(_) => ["PORT", "RING", "FRAMES", "BITS", "DROPPED", "WHY"],
+fn columns(seconds: Option<f64>) -> [Column; 6] {
+    use Column::{Number, Text};
+    let [frames, volume, dropped] = match seconds {
+        None => ["FRAMES", "BYTES", "DROPPED"],
+        Some(_) => ["FRAMES/s", "BITS/s", "DROPPED/s"],
     };
-    let mut table = vec![head.map(str::to_owned).to_vec()];
+    [
+        Text("PORT"),
+        Text("RING"),
+        Number(frames),
+        Number(volume),
+        Number(dropped),
+        Text("WHY"),
+    ]
+}
+
+fn table(ports: &[Port], seconds: Option<f64>) -> Vec<Vec<String>> {
+    let mut table = Vec::new();
     for port in ports {
         let mut rings = port.rings.clone();
         rings.extend(sums(port));
@@ -124,32 +139,28 @@ fn sums(port: &Port) -> Vec<Ring> {
 }
 
 fn row(port: &str, ring: &Ring, seconds: Option<f64>) -> Vec<String> {
-    let number = |n: u64, unit: &str| match seconds {
-        Some(s) if n > 0 => format!("{}{unit}/s", human(ratio(n as f64, s))),
-        _ => n.to_string(),
-    };
     let bytes = ring.count("bytes");
     vec![
         port.to_owned(),
         ring.name.clone(),
-        number(ring.count("frames"), ""),
+        count(ring.count("frames"), seconds),
         match seconds {
             None => bytes.to_string(),
-            Some(_) => number(bytes.saturating_mul(8), "bit"),
+            Some(_) => count(bytes.saturating_mul(8), seconds),
         },
-        number(ring.dropped(), ""),
-        why(ring, number),
+        count(ring.dropped(), seconds),
+        why(ring, seconds),
     ]
 }
 
 /// Each cause with its share.
-fn why(ring: &Ring, number: impl Fn(u64, &str) -> String) -> String {
+fn why(ring: &Ring, seconds: Option<f64>) -> String {
     let resets = ("resets", ring.count("resets"));
     let parts: Vec<String> = ring
         .drops()
         .chain([resets])
         .filter(|(_, n)| *n > 0)
-        .map(|(cause, n)| format!("{} {}", number(n, ""), causes::words(cause)))
+        .map(|(cause, n)| format!("{} {}", count(n, seconds), causes::words(cause)))
         .collect();
     if parts.is_empty() {
         "-".to_owned()
@@ -215,42 +226,36 @@ mod tests {
     #[test]
     fn the_table_names_causes_in_words() {
         let ports = open(TEXT);
-        let lines = lay_out(&table(&ports[..2], None));
+        let lines = lay_out(&columns(None), &table(&ports[..2], None));
         assert_eq!(
             lines,
             [
                 "PORT        RING  FRAMES  BYTES  DROPPED  WHY",
-                "vale0:a     tx0   123     7380   3        3 nobody there",
-                "vale0:a     rx0   0       0      4        4 ring full",
-                "vale0:eth0  -     0       0      0        -",
+                "vale0:a     tx0      123   7380        3  3 nobody there",
+                "vale0:a     rx0        0      0        4  4 ring full",
+                "vale0:eth0  -          0      0        0  -",
             ]
         );
     }
 
     #[test]
-    fn rates_have_units() {
+    fn rates_have_one_unit_a_column() {
         let ports = open(
             "eth0 emulated region 1\n  rx0 frames 3000\n  rx0 bytes 180000\n  rx0 drop_full 2\n",
         );
-        let row = &table(&ports, Some(2.0))[1];
-        assert_eq!(
-            row[2..],
-            [
-                "1.500 K/s",
-                "720.000 Kbit/s",
-                "1.000 /s",
-                "1.000 /s ring full"
-            ]
-        );
+        let row = &table(&ports, Some(2.0))[0];
+        assert_eq!(row[2..], ["1500", "720000", "1", "1 ring full"]);
+        let heads = columns(Some(2.0)).map(Column::head);
+        assert_eq!(heads[2..5], ["FRAMES/s", "BITS/s", "DROPPED/s"]);
     }
 
     #[test]
     fn several_rings_have_a_sum() {
         let ports = open("p\n  tx0 frames 1\n  tx1 frames 2\n  tx1 resets 1\n  rx0 frames 4\n");
         let rows = table(&ports, None);
-        let names: Vec<&str> = rows.iter().skip(1).map(|row| row[1].as_str()).collect();
+        let names: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
         assert_eq!(names, ["tx0", "tx1", "rx0", "all tx"]);
-        assert_eq!(rows[4][2..], ["3", "0", "0", "1 ring resets"]);
+        assert_eq!(rows[3][2..], ["3", "0", "0", "1 ring resets"]);
     }
 
     #[test]

@@ -53,6 +53,7 @@ fn main() -> ExitCode {
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
     let opened = open::open(args, spec)?;
+    ports::tell_sizes(TOOL, opened.ports.first());
     if !args.json {
         ports::tell_emulated(TOOL, opened.ports.iter());
     }

@@ -3,7 +3,11 @@
 //! Looking: the table of ports, and the same as JSON.
 
 use crate::args::Args;
-use common::{ports, say, table::lay_out, units::escape};
+use common::{
+    ports, say,
+    table::{by_name, lay_out, Column},
+    units::escape,
+};
 use ferromap::{Control, Errno, PortInfo, ValePort};
 use nix::net::if_::if_nametoindex;
 use std::error::Error;
@@ -29,6 +33,7 @@ enum Kind {
 /// All ports, or those of one switch.
 pub fn list(control: &Control, switch: Option<&str>, args: &Args) -> Result<(), Box<dyn Error>> {
     let mut found = control.vale_ports()?;
+    found.sort_by(|a, b| by_name(&a.name, &b.name));
     if let Some(switch) = switch {
         found.retain(|port| switch_of(&port.name) == switch);
         if found.is_empty() {
@@ -78,11 +83,34 @@ fn print(rows: &[Row], args: &Args) {
     } else if rows.is_empty() {
         say!("There are no switches.");
     } else {
-        let mut table = vec![Row::head(args.verbose)];
-        table.extend(rows.iter().map(|row| row.cells(args.verbose)));
-        for line in lay_out(&table) {
+        let cells: Vec<_> = rows.iter().map(|row| row.cells(args.verbose)).collect();
+        for line in lay_out(columns(args.verbose), &cells) {
             say!("{line}");
         }
+    }
+}
+
+const COLUMNS: [Column; 12] = [
+    Column::Text("SWITCH"),
+    Column::Number("PORT"),
+    Column::Text("NAME"),
+    Column::Text("KIND"),
+    Column::Number("HEADER"),
+    Column::Number("REGION"),
+    Column::Number("TX"),
+    Column::Number("RX"),
+    Column::Number("NUMBER"),
+    Column::Number("HOST_TX"),
+    Column::Number("HOST_RX"),
+    Column::Number("BYTES"),
+];
+
+/// The last ones are for whoever wants more.
+fn columns(verbose: bool) -> &'static [Column] {
+    if verbose {
+        &COLUMNS
+    } else {
+        &COLUMNS[..8]
     }
 }
 
@@ -94,10 +122,10 @@ fn switch_of(name: &str) -> &str {
 /// interface that is not plugged in.
 fn kind(name: &str) -> Kind {
     let own = name.split_once(':').map_or(name, |(_, own)| own);
-    if own.ends_with('^') {
-        Kind::HostStack
-    } else if if_nametoindex(own).is_ok() {
+    if if_nametoindex(own).is_ok() {
         Kind::Interface
+    } else if own.ends_with('^') {
+        Kind::HostStack
     } else {
         Kind::Virtual
     }
@@ -121,16 +149,6 @@ impl Row {
             place: Some(port),
             info,
         }
-    }
-
-    fn head(verbose: bool) -> Vec<String> {
-        let plain = "SWITCH PORT NAME KIND HEADER REGION TX RX";
-        let more = "NUMBER HOST_TX HOST_RX BYTES";
-        let names = plain.split(' ');
-        names
-            .chain(more.split(' ').filter(|_| verbose))
-            .map(str::to_owned)
-            .collect()
     }
 
     fn cells(&self, verbose: bool) -> Vec<String> {
@@ -208,16 +226,15 @@ mod tests {
 
     #[test]
     fn the_table_has_its_columns_under_their_names() {
-        let table = [Row::head(false), row("vale0:a^").cells(false)];
-        let lines = lay_out(&table);
+        let lines = lay_out(columns(false), &[row("vale0:a^").cells(false)]);
         assert_eq!(
             lines,
             [
-                "SWITCH  PORT  NAME      KIND        HEADER  REGION  TX      RX",
-                "vale0   12    vale0:a^  host stack  12      2       1x1024  0x0"
+                "SWITCH  PORT  NAME      KIND        HEADER  REGION      TX   RX",
+                "vale0     12  vale0:a^  host stack      12       2  1x1024  0x0"
             ]
         );
-        assert_eq!(Row::head(true).len(), row("vale0:a").cells(true).len());
+        assert_eq!(columns(true).len(), row("vale0:a").cells(true).len());
     }
 
     #[test]

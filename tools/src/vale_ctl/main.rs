@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `vale-ctl`: shows switches (VALE) and their ports, plugs interfaces in and out, makes and removes
-//! persistent ports, and has CPUs poll interfaces.
+//! `vale-ctl`: shows switches (VALE) and their ports, plugs interfaces in and out, and has CPUs poll interfaces. It asks
+//! for persistent ports, too, which the module does not have yet: so help does not tell of them.
 //!
 //! [`args`] turns the command line into one [`Action`]; those that only look are in [`list`], and what the
 //! others do is a request of the crate each.
@@ -36,10 +36,7 @@ fn run(args: &Args, action: &Action) -> Result<(), Box<dyn Error>> {
         Action::List(switch) => list::list(&control, switch.as_deref(), args)?,
         Action::Show(port) => list::show(&control, port, args)?,
         Action::Attach(port, how) => attach(&control, port, *how)?,
-        Action::Detach(port) => {
-            let number = control.detach(port)?;
-            say!("{port} was port {number}, and is detached.");
-        }
+        Action::Detach(port) => detach(&control, port)?,
         Action::Create(name, want) => create(&control, name, *want)?,
         Action::Remove(name) => {
             control.delete_interface(name)?;
@@ -71,6 +68,25 @@ fn attach(control: &Control, port: &str, how: Attach) -> ferromap::Result<()> {
     };
     say!("{port} is port {number}{host}.");
     Ok(())
+}
+
+/// Of a port that is not an interface's the kernel says that it is detached, and does nothing.
+fn detach(control: &Control, port: &str) -> Result<(), Box<dyn Error>> {
+    let number = control.detach(port)?;
+    let left = control.vale_port(port)?;
+    if left.is_none_or(|left| left.port != number) {
+        say!("{port} was port {number}, and is detached.");
+        return Ok(());
+    }
+    Err(match port.strip_suffix('^') {
+        Some(interface) if control.vale_port(interface)?.is_some() => {
+            format!("{port} is the host stack of {interface}, and leaves with it: vale-ctl -d {interface}")
+        }
+        _ => format!(
+            "{port} stays: it is a port of programs, and goes when they close it. ferromap info {port} tells who has it"
+        ),
+    }
+    .into())
 }
 
 fn create(control: &Control, name: &str, want: Persistent) -> ferromap::Result<()> {
