@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What the machine tells of itself: its files, and what `ip` and `ethtool` say.
+//! What the machine tells of itself: its files, what `ip` and `ethtool` say, and what the module does.
 //!
 //! Everything is read below one directory, so that tests can make machines up.
 
+use ferromap::{Control, Error};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -13,6 +14,7 @@ use std::{
 pub struct Facts {
     root: PathBuf,
     run: fn(&Path, &[&str]) -> Answer,
+    probe: fn(&Path, &str) -> Option<Result<(), String>>,
 }
 
 /// What came of running a program.
@@ -30,6 +32,7 @@ impl Facts {
         Facts {
             root: "/".into(),
             run,
+            probe,
         }
     }
 
@@ -76,6 +79,11 @@ impl Facts {
         (self.run)(&self.root, words)
     }
 
+    /// Whether a program could open the interface now, and if not, why not. `None` if the module cannot be asked.
+    pub fn probe(&self, interface: &str) -> Option<Result<(), String>> {
+        (self.probe)(&self.root, interface)
+    }
+
     /// A file of an interface.
     pub fn of(&self, interface: &str, file: &str) -> Option<String> {
         self.line(&format!("sys/class/net/{interface}/{file}"))
@@ -113,6 +121,18 @@ fn run(_: &Path, words: &[&str]) -> Answer {
     }
 }
 
+fn probe(_: &Path, interface: &str) -> Option<Result<(), String>> {
+    let control = Control::open().ok()?;
+    let answer = control.probe(&format!("netmap:{interface}"));
+    Some(answer.map_err(|e| match e {
+        Error::Busy(r) | Error::Request(r) => {
+            let why = r.why.unwrap_or_else(|| r.errno.desc().to_owned());
+            format!("{why} ({:?})", r.errno)
+        }
+        other => other.to_string(),
+    }))
+}
+
 #[cfg(test)]
 pub mod made_up {
     //! Machines for tests.
@@ -141,6 +161,7 @@ pub mod made_up {
             let machine = Machine(Facts {
                 root,
                 run: as_written,
+                probe: as_decided,
             });
             for (path, text) in files {
                 machine.write(path, text);
@@ -160,6 +181,11 @@ pub mod made_up {
             symlink(target, path).unwrap();
         }
 
+        /// What the module answers whoever opens an interface: nothing, or a refusal.
+        pub fn decide(&self, interface: &str, refusal: &str) {
+            self.write(&format!("probes/{interface}"), refusal);
+        }
+
         /// What a program says, as in `ethtool -k eth0`.
         pub fn answer(&self, line: &str, text: &str) {
             self.write(&format!("programs/{line}"), text);
@@ -170,6 +196,15 @@ pub mod made_up {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0.root);
         }
+    }
+
+    fn as_decided(root: &Path, interface: &str) -> Option<Result<(), String>> {
+        let refusal = fs::read_to_string(root.join("probes").join(interface)).ok()?;
+        Some(if refusal.is_empty() {
+            Ok(())
+        } else {
+            Err(refusal)
+        })
     }
 
     fn as_written(root: &Path, words: &[&str]) -> Answer {

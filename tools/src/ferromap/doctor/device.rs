@@ -43,7 +43,7 @@ pub fn usable(facts: &Facts) -> Vec<Finding> {
 }
 
 /// A parameter by which emulated mode, the only one there is, is refused.
-pub fn native_mode_only(facts: &Facts) -> Vec<Finding> {
+pub fn native_mode_only(facts: &Facts, _: &str) -> Vec<Finding> {
     if facts.parameter("admode") != Some(1) {
         return Vec::new();
     }
@@ -73,9 +73,9 @@ mod tests {
     #[test]
     fn native_mode_alone_is_a_problem() {
         let machine = Machine::with(&[("sys/module/netmap/parameters/admode", "2\n")]);
-        assert_eq!(native_mode_only(&machine.0), []);
+        assert_eq!(native_mode_only(&machine.0, "eth0"), []);
         machine.write("sys/module/netmap/parameters/admode", "1\n");
-        let finding = native_mode_only(&machine.0).remove(0);
+        let finding = native_mode_only(&machine.0, "eth0").remove(0);
         assert_eq!(finding.severity, Severity::Problem);
         assert!(finding.command.unwrap().starts_with("echo 0 >"));
     }

@@ -54,6 +54,13 @@ impl Finding {
         }
     }
 
+    /// It turned out not to be a problem.
+    pub fn soften(&mut self) {
+        if self.severity == Severity::Problem {
+            self.severity = Severity::Note;
+        }
+    }
+
     pub fn mend(mut self, command: String) -> Self {
         self.command = Some(command);
         self

@@ -83,7 +83,33 @@ pub fn mtu(facts: &Facts, interface: &str) -> Vec<Finding> {
     vec![finding]
 }
 
+/// What comes back to the stack over the loopback bears the machine's own addresses, which it takes for forged.
+pub fn loopback(facts: &Facts, interface: &str) -> Vec<Finding> {
+    if !is_loopback(facts, interface) {
+        return Vec::new();
+    }
+    let is_on = |interface: &str, name: &str| {
+        facts.line(&format!("proc/sys/net/ipv4/conf/{interface}/{name}")) == Some("1".into())
+    };
+    let missing: Vec<String> = ["route_localnet", "accept_local"]
+        .into_iter()
+        .filter(|name| !is_on(interface, name) && !is_on("all", name))
+        .map(|name| format!("net.ipv4.conf.{interface}.{name}=1"))
+        .collect();
+    if missing.is_empty() {
+        let text = format!("The stack takes what a program hands it through {interface}^.");
+        return vec![Finding::ok("loopback", text)];
+    }
+    let text = format!(
+        "The stack drops IPv4 packets that a program hands it through {interface}^: they come from its own addresses."
+    );
+    vec![Finding::note("loopback", text).mend(format!("sysctl -w {}", missing.join(" ")))]
+}
+
 pub fn promiscuous(facts: &Facts, interface: &str) -> Vec<Finding> {
+    if is_loopback(facts, interface) {
+        return Vec::new();
+    }
     if flags(facts, interface) & PROMISCUOUS != 0 {
         let text = format!("{interface} is promiscuous: frames for all addresses come.");
         return vec![Finding::ok("promiscuous", text)];
@@ -93,6 +119,10 @@ pub fn promiscuous(facts: &Facts, interface: &str) -> Vec<Finding> {
     );
     let command = format!("ip link set {interface} promisc on");
     vec![Finding::note("promiscuous", text).mend(command)]
+}
+
+fn is_loopback(facts: &Facts, interface: &str) -> bool {
+    facts.of(interface, "type").as_deref() == Some(LOOPBACK)
 }
 
 fn flags(facts: &Facts, interface: &str) -> u64 {
@@ -158,6 +188,23 @@ mod tests {
             );
             assert_eq!(found, (severity, command.map(str::to_owned)), "{given}");
         }
+    }
+
+    #[test]
+    fn the_loopback_needs_two_settings() {
+        let lo = ("sys/class/net/eth0/type", "772\n");
+        let localnet = "proc/sys/net/ipv4/conf/all/route_localnet";
+        let local = "proc/sys/net/ipv4/conf/eth0/accept_local";
+        let (severity, command) = check(loopback, &[lo, (local, "0\n"), (localnet, "1\n")]);
+        assert_eq!(severity, Severity::Note);
+        assert_eq!(
+            command.as_deref(),
+            Some("sysctl -w net.ipv4.conf.eth0.accept_local=1")
+        );
+        let both = check(loopback, &[lo, (local, "1\n"), (localnet, "1\n")]);
+        assert_eq!(both, (Severity::Ok, None));
+        let machine = Machine::with(&[("sys/class/net/eth0/type", "1\n")]);
+        assert_eq!(loopback(&machine.0, "eth0"), []);
     }
 
     #[test]

@@ -57,9 +57,7 @@ fn member(facts: &Facts, interface: &str, master: &str) -> Finding {
         return Finding::note("member", text);
     }
     let kind = kind.map_or(String::new(), |kind| format!("{kind} "));
-    let text = format!(
-        "{interface} is in {kind}{master}, which takes its frames: opening it fails with EBUSY."
-    );
+    let text = format!("{interface} is in {kind}{master}, which takes its frames.");
     Finding::problem("member", text).mend(format!("ip link set {interface} nomaster"))
 }
 
@@ -67,9 +65,7 @@ fn above(facts: &Facts, interface: &str, upper: &str) -> Finding {
     let kind = device_type(facts, upper).filter(|kind| TAKERS.contains(kind));
     let remove = format!("ip link del {upper}");
     if let Some(kind) = kind {
-        let text = format!(
-            "{upper} ({kind}) is on top of {interface} and takes its frames: opening it fails with EBUSY."
-        );
+        let text = format!("{upper} ({kind}) is on top of {interface} and takes its frames.");
         Finding::problem("member", text).mend(remove)
     } else {
         let text = format!(

@@ -3,7 +3,8 @@
 //! `ferromap doctor`: what keeps an interface from being opened, or makes it slow.
 //!
 //! Each check is a function that looks at the [`Facts`] and has findings, or one that says that all is
-//! well. It never changes anything: the command that would is told.
+//! well. Whether the interface can be opened is the module's to say, which is asked ([`Facts::probe`]); the checks tell
+//! what it may be that stands in the way. Nothing is ever changed: the command that would is told.
 
 mod device;
 mod ethtool;
@@ -19,13 +20,19 @@ use std::process::ExitCode;
 
 type Check = fn(&Facts, &str) -> Vec<Finding>;
 
-/// In the order in which one would mend things.
-const CHECKS: [Check; 13] = [
+/// What may keep it from being opened, in the order in which one would mend things.
+const OBSTACLES: [Check; 5] = [
+    device::native_mode_only,
     link::ethernet,
     members::taken,
     members::plugged,
-    link::up,
     link::mtu,
+];
+
+/// What may keep frames from going, or make them slow.
+const TROUBLES: [Check; 10] = [
+    link::up,
+    link::loopback,
     link::promiscuous,
     xdp::program,
     ethtool::installed,
@@ -59,12 +66,30 @@ pub fn run(facts: &Facts, interface: &str, json: bool) -> ExitCode {
 
 fn examine(facts: &Facts, interface: &str) -> Vec<Finding> {
     let mut findings = device::usable(facts);
-    findings.extend(device::native_mode_only(facts));
     if !facts.has_interface(interface) {
         findings.push(link::missing(interface));
         return findings;
     }
-    findings.extend(CHECKS.iter().flat_map(|check| check(facts, interface)));
+    let all = |checks: &[Check]| -> Vec<Finding> {
+        let found = checks.iter().flat_map(|check| check(facts, interface));
+        found.collect()
+    };
+    let mut obstacles = all(&OBSTACLES);
+    match facts.probe(interface) {
+        Some(Ok(())) => {
+            let text = format!("The module would open {interface}.");
+            findings.push(Finding::ok("open", text));
+            // Then nothing of it stands in the way.
+            obstacles.iter_mut().for_each(Finding::soften);
+        }
+        Some(Err(why)) => {
+            let text = format!("{interface} cannot be opened: {why}.");
+            findings.push(Finding::problem("open", text));
+        }
+        None => {}
+    }
+    findings.extend(obstacles);
+    findings.extend(all(&TROUBLES));
     findings
 }
 
@@ -103,7 +128,7 @@ mod tests {
     use crate::facts::made_up::Machine;
 
     fn healthy() -> Machine {
-        Machine::with(&[
+        let machine = Machine::with(&[
             ("dev/netmap", ""),
             ("sys/module/netmap/parameters/admode", "0\n"),
             ("sys/module/netmap/parameters/buf_size", "2048\n"),
@@ -112,7 +137,26 @@ mod tests {
             ("sys/class/net/eth0/flags", "0x1103\n"),
             ("sys/class/net/eth0/carrier", "1\n"),
             ("sys/class/net/eth0/mtu", "1500\n"),
-        ])
+        ]);
+        machine.decide("eth0", "");
+        machine
+    }
+
+    #[test]
+    fn whether_it_can_be_opened_is_the_modules_to_say() {
+        let machine = healthy();
+        // Of a kind that no check knows.
+        machine.decide("eth0", "eth0 takes no hook (EINVAL)");
+        let findings = examine(&machine.0, "eth0");
+        assert_eq!(count(&findings, Severity::Problem), 1);
+        let text = &findings[1].text;
+        assert_eq!(text, "eth0 cannot be opened: eth0 takes no hook (EINVAL).");
+        // What a check takes for an obstacle is none if the module would open it.
+        machine.write("sys/class/net/eth0/mtu", "9000\n");
+        machine.decide("eth0", "");
+        let findings = examine(&machine.0, "eth0");
+        assert_eq!(count(&findings, Severity::Problem), 0);
+        assert_eq!(count(&findings, Severity::Note), 1);
     }
 
     #[test]
