@@ -14,10 +14,13 @@ use crate::abi::{
     wire::NmreqOption,
 };
 
-/// Bytes of an option's head.
+/// Bytes of an option's head, and of what the interface counts to be kept of each option: its address as well.
 const HEAD: usize = size_of::<NmreqOption>();
-/// A longer chain is refused: it ends one that bites its tail.
-pub(crate) const MOST: usize = 125;
+const KEPT: usize = HEAD + size_of::<u64>();
+/// Bytes of the request's body and all options as they are kept, at most.
+const KEPT_MAX: usize = 4144;
+/// So there are never more options than this. It ends a chain that bites its tail.
+pub(crate) const MOST: usize = KEPT_MAX / KEPT;
 
 /// Why a chain is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,24 @@ fn body_size(head: &NmreqOption) -> Option<usize> {
     }
 }
 
+/// Bytes that are left for further options: as the program sends them, and as they are kept.
+struct Budget {
+    sent: usize,
+    kept: usize,
+}
+
+impl Budget {
+    /// Whether there are so many left.
+    fn spend(&mut self, sent: usize, kept: usize) -> bool {
+        let (Some(sent), Some(kept)) = (self.sent.checked_sub(sent), self.kept.checked_sub(kept))
+        else {
+            return false;
+        };
+        *self = Budget { sent, kept };
+        true
+    }
+}
+
 /// Walks the chain that starts at `addr`, behind a request body of `body` bytes.
 ///
 /// `read` fetches a head; `probe` tells whether bytes can be read. Answers how many there are. On success every
@@ -80,13 +101,15 @@ pub(crate) fn walk(
     mut read: impl FnMut(u64) -> Option<NmreqOption>,
     mut probe: impl FnMut(u64, usize) -> bool,
 ) -> Result<usize, (Bad, usize)> {
-    let mut budget = NETMAP_REQ_MAXSIZE.saturating_sub(body);
+    let mut budget = Budget {
+        sent: NETMAP_REQ_MAXSIZE.saturating_sub(body),
+        kept: KEPT_MAX.saturating_sub(body),
+    };
     let mut count = 0;
     while addr != 0 {
-        let Some(rest) = budget.checked_sub(HEAD).filter(|_| count < entries.len()) else {
+        if !budget.spend(HEAD, KEPT) || count >= entries.len() {
             return Err((Bad::TooLong, 0));
-        };
-        budget = rest;
+        }
         let Some(head) = read(addr) else {
             return Err((Bad::Unreadable, count));
         };
@@ -114,10 +137,9 @@ pub(crate) fn walk(
             }
         }
         if let Some(size) = body_size(&head) {
-            let Some(rest) = budget.checked_sub(size) else {
+            if !budget.spend(size, size) {
                 return Err((Bad::TooLarge(kind), count));
-            };
-            budget = rest;
+            }
             if size > 0 && !probe(addr.wrapping_add(HEAD as u64), size) {
                 return Err((Bad::Unreadable, count));
             }

@@ -269,16 +269,40 @@ fn bodies_are_probed_in_full_and_right_behind_their_heads() {
     }
 }
 
+/// Each option's address is kept beside it: the limit for that is met sooner than the one for what is sent.
 #[test]
-fn a_chain_of_125_passes_and_one_more_does_not() {
-    for (count, answer) in [(124, Ok(124)), (125, Ok(125)), (126, Err(Bad::TooLong))] {
-        let walked = Memory::chain(&vec![(99, 0); count]).walk(place(0), 56);
-        assert_eq!(walked.answer, answer);
-        assert_eq!(
-            walked.entries.len(),
-            answer.unwrap_or(0),
-            "nothing is written back to it"
-        );
+fn many_small_options_are_counted_as_they_are_kept() {
+    let eventfds = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS;
+    // (unknown options, bytes of one with a body behind them, body of the request)
+    let table = [
+        (127, None, 56, Ok(127)),
+        (128, None, 56, Err(Bad::TooLong)),
+        (128, None, 48, Ok(128)),
+        (MOST, None, 0, Ok(MOST)),
+        (MOST + 1, None, 0, Err(Bad::TooLong)),
+        (99, Some(24 + 888), 56, Ok(100)),
+        (99, Some(24 + 889), 56, Err(Bad::TooLarge(eventfds))),
+        (99, Some(1000), 56, Err(Bad::TooLarge(eventfds))),
+        // Of few options what is sent is the limit.
+        (5, Some(4096 - 56 - 5 * 24), 56, Ok(6)),
+        (
+            5,
+            Some(4096 - 55 - 5 * 24),
+            56,
+            Err(Bad::TooLarge(eventfds)),
+        ),
+    ];
+    for (count, size, body, answer) in table {
+        let mut options = vec![(99, 0); count];
+        options.extend(size.map(|size| (eventfds, size)));
+        let walked = Memory::chain(&options).walk(place(0), body);
+        assert_eq!(walked.answer, answer, "{count} options and one of {size:?}");
+        let written = match answer {
+            Ok(count) => count,
+            Err(Bad::TooLong) => 0,
+            Err(_) => options.len(),
+        };
+        assert_eq!(walked.entries.len(), written);
     }
 }
 
