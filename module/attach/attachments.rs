@@ -212,7 +212,7 @@ impl Attachments {
         let mut clearing = self.clearing.lock();
         if clearing.is_none() {
             *clearing = Some(Keep::new());
-            let _ = workqueue::system().enqueue(self.clone());
+            let _ = workqueue::system_long().enqueue(self.clone());
         }
     }
 }
