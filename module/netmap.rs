@@ -59,6 +59,7 @@ struct Netmap {
     _device: Pin<KBox<sys::file::Registration<device::OpenFile>>>,
     _watch: watch::Watch,
     _nics: nic::Watch,
+    _homes: net::home::Watch,
     _last: Last,
 }
 
@@ -69,6 +70,7 @@ impl kernel::Module for Netmap {
         Ok(Netmap {
             _watch: watch::Watch::new(world.clone())?,
             _nics: world.places.nics.watch()?,
+            _homes: world.places.homes.watch()?,
             _device: KBox::try_pin_init(
                 sys::file::Registration::new(c"netmap", MINOR, world),
                 GFP_KERNEL,

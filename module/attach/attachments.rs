@@ -2,7 +2,8 @@
 
 //! Which interfaces are attached.
 //!
-//! An attachment is the kernel's own: it outlives the program that asked for it, and keeps the module.
+//! An attachment is the kernel's own: it outlives the program that asked for it, and keeps the module. It does not keep its
+//! network namespace: with that the interface goes away, and so does the attachment.
 
 use super::{
     carrier::{self, Running},

@@ -35,9 +35,10 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
     }
     let stages = match spot.xdp().stages() {
         Some(stages) => stages,
-        None => spot.stages(&net)?,
+        None => spot.stages()?,
     };
-    let before = spot.xdp().replace(Some(Hook::new(program, stages)?));
+    let home = context.world.places.homes.of(&net)?;
+    let before = spot.xdp().replace(Some(Hook::new(program, home, stages)?));
     answer(req, before.as_deref());
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Safe wrappers over the kernel's network interfaces, as far as an emulated port needs them.
 //!
 //! - [`ns`]: network namespaces.
+//! - [`home`]: network namespaces that may end.
 //! - [`device`]: an interface, and the lock of its configuration.
 //! - [`packet`]: a frame on its way through the kernel.
 //! - [`receive`]: taking frames off an interface before the stack sees them.
@@ -11,7 +12,7 @@
 //! - [`tickets`]: hearing when the driver has finished with them.
 //! - [`bell`]: waking readers once for many frames.
 //! - [`xdp`]: XDP programs, and running them.
-//! - [`notifier`]: hearing that an interface goes away.
+//! - [`notifier`]: hearing that an interface or a namespace goes away.
 
 #![allow(unsafe_code)]
 
@@ -20,6 +21,7 @@ use crate::sys::bindings;
 pub(crate) mod bell;
 pub(crate) mod device;
 mod divert;
+pub(crate) mod home;
 pub(crate) mod notifier;
 pub(crate) mod ns;
 pub(crate) mod packet;

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hearing that an interface goes away.
+//! Hearing that an interface, or a network namespace, goes away.
 
-use super::{bindings, device::DeviceId, Rtnl};
+use super::{bindings, device::DeviceId, NetId, Rtnl};
 use core::marker::PhantomPinned;
 use kernel::{bindings::notifier_block, error::to_result, prelude::*, sync::Arc, types::Opaque};
 
 /// Who wants to know.
 pub(crate) trait Watcher: Send + Sync + 'static {
     /// The interface is unregistered, or moves to another namespace: references to it must be dropped now.
-    fn gone(&self, device: DeviceId, rtnl: &Rtnl);
+    fn gone(&self, _device: DeviceId, _rtnl: &Rtnl) {}
+
+    /// A namespace ends: nobody is in it any more, and what it is made of is taken down after this. Called with the lock
+    /// for configuration held. When the last watcher goes, it is called for all namespaces.
+    fn ended(&self, _net: NetId) {}
 }
 
 /// As long as it lives, the watcher is told.
@@ -86,6 +90,12 @@ unsafe extern "C" fn called<W: Watcher>(
             let watcher = &(*block.cast::<Block<W>>()).watcher;
             let dev = (*info.cast::<bindings::netdev_notifier_info>()).dev;
             watcher.gone(DeviceId::of(dev.cast()), &Rtnl::held());
+            // The loopback interface is a namespace's last one, goes only with it, and before all else that there is in
+            // it (net/core/dev.c, net_dev_init and default_device_exit_batch).
+            let net = bindings::dev_net(dev.cast());
+            if (*net).loopback_dev.cast::<c_void>() == dev.cast::<c_void>() {
+                watcher.ended(NetId::of(net));
+            }
         }
     }
     // NOTIFY_DONE

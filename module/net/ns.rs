@@ -7,7 +7,7 @@ use crate::abi::consts::IFNAMSIZ;
 use core::ptr::NonNull;
 use kernel::{prelude::*, sync::rcu};
 
-/// A reference to a network namespace: it stays alive while this does.
+/// A reference to a network namespace: it stays alive while this does. For the time of a request only: see [`home`](super::home).
 pub(crate) struct NetNs(NonNull<bindings::net>);
 
 // SAFETY: a namespace is reference counted and has its own locks.
@@ -19,10 +19,20 @@ unsafe impl Sync for NetNs {}
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NetId(u64);
 
+impl NetId {
+    /// # Safety
+    ///
+    /// It must be a namespace that is there.
+    pub(super) unsafe fn of(net: *const bindings::net) -> Self {
+        // SAFETY: as the caller promises; this is written once, when the namespace is made.
+        NetId(unsafe { (*net).net_cookie })
+    }
+}
+
 impl NetNs {
     pub(crate) fn id(&self) -> NetId {
-        // SAFETY: the namespace is alive; this is written once, when it is made.
-        NetId(unsafe { (*self.as_ptr()).net_cookie })
+        // SAFETY: the namespace is alive.
+        unsafe { NetId::of(self.as_ptr()) }
     }
 
     /// The namespace of the calling process.
@@ -42,13 +52,6 @@ impl NetNs {
         NonNull::new(unsafe { bindings::get_net(net) })
             .map(NetNs)
             .ok_or(ESRCH)
-    }
-
-    /// Another reference.
-    pub(super) fn again(&self) -> Self {
-        // SAFETY: our own keeps the namespace alive.
-        unsafe { bindings::get_net(self.as_ptr()) };
-        NetNs(self.0)
     }
 
     /// Whether the calling process may change how its network works (`CAP_NET_ADMIN`).

@@ -2,7 +2,7 @@
 
 //! XDP programs, and running them on frames in the kernel's own memory.
 
-use super::{bindings, NetNs};
+use super::{bindings, home::Inhabited};
 use crate::{
     live::{self, Counted},
     memory::Area,
@@ -145,6 +145,7 @@ pub(crate) enum Action {
 
 impl Verdict {
     pub(crate) const PASS: Verdict = Verdict::of(Action::Pass);
+    pub(crate) const ABORTED: Verdict = Verdict::of(Action::Aborted);
 
     const fn of(action: Action) -> Self {
         Verdict { action, port: 0 }
@@ -156,28 +157,21 @@ impl Verdict {
 ///
 /// # Invariants
 ///
-/// `dev` is ours alone, and in namespace `net`.
+/// `dev` is ours alone.
 pub(crate) struct Origin {
     dev: NonNull<bindings::net_device>,
-    _net: NetNs,
 }
 
 // SAFETY: the device is ours alone.
 unsafe impl Send for Origin {}
 
 impl Origin {
-    /// In a namespace: helpers look there for sockets and routes.
-    pub(crate) fn new(net: &NetNs) -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         // SAFETY: may sleep here.
         let dev = unsafe { bindings::alloc_netdev_dummy(0) };
-        let mut dev = NonNull::new(dev.cast::<bindings::net_device>()).ok_or(ENOMEM)?;
-        // SAFETY: nobody else knows the device yet.
-        unsafe { dev.as_mut().nd_net.net = net.as_ptr() };
-        // INVARIANT: as set above.
-        Ok(Origin {
-            dev,
-            _net: net.again(),
-        })
+        let dev = NonNull::new(dev.cast::<bindings::net_device>()).ok_or(ENOMEM)?;
+        // INVARIANT: nobody else knows the device.
+        Ok(Origin { dev })
     }
 }
 
@@ -194,15 +188,20 @@ pub(crate) struct Session<'s> {
     redirection: &'s mut bindings::bpf_redirect_info,
 }
 
-/// Calls `f`, which may run programs on frames from a transmit ring of a port. The CPU is ours for all of it.
+/// Calls `f`, which may run programs on frames from a transmit ring of a port; their helpers look in `net` for sockets
+/// and routes. The CPU is ours for all of it.
 pub(crate) fn session<T>(
     origin: &mut Origin,
+    net: Inhabited<'_>,
     (port, ring): (u8, u16),
     _: &Disabled,
     f: impl FnOnce(&mut Session<'_>) -> T,
 ) -> T {
-    // SAFETY: the device is ours, and no program looks at it now.
-    unsafe { origin.dev.as_mut().ifindex = port.into() };
+    // SAFETY: the device is ours, and no program looks at it now. While one does, the namespace is there.
+    unsafe {
+        origin.dev.as_mut().ifindex = port.into();
+        origin.dev.as_mut().nd_net.net = net.as_ptr();
+    }
     // SAFETY: all zeros are a valid value of these, and what is left so means that there is nothing.
     let (mut queue, mut frame) =
         unsafe { core::mem::zeroed::<(bindings::xdp_rxq_info, bindings::xdp_buff)>() };

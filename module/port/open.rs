@@ -13,7 +13,7 @@ use crate::{
         name::{PortName, ValeName},
     },
     memory::{Kind, RegionRef, Regions},
-    net::{NetId, NetNs},
+    net::{home::Homes, NetId, NetNs},
     nic::Nics,
     params,
     refusal::{refuse, Answer, Name},
@@ -27,6 +27,7 @@ pub(crate) struct Places {
     pub(crate) regions: Arc<Regions>,
     pub(crate) switches: Arc<Switches>,
     pub(crate) nics: Arc<Nics>,
+    pub(crate) homes: Arc<Homes>,
 }
 
 impl Places {
@@ -35,6 +36,7 @@ impl Places {
             regions: Regions::new().map_err(|refusal| refusal.errno)?,
             switches: Switches::new()?,
             nics: Nics::new()?,
+            homes: Homes::new()?,
         })
     }
 }

@@ -176,7 +176,7 @@ impl Scratch {
         let pinned = bottom_half::disable();
         let guard = rcu::read_lock();
         let mut stage = stages.take(&pinned);
-        let mut inspector = Inspector::new(&mut stage, sender.hook(&guard), &pinned, mean);
+        let mut inspector = Inspector::new(&mut stage, sender.hook(&guard), &guard, &pinned, mean);
         let behind = self.collect(sender, walk, limit, Some(&mut inspector));
         self.deliver(&inspector.inspected(sender), None);
         behind

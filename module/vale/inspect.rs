@@ -14,11 +14,15 @@ use crate::{
         wire::Slot,
     },
     memory::{Area, Bufs, Copier, Head, SlotRun, Staging, HEADROOM},
-    net::xdp::{session, Action, Origin, Session, Verdict},
+    net::{
+        home::Inhabited,
+        xdp::{session, Action, Origin, Session, Verdict},
+    },
     ring::count::Counter,
     sys::bottom_half::{self, Disabled},
 };
 use core::ops::Range;
+use kernel::sync::rcu;
 
 /// Most bytes of a virtio-net header.
 const HEADER: usize = 12;
@@ -26,14 +30,38 @@ const HEADER: usize = 12;
 /// Starts of frames are copied in pieces of so many bytes: two addresses and what follows, as the switch reads them.
 const START: u32 = 16;
 
-/// A program at work on a pass. Without one, as when it was detached a moment ago, all frames pass.
+/// A program at work on a pass.
 pub(super) struct Inspector<'p> {
     stage: &'p mut Stage,
-    hook: Option<&'p Hook>,
-    pinned: &'p Disabled,
+    running: Running<'p>,
     /// Bytes at the start of a simple frame that are copied to be looked at, where the program sees no more of it: the rest
     /// stays in the sender's buffer.
     start: Option<u32>,
+}
+
+/// What decides.
+#[derive(Clone, Copy)]
+struct Running<'p> {
+    /// A program, and the namespace that it works in.
+    hook: Option<(&'p Hook, Inhabited<'p>)>,
+    /// What is decided without one. If it was detached a moment ago, all frames pass. If it has lost its namespace, it
+    /// cannot work, and what it was to hold back must not pass.
+    without: Verdict,
+    pinned: &'p Disabled,
+}
+
+impl<'p> Running<'p> {
+    fn new(hook: Option<&'p Hook>, guard: &'p rcu::Guard, pinned: &'p Disabled) -> Self {
+        let at_home = hook.and_then(|hook| Some((hook, hook.home.look(guard)?)));
+        Running {
+            hook: at_home,
+            without: match (hook, at_home) {
+                (Some(_), None) => Verdict::ABORTED,
+                _ => Verdict::PASS,
+            },
+            pinned,
+        }
+    }
 }
 
 impl<'p> Inspector<'p> {
@@ -41,6 +69,7 @@ impl<'p> Inspector<'p> {
     pub(super) fn new(
         stage: &'p mut Stage,
         hook: Option<&'p Hook>,
+        guard: &'p rcu::Guard,
         pinned: &'p Disabled,
         mean: u32,
     ) -> Self {
@@ -51,8 +80,7 @@ impl<'p> Inspector<'p> {
             // It pays where four times as much is left alone (measured on Zen 5).
             start: start.filter(|&start| mean / 4 > start.max(4 * START)),
             stage,
-            hook,
-            pinned,
+            running: Running::new(hook, guard, pinned),
         }
     }
 
@@ -80,41 +108,46 @@ impl<'p> Inspector<'p> {
 
 /// Runs a program on frames, and counts what it decides.
 struct Looker<'l, 's> {
-    hook: Option<&'l Hook>,
-    session: &'l mut Session<'s>,
+    program: Option<(&'l Hook, &'l mut Session<'s>)>,
+    without: Verdict,
     tally: Tally,
 }
 
 /// Calls `f`, which may run the program of the sender's port.
 fn look<T>(
     sender: &Sender<'_>,
-    (hook, pinned): (Option<&Hook>, &Disabled),
+    running: Running<'_>,
     origin: &mut Origin,
     f: impl FnOnce(&mut Looker<'_, '_>) -> T,
 ) -> T {
+    let Some((hook, net)) = running.hook else {
+        return f(&mut Looker::new(None, running.without));
+    };
     let from = (sender.member.index, sender.number);
-    session(origin, from, pinned, |session| {
-        let mut looker = Looker {
-            hook,
-            session,
-            tally: Tally::default(),
-        };
+    session(origin, net, from, running.pinned, |session| {
+        let mut looker = Looker::new(Some((hook, session)), running.without);
         let answer = f(&mut looker);
-        if let Some(hook) = hook {
-            hook.count(&looker.tally);
-        }
+        hook.count(&looker.tally);
         answer
     })
 }
 
-impl Looker<'_, '_> {
+impl<'l, 's> Looker<'l, 's> {
+    fn new(program: Option<(&'l Hook, &'l mut Session<'s>)>, without: Verdict) -> Self {
+        Looker {
+            program,
+            without,
+            tally: Tally::default(),
+        }
+    }
+
     /// What the program decides about a frame, and where in `area` that is afterwards.
     #[inline(always)]
     fn decide(&mut self, area: &mut Area<'_>, frame: Range<u32>) -> (Verdict, Range<u32>) {
-        let Some(hook) = self.hook else {
-            return (Verdict::PASS, frame);
+        let Some((hook, session)) = &mut self.program else {
+            return (self.without, frame);
         };
-        let (verdict, frame) = self.session.run(&hook.program, area, frame);
+        let (verdict, frame) = session.run(&hook.program, area, frame);
         let bytes = frame.end.wrapping_sub(frame.start);
         self.tally.add(verdict.action, bytes);
         (verdict, frame)
@@ -155,8 +188,7 @@ fn decide(sender: &Sender<'_>, frames: &mut [Frame], unit: u32, inspector: &mut 
         verdicts,
         ..
     } = &mut *inspector.stage;
-    let running = (inspector.hook, inspector.pinned);
-    look(sender, running, origin, |looker| {
+    look(sender, inspector.running, origin, |looker| {
         for ((frame, verdict), unit) in frames.iter_mut().zip(verdicts.iter_mut()).zip(unit..) {
             let Some(mut area) = staging.area(unit) else {
                 break;
@@ -299,7 +331,7 @@ impl Scratch {
         if inspector.start.is_some() {
             inspector.stage.low = self.taken as u32;
         }
-        let running = (inspector.hook, inspector.pinned);
+        let running = inspector.running;
         let free = inspector.free();
         let Stage {
             staging,

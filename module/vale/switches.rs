@@ -2,7 +2,8 @@
 
 //! All switches, by network namespace and name: who joins, who leaves, who is there.
 //!
-//! A switch exists while it has members; it keeps its namespace alive meanwhile.
+//! A switch exists while it has members. It does not keep its namespace alive: when that ends, attached interfaces go, and
+//! what programs elsewhere still have open is a switch that nobody finds any more.
 
 use super::{
     switch::{Member, Switch},
@@ -13,7 +14,7 @@ use crate::{
         consts::{IFNAMSIZ, VALE_MAX_PORTS, VALE_NO_PORT},
         name::ValeName,
     },
-    net::{NetId, NetNs},
+    net::NetId,
     params,
     refusal::{refuse, Answer, Name},
     ring::{Owner, RingSet},
@@ -311,12 +312,12 @@ impl Spot {
     }
 
     /// Memory for a program there: as much as can be in use at once.
-    pub(crate) fn stages(&self, net: &NetNs) -> Answer<Arc<Stages>> {
+    pub(crate) fn stages(&self) -> Answer<Arc<Stages>> {
         let (syncs, size) = match self {
             Spot::Port(member) => (member.rings.shape().tx_rings.into(), member.buf_size()?),
             Spot::Switch(_, size) => (u32::MAX, *size),
         };
-        Ok(Stages::new(net, cpus::online().min(syncs), size)?)
+        Ok(Stages::new(cpus::online().min(syncs), size)?)
     }
 }
 

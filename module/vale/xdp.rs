@@ -7,8 +7,8 @@ use crate::{
     abi::ext::{XdpCount, XDP_ACTIONS},
     memory::Staging,
     net::{
+        home::Home,
         xdp::{Action, Origin, Program, Verdict},
-        NetNs,
     },
     ring::count::Counter,
     sys::{bottom_half::Disabled, rcu::RcuSlot},
@@ -25,6 +25,8 @@ pub(crate) struct Place(RcuSlot<Hook>);
 /// A program at its place, and what it decided there.
 pub(crate) struct Hook {
     pub(super) program: Program,
+    /// The namespace that it works in, and cannot work without.
+    pub(super) home: Arc<Home>,
     decided: [Decided; XDP_ACTIONS],
     stages: Arc<Stages>,
 }
@@ -50,9 +52,10 @@ impl Tally {
 
 impl Hook {
     /// A program for a place where there is none.
-    pub(crate) fn new(program: Program, stages: Arc<Stages>) -> Result<Arc<Self>> {
+    pub(crate) fn new(program: Program, home: Arc<Home>, stages: Arc<Stages>) -> Result<Arc<Self>> {
         let hook = Hook {
             program,
+            home,
             decided: Default::default(),
             stages,
         };
@@ -137,12 +140,12 @@ pub(super) struct Stage {
 
 impl Stages {
     /// For `passes` at once, of frames in buffers of `size` bytes.
-    pub(crate) fn new(net: &NetNs, passes: u32, size: u32) -> Result<Arc<Self>> {
+    pub(crate) fn new(passes: u32, size: u32) -> Result<Arc<Self>> {
         let mut stages = KVec::new();
         for _ in 0..passes.max(1) {
             let stage = Stage {
                 staging: Staging::new(PASS as u32, size)?,
-                origin: Origin::new(net)?,
+                origin: Origin::new()?,
                 low: 0,
                 high: 0,
                 verdicts: KVec::from_elem(Verdict::PASS, PASS, GFP_KERNEL)?,

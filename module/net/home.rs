@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network namespaces that XDP programs work in, without keeping them alive.
+//!
+//! What a program is on may outlive the process that put it there: an attached interface. If that kept its namespace
+//! alive, a NIC in there would never come back to the initial one.
+
+use super::{
+    bindings,
+    notifier::{Notifier, Watcher},
+    NetId, NetNs,
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull,
+    sync::atomic::{AtomicPtr, Ordering::*},
+};
+use kernel::{
+    prelude::*,
+    sync::{new_mutex, rcu, Arc, Mutex},
+};
+
+/// A namespace, until it ends.
+///
+/// # Invariants
+///
+/// `net` is null, or a namespace whose loopback interface [`Homes`] has not seen going away: all that is in it is there
+/// for at least as long as somebody who read it stays in the same RCU section.
+pub(crate) struct Home {
+    id: NetId,
+    net: AtomicPtr<bindings::net>,
+}
+
+impl Home {
+    /// The namespace, if it is still there.
+    #[inline]
+    pub(crate) fn look<'g>(&self, _: &'g rcu::Guard) -> Option<Inhabited<'g>> {
+        NonNull::new(self.net.load(Acquire)).map(|net| Inhabited(net, PhantomData))
+    }
+}
+
+/// A namespace that does not end meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) struct Inhabited<'g>(NonNull<bindings::net>, PhantomData<&'g ()>);
+
+impl Inhabited<'_> {
+    pub(super) fn as_ptr(&self) -> *mut bindings::net {
+        self.0.as_ptr()
+    }
+}
+
+/// All homes.
+#[pin_data]
+pub(crate) struct Homes {
+    #[pin]
+    list: Mutex<KVec<Arc<Home>>>,
+}
+
+/// As long as it lives, homes learn that their namespaces end. Nobody looks at a home without it.
+pub(crate) type Watch = Pin<KBox<Notifier<Homes>>>;
+
+impl Homes {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Homes { list <- new_mutex!(KVec::new()) }),
+            GFP_KERNEL,
+        )
+    }
+
+    pub(crate) fn watch(self: &Arc<Self>) -> Result<Watch> {
+        KBox::try_pin_init(Notifier::new(self.clone()), GFP_KERNEL)
+    }
+
+    /// A namespace as a home. The reference keeps it from ending before it is on the list.
+    pub(crate) fn of(&self, net: &NetNs) -> Result<Arc<Home>> {
+        let mut list = self.list.lock();
+        if let Some(known) = list.iter().find(|home| home.id == net.id()) {
+            return Ok(known.clone());
+        }
+        // INVARIANT: the namespace is alive, so its loopback interface is there, and `ended` comes after this.
+        let home = Home {
+            id: net.id(),
+            net: AtomicPtr::new(net.as_ptr()),
+        };
+        let home = Arc::new(home, GFP_KERNEL)?;
+        list.push(home.clone(), GFP_KERNEL)?;
+        Ok(home)
+    }
+}
+
+impl Watcher for Homes {
+    fn ended(&self, net: NetId) {
+        let mut list = self.list.lock();
+        let Some(at) = list.iter().position(|home| home.id == net) else {
+            return;
+        };
+        let Ok(home) = list.remove(at) else {
+            return;
+        };
+        home.net.store(core::ptr::null_mut(), Release);
+        // SAFETY: may sleep here. Nobody works in the namespace any more when this returns, and it is taken down after
+        // the notifier that we are in.
+        unsafe { bindings::synchronize_net() };
+    }
+}
