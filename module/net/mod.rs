@@ -7,7 +7,7 @@
 //! - [`device`]: an interface, and the lock of its configuration.
 //! - [`packet`]: a frame on its way through the kernel.
 //! - [`receive`]: taking frames off an interface before the stack sees them.
-//! - [`divert`]: taking frames that the stack sends before the interface does.
+//! - [`netfilter`]: taking frames that the stack sends before the interface does.
 //! - [`transmit`]: handing frames to a driver.
 //! - [`tickets`]: hearing when the driver has finished with them.
 //! - [`bell`]: waking readers once for many frames.
@@ -20,8 +20,8 @@ use crate::sys::bindings;
 
 pub(crate) mod bell;
 pub(crate) mod device;
-mod divert;
 pub(crate) mod home;
+mod netfilter;
 pub(crate) mod notifier;
 pub(crate) mod ns;
 pub(crate) mod packet;

@@ -115,8 +115,8 @@ impl Packet {
         unsafe { bindings::napi_consume_skb(self.into_raw(), 1) };
     }
 
-    /// Gives the frame to the stack, as if it had arrived on `device`. Bottom halves must be off; the frame is
-    /// through the stack, or queued there, when this returns.
+    /// Gives the frame to the stack, as if it had arrived on `device`. It is through the stack, or queued there, when this
+    /// returns.
     pub(crate) fn up(self, device: &Device, _: &Disabled) {
         let skb = self.into_raw();
         // SAFETY: the frame is ours and is given away; it starts with a whole Ethernet header, and the interface

@@ -7,6 +7,7 @@ use crate::{
     abi::{consts::NS_MOREFRAG, cursor::add},
     net::{packet::Side, receive::Receiver, Packet},
     ring::RxRing,
+    sys::bottom_half::Disabled,
 };
 use kernel::{
     bindings::{POLLIN, POLLRDNORM},
@@ -39,10 +40,10 @@ impl Receiver for Nic {
         }
     }
 
-    fn receive(&self, packet: &Packet, from: Side, queue: u16) {
+    fn receive(&self, packet: &Packet, from: Side, queue: u16, pinned: &Disabled) {
         let guard = rcu::read_lock();
         match self.ring(from, queue, &guard) {
-            Some(ring) => put(ring, packet, from),
+            Some(ring) => put(ring, packet, from, pinned),
             None => self.host_unheard.add(1),
         }
     }
@@ -56,7 +57,7 @@ impl Receiver for Nic {
 }
 
 /// Puts a frame into a ring, over as many slots as it needs, or not at all. The program is woken.
-fn put(ring: &RxRing, packet: &Packet, from: Side) {
+fn put(ring: &RxRing, packet: &Packet, from: Side, pinned: &Disabled) {
     let bufs = ring.mem.mem().bufs();
     // A slot tells at most as many bytes.
     let (len, size) = (packet.len(), bufs.size().min(u16::MAX.into()));
@@ -65,9 +66,7 @@ fn put(ring: &RxRing, packet: &Packet, from: Side) {
         ring.counters.bad_length.add(1);
         return;
     }
-    let lease = ring
-        .inbox
-        .reserve(|free| if slots <= free { slots } else { 0 });
+    let lease = ring.reserve(|free| if slots <= free { slots } else { 0 }, pinned);
     let Some(lease) = lease else {
         ring.counters.full.add(1);
         return;
@@ -91,7 +90,7 @@ fn put(ring: &RxRing, packet: &Packet, from: Side) {
         }
         at += part;
     }
-    ring.inbox.commit(lease);
+    ring.commit(lease, pinned);
     ring.counters.frames.add(1);
     ring.counters.bytes.add(len.into());
     match ring.bell() {

@@ -4,7 +4,7 @@
 
 use super::{
     count::RxCounters,
-    inbox::Inbox,
+    inbox::{Inbox, Lease},
     mem::{Direction, RingMem},
     Begun, Indexes,
 };
@@ -17,7 +17,7 @@ use crate::{
     net::bell::Bell,
     params,
     refusal::Answer,
-    sys::{clock, wait::WaitQueue},
+    sys::{bottom_half::Disabled, clock, wait::WaitQueue},
 };
 use core::sync::atomic::AtomicU32;
 use kernel::{
@@ -31,7 +31,7 @@ pub(crate) struct RxRing {
     pub(crate) mem: RingMem,
     pub(crate) counters: RxCounters,
     /// Where senders put frames.
-    pub(crate) inbox: Inbox<KVVec<AtomicU32>>,
+    inbox: Inbox<KVVec<AtomicU32>>,
     #[pin]
     wait: WaitQueue,
     /// Where frames come one by one.
@@ -76,6 +76,19 @@ impl RxRing {
     /// Woken when frames arrive.
     pub(crate) fn news(&self) -> &WaitQueue {
         self.bell().map_or(&self.wait, |bell| &bell.wait)
+    }
+
+    /// Reserves slots for a sender: see [`Inbox::reserve`]. Other senders' frames wait behind these slots, so nobody may
+    /// interrupt him until he commits them.
+    #[inline(always)]
+    pub(crate) fn reserve(&self, take: impl Fn(u32) -> u32, _: &Disabled) -> Option<Lease> {
+        self.inbox.reserve(take)
+    }
+
+    /// Hands filled slots to the program.
+    #[inline(always)]
+    pub(crate) fn commit(&self, lease: Lease, _: &Disabled) {
+        self.inbox.commit(lease);
     }
 
     /// Begins a sync: fetches head and cur, once, and checks them.

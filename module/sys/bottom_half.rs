@@ -3,7 +3,6 @@
 //! Staying on this CPU for a moment.
 
 use super::bindings;
-use core::mem::ManuallyDrop;
 use kernel::types::NotThreadSafe;
 
 /// While this lives, the CPU runs neither another task nor a softirq.
@@ -17,15 +16,6 @@ pub(crate) fn disable() -> Disabled {
     // cannot move while bottom halves are off and `Disabled` cannot go to another thread.
     unsafe { bindings::local_bh_disable() };
     Disabled(NotThreadSafe)
-}
-
-/// Proof for callers that the kernel calls so.
-///
-/// # Safety
-///
-/// Bottom halves must be off for as long as the answer lives.
-pub(crate) unsafe fn are_off() -> ManuallyDrop<Disabled> {
-    ManuallyDrop::new(Disabled(NotThreadSafe))
 }
 
 impl Drop for Disabled {

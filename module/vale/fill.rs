@@ -51,7 +51,7 @@ impl Scratch {
         }
         // From here to the commit nobody can interrupt: others wait for these slots.
         let mut pinned = bottom_half::disable();
-        let lease = ring.inbox.reserve(|free| {
+        let take = |free| {
             if slots <= free {
                 return slots;
             }
@@ -64,7 +64,8 @@ impl Scratch {
                 taken = more;
             }
             taken
-        });
+        };
+        let lease = ring.reserve(take, &pinned);
         let Some(lease) = lease else {
             ring.counters.full.add(frames.into());
             return 0;
@@ -86,7 +87,7 @@ impl Scratch {
         let done = self.put(load.runs, header, &mut out);
         let refused = out.refused;
         drop(copier);
-        ring.inbox.commit(lease);
+        ring.commit(lease, &pinned);
         drop(pinned);
         ring.counters.bad_buffer.add(refused);
         ring.counters.frames.add(done.frames.into());

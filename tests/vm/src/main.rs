@@ -27,6 +27,7 @@ mod buffers;
 mod info;
 mod memory;
 mod nic;
+mod nic_context;
 mod nic_host;
 mod nic_life;
 mod nic_tap;
@@ -88,6 +89,7 @@ const SUITES: &[&[Case]] = &[
     vale_header::CASES,
     vale_load::CASES,
     nic::CASES,
+    nic_context::CASES,
     nic_host::CASES,
     attach::CASES,
     nic_life::CASES,

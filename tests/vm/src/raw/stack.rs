@@ -18,8 +18,12 @@ pub struct Stack(OwnedFd);
 
 impl Stack {
     pub fn on(interface: &str) -> Result<Stack, Errno> {
+        Stack::of_type(interface, TYPE)
+    }
+
+    fn of_type(interface: &str, kind: u16) -> Result<Stack, Errno> {
         let index = nix::net::if_::if_nametoindex(interface)?;
-        let protocol = i32::from(TYPE.to_be());
+        let protocol = i32::from(kind.to_be());
         // SAFETY: makes a socket; its number is ours.
         let socket = unsafe {
             let fd = Errno::result(libc::socket(libc::AF_PACKET, libc::SOCK_RAW, protocol))?;
@@ -28,7 +32,7 @@ impl Stack {
         // SAFETY: all zeros are an address of this kind.
         let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
         address.sll_family = libc::AF_PACKET as u16;
-        address.sll_protocol = TYPE.to_be();
+        address.sll_protocol = kind.to_be();
         address.sll_ifindex = index as i32;
         // SAFETY: an address of that size.
         Errno::result(unsafe {
@@ -39,6 +43,22 @@ impl Stack {
             )
         })?;
         Ok(Stack(socket))
+    }
+
+    /// Has frames sent without a queueing discipline.
+    pub fn bypass_queueing(&self) -> Result<(), Errno> {
+        let on: i32 = 1;
+        // SAFETY: the option is a number.
+        Errno::result(unsafe {
+            libc::setsockopt(
+                self.0.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_QDISC_BYPASS,
+                (&raw const on).cast(),
+                size_of_val(&on) as u32,
+            )
+        })
+        .map(drop)
     }
 
     /// Sends a frame, header and all.

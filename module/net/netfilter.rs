@@ -87,7 +87,7 @@ unsafe extern "C" fn hook<R: Receiver>(
     if !receiver.takes(Side::Host, queue) {
         return NF_ACCEPT;
     }
-    // SAFETY: the kernel sends with bottom halves off; the frame is given to us and starts with its Ethernet header.
+    // SAFETY: the frame is given to us and starts with its Ethernet header.
     unsafe { take(receiver, skb, 0, Side::Host, queue) };
     NF_STOLEN
 }
