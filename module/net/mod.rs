@@ -6,8 +6,8 @@
 //! - [`home`]: network namespaces that may end.
 //! - [`device`]: an interface, and the lock of its configuration.
 //! - [`packet`]: a frame on its way through the kernel.
-//! - [`receive`]: taking frames off an interface before the stack sees them.
-//! - [`netfilter`]: taking frames that the stack sends before the interface does.
+//! - [`receive`]: taking frames off an interface before the stack sees them, and before it sends them.
+//! - [`netfilter`]: the hooks by which they are met.
 //! - [`transmit`]: handing frames to a driver.
 //! - [`tickets`]: hearing when the driver has finished with them.
 //! - [`bell`]: waking readers once for many frames.

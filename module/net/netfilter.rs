@@ -1,47 +1,69 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking frames that the stack sends through an interface, before its queueing discipline and its driver see them
-//! (netfilter's egress hook). What programs send through netmap does not come by here.
+//! Netfilter's hooks of an interface: taking frames that it receives, before everything else in the stack but packet taps
+//! and traffic control (ingress), and frames that the stack sends through it, before its queueing discipline and its
+//! driver see them (egress). What programs send through netmap does not come by here.
 
 use super::{
     bindings,
     packet::Side,
-    receive::{take, Receiver},
+    receive::{arrival, take, Receiver},
     Device,
 };
+use crate::abi::consts::ETH_HLEN;
 use kernel::{bindings::sk_buff, error::to_result, prelude::*, sync::Arc};
 
 /// What a hook answers (`linux/netfilter.h`): the frame goes on, or is ours now.
 const NF_ACCEPT: c_uint = 1;
 const NF_STOLEN: c_uint = 2;
 
-/// The hook of an interface, hooked in for as long as this lives.
-pub(super) struct Diversion<R: Receiver> {
-    ops: KBox<bindings::nf_hook_ops>,
+/// The hooks of an interface, hooked in for as long as this lives.
+pub(super) struct Hooks<R: Receiver> {
+    ops: KBox<[bindings::nf_hook_ops; 2]>,
     device: Device,
     _receiver: Arc<R>,
 }
 
-// SAFETY: the hook points to an interface and to a receiver, which may be used by any thread.
-unsafe impl<R: Receiver> Send for Diversion<R> {}
+// SAFETY: the hooks point to an interface and to a receiver, which may be used by any thread.
+unsafe impl<R: Receiver> Send for Hooks<R> {}
 
-impl<R: Receiver> Diversion<R> {
+impl<R: Receiver> Hooks<R> {
     /// `EOPNOTSUPP` if the kernel was built without such hooks.
     pub(super) fn new(device: Device, receiver: Arc<R>) -> Result<Self> {
-        // SAFETY: all zeros are a hook that is not there.
-        let mut ops: bindings::nf_hook_ops = unsafe { core::mem::zeroed() };
-        ops.hook = Some(hook::<R>);
-        ops.dev = device.as_ptr().cast();
-        ops.priv_ = Arc::as_ptr(&receiver).cast_mut().cast();
-        ops.pf = bindings::NFPROTO_NETDEV as u8;
-        ops.hooknum = bindings::nf_dev_hooks_NF_NETDEV_EGRESS;
-        // Behind whatever an administrator filters.
-        ops.priority = i32::MAX;
+        let ops = |hook, number, priority| {
+            // SAFETY: all zeros are a hook that is not there.
+            let mut ops: bindings::nf_hook_ops = unsafe { core::mem::zeroed() };
+            ops.hook = Some(hook);
+            ops.dev = device.as_ptr().cast();
+            ops.priv_ = Arc::as_ptr(&receiver).cast_mut().cast();
+            ops.pf = bindings::NFPROTO_NETDEV as u8;
+            ops.hooknum = number;
+            ops.priority = priority;
+            ops
+        };
+        let ops = [
+            // What an administrator filters is what passes between us and the stack.
+            ops(
+                ingress::<R>,
+                bindings::nf_dev_hooks_NF_NETDEV_INGRESS,
+                i32::MIN,
+            ),
+            ops(
+                egress::<R>,
+                bindings::nf_dev_hooks_NF_NETDEV_EGRESS,
+                i32::MAX,
+            ),
+        ];
         let ops = KBox::new(ops, GFP_KERNEL)?;
-        // SAFETY: `hook` finds a receiver behind `priv_` until this is dropped. The interface is alive, and in
-        // the namespace that it names.
-        to_result(unsafe { bindings::nf_register_net_hook(net_of(&device), &raw const *ops) })?;
-        Ok(Diversion {
+        // SAFETY: both find a receiver behind `priv_` until this is dropped. The interface is alive, and in the
+        // namespace that it names.
+        let result = unsafe { bindings::nf_register_net_hooks(net_of(&device), ops.as_ptr(), 2) };
+        if result != 0 {
+            // SAFETY: may sleep here. The first hook may have been there for a moment, and somebody in it.
+            unsafe { bindings::synchronize_net() };
+        }
+        to_result(result)?;
+        Ok(Hooks {
             ops,
             device,
             _receiver: receiver,
@@ -49,12 +71,12 @@ impl<R: Receiver> Diversion<R> {
     }
 }
 
-impl<R: Receiver> Drop for Diversion<R> {
+impl<R: Receiver> Drop for Hooks<R> {
     fn drop(&mut self) {
         // SAFETY: registered in `new`; the interface is still in the same namespace, since it is hooked out before
-        // it moves. Nobody is in the hook when the second call returns.
+        // it moves. Nobody is in the hooks when the second call returns: they run under RCU.
         unsafe {
-            bindings::nf_unregister_net_hook(net_of(&self.device), &raw const *self.ops);
+            bindings::nf_unregister_net_hooks(net_of(&self.device), self.ops.as_ptr(), 2);
             bindings::synchronize_net();
         }
     }
@@ -68,8 +90,28 @@ fn net_of(device: &Device) -> *mut bindings::net {
 
 /// # Safety
 ///
-/// Called by the kernel only, with what [`Diversion::new`] registered.
-unsafe extern "C" fn hook<R: Receiver>(
+/// Called by the kernel only, with what [`Hooks::new`] registered.
+unsafe extern "C" fn ingress<R: Receiver>(
+    receiver: *mut c_void,
+    skb: *mut sk_buff,
+    _: *const bindings::nf_hook_state,
+) -> c_uint {
+    // SAFETY: the receiver is there while the hook is; the frame is ours to look at.
+    let (receiver, queue) = unsafe { (&*receiver.cast::<R>(), arrival(skb)) };
+    match queue {
+        Some(queue) if receiver.takes(Side::Wire, queue) => {
+            // SAFETY: the frame is given to us, and the kernel has passed over the Ethernet header.
+            unsafe { take(receiver, skb, ETH_HLEN as u32, Side::Wire, queue) };
+            NF_STOLEN
+        }
+        _ => NF_ACCEPT,
+    }
+}
+
+/// # Safety
+///
+/// Called by the kernel only, with what [`Hooks::new`] registered.
+unsafe extern "C" fn egress<R: Receiver>(
     receiver: *mut c_void,
     skb: *mut sk_buff,
     state: *const bindings::nf_hook_state,

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking frames off an interface before the stack sees them (rx handlers), and before it sends them
-//! ([`Diversion`]).
+//! Taking frames off an interface before the stack sees them, and before it sends them.
 
 use super::{
     bindings,
-    netfilter::Diversion,
+    netfilter::Hooks,
     packet::{Side, FROM_US},
     Device, Packet, Rtnl,
 };
@@ -32,40 +31,23 @@ pub(crate) trait Receiver: Send + Sync + 'static {
 /// Dropping them without [`remove`](Self::remove) takes the lock for that.
 pub(crate) struct Hook<R: Receiver> {
     /// Until it is hooked out.
-    hooked: Option<(Device, Diversion<R>)>,
-    _receiver: Arc<R>,
+    hooked: Option<(Hooks<R>, Claim<R>)>,
 }
 
 impl<R: Receiver> Hook<R> {
-    /// Hooks in. `EBUSY` if another module takes what the interface receives: it is in a bridge or a bond, for
-    /// instance.
+    /// Hooks in. `EBUSY` if another part of the kernel takes what the interface receives: it is in a bridge or a bond,
+    /// for instance. `EINVAL` if the interface is of a kind that nobody can take frames of.
     pub(crate) fn new(device: Device, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
-        let diversion = Diversion::new(device.again(), receiver.clone())?;
-        let data = Arc::as_ptr(&receiver).cast_mut().cast();
-        // SAFETY: the interface is alive and the lock is held. `handler` finds a receiver behind `data` until
-        // the hook is removed, for as long as this lives.
-        to_result(unsafe {
-            bindings::netdev_rx_handler_register(device.as_ptr().cast(), Some(handler::<R>), data)
-        })?;
+        let claim = Claim::new(device.again(), receiver.clone())?;
+        let hooks = Hooks::new(device, receiver)?;
         Ok(Hook {
-            hooked: Some((device, diversion)),
-            _receiver: receiver,
+            hooked: Some((hooks, claim)),
         })
     }
 
     /// Hooks out. Nobody is in the receiver any more when this is done.
     pub(crate) fn remove(mut self, _: &Rtnl) {
-        self.unhook();
-    }
-
-    /// To be called with the lock held.
-    fn unhook(&mut self) {
-        if let Some((device, diversion)) = self.hooked.take() {
-            drop(diversion);
-            // SAFETY: registered in `new`, once, and the lock is held. It waits for everybody who is in the
-            // handler.
-            unsafe { bindings::netdev_rx_handler_unregister(device.as_ptr().cast()) };
-        }
+        drop(self.hooked.take());
     }
 }
 
@@ -73,8 +55,37 @@ impl<R: Receiver> Drop for Hook<R> {
     fn drop(&mut self) {
         if self.hooked.is_some() {
             let _rtnl = Rtnl::lock();
-            self.unhook();
+            drop(self.hooked.take());
         }
+    }
+}
+
+/// The rx handler of an interface, of which there is one: while it is ours, no bridge, bond or macvlan can have the
+/// interface (decision 17). It is made and dropped with the lock held.
+struct Claim<R: Receiver> {
+    device: Device,
+    _receiver: Arc<R>,
+}
+
+impl<R: Receiver> Claim<R> {
+    fn new(device: Device, receiver: Arc<R>) -> Result<Self> {
+        let data = Arc::as_ptr(&receiver).cast_mut().cast();
+        // SAFETY: the interface is alive and the lock is held. `handler` finds a receiver behind `data` until the claim is
+        // dropped.
+        to_result(unsafe {
+            bindings::netdev_rx_handler_register(device.as_ptr().cast(), Some(handler::<R>), data)
+        })?;
+        Ok(Claim {
+            device,
+            _receiver: receiver,
+        })
+    }
+}
+
+impl<R: Receiver> Drop for Claim<R> {
+    fn drop(&mut self) {
+        // SAFETY: registered in `new`, once, and the lock is held. It waits for everybody who is in the handler.
+        unsafe { bindings::netdev_rx_handler_unregister(self.device.as_ptr().cast()) };
     }
 }
 
@@ -111,17 +122,36 @@ pub(super) unsafe fn take<R: Receiver>(
     }
 }
 
+/// The queue by which a frame has come from the wire. `None` for what the host sent to itself and others, and for what a
+/// program sent up to the host.
+///
 /// # Safety
 ///
-/// Called by the kernel only, with what [`Hook::new`] registered.
+/// The frame must be there, on its way from an interface to the stack.
+pub(super) unsafe fn arrival(skb: *mut sk_buff) -> Option<u16> {
+    // SAFETY: as the caller promises.
+    let (kind, priority, queue) = unsafe {
+        let headers = (*skb).__bindgen_anon_4.headers.as_ref();
+        (headers.pkt_type(), headers.priority, (*skb).queue_mapping)
+    };
+    let from_wire = u32::from(kind) != bindings::PACKET_LOOPBACK && priority != FROM_US;
+    from_wire.then(|| queue.saturating_sub(1))
+}
+
+/// Here comes what the ingress hook has let pass, and what traffic control brings round it (ifb, net/core/dev.c
+/// `skb_skip_tc_classify`).
+///
+/// # Safety
+///
+/// Called by the kernel only, with what [`Claim::new`] registered.
 unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::rx_handler_result {
     use bindings::{
         rx_handler_result_RX_HANDLER_CONSUMED as CONSUMED,
         rx_handler_result_RX_HANDLER_PASS as PASS,
     };
-    // SAFETY: the kernel gives a frame that came through our interface, and RCU is held: hook and receiver
+    // SAFETY: the kernel gives a frame that came through our interface, and RCU is held: handler and receiver
     // are there.
-    let (skb, receiver) = unsafe {
+    let (skb, receiver, queue) = unsafe {
         let skb = *slot;
         let dev: *const bindings::net_device = (*skb)
             .__bindgen_anon_1
@@ -129,26 +159,22 @@ unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::
             .__bindgen_anon_1
             .dev
             .cast();
-        (skb, &*(*dev).rx_handler_data.cast::<R>())
+        (skb, &*(*dev).rx_handler_data.cast::<R>(), arrival(skb))
     };
-    // SAFETY: the frame is there, and ours to look at.
-    let (queue, kind, priority) = unsafe {
-        let headers = (*skb).__bindgen_anon_4.headers.as_mut();
-        let queue = (*skb).queue_mapping.saturating_sub(1);
-        (queue, headers.pkt_type(), &mut headers.priority)
-    };
-    // What the host sent to itself and others, and what a program sent up to the host.
-    if u32::from(kind) == bindings::PACKET_LOOPBACK {
-        return PASS;
+    match queue {
+        Some(queue) if receiver.takes(Side::Wire, queue) => {
+            // SAFETY: the frame is given to us, and the kernel has passed over the Ethernet header.
+            unsafe { take(receiver, skb, ETH_HLEN as u32, Side::Wire, queue) };
+            CONSUMED
+        }
+        Some(_) => PASS,
+        None => {
+            // SAFETY: the frame is there.
+            let priority = unsafe { &mut (*skb).__bindgen_anon_4.headers.as_mut().priority };
+            if *priority == FROM_US {
+                *priority = 0;
+            }
+            PASS
+        }
     }
-    if *priority == FROM_US {
-        *priority = 0;
-        return PASS;
-    }
-    if !receiver.takes(Side::Wire, queue) {
-        return PASS;
-    }
-    // SAFETY: the kernel gives the frame away, and has passed over the Ethernet header.
-    unsafe { take(receiver, skb, ETH_HLEN as u32, Side::Wire, queue) };
-    CONSUMED
 }

@@ -249,7 +249,7 @@ impl NicRef {
                 ),
                 Err(EOPNOTSUPP) => refuse!(
                     EOPNOTSUPP,
-                    "this kernel lacks CONFIG_NETFILTER_EGRESS, by which frames of the host are met"
+                    "this kernel lacks CONFIG_NETFILTER_INGRESS or CONFIG_NETFILTER_EGRESS, by which frames are met"
                 ),
                 Err(errno) => return Err(errno.into()),
             };

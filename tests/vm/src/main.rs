@@ -31,6 +31,7 @@ mod nic_context;
 mod nic_host;
 mod nic_life;
 mod nic_tap;
+mod nic_vlan;
 mod options;
 mod parameters;
 mod plumbing;
@@ -94,6 +95,7 @@ const SUITES: &[&[Case]] = &[
     attach::CASES,
     nic_life::CASES,
     nic_tap::CASES,
+    nic_vlan::CASES,
     swap::CASES,
     wide::CASES,
     why::CASES,
