@@ -32,6 +32,10 @@ pub(crate) struct Packet(NonNull<sk_buff>);
 /// the stack finds 0. The letters are FERO.
 pub(super) const FROM_US: u32 = 0x4645_524f;
 
+/// Kinds of VLAN tags (`linux/if_ether.h`).
+const ETH_P_8021Q: u16 = 0x8100;
+const ETH_P_8021AD: u16 = 0x88a8;
+
 /// `skb->ip_summed` of a frame whose checksum is still to be filled in (`linux/skbuff.h`).
 const CHECKSUM_PARTIAL: u8 = 3;
 
@@ -154,7 +158,7 @@ impl Packet {
     }
 
     /// Does what was left for the hardware to do, and calls `each` with what it is then: whole Ethernet frames
-    /// with their VLAN tags and checksums. False if that was not to be done, and the frame is lost.
+    /// with their VLAN tags and checksums. False if that was not to be done, and the frame is lost, or a part of it.
     pub(super) fn complete(self, from: Side, mut each: impl FnMut(Packet)) -> bool {
         let Some(packet) = self.with_vlan_tag() else {
             return false;
@@ -174,7 +178,7 @@ impl Packet {
             return packet.with_checksum().map(each).is_some();
         };
         drop(packet);
-        let mut next = Some(first);
+        let (mut next, mut whole) = (Some(first), true);
         while let Some(skb) = next {
             // SAFETY: a frame of the list, which is ours; it is taken off.
             let packet = unsafe {
@@ -183,9 +187,35 @@ impl Packet {
                 link.write(core::ptr::null_mut());
                 Packet(skb)
             };
-            each(packet);
+            // Whatever we ask for, the segments of a tunnel lack their outer checksum where the interface says that it
+            // could fill it in (net/ipv4/udp_offload.c, `__skb_udp_tunnel_segment`; gre_offload.c likewise).
+            match packet.with_checksum() {
+                Some(packet) => each(packet),
+                None => whole = false,
+            }
         }
-        true
+        whole
+    }
+
+    /// Takes the outer VLAN tag out of the frame for the driver to put in, where it can, as the stack does. An interface
+    /// may measure what it lets pass without that tag (veth: `is_skb_forwardable`).
+    pub(super) fn lift_vlan_tag(&mut self) {
+        let skb = self.as_ptr();
+        // SAFETY: the frame is ours.
+        let protocol = unsafe { (*skb).__bindgen_anon_4.headers.as_ref().protocol };
+        if protocol != ETH_P_8021Q.to_be() && protocol != ETH_P_8021AD.to_be() {
+            return;
+        }
+        let mut tag = 0;
+        // SAFETY: the frame is ours, names an interface that is alive, and starts with its Ethernet header. The tag is
+        // taken off only if it is there, whole, and in memory that nobody shares.
+        unsafe {
+            if bindings::vlan_hw_offload_capable(bindings::netif_skb_features(skb), protocol)
+                && bindings::__skb_vlan_pop(skb, &raw mut tag) == 0
+            {
+                bindings::__vlan_hwaccel_put_tag(skb, protocol, tag);
+            }
+        }
     }
 
     /// With the VLAN tag that the stack or the hardware took off.

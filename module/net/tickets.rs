@@ -186,6 +186,10 @@ impl Outgoing {
     pub(super) fn as_ptr(&self) -> *mut sk_buff {
         self.0.as_ptr()
     }
+
+    pub(super) fn packet(&mut self) -> &mut Packet {
+        &mut self.0
+    }
 }
 
 impl Drop for Outgoing {

@@ -51,10 +51,11 @@ impl<'d> Sending<'d> {
 
     /// Hands a frame to the driver; with `more` it may wait for the next one before it tells the hardware. False if
     /// the driver has no room: then the frame is dropped as if it had never been made.
-    pub(crate) fn send(&mut self, packet: Outgoing, more: bool) -> bool {
+    pub(crate) fn send(&mut self, mut packet: Outgoing, more: bool) -> bool {
         if !self.has_room() {
             return false;
         }
+        packet.packet().lift_vlan_tag();
         let skb = packet.as_ptr();
         // SAFETY: the frame is given away unless the driver is busy; the queue's lock is held.
         let result =

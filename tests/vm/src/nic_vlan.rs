@@ -14,6 +14,7 @@ use ferromap_abi::consts::*;
 pub const CASES: &[Case] = crate::cases![
     vlan_interfaces_above_leave_the_rings_every_frame,
     vlan_interfaces_above_get_what_is_for_the_stack,
+    vlan_frames_of_full_size_have_room_for_two_tags,
 ];
 
 /// Tags: 802.1Q for customers, 802.1ad for providers.
@@ -82,4 +83,29 @@ fn vlan_interfaces_above_get_what_is_for_the_stack() -> Outcome {
     same("200", numbers(&two_hundred.receive(QUIET)?), vec![2, 4])?;
     near.device.rxsync()?;
     same("none comes back", near.rx(0).take_frames().len(), 0)
+}
+
+/// veth counted the outer of two tags as payload, since a program's frame had it inside, and dropped what the stack's
+/// own frames of that size pass.
+fn vlan_frames_of_full_size_have_room_for_two_tags() -> Outcome {
+    wire()?;
+    let (near, far) = (vale("fm0").bind()?, vale("fm1").bind()?);
+    let full = frame_of(1514, BROADCAST, station(1), 1);
+    let frames = vec![
+        full.clone(),
+        tagged(&full, CTAG, 5),
+        tagged(&tagged(&full, CTAG, 5), STAG, 6),
+        tagged(&tagged(&full, CTAG, 5), CTAG, 6),
+    ];
+    // Tags with too little behind them go out, and are not for anybody.
+    let addresses = frame_of(12, BROADCAST, station(1), 1);
+    near.send(&[
+        tagged(&addresses, CTAG, 5),
+        [&addresses[..], &CTAG].concat(),
+    ])?;
+    near.send(&frames)?;
+    let came = wait_for(&far, frames.len())?;
+    let lens = |frames: &[Vec<u8>]| frames.iter().map(Vec::len).collect::<Vec<_>>();
+    same("lengths", lens(&came), lens(&frames))?;
+    that("every byte", came == frames)
 }
