@@ -3,6 +3,7 @@
 //! Network interfaces.
 
 use super::{bindings, NetNs};
+use crate::sys::bottom_half::Disabled;
 use core::{ffi::CStr, ptr::NonNull};
 use kernel::types::NotThreadSafe;
 
@@ -135,6 +136,12 @@ impl Device {
         let header = self.field(|dev| unsafe { &raw const (*dev).hard_header_len });
         matches!(kind, ARPHRD_ETHER | ARPHRD_LOOPBACK)
             && usize::from(header) >= crate::abi::consts::ETH_HLEN
+    }
+
+    /// Whether packet taps want to see what is sent through it.
+    pub(super) fn has_taps(&self, _: &Disabled) -> bool {
+        // SAFETY: the interface is alive; with bottom halves off, what hangs on it stays.
+        unsafe { bindings::dev_nit_active_rcu(self.as_ptr()) }
     }
 
     /// Whether it is up, with a link or without.

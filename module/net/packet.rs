@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{abi::consts::ETH_HLEN, memory::Buf, sys::bottom_half::Disabled};
 use core::ptr::NonNull;
-use kernel::bindings::sk_buff;
+use kernel::bindings::{sk_buff, GFP_ATOMIC};
 
 /// As the kernel's `SKB_DATA_ALIGN`: whole cache lines.
 const fn aligned(bytes: u32) -> u32 {
@@ -216,6 +216,18 @@ impl Packet {
                 bindings::__vlan_hwaccel_put_tag(skb, protocol, tag);
             }
         }
+    }
+
+    /// Another frame with the same bytes, to be looked at.
+    pub(super) fn copy_to_show(&self) -> Option<Self> {
+        // SAFETY: the frame is ours. The copy shares its bytes, and has no destructor.
+        NonNull::new(unsafe { bindings::skb_clone(self.as_ptr(), GFP_ATOMIC) }).map(Packet)
+    }
+
+    /// Shows the frame to packet taps, as one that was sent through `device`.
+    pub(super) fn show_sent(self, device: &Device, _: &Disabled) {
+        // SAFETY: the frame is ours, and taps get copies. They want its header at its start, as it is.
+        unsafe { bindings::dev_queue_xmit_nit(self.as_ptr(), device.as_ptr()) };
     }
 
     /// With the VLAN tag that the stack or the hardware took off.

@@ -56,6 +56,11 @@ impl<'d> Sending<'d> {
             return false;
         }
         packet.packet().lift_vlan_tag();
+        // Shown when it is sent, so that one is not shown again that has to wait; copied now, since then it is gone.
+        let shown = match self.device.has_taps(&self.pinned) {
+            true => packet.packet().copy_to_show(),
+            false => None,
+        };
         let skb = packet.as_ptr();
         // SAFETY: the frame is given away unless the driver is busy; the queue's lock is held.
         let result =
@@ -65,6 +70,9 @@ impl<'d> Sending<'d> {
         }
         // The driver has it, or has dropped it.
         core::mem::forget(packet);
+        if let Some(shown) = shown {
+            shown.show_sent(self.device, &self.pinned);
+        }
         true
     }
 }

@@ -29,6 +29,7 @@ pub const CASES: &[Case] = crate::cases![
     item_110_received_frames_have_their_vlan_tag,
     item_111_a_frame_larger_than_a_buffer_has_several_slots,
     nic_offloads_are_undone,
+    nic_taps_see_what_programs_send,
 ];
 
 fn item_023_an_interface_tells_its_rings_before_anybody_opens_it() -> Outcome {
@@ -182,6 +183,25 @@ fn nic_link_down_counts() -> Outcome {
     a.send(&numbered(0..10))?;
     same("free slots", a.tx(0).space(), a.tx(0).n() - 1)?;
     same("counted", counter(&a, "tx0-drop_down")?, 10)
+}
+
+/// tcpdump on the interface saw nothing of what programs sent through it.
+fn nic_taps_see_what_programs_send() -> Outcome {
+    wire()?;
+    let (a, b) = (vale("fm0").bind()?, vale("fm1").bind()?);
+    a.send(&numbered(0..100))?;
+    let tap = Stack::tap("fm0")?;
+    a.send(&numbered(100..300))?;
+    let seen = tap.receive(QUIET)?;
+    same("at the tap, once each", seen, numbered(100..300))?;
+    drop(tap);
+    a.send(&numbered(300..400))?;
+    // Taps share the frame's bytes: its slot comes back all the same, and what arrives is whole.
+    same("at the other end", wait_for(&b, 400)?, numbered(0..400))?;
+    wait_until("all slots are free", || {
+        let _ = a.device.txsync();
+        a.tx(0).space() == a.tx(0).n() - 1
+    })
 }
 
 fn item_099_frames_stay_off_the_stack_until_close() -> Outcome {

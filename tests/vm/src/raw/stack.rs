@@ -21,6 +21,11 @@ impl Stack {
         Stack::of_type(interface, TYPE)
     }
 
+    /// A packet tap: gets everything that passes the interface, in both directions.
+    pub fn tap(interface: &str) -> Result<Stack, Errno> {
+        Stack::of_type(interface, libc::ETH_P_ALL as u16)
+    }
+
     fn of_type(interface: &str, kind: u16) -> Result<Stack, Errno> {
         let index = nix::net::if_::if_nametoindex(interface)?;
         let protocol = i32::from(kind.to_be());
