@@ -12,7 +12,7 @@ use crate::{
     live::{self, Counted},
     refusal::{refuse, Answer, Name, Refusal},
     sys::{
-        file::{Device, Poll},
+        file::{Asker, Device, Poll},
         user,
         vmalloc::HugeMem,
     },
@@ -116,14 +116,14 @@ impl Device for OpenFile {
         drop(turn);
     }
 
-    fn ioctl(&self, cmd: u32, arg: u64) -> Result<isize> {
+    fn ioctl(&self, asker: &Asker<'_>, cmd: u32, arg: u64) -> Result<isize> {
         match cmd {
             NIOCTXSYNC => self.bound()?.txsync()?,
             NIOCRXSYNC => self.bound()?.rxsync()?,
             NIOCCTRL | NIOCREGIF | NIOCGINFO | NIOCCONFIG if arg == 0 => return Err(EINVAL),
-            NIOCCTRL => control::ctrl(self, arg)?,
-            NIOCREGIF => control::legacy(self, control::Legacy::Bind, arg)?,
-            NIOCGINFO => control::legacy(self, control::Legacy::Info, arg)?,
+            NIOCCTRL => control::ctrl(self, asker, arg)?,
+            NIOCREGIF => control::legacy(self, asker, control::Legacy::Bind, arg)?,
+            NIOCGINFO => control::legacy(self, asker, control::Legacy::Info, arg)?,
             NIOCCONFIG => {
                 // For extensions of the switch in other modules, of which there are none.
                 user::read_bytes(arg, &mut [0; 272])?;

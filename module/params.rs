@@ -26,6 +26,7 @@ crate::sys::param::params! {
     priv_buf_size = 2048, WRITABLE, "Least bytes of a packet buffer in a private region";
     priv_buf_num = 4098, WRITABLE, "Least number of packet buffers in a private region";
 
+    admin_only = 1, WRITABLE, "1: interfaces, attaching and polling need CAP_NET_ADMIN; 0: whoever may open /dev/netmap for writing may have them, as in netmap";
     admode = 0, WRITABLE, "Interfaces: 0 and 2 emulated mode, 1 native mode only, which none has yet";
     generic_ringsize = 1024, WRITABLE, "Interfaces: slots of a ring";
     generic_mit = 100000, WRITABLE, "Ignored; readers of an interface are woken once for all frames that came together";

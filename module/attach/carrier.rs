@@ -7,7 +7,7 @@ use super::{
     lane::{End, Ends, Lane},
 };
 use crate::{
-    refusal::{Answer, Name},
+    refusal::{refuse, Answer, Name},
     ring::Shape,
     sys::thread::{Ears, Inside, Thread, Work},
 };
@@ -92,7 +92,15 @@ pub(super) fn start(
             lanes,
             attachments: attachments.clone(),
         };
-        threads.push(Thread::start(&name, cpu, carrier)?, GFP_KERNEL)?;
+        match (Thread::start(&name, cpu, carrier), cpu) {
+            (Ok(thread), _) => threads.push(thread, GFP_KERNEL)?,
+            (Err(EINVAL), Some(cpu)) => refuse!(
+                EINVAL,
+                "CPU {} is not one that the control group of this process may use (its cpuset)",
+                cpu
+            ),
+            (Err(e), _) => return Err(e.into()),
+        }
         Ok(())
     };
     let pairs = shape.rx_rings.max(shape.tx_rings);

@@ -2,7 +2,7 @@
 
 //! Requests that plug interfaces into switches (sections 7.5, 7.6 and 7.11 of the interface).
 
-use super::Context;
+use super::{rights, Context};
 use crate::{
     abi::{consts::*, name::is_vale, name::ValeName, wire::*},
     attach::Polling,
@@ -28,9 +28,17 @@ fn switch_port<'a>(context: &Context<'a>) -> Answer<ValeName<'a>> {
     }
 }
 
+/// The same, if the asker may do any of this.
+fn permitted<'a>(context: &Context<'a>) -> Answer<ValeName<'a>> {
+    let name = switch_port(context)?;
+    rights::change(context)?;
+    rights::interfaces(context, "attaching, detaching and polling interfaces")?;
+    Ok(name)
+}
+
 /// `NETMAP_REQ_VALE_ATTACH`.
 pub(super) fn attach(context: &Context<'_>, req: &mut NmreqValeAttach) -> Answer {
-    let name = switch_port(context)?;
+    let name = permitted(context)?;
     let with_host = match req.reg.nr_mode {
         NR_REG_ALL_NIC => false,
         NR_REG_NIC_SW => true,
@@ -53,7 +61,7 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqValeAttach) -> Answer
 
 /// `NETMAP_REQ_VALE_DETACH`.
 pub(super) fn detach(context: &Context<'_>, req: &mut NmreqValeDetach) -> Answer {
-    let name = switch_port(context)?;
+    let name = permitted(context)?;
     let world = context.world;
     req.port_index = world.attachments.detach(&world.places, &name)?;
     Ok(())
@@ -61,7 +69,7 @@ pub(super) fn detach(context: &Context<'_>, req: &mut NmreqValeDetach) -> Answer
 
 /// `NETMAP_REQ_VALE_POLLING_ENABLE`.
 pub(super) fn polling_enable(context: &Context<'_>, req: &mut NmreqValePolling) -> Answer {
-    let name = switch_port(context)?;
+    let name = permitted(context)?;
     let (first, count) = (req.nr_first_cpu_id, req.nr_num_polling_cpus);
     let polling = match req.nr_mode {
         // 0 is what an old tool sends for 1 (quirk 25).
@@ -88,7 +96,7 @@ pub(super) fn polling_enable(context: &Context<'_>, req: &mut NmreqValePolling) 
 
 /// `NETMAP_REQ_VALE_POLLING_DISABLE`.
 pub(super) fn polling_disable(context: &Context<'_>, _: &mut NmreqValePolling) -> Answer {
-    let name = switch_port(context)?;
+    let name = permitted(context)?;
     let world = context.world;
     world.attachments.poll(&world.places, &name, None)
 }

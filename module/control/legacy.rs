@@ -7,7 +7,7 @@ use crate::{
     abi::{consts::*, name, wire::*},
     device::OpenFile,
     refusal::{refuse, Answer},
-    sys::user,
+    sys::{file::Asker, user},
 };
 use core::fmt::Write;
 use kernel::prelude::*;
@@ -22,11 +22,11 @@ pub(crate) enum Legacy {
 }
 
 /// Serves a legacy call. The argument is written back changed if it succeeds, as it came otherwise.
-pub(crate) fn legacy(file: &OpenFile, which: Legacy, addr: u64) -> Result {
+pub(crate) fn legacy(file: &OpenFile, asker: &Asker<'_>, which: Legacy, addr: u64) -> Result {
     let asked = user::read::<Nmreq>(addr)?;
     let mut req = asked;
     let mut reqtype = 0;
-    match serve(file, which, &mut req, &mut reqtype) {
+    match serve(file, asker, which, &mut req, &mut reqtype) {
         Ok(()) => user::write(addr, &req),
         Err(refusal) => {
             let written = user::write(addr, &asked);
@@ -36,7 +36,13 @@ pub(crate) fn legacy(file: &OpenFile, which: Legacy, addr: u64) -> Result {
     }
 }
 
-fn serve(file: &OpenFile, which: Legacy, req: &mut Nmreq, reqtype: &mut u16) -> Answer {
+fn serve(
+    file: &OpenFile,
+    asker: &Asker<'_>,
+    which: Legacy,
+    req: &mut Nmreq,
+    reqtype: &mut u16,
+) -> Answer {
     if req.nr_version < NETMAP_API.into() {
         refuse!(
             EINVAL,
@@ -66,6 +72,7 @@ fn serve(file: &OpenFile, which: Legacy, req: &mut Nmreq, reqtype: &mut u16) -> 
     }
     let context = Context {
         file,
+        asker,
         world,
         name: full.as_bytes(),
         unknown_options: false,

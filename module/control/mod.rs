@@ -12,6 +12,7 @@ mod legacy;
 mod options;
 mod register;
 mod requests;
+mod rights;
 mod xdp;
 
 pub(crate) use legacy::{legacy, Legacy};
@@ -20,7 +21,7 @@ use crate::{
     abi::{consts::*, ext::*, name, wire::*},
     device::OpenFile,
     refusal::{refuse, Answer},
-    sys::user,
+    sys::{file::Asker, user},
     world::World,
 };
 use kernel::{prelude::*, sync::Arc};
@@ -29,6 +30,7 @@ use options::{walk, Bad, Entry, Status, MOST};
 /// What a request works with.
 pub(super) struct Context<'a> {
     pub(super) file: &'a OpenFile,
+    pub(super) asker: &'a Asker<'a>,
     pub(super) world: &'a Arc<World>,
     /// `nr_name`, without padding.
     pub(super) name: &'a [u8],
@@ -37,9 +39,9 @@ pub(super) struct Context<'a> {
 }
 
 /// `NIOCCTRL`.
-pub(crate) fn ctrl(file: &OpenFile, addr: u64) -> Result {
+pub(crate) fn ctrl(file: &OpenFile, asker: &Asker<'_>, addr: u64) -> Result {
     let mut header = user::read::<NmreqHeader>(addr)?;
-    let answer = check(&header).and_then(|()| dispatch(file, &mut header));
+    let answer = check(&header).and_then(|()| dispatch(file, asker, &mut header));
     header.nr_reserved = 0;
     let written = user::write(addr, &header);
     answer.map_err(|refusal| file.remember(header.nr_reqtype, refusal))?;
@@ -63,8 +65,12 @@ fn check(header: &NmreqHeader) -> Answer {
 }
 
 /// One line for each request: its body, and who serves it.
-fn dispatch(file: &OpenFile, header: &mut NmreqHeader) -> Answer {
-    let call = Call { file, header };
+fn dispatch(file: &OpenFile, asker: &Asker<'_>, header: &mut NmreqHeader) -> Answer {
+    let call = Call {
+        file,
+        asker,
+        header,
+    };
     match call.header.nr_reqtype {
         NETMAP_REQ_REGISTER => call.with(register::register),
         NETMAP_REQ_PORT_INFO_GET => call.with(requests::port_info_get),
@@ -101,6 +107,7 @@ fn later_bare(_: &Context<'_>) -> Answer {
 /// A request on its way from the program and back.
 struct Call<'a> {
     file: &'a OpenFile,
+    asker: &'a Asker<'a>,
     header: &'a mut NmreqHeader,
 }
 
@@ -152,6 +159,7 @@ impl Call<'_> {
                 let world = self.file.world();
                 let context = Context {
                     file: self.file,
+                    asker: self.asker,
                     world,
                     name: name::trim(&self.header.nr_name),
                     unknown_options: count > 0,

@@ -2,7 +2,7 @@
 
 //! `NETMAP_REQ_REGISTER`: binds the file to a port (section 7.3 of the interface), or only tells whether that would do.
 
-use super::Context;
+use super::{rights, Context};
 use crate::{
     abi::{consts::*, name::is_vale, wire::NmreqRegister},
     binding::Binding,
@@ -22,6 +22,7 @@ fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, S
             Name(bound.port().name())
         );
     }
+    rights::change(context)?;
     let port = port::open(
         &context.world.places,
         &Want {
@@ -40,6 +41,9 @@ fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, S
             extra_bufs: req.nr_extra_bufs,
         },
     )?;
+    if port.is_interface() {
+        rights::interfaces(context, "binding a network interface")?;
+    }
     let selection = select(req, port.rings().shape())?;
     if port.header() != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
         refuse!(

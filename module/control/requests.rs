@@ -2,7 +2,7 @@
 
 //! The smaller requests.
 
-use super::Context;
+use super::{rights, Context};
 use crate::{
     abi::{
         consts::*,
@@ -129,6 +129,7 @@ pub(super) fn vale_list(
 
 /// `NETMAP_REQ_PORT_HDR_SET`: the length of the virtio-net header on a switch port (section 7.8).
 pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Answer {
+    rights::change(context)?;
     if !matches!(req.nr_hdr_len, 0 | 10 | 12) {
         refuse!(
             EINVAL,

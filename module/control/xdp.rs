@@ -2,7 +2,7 @@
 
 //! Requests that put XDP programs on switch ports.
 
-use super::Context;
+use super::{rights, Context};
 use crate::{
     abi::{
         ext::XdpCount,
@@ -19,7 +19,7 @@ use kernel::prelude::*;
 pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
     let net = NetNs::current()?;
     let spot = spot(context, &net)?;
-    permit(&net)?;
+    permit(context)?;
     if req.flags & !FERROMAP_XDP_REPLACE != 0 {
         refuse!(EINVAL, "there is no flag {:#x}", req.flags);
     }
@@ -47,7 +47,7 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
 pub(super) fn detach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
     let net = NetNs::current()?;
     let spot = spot(context, &net)?;
-    permit(&net)?;
+    permit(context)?;
     no_flags(req)?;
     let found = spot.xdp().look(Hook::program_id);
     if found.is_none() {
@@ -92,14 +92,13 @@ fn spot(context: &Context<'_>, net: &NetNs) -> Answer<Spot> {
 }
 
 /// As for programs on network interfaces.
-fn permit(net: &NetNs) -> Answer {
-    if !net.may_administrate() {
-        refuse!(
-            EPERM,
-            "putting XDP programs on ports and taking them off needs CAP_NET_ADMIN"
-        );
-    }
-    Ok(())
+fn permit(context: &Context<'_>) -> Answer {
+    rights::change(context)?;
+    rights::administrate(
+        context,
+        "putting XDP programs on ports and taking them off",
+        "",
+    )
 }
 
 fn no_flags(req: &NmreqXdp) -> Answer {

@@ -3,7 +3,7 @@
 //! Network namespaces, and the interface names in them.
 
 use super::bindings;
-use crate::abi::consts::IFNAMSIZ;
+use crate::{abi::consts::IFNAMSIZ, sys::file::Asker};
 use core::ptr::NonNull;
 use kernel::{prelude::*, sync::rcu};
 
@@ -58,6 +58,18 @@ impl NetNs {
     pub(crate) fn may_administrate(&self) -> bool {
         // SAFETY: the namespace is alive and keeps its user namespace; that never changes.
         unsafe { bindings::ns_capable((*self.as_ptr()).user_ns, bindings::CAP_NET_ADMIN as i32) }
+    }
+
+    /// Whether whoever opened the file could do that when he opened it.
+    pub(crate) fn may_be_administrated_by(&self, asker: &Asker<'_>) -> bool {
+        // SAFETY: as above, and the file is open.
+        unsafe {
+            bindings::file_ns_capable(
+                asker.file().cast(),
+                (*self.as_ptr()).user_ns,
+                bindings::CAP_NET_ADMIN as i32,
+            )
+        }
     }
 
     pub(super) fn as_ptr(&self) -> *mut bindings::net {

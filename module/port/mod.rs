@@ -41,6 +41,11 @@ pub(crate) trait Port: Send + Sync {
         true
     }
 
+    /// Whether it is a network interface, which the host and others use as well.
+    fn is_interface(&self) -> bool {
+        false
+    }
+
     /// Whether it is an interface in emulated mode.
     fn is_emulated(&self) -> bool {
         false

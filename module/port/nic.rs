@@ -84,6 +84,10 @@ impl Port for NicPort {
         self.nic.device(&rcu::read_lock()).is_some()
     }
 
+    fn is_interface(&self) -> bool {
+        true
+    }
+
     fn is_emulated(&self) -> bool {
         true
     }

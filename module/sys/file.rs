@@ -25,13 +25,35 @@ pub(crate) trait Device: Sized + Send + Sync + 'static {
     /// The last reference to the open file is gone: duplicates, forked copies, mappings.
     fn release(self: Pin<KBox<Self>>);
     /// `ioctl(2)`; the answer is the system call's.
-    fn ioctl(&self, cmd: u32, arg: u64) -> Result<isize>;
+    fn ioctl(&self, asker: &Asker<'_>, cmd: u32, arg: u64) -> Result<isize>;
     /// `poll(2)` and its kin; answers the events that are there.
     fn poll(&self, poll: Poll<'_>) -> u32;
     /// The memory that `mmap(2)` shows, whole.
     fn memory(&self) -> Option<&HugeMem>;
     /// Lines for `/proc/PID/fdinfo/FD`.
     fn show(&self, out: &SeqFile);
+}
+
+/// Who makes a request: the calling process, and whoever opened the file.
+pub(crate) struct Asker<'a> {
+    file: *mut bindings::file,
+    _lifetime: PhantomData<&'a ()>,
+}
+
+/// `linux/fs.h`: the file was opened for writing.
+const FMODE_WRITE: bindings::fmode_t = 1 << 1;
+
+impl Asker<'_> {
+    /// Whether the file was opened for writing.
+    pub(crate) fn may_write(&self) -> bool {
+        // SAFETY: the file is open during the call; how it was opened never changes.
+        unsafe { (*self.file).f_mode & FMODE_WRITE != 0 }
+    }
+
+    /// The file, open during the call.
+    pub(crate) fn file(&self) -> *mut bindings::file {
+        self.file
+    }
 }
 
 /// A process that looks for events, and may go to sleep until there are some.
@@ -163,7 +185,11 @@ impl<T: Device> Table<T> {
     unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
         // SAFETY: called on an open file.
         let device = unsafe { Self::device(file) };
-        match device.ioctl(cmd, arg as u64) {
+        let asker = Asker {
+            file,
+            _lifetime: PhantomData,
+        };
+        match device.ioctl(&asker, cmd, arg as u64) {
             Ok(answer) => answer,
             Err(e) => e.to_errno() as c_long,
         }

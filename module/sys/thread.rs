@@ -2,7 +2,7 @@
 
 //! Kernel threads, and how they sleep until one of several wait queues is woken.
 
-use super::wait::WaitQueue;
+use super::{bindings::cpumask_test_cpu, wait::WaitQueue};
 use core::{
     mem::MaybeUninit,
     ptr::NonNull,
@@ -34,7 +34,8 @@ unsafe impl<W: Work> Send for Thread<W> {}
 unsafe impl<W: Work> Sync for Thread<W> {}
 
 impl<W: Work> Thread<W> {
-    /// Starts a thread, on that CPU or on any.
+    /// Starts a thread, on any CPU; or on that CPU, whose time is charged to the control group of the calling process.
+    /// `EINVAL` if that may not use it (cpuset).
     pub(crate) fn start(name: &CStr, cpu: Option<u32>, work: W) -> Result<Self> {
         let work = KBox::into_raw(KBox::new(work, GFP_KERNEL)?);
         // SAFETY: `run` gets the work as it wants it; the format takes one string.
@@ -56,14 +57,38 @@ impl<W: Work> Thread<W> {
                 return Err(errno);
             }
         };
-        // SAFETY: the task is new and has not run; it ends no sooner than it is stopped.
-        unsafe {
-            if let Some(cpu) = cpu {
-                bindings::kthread_bind(task.as_ptr(), cpu);
-            }
-            bindings::wake_up_process(task.as_ptr());
+        // Dropping it before it has run ends it, too.
+        let thread = Thread { task, work };
+        if let Some(cpu) = cpu {
+            thread.charge_to_caller(cpu)?;
+            // SAFETY: the task is new and has not run.
+            unsafe { bindings::kthread_bind(task.as_ptr(), cpu) };
         }
-        Ok(Thread { task, work })
+        // SAFETY: the task ends no sooner than it is stopped.
+        unsafe { bindings::wake_up_process(task.as_ptr()) };
+        Ok(thread)
+    }
+
+    /// Moves the thread, which is going to be bound to `cpu`, into the control groups of the calling process. A cpuset
+    /// refuses threads that are bound already.
+    fn charge_to_caller(&self, cpu: u32) -> Result {
+        let could = self.may_use(cpu);
+        #[cfg(CONFIG_CGROUPS)]
+        // SAFETY: both tasks are there. May sleep here, and nothing is held that is taken under the locks of control
+        // groups.
+        kernel::error::to_result(unsafe {
+            bindings::cgroup_attach_task_all(bindings::get_current(), self.task.as_ptr())
+        })?;
+        // A CPU that threads of the kernel leave alone by themselves (isolcpus) may be asked for: it is for such uses.
+        if could && !self.may_use(cpu) {
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+
+    fn may_use(&self, cpu: u32) -> bool {
+        // SAFETY: the task is there, and there is such a CPU. Others may write the set.
+        unsafe { cpumask_test_cpu(cpu as c_int, &raw const (*self.task.as_ptr()).cpus_mask) }
     }
 }
 

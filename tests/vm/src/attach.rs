@@ -60,7 +60,7 @@ pub fn detach(name: &str) -> Result<u32, Errno> {
 }
 
 /// POLLING_ENABLE.
-fn poll_on(name: &str, mode: u32, first: u32, count: u32) -> Result<(), Errno> {
+pub fn poll_on(name: &str, mode: u32, first: u32, count: u32) -> Result<(), Errno> {
     let mut body = NmreqValePolling {
         nr_mode: mode,
         nr_first_cpu_id: first,
@@ -71,7 +71,7 @@ fn poll_on(name: &str, mode: u32, first: u32, count: u32) -> Result<(), Errno> {
 }
 
 /// POLLING_DISABLE.
-fn poll_off(name: &str) -> Result<(), Errno> {
+pub fn poll_off(name: &str) -> Result<(), Errno> {
     let mut body = NmreqValePolling::default();
     Device::open()?.request(NETMAP_REQ_VALE_POLLING_DISABLE, name, &mut body)
 }
@@ -80,7 +80,7 @@ fn poll_off(name: &str) -> Result<(), Errno> {
 pub struct Attached(&'static str);
 
 impl Attached {
-    fn new(name: &'static str) -> Result<Self, Errno> {
+    pub fn new(name: &'static str) -> Result<Self, Errno> {
         attach(name).map(|_| Attached(name))
     }
 

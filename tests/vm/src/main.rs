@@ -38,6 +38,7 @@ mod plumbing;
 mod poll;
 mod probe;
 mod register;
+mod rights;
 mod ring;
 
 mod hostile_alloc;
@@ -72,6 +73,7 @@ const SUITES: &[&[Case]] = &[
     plumbing::CASES,
     options::CASES,
     register::CASES,
+    rights::CASES,
     info::CASES,
     memory::CASES,
     buffers::CASES,

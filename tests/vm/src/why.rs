@@ -27,7 +27,7 @@ pub const CASES: &[Case] = crate::cases![
 
 /// The sentence has all of these words.
 #[track_caller]
-fn says(device: &Device, errno: Errno, words: &[&str]) -> Outcome {
+pub fn says(device: &Device, errno: Errno, words: &[&str]) -> Outcome {
     let (told, text) = why(device)?;
     same(format!("errno of {text:?}"), told, errno as u32)?;
     match words.iter().find(|word| !text.contains(**word)) {

@@ -33,12 +33,12 @@ pub fn address<T>(of: &mut T) -> u64 {
 
 impl Device {
     pub fn open() -> Result<Self, Errno> {
-        open(
-            "/dev/netmap",
-            OFlag::O_RDWR | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        )
-        .map(Device)
+        Device::open_for(OFlag::O_RDWR)
+    }
+
+    /// For reading, writing, or both.
+    pub fn open_for(access: OFlag) -> Result<Self, Errno> {
+        open("/dev/netmap", access | OFlag::O_CLOEXEC, Mode::empty()).map(Device)
     }
 
     /// Any ioctl with any argument.
