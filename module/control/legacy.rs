@@ -2,7 +2,7 @@
 
 //! `NIOCREGIF` and `NIOCGINFO`, turned into today's requests (sections 7.15 and 7.16 of the interface).
 
-use super::{attach, later, register, requests, Context};
+use super::{attach, later, names::Known, register, requests, Context};
 use crate::{
     abi::{consts::*, name, wire::*},
     device::OpenFile,
@@ -70,11 +70,12 @@ fn serve(
     if let Command::Register = command {
         full.add_pipe(req);
     }
+    let name = Known::by(full.as_bytes(), &world.places.switches)?;
     let context = Context {
         file,
         asker,
         world,
-        name: full.as_bytes(),
+        name: name.as_bytes(),
         unknown_options: false,
     };
     let answer = match command {

@@ -9,6 +9,7 @@
 
 mod attach;
 mod legacy;
+mod names;
 mod options;
 mod register;
 mod requests;
@@ -32,7 +33,7 @@ pub(super) struct Context<'a> {
     pub(super) file: &'a OpenFile,
     pub(super) asker: &'a Asker<'a>,
     pub(super) world: &'a Arc<World>,
-    /// `nr_name`, without padding.
+    /// `nr_name`, without padding; a port of a switch by the name that it has there.
     pub(super) name: &'a [u8],
     /// Somebody asked for options that nobody knows.
     pub(super) unknown_options: bool,
@@ -157,15 +158,18 @@ impl Call<'_> {
         let (count, answer) = match walked {
             Ok(count) => {
                 let world = self.file.world();
-                let context = Context {
-                    file: self.file,
-                    asker: self.asker,
-                    world,
-                    name: name::trim(&self.header.nr_name),
-                    unknown_options: count > 0,
-                };
                 let turn = world.turn.take();
-                let answer = serve(&context);
+                let name = name::trim(&self.header.nr_name);
+                let known = names::Known::by(name, &world.places.switches);
+                let answer = known.and_then(|name| {
+                    serve(&Context {
+                        file: self.file,
+                        asker: self.asker,
+                        world,
+                        name: name.as_bytes(),
+                        unknown_options: count > 0,
+                    })
+                });
                 drop(turn);
                 (count, answer)
             }

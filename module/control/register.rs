@@ -4,7 +4,7 @@
 
 use super::{rights, Context};
 use crate::{
-    abi::{consts::*, name::is_vale, wire::NmreqRegister},
+    abi::{consts::*, wire::NmreqRegister},
     binding::Binding,
     port::{self, Port, Want},
     refusal::{refuse, Answer, Name},
@@ -69,7 +69,7 @@ pub(super) fn probe(context: &Context<'_>, req: &mut NmreqRegister) -> Answer {
 pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer {
     let (port, selection) = find(context, req)?;
     // What is left of a switch port's region is for its rings and pipes.
-    let most_extra = if is_vale(context.name) && req.nr_mode != NR_REG_NULL {
+    let most_extra = if port.switch_index().is_some() {
         VALE_MAX_EXTRA_BUFS
     } else {
         u32::MAX

@@ -2,8 +2,11 @@
 
 //! Network namespaces, and the interface names in them.
 
-use super::bindings;
-use crate::{abi::consts::IFNAMSIZ, sys::file::Asker};
+use super::{bindings, Device};
+use crate::{
+    abi::consts::{IFNAMSIZ, NETMAP_REQ_IFNAMSIZ},
+    sys::file::Asker,
+};
 use core::ptr::NonNull;
 use kernel::{prelude::*, sync::rcu};
 
@@ -86,11 +89,17 @@ impl NetNs {
         let dev = unsafe { bindings::dev_get_by_name_rcu(self.0.as_ptr(), name.as_ptr().cast()) };
         !dev.is_null()
     }
+
+    /// The kernel's own name of the network interface that is called so, by that name or an alternative one. Answers its
+    /// length.
+    pub(crate) fn own_name(&self, name: &[u8], out: &mut [u8; IFNAMSIZ]) -> Option<usize> {
+        Device::find(self, name).map(|device| device.name(out))
+    }
 }
 
-/// A name with a NUL behind it; `None` if no interface can be called so.
-pub(super) fn interface_name(name: &[u8]) -> Option<[u8; IFNAMSIZ]> {
-    let mut out = [0; IFNAMSIZ];
+/// A name, or an alternative one, with a NUL behind it; `None` if it is longer than a request can carry.
+pub(super) fn interface_name(name: &[u8]) -> Option<[u8; NETMAP_REQ_IFNAMSIZ]> {
+    let mut out = [0; NETMAP_REQ_IFNAMSIZ];
     if name.len() >= out.len() {
         return None;
     }

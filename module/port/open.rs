@@ -76,7 +76,7 @@ pub(crate) fn open(places: &Places, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
     if want.flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
         refuse!(EOPNOTSUPP, "monitors are not there yet");
     }
-    match PortName::parse(want.name) {
+    match meaning(&NetNs::current()?, want.name) {
         PortName::Vale(name) => open_vale(places, &name, want, region),
         PortName::BadVale => refuse!(
             EINVAL,
@@ -92,14 +92,27 @@ pub(crate) fn open(places: &Places, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
     }
 }
 
+/// What a name means. It is a network interface if there is one of that very name, whatever else it could mean.
+fn meaning<'n>(net: &NetNs, name: &'n [u8]) -> PortName<'n> {
+    match PortName::parse(name) {
+        PortName::BadVale | PortName::Pipe { .. } | PortName::BadPipe
+            if net.has_interface(name) =>
+        {
+            PortName::Interface(name)
+        }
+        meaning => meaning,
+    }
+}
+
 /// Finds the port; never makes one. `ENXIO` if it is not there.
 pub(crate) fn open_existing(places: &Places, name: &[u8]) -> Answer<KBox<dyn Port>> {
-    match PortName::parse(name) {
-        PortName::Vale(vale) => match places.switches.find(NetNs::current()?.id(), &vale) {
+    let net = NetNs::current()?;
+    match meaning(&net, name) {
+        PortName::Vale(vale) => match places.switches.find(net.id(), &vale) {
             Some(joined) => ValePort::open(&vale, joined, Owner::Programs),
             None => refuse!(ENXIO, "there is no port {}", Name(name)),
         },
-        PortName::Interface(name) if NetNs::current()?.has_interface(name) => {
+        PortName::Interface(name) if net.has_interface(name) => {
             refuse!(EOPNOTSUPP, "{} is a network interface", Name(name))
         }
         PortName::Pipe { .. } => refuse!(ENODEV, "there is no pipe {}", Name(name)),

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Names of attached interfaces. A port has the name that the interface had with the kernel when it was attached, and is
+//! found by alternative names of the interface as well (`ip link property`).
+
+use crate::{
+    abi::{
+        consts::{IFNAMSIZ, NETMAP_REQ_IFNAMSIZ},
+        name::{is_vale, ValeName},
+    },
+    net::NetNs,
+    refusal::Answer,
+    vale::Switches,
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// A name as the switches know it.
+pub(super) struct Known {
+    bytes: [u8; NETMAP_REQ_IFNAMSIZ],
+    len: usize,
+}
+
+impl Known {
+    /// What a request calls `name`.
+    pub(super) fn by(name: &[u8], switches: &Arc<Switches>) -> Answer<Self> {
+        let mut known = Known {
+            bytes: [0; NETMAP_REQ_IFNAMSIZ],
+            len: 0,
+        };
+        let colon = name.iter().position(|&b| b == b':');
+        let (switch, port) = match colon.filter(|_| is_vale(name)) {
+            Some(colon) => name.split_at(colon + 1),
+            None => (name, &[][..]),
+        };
+        let mut own = [0; IFNAMSIZ];
+        let (own, rest) = if port.is_empty() || is_port(name, switches)? {
+            (port, &[][..])
+        } else {
+            of_interface(port, &mut own)?
+        };
+        for part in [switch, own, rest] {
+            known.add(part);
+        }
+        Ok(known)
+    }
+
+    /// A name in a request is shorter than the room, and an interface's own name fits where a port's does.
+    fn add(&mut self, part: &[u8]) {
+        let end = self.len + part.len();
+        if let Some(room) = self.bytes.get_mut(self.len..end) {
+            room.copy_from_slice(part);
+            self.len = end;
+        }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Whether a switch has a port of that very name.
+fn is_port(name: &[u8], switches: &Arc<Switches>) -> Result<bool> {
+    let Some(name) = ValeName::parse(name) else {
+        return Ok(false);
+    };
+    let net = NetNs::current()?.id();
+    Ok(matches!(switches.spot(net, &name), Ok(Some(_))))
+}
+
+/// The own name of the interface `port`, and what is behind it: `^` for its host. As it is, if there is no such interface.
+fn of_interface<'n>(port: &'n [u8], own: &'n mut [u8; IFNAMSIZ]) -> Result<(&'n [u8], &'n [u8])> {
+    let net = NetNs::current()?;
+    let host = port.strip_suffix(b"^").map(|base| (base, &b"^"[..]));
+    for (base, rest) in [Some((port, &[][..])), host].into_iter().flatten() {
+        if let Some(len) = net.own_name(base, own) {
+            return Ok((&own[..len], rest));
+        }
+    }
+    Ok((port, &[]))
+}
