@@ -249,7 +249,7 @@ fn check_length(name: &str) -> Parsed<()> {
         _ => Ok(()),
     };
     let base = name.split(['{', '}']).next().unwrap_or(name);
-    match base.split_once(':').filter(|_| is_vale(base.as_bytes())) {
+    match base.split_once(':') {
         Some((switch, port)) => {
             fits(switch, IFNAMSIZ - 1, "a switch")?;
             fits(port, IFNAMSIZ - 1, "a port of a switch")?;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The two calls of libbpf that libbpf-rs does not have.
+//! Calls of libbpf that libbpf-rs does not have.
 #![allow(unsafe_code)] // nobody else wraps them
 
-use libbpf_rs::libbpf_sys::{self, bpf_xdp_attach_opts};
+use libbpf_rs::{
+    libbpf_sys::{self, bpf_xdp_attach_opts},
+    AsRawLibbpf, OpenMap,
+};
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     ptr,
 };
 
@@ -35,6 +38,23 @@ pub fn bind(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result<()> {
     answer(unsafe {
         libbpf_sys::bpf_prog_bind_map(program.as_raw_fd(), map.as_raw_fd(), ptr::null())
     })
+}
+
+/// Takes off what a link holds; the link itself stays with whoever has it open.
+pub fn detach_link(id: u32) -> io::Result<()> {
+    // SAFETY: a number, which the kernel checks.
+    let fd = unsafe { libbpf_sys::bpf_link_get_fd_by_id(id) };
+    answer(fd)?;
+    // SAFETY: the descriptor is new, and nobody else's.
+    let link = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: a number, which the kernel checks.
+    answer(unsafe { libbpf_sys::bpf_link_detach(link.as_raw_fd()) })
+}
+
+/// Whether a map is to be found in bpffs, by its name, once it is loaded.
+pub fn is_pinned_by_name(map: &OpenMap<'_>) -> bool {
+    // SAFETY: the map is alive.
+    unsafe { !libbpf_sys::bpf_map__pin_path(map.as_libbpf_object().as_ptr()).is_null() }
 }
 
 fn answer(code: i32) -> io::Result<()> {

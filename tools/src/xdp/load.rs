@@ -4,7 +4,7 @@
 
 use crate::{
     args::{Load, WantedMode},
-    calls, filter, messages,
+    calls, filter, links, messages,
     object::{self, Counting, Loaded},
     place::{spoken, Attached, Mode, Place},
     programs::{is_ours, title},
@@ -92,20 +92,23 @@ impl Interface<'_> {
         let Err(e) = self.put_in(program, mode) else {
             return Ok(mode);
         };
-        let said = messages::take();
-        let why = explained(&e, &said);
-        let unable = e.raw_os_error() == Some(Errno::EOPNOTSUPP as i32);
-        if wanted == WantedMode::Auto && unable {
-            eprintln!(
-                "xdp: the driver of {} cannot run it ({why}), so the stack does",
-                self.name
-            );
-            return match self.put_in(program, Mode::Generic) {
-                Ok(()) => Ok(Mode::Generic),
-                Err(e) => Err(self.refused(Mode::Generic, &explained(&e, &messages::take()))),
-            };
+        let why = explained(&e, &messages::take());
+        // Drivers have many reasons, each with an errno of its own: the MTU, features, queues. The stack has none of them.
+        if wanted != WantedMode::Auto || e.raw_os_error() == Some(Errno::EPERM as i32) {
+            return Err(self.refused(mode, &why));
         }
-        Err(self.refused(mode, &why))
+        self.put_in(program, Mode::Generic).map_err(|e| {
+            let generic = explained(&e, &messages::take());
+            format!(
+                "{} does not take the program in native mode: {why}; nor in generic mode: {generic}",
+                self.name
+            )
+        })?;
+        eprintln!(
+            "xdp: the driver of {} does not run it ({why}), so the stack does",
+            self.name
+        );
+        Ok(Mode::Generic)
     }
 
     fn refused(&self, mode: Mode, why: &str) -> String {
@@ -121,13 +124,15 @@ impl Interface<'_> {
         )
     }
 
-    /// A program in the other mode must go first; it comes back if this one is refused.
+    /// A program in the other mode must go first, and one that a link holds; it comes back if this one is refused.
     fn put_in(&self, program: &Loaded, mode: Mode) -> io::Result<()> {
         let mut same = None;
         let mut gone: Vec<(OwnedFd, Mode)> = Vec::new();
         for old in self.present {
             let fd = Program::fd_from_id(old.id).map_err(io::Error::other)?;
-            if old.mode == mode {
+            if links::let_go(old.id, self.index).map_err(io::Error::other)? {
+                gone.push((fd, old.mode));
+            } else if old.mode == mode {
                 same = Some(fd);
             } else {
                 calls::set(self.index, None, Some(fd.as_fd()), old.mode.flag())?;

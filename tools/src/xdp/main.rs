@@ -12,6 +12,7 @@ mod choice;
 mod counts;
 mod elf;
 mod filter;
+mod links;
 mod load;
 mod messages;
 mod object;

@@ -27,6 +27,12 @@ pub fn of_kernel(said: &str) -> Option<&str> {
     text.lines().next().map(str::trim_end)
 }
 
+/// The last thing that libbpf said, without its name before it.
+pub fn last(said: &str) -> &str {
+    let line = said.lines().next_back().unwrap_or_default();
+    line.trim_start_matches("libbpf: ")
+}
+
 /// What the verifier says.
 pub fn of_verifier(said: &str) -> Option<&str> {
     let (_, log) = said.split_once("-- BEGIN PROG LOAD LOG --\n")?;

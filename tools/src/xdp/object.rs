@@ -78,12 +78,14 @@ pub fn load(called: &str, counting: Counting, verbose: bool) -> Result<Loaded, S
                 "\n  xdp load -v prints all that it says"
             }
         ),
+        (Failure::Kernel(_), None) if said.contains("is not on BPF FS") => format!(
+            "{called}: it has a map that is pinned by its name, and /sys/fs/bpf, where that belongs, is not a BPF file system here. Inside `ip netns exec` it is hidden: nsenter --net=/run/netns/NAME xdp load ... keeps it. Elsewhere it may not be mounted: mount -t bpf bpf /sys/fs/bpf"
+        ),
         (Failure::Kernel(e), None) if e.kind() == ErrorKind::PermissionDenied => {
             format!("{called}: the kernel lets this user load no programs: be root, or have CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN")
         }
         (Failure::Kernel(e), None) => {
-            let last = said.lines().next_back().unwrap_or_default();
-            let last = last.trim_start_matches("libbpf: ");
+            let last = messages::last(&said);
             format!(
                 "{called}: it cannot be loaded: {e:#}{}{last}",
                 if last.is_empty() { "" } else { "; " }
@@ -124,17 +126,20 @@ fn load_program(called: &str, counting: Counting) -> Result<Loaded, Failure> {
     }
     let found: Vec<Found> = object.progs().map(|p| Found::new(&p)).collect();
     let name = choose(&found, section)?.to_owned();
+    // The kernel empties such maps when the last program that opened them ends, unless they are pinned.
+    let (pinned, lost): (Vec<_>, Vec<_>) = object
+        .maps()
+        .filter(|map| map.map_type() == MapType::ProgArray)
+        .partition(calls::is_pinned_by_name);
+    if !lost.is_empty() {
+        let why = "it calls other programs (tail calls) through a map that lives only as long as its loader: pin it by its name (LIBBPF_PIN_BY_NAME), or load it with a loader that stays";
+        return Err(Failure::Given(why.to_owned()));
+    }
+    // What is called may be in the object as well.
+    let called = !pinned.is_empty();
     for mut program in object.progs_mut() {
         let chosen = program.name() == name.as_str();
-        program.set_autoload(chosen);
-    }
-    // The kernel empties such maps when the last program that opened them ends.
-    if object
-        .maps()
-        .any(|map| map.map_type() == MapType::ProgArray)
-    {
-        let why = "it calls other programs (tail calls) through a map that lives only as long as its loader: load it with a loader that stays, or pins";
-        return Err(Failure::Given(why.to_owned()));
+        program.set_autoload(chosen || called && program.prog_type() == ProgramType::Xdp);
     }
     let object = object.load()?;
     let chosen = object.progs().find(|p| p.name() == name.as_str());
@@ -171,8 +176,23 @@ fn open(called: &str, counting: Counting) -> Result<(OpenObject, Option<&str>), 
     elf::check(&bytes)?;
     let object = ObjectBuilder::default()
         .open_file(path)
-        .map_err(|e| format!("the object file is damaged: {e:#}"))?;
+        .map_err(|e| unreadable(&messages::take(), &e))?;
     Ok((object, section))
+}
+
+/// Why libbpf does not take an object that it was to open.
+fn unreadable(said: &str, e: &libbpf_rs::Error) -> String {
+    if said.contains("legacy map definitions") {
+        return "it defines its maps as programs did before libbpf 1.0, in SEC(\"maps\"), which is not supported any more: define them in SEC(\".maps\"), with BTF (clang -g)".to_owned();
+    }
+    if said.contains("BTF is required") {
+        return "it lacks BTF, which describes its maps: compile it with clang -g".to_owned();
+    }
+    match messages::last(said) {
+        "" => format!("the object file is damaged: {e:#}"),
+        why if why.starts_with("elf: ") => format!("the object file is damaged: {why}"),
+        why => format!("libbpf does not take it: {why}"),
+    }
 }
 
 /// The section is behind the last colon, unless that belongs to the file's name.
@@ -202,6 +222,24 @@ mod tests {
     fn the_section_is_behind_the_colon() {
         assert_eq!(split("a.o"), ("a.o", None));
         assert_eq!(split("./a.o:xdp/first"), ("./a.o", Some("xdp/first")));
+    }
+
+    #[test]
+    fn what_libbpf_says_decides_what_is_wrong() {
+        let e = libbpf_rs::Error::from_raw_os_error(95);
+        for (said, words) in [
+            (
+                "libbpf: elf: legacy map definitions in 'maps' section are not supported by libbpf v1.0+\n",
+                "SEC(\".maps\")",
+            ),
+            ("libbpf: BTF is required, but is missing or corrupted.\n", "clang -g"),
+            ("libbpf: elf: failed to get section names\n", "damaged: elf: failed"),
+            ("libbpf: map 'a': unsupported\n", "does not take it: map 'a': unsupported"),
+            ("", "damaged"),
+        ] {
+            let why = unreadable(said, &e);
+            assert!(why.contains(words), "{why}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Where programs can be: network interfaces of this namespace, ports of switches, and whole switches.
 
 use crate::counts::Counts;
-use ferromap::Control;
+use ferromap::{Control, PortSpec};
 use libbpf_rs::{
     libbpf_sys::{XDP_FLAGS_DRV_MODE, XDP_FLAGS_HW_MODE, XDP_FLAGS_SKB_MODE},
     Xdp, XdpFlags,
@@ -78,10 +78,11 @@ impl Mode {
 impl Place {
     /// The error is for people.
     pub fn named(device: &str) -> Result<Self, String> {
+        let name = device.strip_prefix("netmap:").unwrap_or(device);
+        PortSpec::check_length(name).map_err(|e| e.to_string())?;
         if is_port(device) {
             return Ok(Place::Port(device.to_owned()));
         }
-        let name = device.strip_prefix("netmap:").unwrap_or(device);
         match if_nametoindex(name) {
             Ok(index) => Ok(Place::interface(name.to_owned(), index)),
             Err(_) => Err(format!(
@@ -175,6 +176,8 @@ mod tests {
         assert!(!is_port("vale0"));
         let why = Place::named("nosuch0").unwrap_err();
         assert!(why.contains("no network interface nosuch0"), "{why}");
+        let why = Place::named("interface9012345x").unwrap_err();
+        assert!(why.contains("too long"), "{why}");
         assert!(matches!(
             Place::named("netmap:lo"),
             Ok(Place::Interface { .. })

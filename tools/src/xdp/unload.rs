@@ -6,6 +6,7 @@ use crate::{
     args::Unload,
     calls,
     counts::Counts,
+    links,
     load::explained,
     messages,
     place::{spoken, Attached, Place},
@@ -79,10 +80,12 @@ fn take_off(place: &Place, program: &Attached) -> Result<Option<Counts>, String>
                 )
             })?;
             let known = Known::of(program.id);
-            calls::set(*index, None, Some(fd.as_fd()), program.mode.flag()).map_err(|e| {
-                let why = explained(&e, &messages::take());
-                format!("{name} does not let go of {}: {why}", title(program.id))
-            })?;
+            if !links::let_go(program.id, *index)? {
+                calls::set(*index, None, Some(fd.as_fd()), program.mode.flag()).map_err(|e| {
+                    let why = explained(&e, &messages::take());
+                    format!("{name} does not let go of {}: {why}", title(program.id))
+                })?;
+            }
             Ok(known.and_then(|known| known.counts()))
         }
     }
