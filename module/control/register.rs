@@ -9,6 +9,7 @@ use crate::{
     port::{self, Port, Want},
     refusal::{refuse, Answer, Name},
     ring::{Selection, Shape},
+    sys::nospec::confine32,
 };
 use core::ops::Range;
 use kernel::prelude::*;
@@ -154,7 +155,7 @@ fn one(ring: u16, tx: Range<u16>, rx: Range<u16>, kind: &str) -> Answer<(Range<u
         );
     }
     let pick = |rings: Range<u16>| {
-        let first = rings.start + if has(&rings) { ring } else { 0 };
+        let first = rings.start + confine32(ring.into(), rings.len() as u32) as u16;
         first..first.saturating_add(1).min(rings.end)
     };
     Ok((pick(tx), pick(rx)))

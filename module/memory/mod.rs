@@ -17,7 +17,9 @@ mod staging;
 
 pub(crate) use region::{Kind, Region, Use};
 pub(crate) use regions::{RegionRef, Regions};
-pub(crate) use shared::{head_of, Buf, Bufs, Copier, Head, IfView, RingView, SlotCell, SlotRun};
+pub(crate) use shared::{
+    head_of, Buf, Bufs, Copier, Head, IfView, Position, RingView, SlotCell, SlotRun,
+};
 pub(crate) use staging::{Area, Staging, HEADROOM};
 
 use crate::{

@@ -2,6 +2,7 @@
 
 //! Which objects of a pool are free. Pure: the map's storage is the caller's.
 
+use crate::sys::nospec::confine32;
 use core::ops::DerefMut;
 
 /// A pool's free map over `count` objects, of which the first `reserved` are never handed out.
@@ -87,6 +88,7 @@ impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
         if index < self.reserved || index >= self.count {
             return false;
         }
+        let index = confine32(index, self.count);
         let (at, bit) = (index as usize / 64, 1u64 << (index % 64));
         let word = &mut self.words[at];
         if *word & bit != 0 {

@@ -13,7 +13,7 @@ use crate::{
         consts::NR_TIMESTAMP,
         cursor::{add, dist},
     },
-    memory::{Region, RingView, SlotCell},
+    memory::{Position, Region, RingView, SlotCell},
     net::bell::Bell,
     params,
     refusal::Answer,
@@ -98,12 +98,12 @@ impl RxRing {
         };
         let view = self.mem.view();
         let Indexes { hwcur, hwtail } = *state;
-        match view.claimed().check(self.mem.slots(), hwcur, hwtail) {
-            Some(checked) => Begun::Ready(RxSync {
+        match view.position(hwcur, hwtail) {
+            Some(at) => Begun::Ready(RxSync {
                 ring: self,
                 view,
-                head: checked.head(),
-                cur: checked.cur(),
+                head: at.head,
+                cur: at.cur,
                 state,
             }),
             None => {
@@ -124,10 +124,9 @@ impl RxRing {
         };
         let (view, slots) = (self.mem.view(), self.mem.slots());
         let Indexes { hwcur, hwtail } = *state;
-        let Some(checked) = view.claimed().check(slots, hwcur, hwtail) else {
+        let Some(Position { head, .. }) = view.position(hwcur, hwtail) else {
             return 0;
         };
-        let head = checked.head();
         let mut cells = view.around(head, dist(head, hwtail, slots));
         let taken = cells.position(|cell| !take(cell));
         let taken = taken.map_or(dist(head, hwtail, slots), |taken| taken as u32);

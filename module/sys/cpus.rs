@@ -2,7 +2,7 @@
 
 //! Which CPUs there are.
 
-use super::bindings;
+use super::{bindings, nospec::confine32};
 
 /// How many are online.
 pub(crate) fn online() -> u32 {
@@ -12,6 +12,7 @@ pub(crate) fn online() -> u32 {
 
 /// Whether that one is.
 pub(crate) fn is_online(cpu: u32) -> bool {
+    let all = kernel::cpu::nr_cpu_ids();
     // SAFETY: the number is that of a possible CPU when it is looked up.
-    cpu < kernel::cpu::nr_cpu_ids() && unsafe { bindings::cpu_online(cpu) }
+    cpu < all && unsafe { bindings::cpu_online(confine32(cpu, all)) }
 }

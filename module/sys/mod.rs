@@ -7,6 +7,8 @@
 //! - [`cpus`]: which processors there are.
 //! - [`debugfs`]: files to look at.
 //! - [`keep`]: keeping the module loaded.
+//! - [`nospec`]: indexes that programs choose, also where the processor guesses.
+//! - [`task`]: what long system calls ask between their steps.
 //! - [`thread`]: kernel threads.
 //! - [`param`]: module parameters that stay visible and writable.
 //! - [`user`]: copies from and to a process.
@@ -45,6 +47,7 @@ pub(crate) mod cpus;
 pub(crate) mod debugfs;
 pub(crate) mod file;
 pub(crate) mod keep;
+pub(crate) mod nospec;
 pub(crate) mod param;
 pub(crate) mod rcu;
 pub(crate) mod thread;

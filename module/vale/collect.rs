@@ -129,15 +129,12 @@ pub(super) fn classify([low, high]: Head, switch: &Switch, from: &Member) -> Des
 
 /// The start of the Ethernet header of a simple frame: in one slot, in a buffer, without a virtio-net header.
 #[inline(always)]
-fn simple(slot: &Slot, bufs: &Bufs<'_>) -> Result<Head, Bad> {
-    if !is_simple(slot) {
-        return Err(Bad::Chain);
-    }
-    let len = u32::from(slot.len);
+fn start_of(frame: &Frame, bufs: &Bufs<'_>) -> Result<Head, Bad> {
+    let len = u32::from(frame.len);
     if len < ETH_HLEN as u32 || len > bufs.size() {
         return Err(Bad::Length);
     }
-    Ok(bufs.get(slot.buf_idx).ok_or(Bad::Buffer)?.head(0))
+    Ok(bufs.get(frame.place).ok_or(Bad::Buffer)?.head(0))
 }
 
 /// Whether a slot is a simple frame, if its port has no virtio-net headers.
@@ -237,28 +234,41 @@ impl Scratch {
     ) -> Option<Slot> {
         let (mut flow, first) = (pass.flow, self.taken);
         let room = self.frames.get_mut(first..).unwrap_or(&mut []);
-        let (mut taken, mut bytes) = (0, 0);
+        let (mut taken, mut bytes) = (0, 0u64);
         let mut odd = None;
+        // A copy, which is kept in registers.
+        let mut run = *slots;
         // There is room: a frame has at least one slot.
-        for (place, cell) in room.iter_mut().zip(slots) {
-            let slot = cell.take();
-            let Ok(head) = simple(&slot, &sender.bufs) else {
-                odd = Some(slot);
+        for (place, cell) in room.iter_mut().zip(&mut run) {
+            let frame = match cell.ordinary() {
+                Some((buf, len)) => Frame::simple(buf, len),
+                None => {
+                    let slot = cell.take();
+                    if !is_simple(&slot) {
+                        odd = Some(slot);
+                        break;
+                    }
+                    Frame::simple(slot.buf_idx, slot.len)
+                }
+            };
+            let Ok(head) = start_of(&frame, &sender.bufs) else {
+                odd = Some(frame.slot());
                 break;
             };
             if Flow::of(head) != flow {
                 let dest = classify(head, sender.switch, sender.member);
                 if dest == DROP {
-                    odd = Some(slot);
+                    odd = Some(frame.slot());
                     break;
                 }
                 flow = Flow::of(head);
                 self.sorted.turn_to(dest, pass, first + taken);
             }
-            *place = Frame::simple(&slot);
-            bytes += u64::from(slot.len);
+            *place = frame;
+            bytes = bytes.wrapping_add(frame.len.into());
             taken += 1;
         }
+        *slots = run;
         self.taken = first + taken;
         pass.flow = flow;
         pass.bytes += bytes;
@@ -279,8 +289,8 @@ impl Scratch {
     ) -> bool {
         let header = sender.member.header();
         let (frame, bytes, verdict) = if header == 0 && is_simple(&slot) {
-            let verdict = simple(&slot, &sender.bufs);
-            (Frame::simple(&slot), slot.len.into(), verdict)
+            let frame = Frame::simple(slot.buf_idx, slot.len);
+            (frame, slot.len.into(), start_of(&frame, &sender.bufs))
         } else {
             let there = inspector.is_some();
             match self.take_chain(slot, walk, end, header, &sender.bufs, there) {

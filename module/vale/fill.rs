@@ -239,7 +239,7 @@ impl Out<'_, '_> {
         mut at: u32,
     ) -> Done {
         self.each_alike(frames, |out, frame, cell| {
-            let from = out.source.get(frame.place).zip(starts.bufs.get(at));
+            let from = out.source.known(frame.place).zip(starts.bufs.known(at));
             let to = out.bufs.own(cell.buf());
             at += 1;
             let len = u32::from(frame.len);
@@ -283,7 +283,7 @@ impl Out<'_, '_> {
     ) -> Done {
         let mut slots: SlotRun<'_> = self.slots.ahead(u32::MAX);
         let before = slots.left();
-        let mut bytes = 0;
+        let mut bytes = 0u64;
         while let [frame, ..] = frames.as_slice() {
             if frame.kind != Kind::Simple {
                 break;
@@ -292,7 +292,7 @@ impl Out<'_, '_> {
                 break;
             };
             frames.next();
-            bytes += u64::from(frame.len);
+            bytes = bytes.wrapping_add(frame.len.into());
             slots.prefetch();
             put(self, frame, cell);
         }
@@ -304,7 +304,7 @@ impl Out<'_, '_> {
     /// Copies a simple frame into the buffer of a slot, if both are there.
     #[inline(always)]
     fn copy(&mut self, frame: &Frame, cell: SlotCell<'_>) -> bool {
-        let Some(from) = self.source.get(frame.place) else {
+        let Some(from) = self.source.known(frame.place) else {
             return false;
         };
         let Some(to) = self.bufs.own(cell.buf()) else {

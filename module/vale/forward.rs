@@ -65,10 +65,10 @@ pub(super) enum Kind {
 
 impl Frame {
     #[inline]
-    pub(super) fn simple(slot: &Slot) -> Self {
+    pub(super) fn simple(buf: u32, len: u16) -> Self {
         Frame {
-            place: slot.buf_idx,
-            len: slot.len,
+            place: buf,
+            len,
             slots: 1,
             kind: Kind::Simple,
         }
@@ -115,7 +115,7 @@ pub(super) struct News {
 
 impl Scratch {
     pub(crate) fn new() -> Result<Self> {
-        let empty = Frame::simple(&Slot::default());
+        let empty = Frame::simple(0, 0);
         Ok(Scratch {
             frames: KVec::from_elem(empty, PASS, GFP_KERNEL)?,
             taken: 0,

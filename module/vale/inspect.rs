@@ -250,7 +250,7 @@ impl Scratch {
         for (place, cell) in room.iter_mut().zip(slots) {
             let slot = cell.take();
             let (len, unit) = (u32::from(slot.len), *low + staged);
-            let both = sender.bufs.get(slot.buf_idx).zip(to.get(unit));
+            let both = sender.bufs.get(slot.buf_idx).zip(to.known(unit));
             let good = is_simple(&slot) && lens.contains(&len) && staged < free;
             let copied = both.is_some_and(|(from, to)| {
                 good && len <= from.size() && from.copy_start_to(&to, len.min(start), &mut copier)
@@ -259,10 +259,8 @@ impl Scratch {
                 odd = Some(slot);
                 break;
             }
-            *place = Frame::simple(&slot);
-            if inspector.start.is_none() {
-                place.place = unit;
-            }
+            let whole = inspector.start.is_none();
+            *place = Frame::simple(if whole { unit } else { slot.buf_idx }, slot.len);
             bytes += u64::from(len);
             staged += 1;
         }
@@ -435,7 +433,7 @@ impl Scratch {
 
 /// Moves the start of a frame, of `len` bytes, from one buffer to another.
 fn move_start(bufs: Bufs<'_>, from: u32, to: u32, len: u32) {
-    if let Some((from, to)) = bufs.get(from).zip(bufs.get(to)) {
+    if let Some((from, to)) = bufs.known(from).zip(bufs.known(to)) {
         from.copy_start_to(&to, len, &mut Copier::narrow());
     }
 }
@@ -443,5 +441,5 @@ fn move_start(bufs: Bufs<'_>, from: u32, to: u32, len: u32) {
 /// The start of the Ethernet header that is at `at` in buffer `index`.
 #[inline(always)]
 fn head_at(bufs: Bufs<'_>, index: u32, at: u32) -> Head {
-    bufs.get(index).map_or([0; 2], |buf| buf.head(at))
+    bufs.known(index).map_or([0; 2], |buf| buf.head(at))
 }

@@ -3,7 +3,10 @@
 //! Packet buffers.
 
 use super::copy::{copy, Copier};
-use crate::{abi::consts::NETMAP_RESERVED_BUFS, sys::user};
+use crate::{
+    abi::consts::NETMAP_RESERVED_BUFS,
+    sys::{nospec::confine32, user},
+};
 use core::{marker::PhantomData, ops::Range, ptr::NonNull};
 use kernel::prelude::Result;
 
@@ -11,7 +14,7 @@ use kernel::prelude::Result;
 ///
 /// # Invariants
 ///
-/// From `base` on, which is aligned to a page, `count` objects of `size` bytes are valid, for as long as the
+/// From `base` on, which is aligned to a page, `count` objects, at least one, of `size` bytes are valid, for as long as the
 /// region's memory is; `size` is a multiple of [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN).
 #[derive(Clone, Copy)]
 pub(crate) struct Bufs<'m> {
@@ -40,18 +43,44 @@ impl<'m> Bufs<'m> {
         self.size
     }
 
-    /// The buffer of that index, whoever has it; `None` if there is no such buffer.
+    /// The buffer of that index, whoever has it; `None` if there is no such buffer. Programs may choose the index.
     #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<Buf<'m>> {
-        if index >= self.count {
-            return None;
+        let inside = confine32(index, self.count);
+        // The mask has done the comparison, but for the first one.
+        if inside == 0 {
+            return self.first(index);
         }
-        Some(Buf {
-            // SAFETY: the object lies inside the pool, by the check above.
+        // SAFETY: confined to the pool.
+        Some(unsafe { self.object(inside) })
+    }
+
+    /// Buffer 0, which is nobody's, so that hardly any slot names it.
+    #[cold]
+    #[inline(never)]
+    fn first(&self, index: u32) -> Option<Buf<'m>> {
+        // SAFETY: the pool has at least one.
+        (index == 0).then(|| unsafe { self.object(0) })
+    }
+
+    /// As [`get`](Self::get), for an index that is the kernel's own, or that only the kernel has had since it was looked up.
+    #[inline]
+    pub(crate) fn known(&self, index: u32) -> Option<Buf<'m>> {
+        // SAFETY: within the pool, as was just found.
+        (index < self.count).then(|| unsafe { self.object(index) })
+    }
+
+    /// # Safety
+    ///
+    /// `index` must be below the count.
+    #[inline(always)]
+    unsafe fn object(&self, index: u32) -> Buf<'m> {
+        Buf {
+            // SAFETY: the object lies inside the pool, as promised.
             base: unsafe { self.base.add(index as usize * self.size as usize) },
             size: self.size,
             _mem: PhantomData,
-        })
+        }
     }
 
     /// Whether both are the buffers of one region.
@@ -62,10 +91,13 @@ impl<'m> Bufs<'m> {
     /// As [`get`](Self::get), for a buffer to write to: the reserved ones are nobody's.
     #[inline]
     pub(crate) fn own(&self, index: u32) -> Option<Buf<'m>> {
-        if index < NETMAP_RESERVED_BUFS {
+        // What is outside becomes 0, which is reserved.
+        let inside = confine32(index, self.count);
+        if inside < NETMAP_RESERVED_BUFS {
             return None;
         }
-        self.get(index)
+        // SAFETY: not 0, so confined to the pool.
+        Some(unsafe { self.object(inside) })
     }
 }
 

@@ -14,4 +14,4 @@ mod ring;
 pub(crate) use bufs::{head_of, Buf, Bufs, Head};
 pub(crate) use copy::Copier;
 pub(crate) use interface::IfView;
-pub(crate) use ring::{RingView, SlotCell, SlotRun};
+pub(crate) use ring::{Position, RingView, SlotCell, SlotRun};

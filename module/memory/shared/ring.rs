@@ -2,10 +2,13 @@
 
 //! Rings and their slots.
 
-use crate::abi::{
-    consts::{NS_BUF_CHANGED, NS_INDIRECT},
-    cursor::Claimed,
-    wire::{RingHeader, Slot},
+use crate::{
+    abi::{
+        consts::{NS_BUF_CHANGED, NS_INDIRECT, NS_MOREFRAG},
+        cursor::Claimed,
+        wire::{RingHeader, Slot},
+    },
+    sys::nospec::confine32,
 };
 use core::{
     marker::PhantomData,
@@ -13,6 +16,13 @@ use core::{
     ptr::NonNull,
     sync::atomic::{AtomicU32, Ordering::*},
 };
+
+/// Where a program is in its ring: checked, and no index past the ring's end.
+#[derive(Clone, Copy)]
+pub(crate) struct Position {
+    pub(crate) head: u32,
+    pub(crate) cur: u32,
+}
 
 /// The ring at an offset of a region.
 ///
@@ -70,6 +80,16 @@ impl<'m> RingView<'m> {
         Claimed { head, cur }
     }
 
+    /// The same, if they make sense for a program that may go from `from` to `tail` ([`Claimed::check`]).
+    #[inline]
+    pub(crate) fn position(&self, from: u32, tail: u32) -> Option<Position> {
+        let checked = self.claimed().check(self.slots, from, tail)?;
+        Some(Position {
+            head: confine32(checked.head(), self.slots),
+            cur: checked.cur(),
+        })
+    }
+
     /// What the ring says about `tail`. The program may have written anything there.
     pub(crate) fn tail(&self) -> u32 {
         self.index(offset_of!(RingHeader, tail)).load(Relaxed)
@@ -117,7 +137,7 @@ impl<'m> RingView<'m> {
     /// Slot `index`, which wraps at the ring's size so that any number is safe.
     #[inline]
     fn slot_ptr(&self, index: u32) -> *mut u64 {
-        let index = if index < self.slots { index } else { 0 };
+        let index = confine32(index, self.slots);
         self.field(RingHeader::SLOTS + index as usize * size_of::<Slot>())
     }
 
@@ -165,8 +185,9 @@ impl<'m> RingView<'m> {
     /// Up to `count` slots from `first` on, as far as they lie side by side: until the ring's end.
     #[inline]
     pub(crate) fn run(&self, first: u32, count: u32) -> SlotRun<'m> {
-        let first = first.min(self.slots);
-        let count = count.min(self.slots - first);
+        let first = confine32(first, self.slots);
+        let room = self.slots - first;
+        let count = confine32(count.min(room), room + 1);
         let base: *mut u64 = self.field(RingHeader::SLOTS);
         // SAFETY: both ends are at most the ring's end.
         let (at, end) = unsafe {
@@ -289,6 +310,15 @@ impl SlotCell<'_> {
             self.set_len_flags(slot.len, slot.flags);
         }
         slot
+    }
+
+    /// Buffer and length of a slot whose flags say nothing about them, both fetched at once. That is what most are.
+    #[inline(always)]
+    pub(crate) fn ordinary(&self) -> Option<(u32, u16)> {
+        const TELLING: u64 = (NS_BUF_CHANGED | NS_INDIRECT | NS_MOREFRAG) as u64;
+        // SAFETY: by the invariant.
+        let low = unsafe { self.at.read_volatile() };
+        (low >> 48 & TELLING == 0).then_some((low as u32, (low >> 32) as u16))
     }
 
     /// Its flags, fetched once.

@@ -14,6 +14,13 @@ mod atomic {
     pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
 
+/// What computes masks, which takes an instruction that has no name in Rust.
+#[allow(unsafe_code)]
+#[path = "../../../module/sys"]
+mod sys {
+    pub(crate) mod nospec;
+}
+
 #[path = "../../../module/vale/chain.rs"]
 mod chain;
 #[path = "../../../module/vale/header.rs"]

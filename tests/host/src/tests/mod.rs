@@ -5,6 +5,7 @@
 mod chain;
 mod header;
 mod inbox;
+mod nospec;
 mod options;
 mod pool;
 mod ports;
