@@ -14,7 +14,10 @@ use crate::{
     port::Port,
     refusal::{Answer, Name},
     ring::{Begun, Held, RxRing, Selection, TxRing},
-    sys::file::Poll,
+    sys::{
+        file::Poll,
+        user::{AddressSpace, Caller},
+    },
 };
 use kernel::{
     bindings::{POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM},
@@ -32,16 +35,20 @@ pub(crate) struct Binding {
     held: Held,
     port: KBox<dyn Port>,
     flags: u64,
+    /// Whose memory the addresses in slots mean (`NS_INDIRECT`).
+    memory: Option<AddressSpace>,
     _live: Counted,
 }
 
 impl Binding {
-    /// Binds the selected rings of `port`. Fewer extra buffers than asked for are no error.
+    /// Binds the selected rings of `port`. Fewer extra buffers than asked for are no error. Addresses in slots mean
+    /// `memory`.
     pub(crate) fn new(
         mut port: KBox<dyn Port>,
         selection: Selection,
         flags: u64,
         extra_bufs: u32,
+        memory: Option<AddressSpace>,
     ) -> Answer<Self> {
         port.prepare(&selection)?;
         let held = port.rings().bind(selection)?;
@@ -53,6 +60,7 @@ impl Binding {
             held,
             port,
             flags,
+            memory,
             _live: Counted::new(live::Kind::Binding),
         };
         binding.tell("bound");
@@ -151,9 +159,15 @@ impl Binding {
         numbers.zip(self.held.rx().iter().map(|ring| &**ring))
     }
 
+    /// The process that asks for a sync, if it is the one that bound the file. Descriptors are inherited and handed on,
+    /// and who polls one has not asked for his own memory to be sent.
+    fn caller(&self) -> Option<Caller<'_>> {
+        self.memory.as_ref()?.enter()
+    }
+
     /// Syncs one of the transmit rings.
     pub(crate) fn sync_tx(&self, number: u16, ring: &TxRing) -> Synced {
-        match ring.begin() {
+        match ring.begin(self.caller()) {
             Begun::Ready(sync) => Synced::from(self.port.txsync(number, sync)),
             Begun::Busy => Synced::from(ring.mem.looks_ready()),
             Begun::Bad => Synced::Bad,

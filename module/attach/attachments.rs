@@ -267,5 +267,6 @@ fn bind(port: KBox<dyn Port>, shape: Shape) -> Answer<Binding> {
         rx: 0..shape.host_rx().end,
         exclusive: true,
     };
-    Binding::new(port, selection, 0, 0)
+    // Its rings lie where others can write, and its threads have no memory to send.
+    Binding::new(port, selection, 0, 0, None)
 }

@@ -9,7 +9,7 @@ use crate::{
     port::{self, Port, Want},
     refusal::{refuse, Answer, Name},
     ring::{Selection, Shape},
-    sys::nospec::confine32,
+    sys::{nospec::confine32, user::AddressSpace},
 };
 use core::ops::Range;
 use kernel::prelude::*;
@@ -76,7 +76,8 @@ pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer
         u32::MAX
     };
     let extra_bufs = req.nr_extra_bufs.min(most_extra);
-    let binding = Binding::new(port, selection, req.nr_flags, extra_bufs)?;
+    let memory = AddressSpace::of_caller();
+    let binding = Binding::new(port, selection, req.nr_flags, extra_bufs, memory)?;
     if context.unknown_options {
         refuse!(
             EOPNOTSUPP,

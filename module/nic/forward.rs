@@ -63,7 +63,7 @@ impl Forwarding {
             return;
         }
         for (number, ring) in (0..).zip(&self.0) {
-            if let Begun::Ready(sync) = ring.begin() {
+            if let Begun::Ready(sync) = ring.begin(None) {
                 send(nic, number, sync);
             }
         }

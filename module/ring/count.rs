@@ -41,7 +41,7 @@ pub(crate) struct TxCounters {
     pub(crate) bad_chain: Counter,
     /// A virtio-net header that cannot be carried out.
     pub(crate) bad_header: Counter,
-    /// `NS_INDIRECT` with an address that the process cannot read.
+    /// `NS_INDIRECT` with an address that the process cannot read, or in a sync by another process.
     pub(crate) bad_address: Counter,
     /// An XDP program decided so.
     pub(crate) xdp: Counter,

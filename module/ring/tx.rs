@@ -15,7 +15,7 @@ use crate::{
     memory::{Region, RingView, SlotCell},
     net::tickets::{Tickets, WakeUp},
     refusal::Answer,
-    sys::wait::WaitQueue,
+    sys::{user::Caller, wait::WaitQueue},
 };
 use kernel::{
     prelude::*,
@@ -80,20 +80,22 @@ impl TxRing {
         self.tickets().map_or(&self.wait, |tickets| &tickets.wait)
     }
 
-    /// Begins a sync: fetches head and cur, once, and checks them.
-    pub(crate) fn begin(&self) -> Begun<TxSync<'_>> {
+    /// Begins a sync: fetches head and cur, once, and checks them. `caller` is the process that asks for it, if it is
+    /// its memory that addresses in slots mean.
+    pub(crate) fn begin<'r>(&'r self, caller: Option<Caller<'r>>) -> Begun<TxSync<'r>> {
         let Some(mut state) = self.state.try_lock() else {
             return Begun::Busy;
         };
         let view = self.mem.view();
         let hwtail = state.indexes.hwtail;
-        match view.claimed().check(self.mem.slots(), state.head, hwtail) {
-            Some(checked) => {
-                state.head = checked.head();
+        match view.position(state.head, hwtail) {
+            Some(at) => {
+                state.head = at.head;
                 Begun::Ready(TxSync {
                     ring: self,
                     view,
-                    cur: checked.cur(),
+                    cur: at.cur,
+                    caller,
                     state,
                 })
             }
@@ -112,11 +114,11 @@ impl TxRing {
     pub(crate) fn append(&self) -> Option<Append<'_>> {
         let state = self.state.try_lock()?;
         let (view, slots, tail) = (self.mem.view(), self.mem.slots(), state.indexes.hwtail);
-        let checked = view.claimed().check(slots, state.head, tail)?;
+        let at = view.position(state.head, tail)?;
         Some(Append {
             view,
             slots,
-            head: checked.head(),
+            head: at.head,
             tail,
             _state: state,
         })
@@ -167,6 +169,7 @@ pub(crate) struct TxSync<'r> {
     ring: &'r TxRing,
     view: RingView<'r>,
     cur: u32,
+    caller: Option<Caller<'r>>,
     state: Guard<'r, State, MutexBackend>,
 }
 
@@ -177,6 +180,11 @@ impl<'r> TxSync<'r> {
 
     pub(crate) fn view(&self) -> RingView<'r> {
         self.view
+    }
+
+    /// Whose memory the addresses in slots mean (`NS_INDIRECT`). Nobody's, if somebody else syncs the ring.
+    pub(crate) fn caller(&self) -> Option<Caller<'r>> {
+        self.caller
     }
 
     /// First slot to send.

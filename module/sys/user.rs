@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Copies from and to the calling process.
+//! Copies from and to the calling process, and whether it is the one whose memory is meant.
 
+use super::nospec;
 use crate::abi::wire::Plain;
-use core::mem::{size_of, MaybeUninit};
+use core::{
+    marker::PhantomData,
+    mem::{size_of, MaybeUninit},
+};
 use kernel::{
     bindings,
+    mm::Mm,
     prelude::*,
+    sync::aref::ARef,
+    types::NotThreadSafe,
     uaccess::{UserPtr, UserSlice},
 };
 
@@ -44,36 +51,68 @@ fn slice(addr: u64, len: usize) -> Result<UserSlice> {
     Ok(UserSlice::new(UserPtr::from_addr(addr), len))
 }
 
-/// Whether there is a process to copy from: kernel threads have none, and would see that of whoever ran before.
-pub(crate) fn is_there() -> bool {
-    // SAFETY: the running task's own flags.
-    unsafe { (*bindings::get_current()).flags & bindings::PF_KTHREAD == 0 }
+/// The address space of a process, remembered but not kept: its memory goes when its processes do. Nobody else is taken
+/// for it, as long as this lives.
+pub(crate) struct AddressSpace(ARef<Mm>);
+
+impl AddressSpace {
+    /// That of the running process. A kernel thread has none.
+    pub(crate) fn of_caller() -> Option<Self> {
+        Some(AddressSpace(ARef::from(&**kernel::current!().mm()?)))
+    }
+
+    /// The running process, if this is its address space. After fork or exec it has another; all its threads share one,
+    /// and so do processes made with `CLONE_VM`. A kernel thread is never it, even if it was lent the memory.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<Caller<'_>> {
+        // SAFETY: the running task's own fields, which no other task changes.
+        let (flags, mm) = unsafe {
+            let task = bindings::get_current();
+            ((*task).flags, (*task).mm)
+        };
+        let same = flags & bindings::PF_KTHREAD == 0 && mm == self.0.as_raw();
+        same.then_some(Caller(PhantomData, NotThreadSafe))
+    }
 }
 
-/// Brings the process's pages in, so that a copy that may not sleep finds them. May sleep. What is not
-/// there to be brought in is noticed by that copy.
-pub(crate) fn fault_in(addr: u64, len: usize) {
-    // SAFETY: looks at the process's own memory only, and copes with any address.
-    unsafe { bindings::fault_in_readable(addr as usize as *const c_char, len) };
-}
+/// The running process, known to be the one whose memory may be read. Made by [`AddressSpace::enter`] alone, during a
+/// system call of that process.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller<'a>(PhantomData<&'a AddressSpace>, NotThreadSafe);
 
-/// Fetches up to 16 bytes without sleeping: `EFAULT` also where the page would first have to be brought in.
-/// Bytes past `len` are zero.
-pub(crate) fn read_head(addr: u64, len: usize) -> Result<[u8; 16]> {
-    let mut bytes = [0; 16];
-    // SAFETY: `bytes` is ours to write.
-    unsafe { read_atomic(bytes.as_mut_ptr(), addr, len.min(16))? };
-    Ok(bytes)
-}
+impl Caller<'_> {
+    /// Brings its pages in, so that a copy that may not sleep finds them. May sleep. What is not there to be brought
+    /// in is noticed by that copy.
+    pub(crate) fn fault_in(self, addr: u64, len: usize) {
+        // SAFETY: looks at the process's own memory only, and copes with any address.
+        unsafe { bindings::fault_in_readable(addr as usize as *const c_char, len) };
+    }
 
-/// Fetches bytes without sleeping, as [`read_head`], into memory.
-///
-/// # Safety
-///
-/// `to` must be valid for writing `len` bytes.
-pub(crate) unsafe fn read_atomic(to: *mut u8, addr: u64, len: usize) -> Result {
-    // SAFETY: `to` as promised by the caller; any user address is coped with.
-    let ret =
-        unsafe { bindings::copy_from_user_nofault(to.cast(), addr as usize as *const c_void, len) };
-    kernel::error::to_result(ret as i32)
+    /// Fetches up to 16 bytes without sleeping: `EFAULT` also where the page would first have to be brought in.
+    /// Bytes past `len` are zero.
+    pub(crate) fn read_head(self, addr: u64, len: usize) -> Result<[u8; 16]> {
+        let mut bytes = [0; 16];
+        // SAFETY: `bytes` is ours to write.
+        unsafe { self.read_atomic(bytes.as_mut_ptr(), addr, len.min(16))? };
+        Ok(bytes)
+    }
+
+    /// Fetches bytes without sleeping, as [`read_head`](Self::read_head), into memory.
+    ///
+    /// # Safety
+    ///
+    /// `to` must be valid for writing `len` bytes.
+    pub(crate) unsafe fn read_atomic(self, to: *mut u8, addr: u64, len: usize) -> Result {
+        // The kernel's half of all addresses is refused below, but by a comparison only (mm/maccess.c), and what is read
+        // here selects an entry of the learning table.
+        const USER: usize = isize::MAX as usize + 1;
+        let from = nospec::confine(addr as usize, USER);
+        if from as u64 != addr {
+            return Err(EFAULT);
+        }
+        // SAFETY: `to` as promised by the caller; any user address is coped with.
+        let ret =
+            unsafe { bindings::copy_from_user_nofault(to.cast(), from as *const c_void, len) };
+        kernel::error::to_result(ret as i32)
+    }
 }

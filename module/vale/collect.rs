@@ -18,7 +18,7 @@ use crate::{
     },
     memory::{Bufs, Head, SlotRun},
     ring::count::{Counter, TxCounters},
-    sys::user,
+    sys::user::Caller,
 };
 
 /// Why a frame is dropped before anybody looks where it goes.
@@ -44,18 +44,15 @@ impl TxCounters {
 }
 
 /// Checks a slot that was read from the ring. Memory of the process is brought in, unless `there` says that it was.
-fn check(slot: &Slot, bufs: &Bufs<'_>, there: bool) -> Result<(), Bad> {
+fn check(slot: &Slot, bufs: &Bufs<'_>, caller: Option<Caller<'_>>, there: bool) -> Result<(), Bad> {
     if u32::from(slot.len) > bufs.size() {
         return Err(Bad::Length);
     }
     if slot.flags & NS_INDIRECT != 0 {
-        // The rings of an attached interface lie where others can write, and its threads have no memory to send.
-        if slot.ptr == 0 || !user::is_there() {
-            return Err(Bad::Address);
-        }
+        let caller = caller.filter(|_| slot.ptr != 0).ok_or(Bad::Address)?;
         if !there {
             // Now, while sleeping is allowed; the copies are made where it is not.
-            user::fault_in(slot.ptr, slot.len.into());
+            caller.fault_in(slot.ptr, slot.len.into());
         }
     } else if bufs.get(slot.buf_idx).is_none() {
         return Err(Bad::Buffer);
@@ -63,52 +60,35 @@ fn check(slot: &Slot, bufs: &Bufs<'_>, there: bool) -> Result<(), Bad> {
     Ok(())
 }
 
-/// Bytes of a pass in which frames are copied to be looked at: with what is around them they then stay in the nearest
-/// cache.
-const INSPECTED: u32 = 16 * 1024;
-
-/// Brings in what memory of the process these slots name: for a pass that may not sleep. Answers how many of the slots
-/// are good for a pass in which `sees` bytes at the start of each frame are copied, and how long they are in the mean. Should
-/// the program write something else there by the time the slots are read for good, memory may be missing, and the pass
-/// take longer; nothing else.
-pub(super) fn bring_in(slots: Walk<'_>, count: u32, sees: u32) -> (u32, u32) {
-    let (mut bytes, mut copied, mut within) = (0, 0, 0);
-    for cell in slots.take(count as usize) {
-        let (len, flags) = cell.len_flags();
-        copied += sees.min(len.into());
-        if copied > INSPECTED && within != 0 {
-            break;
-        }
-        within += 1;
-        bytes += u32::from(len);
-        if flags & NS_INDIRECT != 0 && user::is_there() {
-            user::fault_in(cell.take().ptr, len.into());
-        }
+/// How many of `slots` slots can have no more than `room` bytes, whatever they say when they are read; at least one.
+#[inline]
+fn fitting(slots: u32, size: u32, room: u32) -> u32 {
+    if u64::from(slots) * u64::from(size) <= room.into() {
+        return slots;
     }
-    (within, bytes.checked_div(within).unwrap_or(0))
+    room.checked_div(size).map_or(1, |fit| fit.max(1))
 }
 
 /// The start of the Ethernet header of a frame in these slots, behind a virtio-net header of `header`
 /// bytes, and whether that one asks for nothing to be done.
-fn ethernet(frags: &[Slot], header: u32, bufs: &Bufs<'_>) -> Result<(Head, bool), Bad> {
+fn ethernet(frags: &[Slot], header: u32, sender: &Sender<'_>) -> Result<(Head, bool), Bad> {
+    let source = |slot: &Slot| Source::of(slot, &sender.bufs, sender.caller).ok_or(Bad::Buffer);
     let [slot, rest @ ..] = frags else {
         return Err(Bad::Length);
     };
-    let source = Source::of(slot, bufs).ok_or(Bad::Buffer)?;
-    let len = u32::from(slot.len);
+    let (first, len) = (source(slot)?, u32::from(slot.len));
     let head = if len >= header + ETH_HLEN as u32 {
-        source.head(header, len)
+        first.head(header, len)
     } else {
         // The virtio-net header may have a slot of its own.
         match rest.first() {
             Some(next) if header != 0 && len == header && usize::from(next.len) >= ETH_HLEN => {
-                let len = next.len.into();
-                Source::of(next, bufs).ok_or(Bad::Buffer)?.head(0, len)
+                source(next)?.head(0, next.len.into())
             }
             _ => return Err(Bad::Length),
         }
     };
-    let plain = header == 0 || source.head(0, len).is_some_and(|[word, _]| is_plain(word));
+    let plain = header == 0 || first.head(0, len).is_some_and(|[word, _]| is_plain(word));
     Ok((head.ok_or(Bad::Address)?, plain))
 }
 
@@ -293,7 +273,7 @@ impl Scratch {
             (frame, slot.len.into(), start_of(&frame, &sender.bufs))
         } else {
             let there = inspector.is_some();
-            match self.take_chain(slot, walk, end, header, &sender.bufs, there) {
+            match self.take_chain(slot, walk, end, header, sender, there) {
                 Some(chained) => chained,
                 None => return false,
             }
@@ -343,14 +323,14 @@ impl Scratch {
         walk: &mut Walk<'_>,
         end: u32,
         header: u32,
-        bufs: &Bufs<'_>,
+        sender: &Sender<'_>,
         there: bool,
     ) -> Option<(Frame, u64, Result<Head, Bad>)> {
         let first = self.frags.len();
         let alone = self.taken == 0;
         let (mut verdict, mut bytes) = (Ok(()), 0);
         loop {
-            verdict = verdict.and(check(&slot, bufs, there));
+            verdict = verdict.and(check(&slot, &sender.bufs, sender.caller, there));
             bytes += u64::from(slot.len);
             if self.frags.len() - first < NETMAP_MAX_FRAGS {
                 // There is room: a pass ends before a chain that does not fit.
@@ -370,7 +350,7 @@ impl Scratch {
             slot = cell.take();
         }
         let frags = self.frags.get(first..).unwrap_or(&[]);
-        let head = verdict.and_then(|()| ethernet(frags, header, bufs));
+        let head = verdict.and_then(|()| ethernet(frags, header, sender));
         let frame = Frame {
             place: first as u32,
             len: 0,

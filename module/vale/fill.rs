@@ -15,7 +15,7 @@ use crate::{
     },
     memory::{Buf, Bufs, Copier, SlotCell, SlotRun},
     ring::RxRing,
-    sys::bottom_half,
+    sys::{bottom_half, user::Caller},
 };
 use core::slice::Iter;
 
@@ -78,6 +78,7 @@ impl Scratch {
                 .filter(|_| header == Reheader::NONE && bufs.is(&sender.bufs)),
             source: sender.bufs,
             chains: sender.chains,
+            caller: sender.caller,
             starts: sender.starts,
             bufs,
             slots: Walk::new(ring.mem.view(), lease.first(), lease.count()),
@@ -207,6 +208,8 @@ struct Out<'r, 'b> {
     /// Where simple frames are, and fragments of others.
     source: Bufs<'r>,
     chains: Bufs<'r>,
+    /// Whose memory addresses in slots mean.
+    caller: Option<Caller<'r>>,
     /// Where the starts of simple frames are, if they are not with the rest.
     starts: Option<Starts<'r>>,
     /// The receiver's buffers.
@@ -324,7 +327,7 @@ impl Out<'_, '_> {
         let body = u32::from(slot.len).saturating_sub(header.skip);
         let len = header.len() + body;
         let to = self.bufs.own(cell.buf());
-        let copied = Source::of(slot, bufs)
+        let copied = Source::of(slot, bufs, self.caller)
             .zip(to)
             .filter(|_| len <= self.bufs.size())
             .is_some_and(|(source, buf)| {

@@ -11,8 +11,8 @@
 //! are by then.
 
 use super::{
+    ahead::{bring_in, INSPECTED},
     chain::{Chain, Run},
-    collect::bring_in,
     inspect::Inspector,
     ports::PortSet,
     switch::{Member, Switch},
@@ -27,7 +27,7 @@ use crate::{
     memory::{Bufs, RingView, SlotCell, SlotRun},
     params,
     ring::{TxRing, TxSync},
-    sys::bottom_half,
+    sys::{bottom_half, user::Caller},
 };
 use kernel::{prelude::*, sync::rcu};
 
@@ -191,6 +191,8 @@ pub(super) struct Sender<'s> {
     /// The transmit ring, and its number.
     pub(super) ring: &'s TxRing,
     pub(super) number: u16,
+    /// The process whose memory addresses in slots mean.
+    pub(super) caller: Option<Caller<'s>>,
     /// The buffers that simple frames are in.
     pub(super) bufs: Bufs<'s>,
     /// Those that fragments of others are in.
@@ -221,6 +223,7 @@ pub(crate) fn forward(
         member,
         ring,
         number,
+        caller: sync.caller(),
         bufs: ring.mem.mem().bufs(),
         chains: ring.mem.mem().bufs(),
         starts: None,
@@ -243,7 +246,7 @@ pub(crate) fn forward(
             walk = match &stages {
                 None => scratch.pass(&sender, walk, pass, may_swap),
                 Some((stages, sees)) => {
-                    let (pass, mean) = bring_in(walk, pass, *sees);
+                    let (pass, mean) = bring_in(walk, pass, *sees, sender.caller);
                     scratch.inspected_pass(&sender, walk, (pass, mean), stages)
                 }
             };

@@ -337,7 +337,7 @@ impl Scratch {
             high,
             ..
         } = &mut *inspector.stage;
-        let gathered = self.gather(&frame, &sender.bufs, staging);
+        let gathered = self.gather(&frame, sender, staging);
         if frame.kind != Kind::Simple {
             self.frags.truncate(frame.place as usize);
         }
@@ -374,7 +374,7 @@ impl Scratch {
     }
 
     /// Copies a frame to where it is long in one piece. Answers its bytes.
-    fn gather(&self, frame: &Frame, bufs: &Bufs<'_>, staging: &Staging) -> Result<u32, Bad> {
+    fn gather(&self, frame: &Frame, sender: &Sender<'_>, staging: &Staging) -> Result<u32, Bad> {
         let alone = [frame.slot()];
         let frags = self.slots_in(frame, &alone);
         let bytes = frags.iter().map(|slot| u32::from(slot.len)).sum();
@@ -385,7 +385,7 @@ impl Scratch {
         let mut at = 0;
         for slot in frags {
             let len = u32::from(slot.len);
-            let source = Source::of(slot, bufs).ok_or(Bad::Buffer)?;
+            let source = Source::of(slot, &sender.bufs, sender.caller).ok_or(Bad::Buffer)?;
             source.copy_to(0, &to, at, len).map_err(|_| Bad::Address)?;
             at += len;
         }

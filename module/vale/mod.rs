@@ -7,10 +7,11 @@
 //! - [`table`]: which station is behind which port.
 //! - [`forward`]: a batch on its way, in passes of two halves: [`collect`] reads slots, [`deliver`] finds the
 //!   receivers' rings, [`fill`] fills them.
-//! - [`xdp`]: programs that decide about frames first; [`inspect`] runs them.
+//! - [`xdp`]: programs that decide about frames first; [`inspect`] runs them, [`ahead`] brings in what they need.
 //! - [`chain`]: the frames of a pass, sorted by destination; [`ports`]: sets of ports.
 //! - [`source`], [`header`]: where bytes come from, and virtio-net headers in front of them.
 
+mod ahead;
 mod chain;
 mod collect;
 mod deliver;

@@ -5,20 +5,21 @@
 use crate::{
     abi::{consts::NS_INDIRECT, wire::Slot},
     memory::{head_of, Buf, Bufs, Head},
-    sys::user,
+    sys::user::Caller,
 };
 use kernel::prelude::*;
 
 /// Where the bytes of a slot come from.
 pub(super) enum Source<'m> {
     Buf(Buf<'m>),
-    User(u64),
+    User(Caller<'m>, u64),
 }
 
 impl<'m> Source<'m> {
-    pub(super) fn of(slot: &Slot, bufs: &Bufs<'m>) -> Option<Self> {
+    /// Of a slot that was checked. Addresses mean memory of `caller`.
+    pub(super) fn of(slot: &Slot, bufs: &Bufs<'m>, caller: Option<Caller<'m>>) -> Option<Self> {
         if slot.flags & NS_INDIRECT != 0 {
-            Some(Source::User(slot.ptr))
+            Some(Source::User(caller?, slot.ptr))
         } else {
             bufs.get(slot.buf_idx).map(Source::Buf)
         }
@@ -28,9 +29,9 @@ impl<'m> Source<'m> {
     pub(super) fn head(&self, at: u32, len: u32) -> Option<Head> {
         match self {
             Source::Buf(buf) => Some(buf.head(at)),
-            Source::User(addr) => {
+            Source::User(caller, addr) => {
                 let rest = len.saturating_sub(at) as usize;
-                let bytes = user::read_head(addr.wrapping_add(at.into()), rest);
+                let bytes = caller.read_head(addr.wrapping_add(at.into()), rest);
                 bytes.ok().map(head_of)
             }
         }
@@ -44,7 +45,9 @@ impl<'m> Source<'m> {
                 source.copy_to(from, buf, to, len);
                 Ok(())
             }
-            Source::User(addr) => buf.fill_from_user(to, addr.wrapping_add(from.into()), len),
+            Source::User(caller, addr) => {
+                buf.fill_from(*caller, to, addr.wrapping_add(from.into()), len)
+            }
         }
     }
 }

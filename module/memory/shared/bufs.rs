@@ -5,7 +5,7 @@
 use super::copy::{copy, Copier};
 use crate::{
     abi::consts::NETMAP_RESERVED_BUFS,
-    sys::{nospec::confine32, user},
+    sys::{nospec::confine32, user::Caller},
 };
 use core::{marker::PhantomData, ops::Range, ptr::NonNull};
 use kernel::prelude::Result;
@@ -246,11 +246,11 @@ impl Buf<'_> {
 
     /// Fills the buffer from `at` on with `len` bytes of the calling process, without sleeping. Fails
     /// where the process cannot read them, and where they do not fit.
-    pub(crate) fn fill_from_user(&self, at: u32, addr: u64, len: u32) -> Result {
+    pub(crate) fn fill_from(&self, caller: Caller<'_>, at: u32, addr: u64, len: u32) -> Result {
         if at > self.size || len > self.size - at {
             return Err(kernel::error::code::EINVAL);
         }
         // SAFETY: the range lies inside the buffer by the check above.
-        unsafe { user::read_atomic(self.base.as_ptr().add(at as usize), addr, len as usize) }
+        unsafe { caller.read_atomic(self.base.as_ptr().add(at as usize), addr, len as usize) }
     }
 }

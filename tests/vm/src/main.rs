@@ -57,6 +57,7 @@ mod vale_frames;
 mod vale_header;
 mod vale_indirect;
 mod vale_load;
+mod vale_owner;
 mod vale_ports;
 mod vale_switch;
 mod why;
@@ -88,6 +89,7 @@ const SUITES: &[&[Case]] = &[
     vale_switch::CASES,
     vale_frames::CASES,
     vale_indirect::CASES,
+    vale_owner::CASES,
     vale_ports::CASES,
     vale_header::CASES,
     vale_load::CASES,

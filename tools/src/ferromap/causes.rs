@@ -54,8 +54,8 @@ const CAUSES: [Cause; 17] = [
     Cause {
         name: "bad_address",
         short: "unreadable address",
-        means: "A slot with NS_INDIRECT had an address that the process cannot read.",
-        remedy: "Keep that memory mapped until the frame is sent.",
+        means: "A slot with NS_INDIRECT had an address that the process cannot read, or another process than the one that opened the port synced or polled it.",
+        remedy: "Keep that memory mapped until the frame is sent, and sync from the process that opened the port.",
     },
     Cause {
         name: "xdp",
