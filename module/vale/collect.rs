@@ -165,6 +165,7 @@ impl Scratch {
         self.taken = 0;
         self.frags.clear();
         self.sorted.runs.clear();
+        self.asked = sender.switch.table.now();
         let mut pass = Pass {
             flow: Flow::NONE,
             dest: DROP,

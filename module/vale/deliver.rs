@@ -24,7 +24,7 @@ impl Scratch {
                 continue;
             }
             let own = self.sorted.chains[usize::from(dest)];
-            let Some(to) = sender.switch.member(dest, &guard) else {
+            let Some(to) = sender.switch.member(dest, self.asked, &guard) else {
                 counters.nobody.add_alone(own.frames.into());
                 continue;
             };
@@ -40,7 +40,7 @@ impl Scratch {
         }
         if !flood.is_empty() {
             let mut reached = false;
-            let all = sender.switch.members(&guard);
+            let all = sender.switch.members(self.asked, &guard);
             for to in all.filter(|to| to.index != sender.member.index) {
                 let own = if unicast_ring(to, sender.number) == 0 {
                     self.sorted.chains[usize::from(to.index)]
@@ -94,7 +94,9 @@ impl Scratch {
     pub(super) fn wake(&mut self, sender: &Sender<'_>) {
         let guard = rcu::read_lock();
         let News { own, flood } = core::mem::take(&mut self.news);
-        let member = |port| sender.switch.member(port, &guard);
+        // Later than any pass of the batch.
+        let asked = self.asked;
+        let member = |port| sender.switch.member(port, asked, &guard);
         let own = own.filter_map(member);
         let own = own.map(|to| (to, unicast_ring(to, sender.number)));
         let flood = flood.filter_map(member).map(|to| (to, 0));

@@ -16,6 +16,7 @@ use super::{
     inspect::Inspector,
     ports::PortSet,
     switch::{Member, Switch},
+    table::Moment,
     xdp::Stages,
 };
 use crate::{
@@ -92,6 +93,8 @@ pub(crate) struct Scratch {
     /// The slots of frames that are not simple, read and checked.
     pub(super) frags: KVec<Slot>,
     pub(super) sorted: Sorted,
+    /// When this pass began to ask the switch's table.
+    pub(super) asked: Moment,
     pub(super) news: News,
 }
 
@@ -125,6 +128,7 @@ impl Scratch {
                 chains: KVec::from_elem(Chain::EMPTY, VALE_MAX_PORTS + 1, GFP_KERNEL)?,
                 touched: KVec::with_capacity(VALE_MAX_PORTS + 1, GFP_KERNEL)?,
             },
+            asked: Moment::default(),
             news: News::default(),
         })
     }

@@ -4,7 +4,7 @@
 
 use super::{
     ports::{self, PortSet},
-    table::{self, Table},
+    table::{self, Moment, Table},
     xdp,
 };
 use crate::{
@@ -24,6 +24,8 @@ use kernel::{
 pub(crate) struct Member {
     /// Its number on the switch.
     pub(crate) index: u8,
+    /// When it joined.
+    since: Moment,
     /// Its rings; senders deliver into the receive rings.
     pub(crate) rings: Arc<RingSet>,
     pub(crate) owner: Owner,
@@ -34,9 +36,10 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(index: u8, rings: Arc<RingSet>, owner: Owner) -> Self {
+    pub(super) fn new(index: u8, since: Moment, rings: Arc<RingSet>, owner: Owner) -> Self {
         Member {
             index,
+            since,
             rings,
             owner,
             header: AtomicU32::new(0),
@@ -90,19 +93,39 @@ impl Switch {
         Ok(Arc::new(switch, GFP_KERNEL)?)
     }
 
-    /// The member with that index.
+    /// The member that the table means with that index, if it was asked after `asked`. Others get the index as soon as a
+    /// member has gone, and a sender may have stood still meanwhile.
     #[inline]
-    pub(super) fn member<'g>(&'g self, index: u8, guard: &'g rcu::Guard) -> Option<&'g Member> {
-        self.members.get(usize::from(index))?.load(guard)
+    pub(super) fn member<'g>(
+        &'g self,
+        index: u8,
+        asked: Moment,
+        guard: &'g rcu::Guard,
+    ) -> Option<&'g Member> {
+        let member = self.members.get(usize::from(index))?.load(guard)?;
+        (member.since <= asked).then_some(member)
     }
 
-    /// All members, for a flood.
+    /// All of those, for a flood.
     pub(super) fn members<'g>(
         &'g self,
+        asked: Moment,
         guard: &'g rcu::Guard,
     ) -> impl Iterator<Item = &'g Member> + 'g {
+        self.present()
+            .filter_map(move |index| self.member(index, asked, guard))
+    }
+
+    fn present(&self) -> PortSet {
         PortSet::of(self.present.each_ref().map(|word| word.load(Relaxed)))
-            .filter_map(move |index| self.member(index, guard))
+    }
+
+    /// How many members there are.
+    pub(super) fn count(&self) -> u32 {
+        self.present
+            .iter()
+            .map(|word| word.load(Relaxed).count_ones())
+            .sum()
     }
 
     /// Lets a member in. Its index must be free.
@@ -113,7 +136,7 @@ impl Switch {
         self.present[word].fetch_or(bit, Relaxed);
     }
 
-    /// Puts a member out; when this returns, no sender is looking at it.
+    /// Puts a member out; when this returns, no sender is looking at it, and its index may be given to another.
     pub(super) fn unplug(&self, index: u8) {
         let (word, bit) = ports::place(index);
         self.present[word].fetch_and(!bit, Relaxed);

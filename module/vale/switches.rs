@@ -278,7 +278,8 @@ impl Entry {
                 Name(name.switch)
             );
         };
-        let member = Arc::new(Member::new(index, rings, owner), GFP_KERNEL)?;
+        let since = self.switch.table.now();
+        let member = Arc::new(Member::new(index, since, rings, owner), GFP_KERNEL)?;
         self.free.pop();
         let port = PortEntry {
             name: Label::new(name.port),

@@ -9,7 +9,10 @@
 //!
 //! Pure: the parent module says what an atomic is, so that loom can try all interleavings.
 
-use super::atomic::{AtomicU64, Ordering::Relaxed};
+use super::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use core::ops::Deref;
 
 /// A station's address: 48 bits, first byte on the wire lowest.
@@ -45,7 +48,14 @@ const BITS: u32 = 10;
 /// is missing.
 pub(crate) struct Table<D> {
     entries: D,
+    /// How many ports were forgotten so far.
+    forgotten: AtomicU64,
 }
+
+/// A moment in the life of a table. A number that was found after it means the port that had that number then: those
+/// that come later under a number that was given back are of a later moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
 
 const fn entry(mac: Mac, port: u8) -> u64 {
     (mac.0 << 16) | ((port as u64) << 8) | USED
@@ -54,7 +64,10 @@ const fn entry(mac: Mac, port: u8) -> u64 {
 impl<D: Deref<Target = [AtomicU64]>> Table<D> {
     /// All entries must be 0.
     pub(crate) fn new(entries: D) -> Self {
-        Table { entries }
+        Table {
+            entries,
+            forgotten: AtomicU64::new(0),
+        }
     }
 
     /// Remembers that `mac` is behind `port`. Group addresses are not remembered.
@@ -79,7 +92,14 @@ impl<D: Deref<Target = [AtomicU64]>> Table<D> {
         (seen & USED != 0 && seen >> 16 == mac.0).then_some((seen >> 8) as u8)
     }
 
-    /// Forgets every station behind `port`: whoever gets its number next must not get its frames.
+    /// Now. Acquire: who knows that a port was forgotten does not find its stations any more.
+    #[inline]
+    pub(crate) fn now(&self) -> Moment {
+        Moment(self.forgotten.load(Acquire))
+    }
+
+    /// Forgets every station behind `port`: whoever gets its number next must not get its frames. He is of the moment
+    /// when this returns.
     pub(crate) fn forget(&self, port: u8) {
         for slot in self.entries.iter() {
             let seen = slot.load(Relaxed);
@@ -88,5 +108,7 @@ impl<D: Deref<Target = [AtomicU64]>> Table<D> {
                 let _ = slot.compare_exchange(seen, 0, Relaxed, Relaxed);
             }
         }
+        // Release pairs with the Acquire in `now`.
+        self.forgotten.fetch_add(1, Release);
     }
 }

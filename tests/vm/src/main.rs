@@ -58,6 +58,7 @@ mod vale_header;
 mod vale_indirect;
 mod vale_load;
 mod vale_owner;
+mod vale_passes;
 mod vale_ports;
 mod vale_switch;
 mod why;
@@ -90,6 +91,7 @@ const SUITES: &[&[Case]] = &[
     vale_frames::CASES,
     vale_indirect::CASES,
     vale_owner::CASES,
+    vale_passes::CASES,
     vale_ports::CASES,
     vale_header::CASES,
     vale_load::CASES,

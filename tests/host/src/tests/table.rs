@@ -202,3 +202,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_gets_the_number_of_another_is_of_a_later_moment() {
+    let (table, a) = (table(), station(7));
+    table.learn(a, 1);
+    let asked = table.now();
+    assert_eq!(table.find(a), Some(1));
+    // Newcomers under numbers that were never given back are not later.
+    assert_eq!(table.now(), asked);
+    table.forget(1);
+    assert!(table.now() > asked);
+    assert_eq!(table.find(a), None);
+}

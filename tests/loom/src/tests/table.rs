@@ -120,3 +120,21 @@ fn two_ports_that_go_away_at_once_take_their_own_stations_only() {
         assert_eq!((table.find(A), table.find(B)), (None, Some(3)));
     });
 }
+
+#[test]
+fn who_gets_the_number_of_a_port_that_went_away_is_not_taken_for_it() {
+    every_interleaving(None, || {
+        let table = table(&[(A, 1)]);
+        let leaves = table.clone();
+        let newcomer = thread::spawn(move || {
+            leaves.forget(1);
+            leaves.now()
+        });
+        // A sender may stand still between the table's answer and its look at the ports.
+        let asked = table.now();
+        let found = table.find(A);
+        let since = newcomer.join().unwrap();
+        assert!(found.is_none() || asked < since, "{found:?} by {asked:?}");
+        assert!(since <= table.now(), "those who ask later find him");
+    });
+}

@@ -8,12 +8,14 @@
 //! - [`bound`]: a bound and mapped port, and what tests do with it all the time.
 //! - [`ring`]: rings, slots and buffers in the mapped region.
 //! - [`hostile`]: bad addresses and option chains.
+//! - [`slow`]: a page that takes long to come.
 
 pub mod bound;
 pub mod device;
 pub mod hostile;
 pub mod request;
 pub mod ring;
+pub mod slow;
 pub mod stack;
 
 pub use bound::Bound;
@@ -21,3 +23,4 @@ pub use device::Device;
 pub use hostile::{Chain, GuardPage};
 pub use request::{null, shared, vale, Reg};
 pub use ring::Ring;
+pub use slow::SlowPage;
