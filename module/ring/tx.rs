@@ -205,12 +205,18 @@ impl<'r> TxSync<'r> {
 
     /// Ends the sync: every slot is sent, and all but one are free again. Answers whether the program
     /// finds room past its `cur`.
-    pub(crate) fn all_sent(mut self) -> bool {
-        let head = self.state.head;
-        let tail = prev(head, self.ring.mem.slots().max(1));
+    pub(crate) fn all_sent(self) -> bool {
+        self.all_sent_but(0)
+    }
+
+    /// Ends the sync: all slots but the last `left` are sent, and those are free again. Answers the same.
+    pub(crate) fn all_sent_but(mut self, left: u32) -> bool {
+        let slots = self.ring.mem.slots();
+        let sent = self.count().saturating_sub(left);
+        let hwcur = add(self.state.indexes.hwcur, sent, slots);
         self.state.indexes = Indexes {
-            hwcur: head,
-            hwtail: tail,
+            hwcur,
+            hwtail: prev(hwcur, slots.max(1)),
         };
         self.publish()
     }

@@ -14,6 +14,7 @@
 #include <linux/netfilter_netdev.h>
 #include <linux/nsproxy.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched/signal.h>
 #include <linux/skbuff.h>
 #include <linux/vmalloc.h>
 #include <linux/rcupdate.h>

@@ -50,6 +50,7 @@ pub(crate) mod keep;
 pub(crate) mod nospec;
 pub(crate) mod param;
 pub(crate) mod rcu;
+pub(crate) mod task;
 pub(crate) mod thread;
 pub(crate) mod user;
 pub(crate) mod vmalloc;

@@ -153,13 +153,13 @@ pub(super) struct Pass {
 }
 
 impl Scratch {
-    /// The first half of a pass: reads slots until `limit`, checks them, and sorts the frames by
-    /// destination. With an inspector, a program decides about each first. Answers the way behind those it took.
+    /// The first half of a pass: reads up to `limit` slots and `room` bytes or a frame more, checks them, and sorts the
+    /// frames by destination. With an inspector, a program decides about each first. Answers the way behind those it took.
     pub(super) fn collect<'r>(
         &mut self,
         sender: &Sender<'_>,
         mut walk: Walk<'r>,
-        limit: u32,
+        (limit, room): (u32, u32),
         mut inspector: Option<&mut Inspector<'_>>,
     ) -> Walk<'r> {
         self.taken = 0;
@@ -175,8 +175,9 @@ impl Scratch {
             bytes: 0,
         };
         let end = walk.left().saturating_sub(limit);
-        while walk.left() > end {
-            let mut slots = walk.ahead(walk.left() - end);
+        while walk.left() > end && pass.bytes < room.into() {
+            let room = room - pass.bytes as u32;
+            let mut slots = walk.ahead(fitting(walk.left() - end, sender.bufs.size(), room));
             let before = slots.left();
             let odd = match &mut inspector {
                 _ if sender.member.header() != 0 => slots.next().map(|cell| cell.take()),

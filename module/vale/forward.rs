@@ -28,12 +28,19 @@ use crate::{
     memory::{Bufs, RingView, SlotCell, SlotRun},
     params,
     ring::{TxRing, TxSync},
-    sys::{bottom_half, user::Caller},
+    sys::{bottom_half, task, user::Caller},
 };
 use kernel::{prelude::*, sync::rcu};
 
 /// Slots of a pass. Fewer cost more a batch; more fall out of the cache between the halves. At least [`NETMAP_MAX_FRAGS`], so that every chain fits.
 pub(super) const PASS: usize = 128;
+
+/// Bytes of a pass, or those of one frame: what a receiver gets of it is copied without letting go of the CPU. As much as
+/// [`PASS`] buffers of the usual size have.
+const STRETCH: u32 = 256 * 1024;
+
+/// The same for all receivers together, where the CPU is kept for the whole pass.
+const LONG_STRETCH: u32 = 4 * 1024 * 1024;
 
 /// A destination: a port's index, or one of these.
 pub(super) type Dest = u8;
@@ -161,7 +168,7 @@ impl Scratch {
         limit: u32,
         may_swap: bool,
     ) -> Walk<'r> {
-        let behind = self.collect(sender, walk, limit, None);
+        let behind = self.collect(sender, walk, (limit, STRETCH), None);
         let passed = walk.left() - behind.left();
         let swap = may_swap && self.is_one_by_one(passed);
         self.deliver(sender, swap.then_some(walk));
@@ -176,12 +183,15 @@ impl Scratch {
         (limit, mean): (u32, u32),
         stages: &Stages,
     ) -> Walk<'r> {
+        // A flood takes it to all of them. Frames of the nearest cache are always few enough.
+        let ports = sender.switch.count().max(1);
+        let stretch = (LONG_STRETCH / ports).clamp(INSPECTED, STRETCH);
         // From here on nobody can interrupt: others may need the stage.
         let pinned = bottom_half::disable();
         let guard = rcu::read_lock();
         let mut stage = stages.take(&pinned);
         let mut inspector = Inspector::new(&mut stage, sender.hook(&guard), &guard, &pinned, mean);
-        let behind = self.collect(sender, walk, limit, Some(&mut inspector));
+        let behind = self.collect(sender, walk, (limit, stretch), Some(&mut inspector));
         self.deliver(&inspector.inspected(sender), None);
         behind
     }
@@ -212,8 +222,8 @@ pub(super) struct Starts<'s> {
     pub(super) len: u32,
 }
 
-/// Forwards everything that a program has released on a transmit ring of `member`. Answers whether the
-/// program finds room past its `cur`.
+/// Forwards everything that a program has released on a transmit ring of `member`; only where the process is being killed,
+/// what is left stays in the ring. Answers whether the program finds room past its `cur`.
 pub(crate) fn forward(
     switch: &Switch,
     member: &Member,
@@ -243,9 +253,10 @@ pub(crate) fn forward(
     let may_swap = stages.is_none() && sync.view().flags() & FERROMAP_NR_SWAP != 0;
     // A chain is never cut by the end of a batch.
     let batch = batch.max(NETMAP_MAX_FRAGS as u32);
-    while walk.left() > 0 {
+    let mut goes_on = true;
+    while goes_on && walk.left() > 0 {
         let end = walk.left().saturating_sub(batch);
-        while walk.left() > end {
+        while goes_on && walk.left() > end {
             let pass = (walk.left() - end).min(PASS as u32);
             walk = match &stages {
                 None => scratch.pass(&sender, walk, pass, may_swap),
@@ -254,10 +265,11 @@ pub(crate) fn forward(
                     scratch.inspected_pass(&sender, walk, (pass, mean), stages)
                 }
             };
+            goes_on = task::go_on();
         }
         scratch.wake(&sender);
     }
-    sync.all_sent()
+    sync.all_sent_but(walk.left())
 }
 
 /// The way through consecutive slots of a ring, around its end.
