@@ -158,6 +158,13 @@ impl Area<'_> {
         }
     }
 
+    /// Clears what is in front of frames: programs have moved earlier ones there, which this one's owner may not see. (What
+    /// is added behind a frame the kernel clears: net/core/filter.c, bpf_xdp_adjust_tail.)
+    pub(crate) fn clear_headroom(&mut self) {
+        // SAFETY: every area begins with that many bytes.
+        unsafe { self.start.write_bytes(0, HEADROOM as usize) };
+    }
+
     /// Moves the frame that is at `frame` to where frames start. What is past the end of the area is left out.
     #[inline]
     pub(crate) fn settle(&mut self, frame: Range<u32>) {

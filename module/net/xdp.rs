@@ -21,8 +21,9 @@ use kernel::{
 /// A loaded program, which stays loaded while this lives.
 pub(crate) struct Program {
     program: NonNull<bpf_prog>,
-    /// See [`Program::sees`].
+    /// See [`Program::sees`] and [`Program::moves`].
     sees: u32,
+    moves: bool,
     _live: Counted,
 }
 
@@ -43,6 +44,9 @@ impl Program {
             Ok(Some(program)) => Program {
                 // SAFETY: the answer is a whole program.
                 sees: unsafe { seen_by(program.cast().as_ref()) },
+                // SAFETY: as above, and with it comes a description. The verifier notes there whether helpers are called
+                // that move a frame's ends or its metadata, also by what may take a part's place (kernel/bpf/cfg.c).
+                moves: unsafe { (*program.cast::<bpf_prog>().as_ref().aux).changes_pkt_data },
                 program: program.cast(),
                 _live: Counted::new(live::Kind::XdpProgram),
             },
@@ -85,6 +89,12 @@ impl Program {
         } else {
             self.sees
         }
+    }
+
+    /// Whether it may move the start of a frame, or look at what is before it.
+    #[inline]
+    pub(crate) fn moves(&self) -> bool {
+        self.moves
     }
 
     /// Its id.

@@ -147,6 +147,9 @@ impl<'l, 's> Looker<'l, 's> {
         let Some((hook, session)) = &mut self.program else {
             return (self.without, frame);
         };
+        if hook.program.moves() {
+            area.clear_headroom();
+        }
         let (verdict, frame) = session.run(&hook.program, area, frame);
         let bytes = frame.end.wrapping_sub(frame.start);
         self.tally.add(verdict.action, bytes);

@@ -138,6 +138,45 @@ SEC("xdp") int push(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+/*
+ * What is marked leaves its first bytes in front of it and is otherwise as before. Whatever else comes shows what it finds
+ * in front of itself: by starting there, with its addresses first, or, where its mark is 2, behind its mark.
+ */
+#define FRONT 32
+SEC("xdp") int front(struct xdp_md *ctx)
+{
+	unsigned char *data = start(ctx, MARK + 1 + FRONT), *meta;
+
+	if (!data)
+		return XDP_ABORTED;
+	if (data[MARK] == 0xee) {
+		if (bpf_xdp_adjust_head(ctx, -FRONT))
+			return XDP_ABORTED;
+		data = start(ctx, 2 * FRONT);
+		if (!data)
+			return XDP_ABORTED;
+		__builtin_memcpy(data, data + FRONT, FRONT);
+		return bpf_xdp_adjust_head(ctx, FRONT) ? XDP_ABORTED : XDP_PASS;
+	}
+	if (data[MARK] != 2) {
+		if (bpf_xdp_adjust_head(ctx, -FRONT))
+			return XDP_ABORTED;
+		data = start(ctx, 2 * FRONT);
+		if (!data)
+			return XDP_ABORTED;
+		__builtin_memcpy(data, data + FRONT, 2 * ETH_ALEN);
+		return XDP_PASS;
+	}
+	if (bpf_xdp_adjust_meta(ctx, -FRONT))
+		return XDP_ABORTED;
+	data = start(ctx, MARK + 1 + FRONT);
+	meta = (void *)(long)ctx->data_meta;
+	if (!data || meta + FRONT > (unsigned char *)(long)ctx->data)
+		return XDP_ABORTED;
+	__builtin_memcpy(data + MARK + 1, meta, FRONT);
+	return XDP_PASS;
+}
+
 /* Takes off what `push` put there. */
 SEC("xdp") int pop(struct xdp_md *ctx)
 {

@@ -67,6 +67,7 @@ mod wire;
 mod xdp;
 mod xdp_life;
 mod xdp_programs;
+mod xdp_staging;
 
 use harness::Case;
 use std::process::ExitCode;
@@ -108,6 +109,7 @@ const SUITES: &[&[Case]] = &[
     probe::CASES,
     xdp::CASES,
     xdp_life::CASES,
+    xdp_staging::CASES,
     hostile_rings::CASES,
     hostile_maps::CASES,
     hostile_calls::CASES,
