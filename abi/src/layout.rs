@@ -179,8 +179,9 @@ pub struct PortNeeds {
 }
 
 impl PortNeeds {
-    /// The least that the three pools must have, as section 3.7 sizes private regions. The `priv_*`
-    /// parameters may ask for more. `None` where a sum does not fit 32 bits.
+    /// The least that the three pools must have, as section 3.7 sizes private regions, but with as many
+    /// netmap_ifs as there can be threads with a ring in one direction each. The `priv_*` parameters may ask
+    /// for more. `None` where a sum does not fit 32 bits.
     pub fn pools(&self) -> Option<[PoolRequest; 3]> {
         let (tx, rx) = (self.tx_rings.checked_add(1)?, self.rx_rings.checked_add(1)?);
         let slots = self.tx_slots.max(self.rx_slots);
@@ -193,7 +194,8 @@ impl PortNeeds {
         Some([
             PoolRequest {
                 size: 0,
-                count: piped.checked_add(2)?,
+                // One for each ring, placeholders included: their two are for those who bind several rings.
+                count: piped.checked_add(tx)?.checked_add(rx)?,
             },
             PoolRequest {
                 size: ring.checked_next_multiple_of(PAGE_SIZE)?,

@@ -66,6 +66,14 @@ fn the_global_region_has_the_size_that_netmap_gives_it() {
 }
 
 #[test]
+fn there_is_a_netmap_if_for_each_ring_and_some_more() {
+    for rings in [1, 2, 16] {
+        let ifs = private(vale(rings, 1024, 0)).unwrap().ifs.count;
+        assert!(ifs >= 2 * rings + 2 + 8, "{ifs} for {rings} rings");
+    }
+}
+
+#[test]
 fn a_default_vale_port_has_the_region_that_netmap_gives_it() {
     let layout = private(vale(1, 1024, 0)).unwrap();
     let counts = [layout.ifs.count, layout.rings.count, layout.bufs.count];
@@ -282,7 +290,7 @@ proptest! {
         let (txd, rxd) = (wide(needs.tx_slots), wide(needs.rx_slots));
         let bufs = (piped + rx) * rxd + (piped + tx) * txd + 2 + wide(needs.extra_bufs);
         let ring = 256 + 16 * txd.max(rxd);
-        let counts = [piped + 2, tx + rx + 2 * piped, bufs];
+        let counts = [piped + tx + rx, tx + rx + 2 * piped, bufs];
         let fits = |n: u128| n <= wide(u32::MAX);
         let pages = ring.next_multiple_of(wide(PAGE_SIZE));
         match needs.pools() {
