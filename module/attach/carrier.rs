@@ -93,7 +93,7 @@ pub(super) fn start(
             attachments: attachments.clone(),
         };
         match (Thread::start(&name, cpu, carrier), cpu) {
-            (Ok(thread), _) => threads.push(thread, GFP_KERNEL)?,
+            (Ok(thread), _) => threads.push(thread, GFP_KERNEL_ACCOUNT)?,
             (Err(EINVAL), Some(cpu)) => refuse!(
                 EINVAL,
                 "CPU {} is not one that the control group of this process may use (its cpuset)",
@@ -141,7 +141,7 @@ fn push_pair(lanes: &mut KVec<Lane>, shape: Shape, pair: u16) -> Result {
                 from: nic,
                 to: wire,
             },
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
     }
     if pair < shape.tx_rings {
@@ -150,7 +150,7 @@ fn push_pair(lanes: &mut KVec<Lane>, shape: Shape, pair: u16) -> Result {
                 from: wire,
                 to: nic,
             },
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
     }
     Ok(())
@@ -161,11 +161,11 @@ fn host_lanes(shape: Shape) -> Result<KVec<Lane>> {
     let mut lanes = KVec::new();
     for (number, ring) in (0..).zip(shape.host_rx()) {
         let (from, to) = ((End::Nic, ring), (End::Host, number));
-        lanes.push(Lane { from, to }, GFP_KERNEL)?;
+        lanes.push(Lane { from, to }, GFP_KERNEL_ACCOUNT)?;
     }
     for (number, ring) in (0..).zip(shape.host_tx()) {
         let (from, to) = ((End::Host, number), (End::Nic, ring));
-        lanes.push(Lane { from, to }, GFP_KERNEL)?;
+        lanes.push(Lane { from, to }, GFP_KERNEL_ACCOUNT)?;
     }
     Ok(lanes)
 }

@@ -36,7 +36,7 @@ impl Bell {
                 }),
                 wait <- WaitQueue::new(),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 

@@ -54,7 +54,7 @@ impl<R: Receiver> Hooks<R> {
                 i32::MAX,
             ),
         ];
-        let ops = KBox::new(ops, GFP_KERNEL)?;
+        let ops = KBox::new(ops, GFP_KERNEL_ACCOUNT)?;
         // SAFETY: both find a receiver behind `priv_` until this is dropped. The interface is alive, and in the
         // namespace that it names.
         let result = unsafe { bindings::nf_register_net_hooks(net_of(&device), ops.as_ptr(), 2) };

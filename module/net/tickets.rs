@@ -66,13 +66,13 @@ struct Cell {
 impl Tickets {
     /// For `slots` slots.
     pub(crate) fn new(slots: u32) -> Result<Arc<Self>> {
-        let mut cells = KVVec::with_capacity(slots as usize, GFP_KERNEL)?;
+        let mut cells = KVVec::with_capacity(slots as usize, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..slots {
             let cell = Cell {
                 all: AtomicPtr::new(core::ptr::null_mut()),
                 out: AtomicBool::new(false),
             };
-            cells.push(cell, GFP_KERNEL)?;
+            cells.push(cell, GFP_KERNEL_ACCOUNT)?;
         }
         Arc::pin_init(
             pin_init!(Tickets {
@@ -81,7 +81,7 @@ impl Tickets {
                 timer <- HrTimer::new(),
                 _keep: Keep::new(),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 

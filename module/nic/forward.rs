@@ -19,9 +19,9 @@ pub(crate) struct Forwarding(KVec<Arc<TxRing>>);
 impl Forwarding {
     /// To these rings, which are the interface's, in order.
     pub(crate) fn to(rings: &[Arc<TxRing>]) -> Result<Self> {
-        let mut tx = KVec::with_capacity(rings.len(), GFP_KERNEL)?;
+        let mut tx = KVec::with_capacity(rings.len(), GFP_KERNEL_ACCOUNT)?;
         for ring in rings {
-            tx.push(ring.clone(), GFP_KERNEL)?;
+            tx.push(ring.clone(), GFP_KERNEL_ACCOUNT)?;
         }
         Ok(Forwarding(tx))
     }

@@ -69,7 +69,8 @@ impl Nics {
             Some(nic) => nic.clone(),
             None => {
                 let nic = Nic::new(&device, rings(&device)?)?;
-                nic.device.replace(Some(Arc::new(device, GFP_KERNEL)?));
+                nic.device
+                    .replace(Some(Arc::new(device, GFP_KERNEL_ACCOUNT)?));
                 list.push(nic.clone(), GFP_KERNEL)?;
                 nic
             }
@@ -156,7 +157,7 @@ impl Nic {
                 state <- new_mutex!(state),
                 _live: Counted::new(live::Kind::Nic),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 

@@ -34,7 +34,7 @@ impl NicPort {
             forwarding: Forwarding::default(),
             _live: Counted::new(live::Kind::Port),
         };
-        Ok(KBox::new(port, GFP_KERNEL)?)
+        Ok(KBox::new(port, GFP_KERNEL_ACCOUNT)?)
     }
 }
 

@@ -27,7 +27,7 @@ impl NullPort {
             rings,
             _live: Counted::new(live::Kind::Port),
         };
-        Ok(KBox::new(port, GFP_KERNEL)?)
+        Ok(KBox::new(port, GFP_KERNEL_ACCOUNT)?)
     }
 }
 

@@ -41,7 +41,7 @@ impl ValePort {
             owner,
             _live: Counted::new(live::Kind::Port),
         };
-        Ok(KBox::new(port, GFP_KERNEL)?)
+        Ok(KBox::new(port, GFP_KERNEL_ACCOUNT)?)
     }
 }
 
@@ -65,8 +65,8 @@ impl Port for ValePort {
         self.first = selection.tx.start;
         for _ in selection.tx.clone() {
             let scratch = Scratch::new()?;
-            let scratch = KBox::pin_init(new_mutex!(scratch), GFP_KERNEL)?;
-            self.scratch.push(scratch, GFP_KERNEL)?;
+            let scratch = KBox::pin_init(new_mutex!(scratch), GFP_KERNEL_ACCOUNT)?;
+            self.scratch.push(scratch, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(())
     }

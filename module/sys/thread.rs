@@ -37,7 +37,7 @@ impl<W: Work> Thread<W> {
     /// Starts a thread, on any CPU; or on that CPU, whose time is charged to the control group of the calling process.
     /// `EINVAL` if that may not use it (cpuset).
     pub(crate) fn start(name: &CStr, cpu: Option<u32>, work: W) -> Result<Self> {
-        let work = KBox::into_raw(KBox::new(work, GFP_KERNEL)?);
+        let work = KBox::into_raw(KBox::new(work, GFP_KERNEL_ACCOUNT)?);
         // SAFETY: `run` gets the work as it wants it; the format takes one string.
         let task = from_err_ptr(unsafe {
             bindings::kthread_create_on_node(
@@ -194,9 +194,9 @@ unsafe impl Send for Ears {}
 impl Ears {
     /// For `count` queues.
     pub(crate) fn new(count: usize) -> Result<Self> {
-        let mut room = KVec::with_capacity(count, GFP_KERNEL)?;
+        let mut room = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..count {
-            room.push(MaybeUninit::uninit(), GFP_KERNEL)?;
+            room.push(MaybeUninit::uninit(), GFP_KERNEL_ACCOUNT)?;
         }
         let bell = Bell {
             rung: AtomicBool::new(false),
@@ -204,7 +204,7 @@ impl Ears {
         };
         Ok(Ears {
             room,
-            bell: KBox::new(bell, GFP_KERNEL)?,
+            bell: KBox::new(bell, GFP_KERNEL_ACCOUNT)?,
         })
     }
 }

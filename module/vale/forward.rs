@@ -127,13 +127,13 @@ impl Scratch {
     pub(crate) fn new() -> Result<Self> {
         let empty = Frame::simple(0, 0);
         Ok(Scratch {
-            frames: KVec::from_elem(empty, PASS, GFP_KERNEL)?,
+            frames: KVec::from_elem(empty, PASS, GFP_KERNEL_ACCOUNT)?,
             taken: 0,
-            frags: KVec::with_capacity(PASS, GFP_KERNEL)?,
+            frags: KVec::with_capacity(PASS, GFP_KERNEL_ACCOUNT)?,
             sorted: Sorted {
-                runs: KVec::with_capacity(PASS, GFP_KERNEL)?,
-                chains: KVec::from_elem(Chain::EMPTY, VALE_MAX_PORTS + 1, GFP_KERNEL)?,
-                touched: KVec::with_capacity(VALE_MAX_PORTS + 1, GFP_KERNEL)?,
+                runs: KVec::with_capacity(PASS, GFP_KERNEL_ACCOUNT)?,
+                chains: KVec::from_elem(Chain::EMPTY, VALE_MAX_PORTS + 1, GFP_KERNEL_ACCOUNT)?,
+                touched: KVec::with_capacity(VALE_MAX_PORTS + 1, GFP_KERNEL_ACCOUNT)?,
             },
             asked: Moment::default(),
             news: News::default(),

@@ -75,13 +75,13 @@ pub(crate) struct Switch {
 
 impl Switch {
     pub(super) fn new() -> Result<Arc<Self>> {
-        let mut entries = KVec::with_capacity(table::SIZE, GFP_KERNEL)?;
+        let mut entries = KVec::with_capacity(table::SIZE, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..table::SIZE {
-            entries.push(AtomicU64::new(0), GFP_KERNEL)?;
+            entries.push(AtomicU64::new(0), GFP_KERNEL_ACCOUNT)?;
         }
-        let mut members = KVec::with_capacity(VALE_MAX_PORTS, GFP_KERNEL)?;
+        let mut members = KVec::with_capacity(VALE_MAX_PORTS, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..VALE_MAX_PORTS {
-            members.push(RcuSlot::new(), GFP_KERNEL)?;
+            members.push(RcuSlot::new(), GFP_KERNEL_ACCOUNT)?;
         }
         let switch = Switch {
             table: Table::new(entries),
@@ -90,7 +90,7 @@ impl Switch {
             xdp: xdp::Place::new(),
             _live: Counted::new(live::Kind::Switch),
         };
-        Ok(Arc::new(switch, GFP_KERNEL)?)
+        Ok(Arc::new(switch, GFP_KERNEL_ACCOUNT)?)
     }
 
     /// The member that the table means with that index, if it was asked after `asked`. Others get the index as soon as a

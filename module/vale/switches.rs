@@ -240,9 +240,9 @@ impl Entry {
                 most
             );
         };
-        let mut free = KVec::with_capacity(VALE_MAX_PORTS, GFP_KERNEL)?;
+        let mut free = KVec::with_capacity(VALE_MAX_PORTS, GFP_KERNEL_ACCOUNT)?;
         for index in (0..VALE_MAX_PORTS as u8).rev() {
-            free.push(index, GFP_KERNEL)?;
+            free.push(index, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(Entry {
             name: Label::new(name.switch),
@@ -270,7 +270,7 @@ impl Entry {
                 FULL
             );
         }
-        self.ports.reserve(1, GFP_KERNEL)?;
+        self.ports.reserve(1, GFP_KERNEL_ACCOUNT)?;
         let Some(&index) = self.free.last() else {
             refuse!(
                 ENOMEM,
@@ -279,7 +279,7 @@ impl Entry {
             );
         };
         let since = self.switch.table.now();
-        let member = Arc::new(Member::new(index, since, rings, owner), GFP_KERNEL)?;
+        let member = Arc::new(Member::new(index, since, rings, owner), GFP_KERNEL_ACCOUNT)?;
         self.free.pop();
         let port = PortEntry {
             name: Label::new(name.port),

@@ -59,7 +59,7 @@ impl Hook {
             decided: Default::default(),
             stages,
         };
-        Ok(Arc::new(hook, GFP_KERNEL)?)
+        Ok(Arc::new(hook, GFP_KERNEL_ACCOUNT)?)
     }
 
     pub(crate) fn program_id(&self) -> u32 {
@@ -148,12 +148,12 @@ impl Stages {
                 origin: Origin::new()?,
                 low: 0,
                 high: 0,
-                verdicts: KVec::from_elem(Verdict::PASS, PASS, GFP_KERNEL)?,
+                verdicts: KVec::from_elem(Verdict::PASS, PASS, GFP_KERNEL_ACCOUNT)?,
             };
-            let stage = KBox::pin_init(new_spinlock!(stage), GFP_KERNEL)?;
-            stages.push(stage, GFP_KERNEL)?;
+            let stage = KBox::pin_init(new_spinlock!(stage), GFP_KERNEL_ACCOUNT)?;
+            stages.push(stage, GFP_KERNEL_ACCOUNT)?;
         }
-        Ok(Arc::new(Stages(stages), GFP_KERNEL)?)
+        Ok(Arc::new(Stages(stages), GFP_KERNEL_ACCOUNT)?)
     }
 
     /// One that no other pass uses now. There is one for each processor or ring, so waiting is rare, and whoever has
