@@ -36,31 +36,32 @@ pub(crate) struct Binding {
     port: KBox<dyn Port>,
     flags: u64,
     /// Whose memory the addresses in slots mean (`NS_INDIRECT`).
-    memory: Option<AddressSpace>,
+    process: Option<AddressSpace>,
     _live: Counted,
 }
 
 impl Binding {
-    /// Binds the selected rings of `port`. Fewer extra buffers than asked for are no error. Addresses in slots mean
-    /// `memory`.
+    /// Binds the selected rings of `port`, whose region's memory is `memory`. Fewer extra buffers than asked for are
+    /// no error. Addresses in slots mean memory of `process`.
     pub(crate) fn new(
         mut port: KBox<dyn Port>,
         selection: Selection,
+        memory: &Use,
         flags: u64,
         extra_bufs: u32,
-        memory: Option<AddressSpace>,
+        process: Option<AddressSpace>,
     ) -> Answer<Self> {
         port.prepare(&selection)?;
-        let held = port.rings().bind(selection)?;
+        let held = port.rings().bind(selection, memory)?;
         port.bound(&held)?;
-        let mut objects = Objects::new(&held, &*port)?;
+        let mut objects = Objects::new(&held, &*port, memory.clone())?;
         objects.take_extra_bufs(extra_bufs);
         let binding = Binding {
             objects,
             held,
             port,
             flags,
-            memory,
+            process,
             _live: Counted::new(live::Kind::Binding),
         };
         binding.tell("bound");
@@ -162,7 +163,7 @@ impl Binding {
     /// The process that asks for a sync, if it is the one that bound the file. Descriptors are inherited and handed on,
     /// and who polls one has not asked for his own memory to be sent.
     fn caller(&self) -> Option<Caller<'_>> {
-        self.memory.as_ref()?.enter()
+        self.process.as_ref()?.enter()
     }
 
     /// Syncs one of the transmit rings.
@@ -282,10 +283,8 @@ struct Objects {
 
 impl Objects {
     /// Makes the netmap_if for a binding of these rings.
-    fn new(held: &Held, port: &dyn Port) -> Answer<Self> {
+    fn new(held: &Held, port: &dyn Port, usage: Use) -> Answer<Self> {
         let shape = held.set().shape();
-        let region = held.set().region();
-        let usage = region.enter()?;
         let host_tx = shape.host_tx_rings.max(LEAST_HOST_RINGS);
         let host_rx = shape.host_rx_rings.max(LEAST_HOST_RINGS);
         let tx = usize::from(shape.tx_rings) + usize::from(host_tx);
@@ -295,7 +294,7 @@ impl Objects {
         view.init(
             port.name(),
             IfHeader {
-                ni_flags: flag(NI_PRIV_MEM, region.is_private())
+                ni_flags: flag(NI_PRIV_MEM, usage.region().is_private())
                     | flag(FERROMAP_NI_EMULATED, port.is_emulated()),
                 ni_tx_rings: shape.tx_rings.into(),
                 ni_rx_rings: shape.rx_rings.into(),

@@ -12,7 +12,7 @@ use crate::{
     live::{self, Counted},
     refusal::{refuse, Answer, Name, Refusal},
     sys::{
-        file::{Asker, Device, Poll},
+        file::{Asker, Device, Kin, Poll},
         user,
         vmalloc::HugeMem,
     },
@@ -32,6 +32,7 @@ pub(crate) struct OpenFile {
     /// Bound at most once in its life.
     binding: SetOnce<Binding>,
     world: Arc<World>,
+    kin: Kin<Self>,
     /// The last refusal, for whoever asks why.
     #[pin]
     why: Mutex<Why>,
@@ -48,11 +49,16 @@ impl OpenFile {
         &self.world
     }
 
+    /// Calls `f` with the open file behind another descriptor of the calling process; see [`Kin::with`].
+    pub(crate) fn with_other<T>(&self, fd: u32, f: impl FnOnce(&Self) -> T) -> Result<Option<T>> {
+        self.kin.with(fd, f)
+    }
+
     pub(crate) fn binding(&self) -> Option<&Binding> {
         self.binding.as_ref()
     }
 
-    /// Binds the file. Only called in a control request's turn, after a look at [`binding`](Self::binding).
+    /// Binds the file, unless another thread was faster. Only called in a control request's turn.
     pub(crate) fn bind(&self, binding: Binding) -> Answer {
         if !self.binding.populate(binding) {
             refuse!(EBUSY, "this file is already bound");
@@ -93,7 +99,7 @@ impl OpenFile {
 impl Device for OpenFile {
     type Context = Arc<World>;
 
-    fn open(world: &Arc<World>) -> Result<Pin<KBox<Self>>> {
+    fn open(world: &Arc<World>, kin: Kin<Self>) -> Result<Pin<KBox<Self>>> {
         let none = Why {
             reqtype: 0,
             refusal: None,
@@ -102,10 +108,11 @@ impl Device for OpenFile {
             pin_init!(OpenFile {
                 binding: SetOnce::new(),
                 world: world.clone(),
+                kin,
                 why <- new_mutex!(none),
                 _live: Counted::new(live::Kind::File),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 

@@ -35,6 +35,7 @@ mod port;
 mod refusal;
 mod ring;
 mod sys;
+mod turn;
 mod vale;
 mod watch;
 mod world;
@@ -86,6 +87,7 @@ struct Last;
 impl Drop for Last {
     fn drop(&mut self) {
         sys::keep::settle();
+        sys::vmalloc::give_back();
         live::complain();
     }
 }

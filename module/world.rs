@@ -2,17 +2,13 @@
 
 //! Everything there is: what control requests look things up in.
 
-use crate::{
-    attach::{Attachments, Turn},
-    port::Places,
-};
+use crate::{attach::Attachments, port::Places, turn::Turn};
 use kernel::{prelude::*, sync::Arc};
 
 /// Everything there is.
 pub(crate) struct World {
     pub(crate) places: Places,
     pub(crate) attachments: Arc<Attachments>,
-    /// Held by whoever makes or unmakes something: control requests and closing files.
     pub(crate) turn: Arc<Turn>,
 }
 

@@ -5,7 +5,7 @@
 //! Their numbers start at 0x1000, so that an old program never asks for one by accident. To each such request
 //! netmap answers `EINVAL`, so that a new program can tell where it runs.
 
-use super::wire::plain;
+use super::wire::{plain, NmreqOption};
 
 /// The first number of an extension.
 pub const FERROMAP_REQ_FIRST: u16 = 0x1000;
@@ -42,6 +42,19 @@ pub const FERROMAP_REQ_PROBE: u16 = 0x1004;
 /// the two without a program, and none is lost.
 pub const FERROMAP_XDP_REPLACE: u32 = 1;
 
+/// Option of REGISTER, PORT_INFO_GET, POOLS_INFO_GET and VALE_ATTACH: the memory region is that of an open file, given
+/// by its descriptor. Body: [`NmreqOptRegion`]. netmap answers `EOPNOTSUPP`.
+///
+/// A region's number opens it only to the user who had it made, in the network namespace where it was made; number 1,
+/// which interfaces share, to those with `CAP_NET_ADMIN` there (anybody else has a number 1 of his own). A descriptor that
+/// is bound in a region opens it to whoever has it, across users and namespaces: pass one to whom you trust with
+/// the memory.
+///
+/// `nr_mem_id` must be 0 or the region's number. A port that is there already keeps its region; if that is the
+/// descriptor's, it can be bound. `EBADF` for a descriptor that is not open, `EINVAL` for one of something else,
+/// `ENXIO` for one that is not bound.
+pub const FERROMAP_OPT_REGION: u32 = 0x1000;
+
 /// Actions of XDP, by number: `XDP_ABORTED`, `XDP_DROP`, `XDP_PASS`, `XDP_TX`, `XDP_REDIRECT` (linux/bpf.h).
 pub const XDP_ACTIONS: usize = 5;
 
@@ -75,6 +88,17 @@ pub struct NmreqWhy {
     pub text: [u8; WHY_TEXT],
 }
 
+/// [`FERROMAP_OPT_REGION`] as a program puts it into a chain of options.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NmreqOptRegion {
+    pub nro_opt: NmreqOption,
+    /// Descriptor of a bound `/dev/netmap`.
+    pub fd: i32,
+    /// Must be 0.
+    pub pad: u32,
+}
+
 /// Frames and bytes. The bytes are counted as the program left the frame.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,6 +128,7 @@ pub struct NmreqXdp {
 mod layout {
     use super::*;
     plain!(NmreqWhy, 256, align 4; reqtype @ 0, errno @ 4, len @ 8, text @ 12);
+    plain!(NmreqOptRegion, 32, align 8; nro_opt @ 0, fd @ 24, pad @ 28);
     plain!(XdpCount, 16, align 8; packets @ 0, bytes @ 8);
     plain!(NmreqXdp, 96, align 8; fd @ 0, flags @ 4, expected @ 8, prog_id @ 12, actions @ 16);
 }

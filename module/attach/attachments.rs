@@ -8,16 +8,17 @@
 use super::{
     carrier::{self, Running},
     lane::Ends,
-    Turn,
 };
 use crate::{
     abi::{consts::IFNAMSIZ, ext::FERROMAP_NR_SWAP, name::ValeName},
     binding::Binding,
+    memory::{Claimant, RegionRef, Use},
     net::NetNs,
     port::{self, Places, Port},
     refusal::{refuse, Answer, Name},
     ring::{RingSet, Selection, Shape},
     sys::keep::Keep,
+    turn::{Taken, Turn},
 };
 use kernel::{
     impl_has_work, new_work,
@@ -77,11 +78,19 @@ impl Attachments {
     pub(crate) fn attach(
         self: &Arc<Self>,
         places: &Places,
+        turn: &Taken<'_>,
         name: &ValeName<'_>,
         with_host: bool,
-        mem_id: u16,
+        claimant: &Claimant,
+        region: Option<RegionRef>,
     ) -> Answer<u32> {
         let net = NetNs::current()?;
+        if !net.has_interface(name.port) {
+            refuse!(EINVAL, "there is no network interface {}", Name(name.port));
+        }
+        let nic = port::open_for_switch(places, name.port, claimant, region)?;
+        let region = nic.rings().region().clone();
+        let memory = turn.aside(|| region.enter())?;
         if places.switches.find(net.id(), name).is_some() {
             refuse!(
                 EBUSY,
@@ -90,17 +99,13 @@ impl Attachments {
                 Name(name.port)
             );
         }
-        if !net.has_interface(name.port) {
-            refuse!(EINVAL, "there is no network interface {}", Name(name.port));
-        }
-        let nic = port::open_for_switch(places, name.port, mem_id)?;
-        let (shape, region) = (nic.rings().shape(), nic.rings().region().id());
+        let shape = nic.rings().shape();
         let whole = Shape {
             host_tx_rings: if with_host { shape.host_tx_rings } else { 0 },
             host_rx_rings: if with_host { shape.host_rx_rings } else { 0 },
             ..shape
         };
-        let nic = bind(nic, whole)?;
+        let nic = bind(nic, whole, &memory)?;
         let plug = |port: &[u8], tx_rings: u16, rx_rings: u16| -> Answer<Binding> {
             let shape = Shape {
                 tx_rings,
@@ -113,9 +118,9 @@ impl Attachments {
                 switch: name.switch,
                 port,
             };
-            let rings = RingSet::new(places.regions.find(region)?, shape)?;
+            let rings = RingSet::new(region.clone(), shape)?;
             let plugged = port::plug(places, net.id(), &name, rings)?;
-            let bound = bind(plugged, shape)?;
+            let bound = bind(plugged, shape, &memory)?;
             for ring in bound.held().tx() {
                 // Its frames are nobody's but ours: they may change hands.
                 ring.mem.view().set_flags(FERROMAP_NR_SWAP);
@@ -132,7 +137,7 @@ impl Attachments {
             None
         };
         let index = wire.port().switch_index();
-        let ends = Arc::new(Ends { nic, wire, host }, GFP_KERNEL)?;
+        let ends = Arc::new(Ends { nic, wire, host }, GFP_KERNEL_ACCOUNT)?;
         let attachment = Attachment {
             threads: carrier::start(self, &ends, None)?,
             polling: false,
@@ -261,12 +266,12 @@ fn find(places: &Places, name: &ValeName<'_>) -> Answer<(Arc<RingSet>, u32)> {
 }
 
 /// Binds all rings of that shape, for the kernel alone.
-fn bind(port: KBox<dyn Port>, shape: Shape) -> Answer<Binding> {
+fn bind(port: KBox<dyn Port>, shape: Shape, memory: &Use) -> Answer<Binding> {
     let selection = Selection {
         tx: 0..shape.host_tx().end,
         rx: 0..shape.host_rx().end,
         exclusive: true,
     };
     // Its rings lie where others can write, and its threads have no memory to send.
-    Binding::new(port, selection, 0, 0, None)
+    Binding::new(port, selection, memory, 0, 0, None)
 }

@@ -12,25 +12,3 @@ mod carrier;
 mod lane;
 
 pub(crate) use attachments::{Attachments, Polling};
-
-use kernel::{
-    prelude::*,
-    sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex},
-};
-
-/// Held by whoever makes or unmakes something.
-#[pin_data]
-pub(crate) struct Turn {
-    #[pin]
-    lock: Mutex<()>,
-}
-
-impl Turn {
-    pub(crate) fn new() -> Result<Arc<Self>> {
-        Arc::pin_init(pin_init!(Turn { lock <- new_mutex!(()) }), GFP_KERNEL)
-    }
-
-    pub(crate) fn take(&self) -> Guard<'_, (), MutexBackend> {
-        self.lock.lock()
-    }
-}

@@ -6,6 +6,7 @@ use super::{rights, Context};
 use crate::{
     abi::{consts::*, name::is_vale, name::ValeName, wire::*},
     attach::Polling,
+    memory::Claimant,
     refusal::{refuse, Answer, Name},
     sys::cpus,
 };
@@ -51,11 +52,15 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqValeAttach) -> Answer
     if req.reg.nr_ringid != 0 {
         refuse!(EINVAL, "nr_ringid is {}, not 0", req.reg.nr_ringid);
     }
-    let world = context.world;
-    req.port_index =
-        world
-            .attachments
-            .attach(&world.places, &name, with_host, req.reg.nr_mem_id)?;
+    let (world, claimant) = (context.world, Claimant::current()?);
+    req.port_index = world.attachments.attach(
+        &world.places,
+        &context.turn,
+        &name,
+        with_host,
+        &claimant,
+        context.region(&claimant, req.reg.nr_mem_id)?,
+    )?;
     Ok(())
 }
 

@@ -52,7 +52,6 @@ fn serve(
         );
     }
     let world = file.world();
-    let turn = world.turn.take();
     let mut full = LongName::new(name::trim(&req.nr_name));
     let command = match (which, req.nr_cmd) {
         (Legacy::Bind, 0) => Command::Register,
@@ -70,15 +69,18 @@ fn serve(
     if let Command::Register = command {
         full.add_pipe(req);
     }
+    let turn = world.turn.take();
     let name = Known::by(full.as_bytes(), &world.places.switches)?;
     let context = Context {
         file,
         asker,
         world,
+        turn,
+        granted: None,
         name: name.as_bytes(),
         unknown_options: false,
     };
-    let answer = match command {
+    match command {
         Command::Register => bind(&context, req),
         Command::Info => info(&context, req),
         Command::List => list(&context, req),
@@ -107,9 +109,7 @@ fn serve(
         Command::PollingOn => attach::polling_enable(&context, &mut polling(req)),
         Command::PollingOff => attach::polling_disable(&context, &mut polling(req)),
         Command::Later(_) => later(&context, req),
-    };
-    drop(turn);
-    answer
+    }
 }
 
 /// What a legacy call turns into.

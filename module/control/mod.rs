@@ -21,22 +21,50 @@ pub(crate) use legacy::{legacy, Legacy};
 use crate::{
     abi::{consts::*, ext::*, name, wire::*},
     device::OpenFile,
+    memory::{Claimant, Region, RegionRef},
     refusal::{refuse, Answer},
     sys::{file::Asker, user},
+    turn::Taken,
     world::World,
 };
 use kernel::{prelude::*, sync::Arc};
-use options::{walk, Bad, Entry, Status, MOST};
+use options::{find, walk, Bad, Entry, Status, MOST};
 
 /// What a request works with.
 pub(super) struct Context<'a> {
     pub(super) file: &'a OpenFile,
     pub(super) asker: &'a Asker<'a>,
     pub(super) world: &'a Arc<World>,
+    pub(super) turn: Taken<'a>,
+    /// The region of the descriptor that the program named.
+    pub(super) granted: Option<RegionRef>,
     /// `nr_name`, without padding; a port of a switch by the name that it has there.
     pub(super) name: &'a [u8],
     /// Somebody asked for options that nobody knows.
     pub(super) unknown_options: bool,
+}
+
+impl Context<'_> {
+    /// The region that the request names, by a descriptor or by its id; none for id 0.
+    pub(super) fn region(&self, claimant: &Claimant, id: u16) -> Answer<Option<RegionRef>> {
+        match &self.granted {
+            Some(granted) if id != 0 && id != granted.id() => refuse!(
+                EINVAL,
+                "nr_mem_id is {}, but the descriptor is bound in region {}: set nr_mem_id to 0",
+                id,
+                granted.id()
+            ),
+            Some(granted) => Ok(Some(granted.clone())),
+            None if id == 0 => Ok(None),
+            None => Ok(Some(self.world.places.regions.find(claimant, id)?)),
+        }
+    }
+
+    /// Whether the program has a descriptor that opens the region to it.
+    pub(super) fn is_granted(&self, region: &Arc<Region>) -> bool {
+        let granted = self.granted.as_deref();
+        granted.is_some_and(|granted| Arc::ptr_eq(granted, region))
+    }
 }
 
 /// `NIOCCTRL`.
@@ -147,7 +175,7 @@ impl Call<'_> {
     /// Reads the options, runs the request when it is its turn, and writes the options' statuses back.
     fn serve(&self, body: usize, serve: impl FnOnce(&Context<'_>) -> Answer) -> Answer {
         // Not on the stack: all of it is some 6 KiB.
-        let mut entries = KVec::from_elem(None::<Entry>, MOST, GFP_KERNEL)?;
+        let mut entries = KVec::from_elem(None::<Entry>, MOST, GFP_KERNEL_ACCOUNT)?;
         let walked = walk(
             self.header.nr_options,
             body,
@@ -156,23 +184,7 @@ impl Call<'_> {
             readable,
         );
         let (count, answer) = match walked {
-            Ok(count) => {
-                let world = self.file.world();
-                let turn = world.turn.take();
-                let name = name::trim(&self.header.nr_name);
-                let known = names::Known::by(name, &world.places.switches);
-                let answer = known.and_then(|name| {
-                    serve(&Context {
-                        file: self.file,
-                        asker: self.asker,
-                        world,
-                        name: name.as_bytes(),
-                        unknown_options: count > 0,
-                    })
-                });
-                drop(turn);
-                (count, answer)
-            }
+            Ok(count) => (count, self.honour(&mut entries, serve)),
             Err((bad, count)) => (count, Err(bad.into())),
         };
         let mut written = Ok(());
@@ -186,6 +198,77 @@ impl Call<'_> {
         answer?;
         Ok(written?)
     }
+}
+
+impl Call<'_> {
+    /// Runs the request with what the options give it, when it is its turn.
+    fn honour(
+        &self,
+        entries: &mut [Option<Entry>],
+        serve: impl FnOnce(&Context<'_>) -> Answer,
+    ) -> Answer {
+        let granted = match find(entries, FERROMAP_OPT_REGION) {
+            Some(option) if takes_region(self.header.nr_reqtype) => {
+                option.status = Status::Invalid;
+                let granted = self.granted(option.addr)?;
+                option.status = Status::Zero;
+                Some(granted)
+            }
+            _ => None,
+        };
+        let unknown = |entry: &Entry| entry.status == Status::Unsupported;
+        let world = self.file.world();
+        let turn = world.turn.take();
+        let name = names::Known::by(name::trim(&self.header.nr_name), &world.places.switches)?;
+        let context = Context {
+            file: self.file,
+            asker: self.asker,
+            world,
+            turn,
+            granted,
+            name: name.as_bytes(),
+            unknown_options: entries.iter().flatten().any(unknown),
+        };
+        serve(&context)
+    }
+
+    /// The region of the file whose descriptor is in the option at `addr`.
+    fn granted(&self, addr: u64) -> Answer<RegionRef> {
+        let option = user::read::<NmreqOptRegion>(addr)?;
+        if option.pad != 0 {
+            refuse!(EINVAL, "pad of the option is not 0");
+        }
+        // A negative number is too large for a descriptor.
+        let region = self.file.with_other(option.fd as u32, |file| {
+            let binding = file.binding()?;
+            Some(binding.held().set().region().clone())
+        });
+        match region {
+            Ok(Some(Some(region))) => Ok(region),
+            Ok(Some(None)) => refuse!(
+                ENXIO,
+                "descriptor {} is not bound to a port, so it is in no memory region",
+                option.fd
+            ),
+            Ok(None) => refuse!(
+                EINVAL,
+                "descriptor {} is not an open /dev/netmap",
+                option.fd
+            ),
+            Err(errno) => refuse!(errno, "descriptor {} is not open", option.fd),
+        }
+    }
+}
+
+/// Whether the request honours an option that names a region: those with an `nr_mem_id`.
+fn takes_region(reqtype: u16) -> bool {
+    matches!(
+        reqtype,
+        NETMAP_REQ_REGISTER
+            | NETMAP_REQ_PORT_INFO_GET
+            | NETMAP_REQ_POOLS_INFO_GET
+            | NETMAP_REQ_VALE_ATTACH
+    )
 }
 
 /// Whether the program can read `len` bytes there; their values do not matter yet.

@@ -11,6 +11,7 @@ use crate::abi::{
         NETMAP_REQ_MAXSIZE, NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_EXTMEM, NETMAP_REQ_OPT_MAX,
         NETMAP_REQ_OPT_OFFSETS, NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, NETMAP_REQ_OPT_SYNC_KLOOP_MODE,
     },
+    ext::{NmreqOptRegion, FERROMAP_OPT_REGION},
     wire::NmreqOption,
 };
 
@@ -40,7 +41,7 @@ pub(crate) enum Bad {
 /// What to do about an option that was read: set its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// As far as a refused chain was read.
+    /// It was honoured; or a refused chain was read up to here.
     Zero,
     /// The option is why the request is refused.
     Invalid,
@@ -67,6 +68,7 @@ fn body_size(head: &NmreqOption) -> Option<usize> {
         NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS => Some(
             usize::try_from(head.nro_size).map_or(usize::MAX, |size| size.saturating_sub(HEAD)),
         ),
+        FERROMAP_OPT_REGION => Some(size_of::<NmreqOptRegion>() - HEAD),
         _ => None,
     }
 }
@@ -87,6 +89,12 @@ impl Budget {
         *self = Budget { sent, kept };
         true
     }
+}
+
+/// The option of that type, if it is in the chain.
+pub(crate) fn find(entries: &mut [Option<Entry>], kind: u32) -> Option<&mut Entry> {
+    let mut all = entries.iter_mut().flatten();
+    all.find(|entry| entry.head.nro_reqtype == kind)
 }
 
 /// Walks the chain that starts at `addr`, behind a request body of `body` bytes.
@@ -124,7 +132,7 @@ pub(crate) fn walk(
         if kind == 0 {
             return Err((Bad::TypeZero, count));
         }
-        if kind < NETMAP_REQ_OPT_MAX {
+        if kind < NETMAP_REQ_OPT_MAX || kind == FERROMAP_OPT_REGION {
             let same = |entry: &Entry| entry.head.nro_reqtype == kind;
             if entries.iter().take(count - 1).flatten().any(same) {
                 for entry in entries.iter_mut().flatten().filter(|entry| same(entry)) {

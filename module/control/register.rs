@@ -6,6 +6,7 @@ use super::{rights, Context};
 use crate::{
     abi::{consts::*, wire::NmreqRegister},
     binding::Binding,
+    memory::Claimant,
     port::{self, Port, Want},
     refusal::{refuse, Answer, Name},
     ring::{Selection, Shape},
@@ -24,6 +25,7 @@ fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, S
         );
     }
     rights::change(context)?;
+    let claimant = Claimant::current()?;
     let port = port::open(
         &context.world.places,
         &Want {
@@ -38,12 +40,18 @@ fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, S
                 tx_slots: req.nr_tx_slots,
                 rx_slots: req.nr_rx_slots,
             },
-            mem_id: req.nr_mem_id,
+            // An unknown region is refused even where it would not be used.
+            region: context.region(&claimant, req.nr_mem_id)?,
+            claimant,
             extra_bufs: req.nr_extra_bufs,
         },
     )?;
     if port.is_interface() {
         rights::interfaces(context, "binding a network interface")?;
+    }
+    let region = port.rings().region();
+    if !context.is_granted(region) {
+        region.admit(&claimant)?;
     }
     let selection = select(req, port.rings().shape())?;
     if port.header() != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
@@ -76,14 +84,16 @@ pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer
         u32::MAX
     };
     let extra_bufs = req.nr_extra_bufs.min(most_extra);
-    let memory = AddressSpace::of_caller();
-    let binding = Binding::new(port, selection, req.nr_flags, extra_bufs, memory)?;
     if context.unknown_options {
         refuse!(
             EOPNOTSUPP,
             "an option is not known to this request: see their nro_status"
         );
     }
+    let region = port.rings().region().clone();
+    let memory = context.turn.aside(|| region.enter())?;
+    let process = AddressSpace::of_caller();
+    let binding = Binding::new(port, selection, &memory, req.nr_flags, extra_bufs, process)?;
 
     let (set, layout) = (binding.held().set(), *binding.mem().layout());
     let shape = set.shape();

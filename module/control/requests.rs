@@ -11,6 +11,7 @@ use crate::{
         name::{is_vale, ValeName},
         wire::*,
     },
+    memory::Claimant,
     net::NetNs,
     port::{self, Port, Want},
     refusal::{refuse, Answer, Name},
@@ -20,6 +21,7 @@ use kernel::prelude::*;
 
 /// The port that a REGISTER in mode ALL_NIC would bind; for the duration of the request.
 fn look_up(context: &Context<'_>, shape: Shape, mem_id: u16) -> Answer<KBox<dyn Port>> {
+    let claimant = Claimant::current()?;
     port::open(
         &context.world.places,
         &Want {
@@ -27,7 +29,8 @@ fn look_up(context: &Context<'_>, shape: Shape, mem_id: u16) -> Answer<KBox<dyn 
             mode: NR_REG_ALL_NIC,
             flags: 0,
             shape,
-            mem_id,
+            region: context.region(&claimant, mem_id)?,
+            claimant,
             extra_bufs: 0,
         },
     )
@@ -36,7 +39,11 @@ fn look_up(context: &Context<'_>, shape: Shape, mem_id: u16) -> Answer<KBox<dyn 
 /// `NETMAP_REQ_PORT_INFO_GET`: what a port has, or what memory a region has (section 7.4).
 pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -> Answer {
     if context.name.is_empty() {
-        let region = context.world.places.regions.find(req.nr_mem_id)?;
+        let claimant = Claimant::current()?;
+        let region = match context.region(&claimant, req.nr_mem_id)? {
+            Some(region) => region,
+            None => context.world.places.regions.shared(&claimant)?,
+        };
         req.nr_memsize = region.layout()?.bytes();
         req.nr_mem_id = region.id();
         return Ok(());
@@ -69,7 +76,8 @@ pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -
 pub(super) fn pools_info_get(context: &Context<'_>, req: &mut NmreqPoolsInfo) -> Answer {
     let port = look_up(context, Shape::default(), req.nr_mem_id)?;
     let region = port.rings().region();
-    let layout: Layout = region.make()?;
+    let memory = context.turn.aside(|| region.enter())?;
+    let layout: Layout = *memory.mem().layout();
     *req = NmreqPoolsInfo {
         nr_memsize: layout.bytes(),
         nr_mem_id: region.id(),

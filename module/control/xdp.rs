@@ -24,7 +24,8 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
         refuse!(EINVAL, "there is no flag {:#x}", req.flags);
     }
     let program = Program::from_fd(req.fd)?;
-    match spot.xdp().look(Hook::program_id) {
+    let found = spot.xdp().look(Hook::program_id);
+    match found {
         Some(id) if req.flags & FERROMAP_XDP_REPLACE == 0 => refuse!(
             EBUSY,
             "{} has an XDP program, with id {}",
@@ -35,7 +36,21 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
     }
     let stages = match spot.xdp().stages() {
         Some(stages) => stages,
-        None => spot.stages()?,
+        None => {
+            let stages = context.turn.aside(|| spot.stages())?;
+            // Others had their turns meanwhile.
+            let still = self::spot(context, &net)?;
+            if !core::ptr::eq(still.xdp(), spot.xdp())
+                || still.xdp().look(Hook::program_id) != found
+            {
+                refuse!(
+                    EBUSY,
+                    "somebody else changed {} at the same time: try again",
+                    Name(context.name)
+                );
+            }
+            stages
+        }
     };
     let home = context.world.places.homes.of(&net)?;
     let before = spot.xdp().replace(Some(Hook::new(program, home, stages)?));

@@ -2,19 +2,21 @@
 
 //! Memory that programs map: regions, the pools in them, and lookup.
 //!
-//! A [`Region`] has an id and lives as long as somebody holds it; its memory ([`Mem`]) is made when it is
-//! first used. Programs map a `Mem` whole. Three kinds of objects lie in it: netmap_ifs, rings and
+//! A [`Region`] has an id and lives as long as somebody holds it; its memory ([`Mem`]) is made when somebody begins to
+//! use it, and goes with the last user. Who may use it by its id is told by [`access`]. Programs map a `Mem` whole. Three kinds of objects lie in it: netmap_ifs, rings and
 //! buffers. Looking one up gives a view that copes with a program rewriting it at the same time
 //! ([`shared`]); this is one of the three borders where values are checked. [`staging`] is memory that no program maps.
 
 #![allow(unsafe_code)]
 
+mod access;
 mod pool;
 mod region;
 mod regions;
 mod shared;
 mod staging;
 
+pub(crate) use access::Claimant;
 pub(crate) use region::{Kind, Region, Use};
 pub(crate) use regions::{RegionRef, Regions};
 pub(crate) use shared::{
@@ -45,14 +47,15 @@ pub(crate) struct Mem {
 }
 
 impl Mem {
-    fn new(layout: Layout) -> Result<Self> {
+    /// `None` where there is not so much memory.
+    fn new(layout: Layout) -> Result<Option<Self>> {
         let bytes = usize::try_from(layout.bytes()).map_err(|_| ENOMEM)?;
         // INVARIANT: allocated with that size.
-        Ok(Mem {
-            memory: HugeMem::new(bytes)?,
+        Ok(HugeMem::new(bytes)?.map(|memory| Mem {
+            memory,
             layout,
             _live: Counted::new(live::Kind::Memory),
-        })
+        }))
     }
 
     pub(crate) fn layout(&self) -> &Layout {

@@ -27,7 +27,8 @@ pub(crate) const fn words(count: u32) -> usize {
 impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
     /// A map with everything free but the reserved objects. `storage` must have [`words`] of `count`;
     /// objects beyond it do not exist.
-    pub(crate) fn new(storage: S, count: u32, reserved: u32) -> Self {
+    pub(crate) fn new(mut storage: S, count: u32, reserved: u32) -> Self {
+        storage.fill(0);
         let room = u32::try_from(storage.len().saturating_mul(64)).unwrap_or(u32::MAX);
         let mut map = FreeMap {
             words: storage,
@@ -37,7 +38,10 @@ impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
             start: 0,
             full: 0,
         };
-        map.reset();
+        for index in map.reserved..map.count {
+            map.words[index as usize / 64] |= 1 << (index % 64);
+            map.free += 1;
+        }
         map
     }
 
@@ -47,17 +51,6 @@ impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
         self.start = word.checked_rem(self.words.len()).unwrap_or(0);
         self.full = 0;
         self
-    }
-
-    /// Everything is free again, whatever was handed out.
-    pub(crate) fn reset(&mut self) {
-        self.words.fill(0);
-        self.free = 0;
-        self.full = 0;
-        for index in self.reserved..self.count {
-            self.words[index as usize / 64] |= 1 << (index % 64);
-            self.free += 1;
-        }
     }
 
     /// Objects left.

@@ -3,6 +3,7 @@
 //! Regions: memory with an id, and who has which object of it.
 
 use super::{
+    access::{Claimant, Owner},
     pool::{words, FreeMap},
     IfView, Mem,
 };
@@ -27,7 +28,7 @@ use kernel::{
 /// Where a region's sizes come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The region with id 1: the module's parameters, read anew whenever nobody uses it.
+    /// A region with id 1: the module's parameters, read anew whenever nobody uses it.
     Global,
     /// A region for one port, at least as large as the `priv_*` parameters say.
     Private(PortNeeds),
@@ -100,7 +101,7 @@ static PRIVATE_KNOBS: [Knobs; 3] = [
 
 impl Kind {
     /// The layout that this kind of region would have if it were made now.
-    fn layout(&self) -> Answer<Layout> {
+    pub(super) fn layout(&self) -> Answer<Layout> {
         match self {
             Kind::Global => ask(&GLOBAL_KNOBS, &[PoolRequest { size: 0, count: 0 }; 3]),
             Kind::Private(needs) => match needs.pools() {
@@ -134,21 +135,31 @@ impl Kind {
 /// starts to hand out its buffers at one of this many places, the one that the fewest others use.
 pub(super) const COLOURS: u8 = 8;
 
-/// A region: an id, and memory once it is used.
+/// A region: an id, and memory while it is used.
+///
+/// The memory is made for the first user and goes with the last, so that nobody finds what another has left, and it
+/// is charged to one who uses it. A process may have had pages of it pinned: they live on by themselves, and are
+/// nobody else's.
 #[pin_data]
 pub(crate) struct Region {
     id: u16,
     kind: Kind,
+    owner: Owner,
     /// Where its buffers start to be handed out; see [`COLOURS`].
     colour: u8,
+    /// Held while memory is made, which may take long. Others who want to use it wait; nobody else does.
+    #[pin]
+    making: Mutex<()>,
+    /// Only ever held for a moment.
     #[pin]
     inner: Mutex<Inner>,
     _live: Counted,
 }
 
 struct Inner {
+    /// There while there are users.
     made: Option<Made>,
-    /// Who uses the objects now: bindings.
+    /// How many [`Use`]s there are.
     users: u32,
 }
 
@@ -165,7 +176,7 @@ impl Made {
         let least = kind.least_bufs(&asked);
         let mut layout = asked;
         let mem = loop {
-            if let Ok(mem) = Mem::new(layout) {
+            if let Some(mem) = Mem::new(layout)? {
                 break mem;
             }
             // Half the spare buffers still serve.
@@ -173,7 +184,7 @@ impl Made {
             if smaller == layout {
                 refuse!(
                     ENOMEM,
-                    "no memory for a region of {} KiB ({} buffers of {} bytes): lower {}",
+                    "no memory for a region of {} KiB ({} buffers of {} bytes), on the machine or in the cgroup of who asks: lower {}",
                     layout.bytes() / 1024,
                     layout.bufs.count,
                     layout.bufs.size,
@@ -187,7 +198,7 @@ impl Made {
         };
         let map = |count: u32, reserved| -> Answer<_> {
             Ok(FreeMap::new(
-                KVVec::from_elem(0, words(count), GFP_KERNEL)?,
+                KVVec::from_elem(0, words(count), GFP_KERNEL_ACCOUNT)?,
                 count,
                 reserved,
             ))
@@ -197,34 +208,42 @@ impl Made {
             rings: map(layout.rings.count, 0)?,
             bufs: map(layout.bufs.count, NETMAP_RESERVED_BUFS)?
                 .starting_at(mem.first_buf_of_colour(colour)),
-            mem: Arc::new(mem, GFP_KERNEL)?,
+            mem: Arc::new(mem, GFP_KERNEL_ACCOUNT)?,
         })
-    }
-
-    /// Everything is free again.
-    fn reset(&mut self) {
-        self.ifs.reset();
-        self.rings.reset();
-        self.bufs.reset();
     }
 }
 
 impl Region {
-    pub(super) fn new(id: u16, kind: Kind, colour: u8) -> Answer<Arc<Self>> {
+    pub(super) fn new(id: u16, kind: Kind, owner: Owner, colour: u8) -> Answer<Arc<Self>> {
+        let inner = Inner {
+            made: None,
+            users: 0,
+        };
         Ok(Arc::pin_init(
             pin_init!(Region {
                 id,
                 kind,
+                owner,
                 colour,
-                inner <- new_mutex!(Inner { made: None, users: 0 }),
+                making <- new_mutex!(()),
+                inner <- new_mutex!(inner),
                 _live: Counted::new(live::Kind::Region),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?)
     }
 
     pub(crate) fn id(&self) -> u16 {
         self.id
+    }
+
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Refuses who may not use the region by its id, or by the name of a port that lies in it.
+    pub(crate) fn admit(&self, claimant: &Claimant) -> Answer {
+        self.owner.admit(claimant, self.id)
     }
 
     pub(super) fn colour(&self) -> u8 {
@@ -238,45 +257,42 @@ impl Region {
 
     /// The layout as it is, or as it would be if somebody used the region now.
     pub(crate) fn layout(&self) -> Answer<Layout> {
-        let inner = self.inner.lock();
-        match &inner.made {
-            Some(made) if self.is_private() || inner.users > 0 => Ok(*made.mem.layout()),
-            _ => self.kind.layout(),
-        }
+        let made = self.inner.lock().made.as_ref().map(|m| *m.mem.layout());
+        made.map_or_else(|| self.kind.layout(), Ok)
     }
 
-    /// Makes the memory if there is none yet. Nobody uses it by that.
-    pub(crate) fn make(&self) -> Answer<Layout> {
-        Ok(*self.made(&mut self.inner.lock())?.mem.layout())
-    }
-
-    /// The memory, made now if need be. While nobody uses it, changed parameters make it anew: programs
-    /// that still map the old memory keep it.
-    fn made<'i>(&self, inner: &'i mut Inner) -> Answer<&'i mut Made> {
-        let stale = match &inner.made {
-            Some(_) if self.is_private() || inner.users > 0 => false,
-            // Also where memory was short last time: it may be there now.
-            Some(made) => self.kind.layout()? != *made.mem.layout(),
-            None => true,
-        };
-        if stale {
-            let layout = self.kind.layout()?;
-            inner.made = None;
-            let made = Made::new(layout, self.kind, self.colour)?;
-            if !self.is_private() {
-                tell(made.mem.layout());
-            }
-            inner.made = Some(made);
-        }
-        inner.made.as_mut().ok_or_else(|| ENOMEM.into())
-    }
-
-    /// Begins a use of the region's objects.
-    pub(crate) fn enter(self: &Arc<Self>) -> Answer<Use> {
+    /// One user more, if there are any.
+    fn join(self: &Arc<Self>) -> Option<Use> {
         let mut inner = self.inner.lock();
-        let mem = self.made(&mut inner)?.mem.clone();
+        let mem = inner.made.as_ref()?.mem.clone();
         inner.users += 1;
         drop(inner);
+        Some(Use {
+            region: self.clone(),
+            mem,
+        })
+    }
+
+    /// Begins a use of the region's objects. The first one makes the memory, which may take long: not while others
+    /// wait for their turn.
+    pub(crate) fn enter(self: &Arc<Self>) -> Answer<Use> {
+        if let Some(joined) = self.join() {
+            return Ok(joined);
+        }
+        let _making = self.making.lock();
+        // Somebody may have made it meanwhile.
+        if let Some(joined) = self.join() {
+            return Ok(joined);
+        }
+        let made = Made::new(self.kind.layout()?, self.kind, self.colour)?;
+        if !self.is_private() && self.owner.is_initial() {
+            tell(made.mem.layout());
+        }
+        let mem = made.mem.clone();
+        *self.inner.lock() = Inner {
+            made: Some(made),
+            users: 1,
+        };
         Ok(Use {
             region: self.clone(),
             mem,
@@ -284,7 +300,7 @@ impl Region {
     }
 }
 
-/// Shows the global region's actual sizes where people look for them.
+/// Shows the actual sizes of the initial namespace's region 1 where people look for them.
 fn tell(layout: &Layout) {
     let show = |param: &Param, value: u32| param.set(value.try_into().unwrap_or(i32::MAX));
     show(&params::if_curr_size, layout.ifs.size);
@@ -295,8 +311,8 @@ fn tell(layout: &Layout) {
     show(&params::buf_curr_num, layout.bufs.count);
 }
 
-/// A binding's use of a region: objects can be taken while it lasts. When the last use ends, whatever
-/// programs did with the indexes, everything is free again.
+/// A use of a region: objects can be taken while it lasts. The memory goes with the last use, whatever programs did
+/// with the indexes.
 pub(crate) struct Use {
     region: Arc<Region>,
     mem: Arc<Mem>,
@@ -305,6 +321,10 @@ pub(crate) struct Use {
 impl Use {
     pub(crate) fn mem(&self) -> &Arc<Mem> {
         &self.mem
+    }
+
+    pub(crate) fn region(&self) -> &Arc<Region> {
+        &self.region
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Made) -> T) -> Option<T> {
@@ -415,14 +435,25 @@ impl Use {
     }
 }
 
+impl Clone for Use {
+    fn clone(&self) -> Self {
+        self.region.inner.lock().users += 1;
+        Use {
+            region: self.region.clone(),
+            mem: self.mem.clone(),
+        }
+    }
+}
+
 impl Drop for Use {
     fn drop(&mut self) {
         let mut inner = self.region.inner.lock();
         inner.users -= 1;
-        if inner.users == 0 {
-            if let Some(made) = &mut inner.made {
-                made.reset();
-            }
-        }
+        let gone = match inner.users {
+            0 => inner.made.take(),
+            _ => None,
+        };
+        drop(inner);
+        drop(gone);
     }
 }

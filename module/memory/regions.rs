@@ -2,7 +2,10 @@
 
 //! All regions, by id, and who keeps each of them there.
 
-use super::region::{Kind, Region, COLOURS};
+use super::{
+    access::{Claimant, Owner},
+    region::{Kind, Region, COLOURS},
+};
 use crate::{
     abi::consts::GLOBAL_MEM_ID,
     refusal::{refuse, Answer},
@@ -12,7 +15,7 @@ use kernel::{
     sync::{new_mutex, Arc, Mutex},
 };
 
-/// All regions, by id.
+/// All regions. Numbers are given once on the whole machine, but for number 1, which every owner has.
 #[pin_data]
 pub(crate) struct Regions {
     #[pin]
@@ -39,71 +42,87 @@ impl List {
         };
         (0..COLOURS).min_by_key(|&colour| used(colour)).unwrap_or(0)
     }
+
+    fn add(&mut self, id: u16, kind: Kind, owner: Owner) -> Answer<Arc<Region>> {
+        let region = Region::new(id, kind, owner, self.rarest_colour())?;
+        let entry = Entry {
+            region: region.clone(),
+            holders: 1,
+        };
+        // The list is everybody's and outlives who made it longer.
+        self.entries.push(entry, GFP_KERNEL)?;
+        Ok(region)
+    }
 }
 
 impl Regions {
-    /// The list with the global region in it.
-    pub(crate) fn new() -> Answer<Arc<Self>> {
-        let mut entries = KVec::new();
-        entries.push(
-            Entry {
-                region: Region::new(GLOBAL_MEM_ID, Kind::Global, 0)?,
-                holders: 1,
-            },
-            GFP_KERNEL,
-        )?;
+    pub(crate) fn new() -> Result<Arc<Self>> {
         let list = List {
-            entries,
+            entries: KVec::new(),
             last: GLOBAL_MEM_ID,
         };
-        Ok(Arc::pin_init(
-            pin_init!(Regions { list <- new_mutex!(list) }),
-            GFP_KERNEL,
-        )?)
+        Arc::pin_init(pin_init!(Regions { list <- new_mutex!(list) }), GFP_KERNEL)
     }
 
-    /// The region with that id; 0 means the global one.
-    pub(crate) fn find(self: &Arc<Self>, id: u16) -> Answer<RegionRef> {
-        let id = if id == 0 { GLOBAL_MEM_ID } else { id };
-        let mut list = self.list.lock();
-        let Some(entry) = list.entries.iter_mut().find(|e| e.region.id() == id) else {
-            refuse!(EINVAL, "there is no memory region {}", id);
-        };
-        entry.holders += 1;
-        Ok(RegionRef {
+    fn hold(self: &Arc<Self>, region: Arc<Region>) -> RegionRef {
+        RegionRef {
             regions: self.clone(),
-            region: entry.region.clone(),
-        })
+            region,
+        }
+    }
+
+    /// The region with that id, for whoever may use it by that; 0 and 1 mean [`shared`](Self::shared).
+    pub(crate) fn find(self: &Arc<Self>, claimant: &Claimant, id: u16) -> Answer<RegionRef> {
+        if id == 0 || id == GLOBAL_MEM_ID {
+            return self.shared(claimant);
+        }
+        let mut list = self.list.lock();
+        let known = |e: &&mut Entry| e.region.id() == id && e.region.owner().is_near(claimant);
+        let Some(entry) = list.entries.iter_mut().find(known) else {
+            refuse!(
+                EINVAL,
+                "there is no memory region {} in this network namespace",
+                id
+            );
+        };
+        entry.region.admit(claimant)?;
+        entry.holders += 1;
+        Ok(self.hold(entry.region.clone()))
+    }
+
+    /// The region with id 1 of whoever asks.
+    pub(crate) fn shared(self: &Arc<Self>, claimant: &Claimant) -> Answer<RegionRef> {
+        let owner = claimant.shared();
+        let mut list = self.list.lock();
+        let known = |e: &&mut Entry| e.region.id() == GLOBAL_MEM_ID && *e.region.owner() == owner;
+        let region = match list.entries.iter_mut().find(known) {
+            Some(entry) => {
+                entry.holders += 1;
+                entry.region.clone()
+            }
+            None => list.add(GLOBAL_MEM_ID, Kind::Global, owner)?,
+        };
+        Ok(self.hold(region))
     }
 
     /// A new region under the next free id.
-    pub(crate) fn create(self: &Arc<Self>, kind: Kind) -> Answer<RegionRef> {
+    pub(crate) fn create(self: &Arc<Self>, claimant: &Claimant, kind: Kind) -> Answer<RegionRef> {
+        // Sizes that cannot be had are refused now, not when the port is already half made.
+        kind.layout()?;
         let mut list = self.list.lock();
         let mut id = list.last;
         loop {
             id = id.wrapping_add(1);
             if id == list.last {
-                refuse!(ENOMEM, "all 65535 memory regions are in use");
+                refuse!(ENOMEM, "all 65534 memory regions are in use");
             }
-            if id != 0 && !list.entries.iter().any(|e| e.region.id() == id) {
+            if id > GLOBAL_MEM_ID && !list.entries.iter().any(|e| e.region.id() == id) {
                 break;
             }
         }
-        let region = Region::new(id, kind, list.rarest_colour())?;
-        // Sizes that cannot be had are refused now, not when the port is already half made.
-        region.layout()?;
-        list.entries.push(
-            Entry {
-                region: region.clone(),
-                holders: 1,
-            },
-            GFP_KERNEL,
-        )?;
+        let region = list.add(id, kind, claimant.alone())?;
         list.last = id;
-        Ok(RegionRef {
-            regions: self.clone(),
-            region,
-        })
+        Ok(self.hold(region))
     }
 }
 
@@ -121,22 +140,33 @@ impl core::ops::Deref for RegionRef {
     }
 }
 
+impl RegionRef {
+    /// The place of this very region on the list: number 1 is there more than once.
+    fn place(&self, list: &List) -> Option<usize> {
+        let is_this = |e: &Entry| Arc::ptr_eq(&e.region, &self.region);
+        list.entries.iter().position(is_this)
+    }
+}
+
+impl Clone for RegionRef {
+    fn clone(&self) -> Self {
+        let mut list = self.regions.list.lock();
+        if let Some(at) = self.place(&list) {
+            list.entries[at].holders += 1;
+        }
+        self.regions.hold(self.region.clone())
+    }
+}
+
 impl Drop for RegionRef {
     fn drop(&mut self) {
         let mut list = self.regions.list.lock();
-        let at = list
-            .entries
-            .iter()
-            .position(|e| e.region.id() == self.region.id());
-        let Some(at) = at else { return };
+        let Some(at) = self.place(&list) else { return };
         list.entries[at].holders -= 1;
-        let gone = if list.entries[at].holders == 0 {
-            list.entries.remove(at).ok()
-        } else {
-            None
-        };
-        // The memory goes without the list being locked: it may take a while.
-        drop(list);
-        drop(gone);
+        if list.entries[at].holders == 0 {
+            let gone = list.entries.remove(at).ok();
+            drop(list);
+            drop(gone);
+        }
     }
 }

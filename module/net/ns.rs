@@ -30,6 +30,12 @@ impl NetId {
         // SAFETY: as the caller promises; this is written once, when the namespace is made.
         NetId(unsafe { (*net).net_cookie })
     }
+
+    /// That of the machine itself.
+    pub(crate) fn initial() -> Self {
+        // SAFETY: the initial namespace is there for ever; this is written once, before modules are loaded.
+        NetId(unsafe { kernel::bindings::init_net.net_cookie })
+    }
 }
 
 impl NetNs {

@@ -6,13 +6,13 @@ use super::{nic::NicPort, null::NullPort, vale::ValePort, Port};
 use crate::{
     abi::{
         consts::{
-            GLOBAL_MEM_ID, NR_MONITOR_RX, NR_MONITOR_TX, NR_REG_NULL, NR_ZCOPY_MON,
-            VALE_DEFAULT_SLOTS, VALE_MAX_EXTRA_BUFS, VALE_MAX_RINGS, VALE_MAX_SLOTS,
+            NR_MONITOR_RX, NR_MONITOR_TX, NR_REG_NULL, NR_ZCOPY_MON, VALE_DEFAULT_SLOTS,
+            VALE_MAX_EXTRA_BUFS, VALE_MAX_RINGS, VALE_MAX_SLOTS,
         },
         layout::PortNeeds,
         name::{PortName, ValeName},
     },
-    memory::{Kind, RegionRef, Regions},
+    memory::{Claimant, Kind, RegionRef, Regions},
     net::{home::Homes, NetId, NetNs},
     nic::Nics,
     params,
@@ -33,7 +33,7 @@ pub(crate) struct Places {
 impl Places {
     pub(crate) fn new() -> Result<Self> {
         Ok(Places {
-            regions: Regions::new().map_err(|refusal| refusal.errno)?,
+            regions: Regions::new()?,
             switches: Switches::new()?,
             nics: Nics::new()?,
             homes: Homes::new()?,
@@ -48,7 +48,9 @@ pub(crate) struct Want<'a> {
     pub(crate) flags: u64,
     /// For a port that is made by the request; zeros mean defaults.
     pub(crate) shape: Shape,
-    pub(crate) mem_id: u16,
+    /// The region for such a port, and who asks.
+    pub(crate) region: Option<RegionRef>,
+    pub(crate) claimant: Claimant,
     pub(crate) extra_bufs: u32,
 }
 
@@ -57,11 +59,7 @@ const VALE_PIPES: u32 = 2;
 
 /// Finds the port, or makes it.
 pub(crate) fn open(places: &Places, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
-    // An unknown region is refused even where it would not be used.
-    let region = match want.mem_id {
-        0 => None,
-        id => Some(places.regions.find(id)?),
-    };
+    let region = want.region.clone();
     if want.mode == NR_REG_NULL {
         let Some(region) = region else {
             refuse!(EINVAL, "a null port needs a memory region: set nr_mem_id");
@@ -86,7 +84,7 @@ pub(crate) fn open(places: &Places, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
         PortName::Pipe { .. } => refuse!(EOPNOTSUPP, "pipes are not there yet"),
         PortName::BadPipe => refuse!(EINVAL, "a pipe needs a base and an id: BASE{{ID or BASE}}ID"),
         PortName::Interface(name) => {
-            open_nic(places, name, want.shape, region, Owner::Programs)
+            open_nic(places, name, want.shape, &want.claimant, region, Owner::Programs)
         }
         PortName::Empty => refuse!(ENXIO, "the port has no name"),
     }
@@ -126,6 +124,7 @@ fn open_nic(
     places: &Places,
     name: &[u8],
     wish: Shape,
+    claimant: &Claimant,
     region: Option<RegionRef>,
     owner: Owner,
 ) -> Answer<KBox<dyn Port>> {
@@ -146,7 +145,7 @@ fn open_nic(
         let rings = |queues: u32| queues.clamp(1, NIC_MAX_RINGS.into()) as u16;
         let region = match region {
             Some(region) => region,
-            None => places.regions.find(GLOBAL_MEM_ID)?,
+            None => places.regions.shared(claimant)?,
         };
         let shape = Shape {
             tx_rings: rings(tx),
@@ -162,12 +161,20 @@ fn open_nic(
 }
 
 /// Opens a network interface for the kernel itself, which is going to carry its frames to and from a switch.
-pub(crate) fn open_for_switch(places: &Places, name: &[u8], mem_id: u16) -> Answer<KBox<dyn Port>> {
-    let region = match mem_id {
-        0 => None,
-        id => Some(places.regions.find(id)?),
-    };
-    open_nic(places, name, Shape::default(), region, Owner::Kernel)
+pub(crate) fn open_for_switch(
+    places: &Places,
+    name: &[u8],
+    claimant: &Claimant,
+    region: Option<RegionRef>,
+) -> Answer<KBox<dyn Port>> {
+    open_nic(
+        places,
+        name,
+        Shape::default(),
+        claimant,
+        region,
+        Owner::Kernel,
+    )
 }
 
 /// Makes the port of a switch for an interface that the kernel carries frames to and from.
@@ -222,14 +229,19 @@ fn open_vale(
     };
     let region = match region {
         Some(region) => region,
-        None => places.regions.create(Kind::Private(PortNeeds {
-            tx_rings: shape.tx_rings.into(),
-            rx_rings: shape.rx_rings.into(),
-            tx_slots: shape.tx_slots,
-            rx_slots: shape.rx_slots,
-            pipes: VALE_PIPES,
-            extra_bufs: want.extra_bufs.min(VALE_MAX_EXTRA_BUFS),
-        }))?,
+        None => {
+            let needs = PortNeeds {
+                tx_rings: shape.tx_rings.into(),
+                rx_rings: shape.rx_rings.into(),
+                tx_slots: shape.tx_slots,
+                rx_slots: shape.rx_slots,
+                pipes: VALE_PIPES,
+                extra_bufs: want.extra_bufs.min(VALE_MAX_EXTRA_BUFS),
+            };
+            places
+                .regions
+                .create(&want.claimant, Kind::Private(needs))?
+        }
     };
     let rings = RingSet::new(region, shape)?;
     let joined = places

@@ -9,7 +9,7 @@ use crate::{
         wire::Plain,
     },
     live::{self, Counted},
-    memory::{Mem, Region, RingView, Use},
+    memory::{Mem, RingView, Use},
     refusal::Answer,
 };
 use kernel::sync::Arc;
@@ -31,13 +31,7 @@ pub(crate) struct RingMem {
 impl RingMem {
     /// Takes a ring object and a buffer for each of `slots` slots, and writes the ring as a program
     /// expects to find it fresh.
-    pub(super) fn new(
-        region: &Arc<Region>,
-        number: u16,
-        slots: u32,
-        direction: Direction,
-    ) -> Answer<Self> {
-        let usage = region.enter()?;
+    pub(super) fn new(usage: Use, number: u16, slots: u32, direction: Direction) -> Answer<Self> {
         let object = usage.take_ring(slots)?;
         // From here on, dropping `ring` undoes what was done. Slots start with buffer 0, which is nobody's.
         let ring = RingMem {

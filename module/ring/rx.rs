@@ -13,7 +13,7 @@ use crate::{
         consts::NR_TIMESTAMP,
         cursor::{add, dist},
     },
-    memory::{Position, Region, RingView, SlotCell},
+    memory::{Position, RingView, SlotCell, Use},
     net::bell::Bell,
     params,
     refusal::Answer,
@@ -41,11 +41,11 @@ pub(crate) struct RxRing {
 }
 
 impl RxRing {
-    pub(super) fn new(region: &Arc<Region>, number: u16, slots: u32) -> Answer<Arc<Self>> {
-        let mem = RingMem::new(region, number, slots, Direction::Rx)?;
-        let mut marks = KVVec::with_capacity(slots as usize, GFP_KERNEL)?;
+    pub(super) fn new(memory: &Use, number: u16, slots: u32) -> Answer<Arc<Self>> {
+        let mem = RingMem::new(memory.clone(), number, slots, Direction::Rx)?;
+        let mut marks = KVVec::with_capacity(slots as usize, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..slots {
-            marks.push(AtomicU32::new(0), GFP_KERNEL)?;
+            marks.push(AtomicU32::new(0), GFP_KERNEL_ACCOUNT)?;
         }
         let state = Indexes {
             hwcur: 0,
@@ -60,7 +60,7 @@ impl RxRing {
                 bell: SetOnce::new(),
                 state <- new_mutex!(state),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?)
     }
 

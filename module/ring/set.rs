@@ -7,7 +7,7 @@
 
 use super::{rx::RxRing, tx::TxRing};
 use crate::{
-    memory::RegionRef,
+    memory::{RegionRef, Use},
     refusal::{refuse, Answer},
     sys::rcu::RcuSlot,
 };
@@ -107,14 +107,14 @@ struct Seat<R> {
 
 impl<R> Seat<R> {
     fn empty(count: u16) -> Result<KVec<Self>> {
-        let mut seats = KVec::with_capacity(count.into(), GFP_KERNEL)?;
+        let mut seats = KVec::with_capacity(count.into(), GFP_KERNEL_ACCOUNT)?;
         for _ in 0..count {
             let seat = Seat {
                 ring: None,
                 users: 0,
                 exclusive: false,
             };
-            seats.push(seat, GFP_KERNEL)?;
+            seats.push(seat, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(seats)
     }
@@ -165,7 +165,7 @@ impl RingSet {
                 shown: RcuSlot::new(),
                 seats <- new_mutex!(seats),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?)
     }
 
@@ -215,21 +215,17 @@ impl RingSet {
         self.seats.lock().free(want).map(drop)
     }
 
-    /// Binds the selected rings and makes those that do not exist yet; all or none. The ranges must lie
-    /// within the port's shape.
-    pub(crate) fn bind(self: &Arc<Self>, want: Selection) -> Answer<Held> {
+    /// Binds the selected rings and makes those that do not exist yet, in the region's memory; all or none. The ranges
+    /// must lie within the port's shape.
+    pub(crate) fn bind(self: &Arc<Self>, want: Selection, memory: &Use) -> Answer<Held> {
         let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
         let mut guard = self.seats.lock();
         let seats = &mut *guard;
         let (tx_seats, rx_seats) = seats.free(&want)?;
 
         // First everything that can fail, on the side; then take the seats.
-        let tx = find_or_make(tx_seats, &want.tx, |n| {
-            TxRing::new(&self.region, n, tx_slots)
-        })?;
-        let rx = find_or_make(rx_seats, &want.rx, |n| {
-            RxRing::new(&self.region, n, rx_slots)
-        })?;
+        let tx = find_or_make(tx_seats, &want.tx, |n| TxRing::new(memory, n, tx_slots))?;
+        let rx = find_or_make(rx_seats, &want.rx, |n| RxRing::new(memory, n, rx_slots))?;
         let list = self.show_nothing()?;
         let spare = self.show_nothing()?;
 
@@ -253,10 +249,10 @@ impl RingSet {
     /// Lists with room for every ring, made ahead: unbinding cannot fail.
     fn show_nothing(&self) -> Result<UniqueArc<Shown>> {
         let room = Shown {
-            rx: KVec::with_capacity(self.shape.host_rx().end.into(), GFP_KERNEL)?,
-            tx: KVec::with_capacity(self.shape.host_tx().end.into(), GFP_KERNEL)?,
+            rx: KVec::with_capacity(self.shape.host_rx().end.into(), GFP_KERNEL_ACCOUNT)?,
+            tx: KVec::with_capacity(self.shape.host_tx().end.into(), GFP_KERNEL_ACCOUNT)?,
         };
-        Ok(UniqueArc::new(room, GFP_KERNEL)?)
+        Ok(UniqueArc::new(room, GFP_KERNEL_ACCOUNT)?)
     }
 
     /// Shows senders the rings that exist now; waits until nobody looks at the previous lists.
@@ -310,13 +306,13 @@ fn find_or_make<R>(
     numbers: &Range<u16>,
     make: impl Fn(u16) -> Answer<Arc<R>>,
 ) -> Answer<KVec<Arc<R>>> {
-    let mut rings = KVec::with_capacity(seats.len(), GFP_KERNEL)?;
+    let mut rings = KVec::with_capacity(seats.len(), GFP_KERNEL_ACCOUNT)?;
     for (number, seat) in numbers.clone().zip(seats) {
         let ring = match &seat.ring {
             Some(ring) => ring.clone(),
             None => make(number)?,
         };
-        rings.push(ring, GFP_KERNEL)?;
+        rings.push(ring, GFP_KERNEL_ACCOUNT)?;
     }
     Ok(rings)
 }

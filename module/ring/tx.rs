@@ -12,7 +12,7 @@ use crate::{
         consts::{NS_BUF_CHANGED, NS_MOREFRAG},
         cursor::{add, dist, prev},
     },
-    memory::{Region, RingView, SlotCell},
+    memory::{RingView, SlotCell, Use},
     net::tickets::{Tickets, WakeUp},
     refusal::Answer,
     sys::{user::Caller, wait::WaitQueue},
@@ -44,8 +44,8 @@ struct State {
 }
 
 impl TxRing {
-    pub(super) fn new(region: &Arc<Region>, number: u16, slots: u32) -> Answer<Arc<Self>> {
-        let mem = RingMem::new(region, number, slots, Direction::Tx)?;
+    pub(super) fn new(memory: &Use, number: u16, slots: u32) -> Answer<Arc<Self>> {
+        let mem = RingMem::new(memory.clone(), number, slots, Direction::Tx)?;
         let state = State {
             indexes: Indexes {
                 hwcur: 0,
@@ -62,7 +62,7 @@ impl TxRing {
                 tickets: SetOnce::new(),
                 state <- new_mutex!(state),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?)
     }
 

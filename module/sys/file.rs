@@ -9,6 +9,7 @@ use core::marker::PhantomData;
 use kernel::{
     bindings,
     error::to_result,
+    fs::LocalFile,
     mm::virt::VmaNew,
     prelude::*,
     seq_file::SeqFile,
@@ -21,7 +22,7 @@ pub(crate) trait Device: Sized + Send + Sync + 'static {
     type Context: Send + Sync;
 
     /// A process opens the node.
-    fn open(context: &Self::Context) -> Result<Pin<KBox<Self>>>;
+    fn open(context: &Self::Context, kin: Kin<Self>) -> Result<Pin<KBox<Self>>>;
     /// The last reference to the open file is gone: duplicates, forked copies, mappings.
     fn release(self: Pin<KBox<Self>>);
     /// `ioctl(2)`; the answer is the system call's.
@@ -53,6 +54,32 @@ impl Asker<'_> {
     /// The file, open during the call.
     pub(crate) fn file(&self) -> *mut bindings::file {
         self.file
+    }
+}
+
+/// By what other open files of the same device are known: they have the same operations.
+pub(crate) struct Kin<T> {
+    operations: *const bindings::file_operations,
+    _device: PhantomData<fn() -> T>,
+}
+
+// SAFETY: the pointer is only compared.
+unsafe impl<T> Send for Kin<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Kin<T> {}
+
+impl<T: Device> Kin<T> {
+    /// Calls `f` with the open file behind a descriptor of the calling process. `None` if it is of something else,
+    /// `EBADF` if nothing is open there.
+    pub(crate) fn with<R>(&self, fd: u32, f: impl FnOnce(&T) -> R) -> Result<Option<R>> {
+        let file = LocalFile::fget(fd)?;
+        // SAFETY: the reference keeps the file; its operations do not change after opening.
+        let operations = unsafe { (*file.as_ptr()).f_op };
+        if !core::ptr::eq(operations, self.operations) {
+            return Ok(None);
+        }
+        // SAFETY: an open file of this device, as its operations tell, until the reference goes.
+        Ok(Some(f(unsafe { Table::<T>::device(file.as_ptr()) })))
     }
 }
 
@@ -159,7 +186,12 @@ impl<T: Device> Table<T> {
         // SAFETY: a misc device is opened with a pointer to itself in the private data; it starts the
         // registration, which cannot go away during the call.
         let registration = unsafe { &*(*file).private_data.cast::<Registration<T>>() };
-        match T::open(&registration.context) {
+        let kin = Kin {
+            // SAFETY: the file is being opened, and its operations are ours already.
+            operations: unsafe { (*file).f_op },
+            _device: PhantomData,
+        };
+        match T::open(&registration.context, kin) {
             Ok(device) => {
                 // SAFETY: the file is being opened, so its private data is ours to set.
                 unsafe { (*file).private_data = device.into_foreign() };

@@ -1,16 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! One straight line of kernel memory, on huge pages where they are to be had.
+//!
+//! It may be gigabytes, so that making it and giving it back take seconds. It is made where nobody else waits for it,
+//! and what is dropped with locks held is noted only, and given back by [`give_back`].
 
 use super::bindings;
-use core::ptr::NonNull;
+use core::{
+    ptr::{null_mut, NonNull},
+    sync::atomic::{AtomicPtr, Ordering::*},
+};
 use kernel::{page::PAGE_SIZE, prelude::*};
 
-/// Zeroed, virtually contiguous memory in whole pages, which processes may map.
+/// Zeroed, virtually contiguous memory in whole pages, which processes may map. It is charged to who makes it.
+///
+/// # Invariants
+///
+/// `base` is an allocation of `bytes` by vmalloc, and ours.
 pub(crate) struct HugeMem {
     base: NonNull<u8>,
     bytes: usize,
+    /// For when it is dropped: that must not need memory. Always there before.
+    note: Option<KBox<Note>>,
 }
+
+/// Memory that nobody uses any more.
+struct Note {
+    base: NonNull<u8>,
+    next: *mut Note,
+}
+
+/// What was dropped and is not given back yet: the first of a list of boxes.
+static DROPPED: AtomicPtr<Note> = AtomicPtr::new(null_mut());
 
 // SAFETY: memory has no thread; how it is shared is up to whoever holds it.
 unsafe impl Send for HugeMem {}
@@ -18,23 +39,36 @@ unsafe impl Send for HugeMem {}
 unsafe impl Sync for HugeMem {}
 
 impl HugeMem {
-    /// Allocates `bytes`, a multiple of the page size. Tries hard, but ends nobody for it: asking for a
-    /// region larger than the machine is an error for the caller, not for its neighbours.
-    pub(crate) fn new(bytes: usize) -> Result<Self> {
+    /// Allocates `bytes`, a multiple of the page size; `None` where there are not so many. Tries hard, but ends nobody
+    /// for it: asking for a region larger than the machine is an error for the caller, not for its neighbours.
+    pub(crate) fn new(bytes: usize) -> Result<Option<Self>> {
         if bytes == 0 || bytes % PAGE_SIZE != 0 {
             return Err(EINVAL);
         }
         if bytes > can_be_had() {
-            return Err(ENOMEM);
+            return Ok(None);
         }
-        let gfp = bindings::GFP_KERNEL
+        let gfp = bindings::GFP_KERNEL_ACCOUNT
             | bindings::__GFP_ZERO
             | bindings::__GFP_NOWARN
             | 1 << bindings::___GFP_RETRY_MAYFAIL_BIT;
+        let note = Note {
+            base: NonNull::dangling(),
+            next: null_mut(),
+        };
+        let mut note = KBox::new(note, GFP_KERNEL_ACCOUNT)?;
         // SAFETY: may sleep; callers are in process context.
         let ptr = unsafe { bindings::vmalloc_huge_node_noprof(bytes, gfp, bindings::NUMA_NO_NODE) };
-        let base = NonNull::new(ptr.cast()).ok_or(ENOMEM)?;
-        Ok(HugeMem { base, bytes })
+        let Some(base) = NonNull::new(ptr.cast()) else {
+            return Ok(None);
+        };
+        note.base = base;
+        // INVARIANT: allocated just now.
+        Ok(Some(HugeMem {
+            base,
+            bytes,
+            note: Some(note),
+        }))
     }
 
     /// Where the memory starts.
@@ -74,7 +108,31 @@ fn can_be_had() -> usize {
 
 impl Drop for HugeMem {
     fn drop(&mut self) {
-        // SAFETY: ours since `new`. Pages that a process still maps live on by their own count.
-        unsafe { bindings::vfree(self.base.as_ptr().cast()) };
+        let Some(note) = self.note.take() else { return };
+        let note = KBox::into_raw(note);
+        let mut first = DROPPED.load(Relaxed);
+        loop {
+            // SAFETY: the box is ours until it is on the list.
+            unsafe { (*note).next = first };
+            // Release: whoever takes the list sees what is in the note.
+            match DROPPED.compare_exchange_weak(first, note, Release, Relaxed) {
+                Ok(_) => return,
+                Err(now) => first = now,
+            }
+        }
+    }
+}
+
+/// Gives back what was dropped. For process context, with no lock held that others wait for.
+pub(crate) fn give_back() {
+    // Acquire pairs with the Release above. All of it is ours from here on.
+    let mut next = DROPPED.swap(null_mut(), Acquire);
+    while !next.is_null() {
+        // SAFETY: a box that `drop` put on the list; it is on none any more.
+        let note = unsafe { KBox::from_raw(next) };
+        next = note.next;
+        // SAFETY: by the invariant of what was dropped. Pages that a process still maps or has pinned live on by
+        // their own count.
+        unsafe { bindings::vfree(note.base.as_ptr().cast()) };
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! One file for each file of the module.
+//! One file for each file of the module, and one for all of them.
 
 mod chain;
+mod charges;
 mod header;
 mod inbox;
 mod nospec;

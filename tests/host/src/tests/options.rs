@@ -3,8 +3,8 @@
 //! Option chains in memory of all kinds, after section 7.2 of the interface.
 
 use crate::{
-    abi::{consts::*, wire::NmreqOption},
-    options::{walk, Bad, Entry, Status, MOST},
+    abi::{consts::*, ext::FERROMAP_OPT_REGION, wire::NmreqOption},
+    options::{find, walk, Bad, Entry, Status, MOST},
 };
 use std::collections::BTreeMap;
 
@@ -98,6 +98,22 @@ fn walked(
 
 fn status_of(walked: &Walked) -> Vec<Status> {
     walked.entries.iter().map(|entry| entry.status).collect()
+}
+
+#[test]
+fn the_option_that_names_a_region_is_known_and_found() {
+    let region = (FERROMAP_OPT_REGION, 0);
+    let walked = Memory::chain(&[(77, 0), region]).walk(place(0), 0);
+    let mut entries: Vec<_> = walked.entries.into_iter().map(Some).collect();
+    let found = find(&mut entries, FERROMAP_OPT_REGION).unwrap();
+    assert_eq!((found.addr, found.status), (place(1), Status::Unsupported));
+    assert!(find(&mut entries, 78).is_none());
+    // Its body must be there, and it must be there once.
+    let mut memory = Memory::chain(&[region]);
+    memory.no_body.push(place(0));
+    assert_eq!(memory.walk(place(0), 0).answer, Err(Bad::Unreadable));
+    let twice = Memory::chain(&[region, region]).walk(place(0), 0);
+    assert_eq!(twice.answer, Err(Bad::Twice(FERROMAP_OPT_REGION)));
 }
 
 #[test]

@@ -98,15 +98,6 @@ fn an_object_given_back_before_the_search_is_found_again() {
 }
 
 #[test]
-fn a_reset_undoes_leaks_and_forgets_what_was_handed_out() {
-    let mut map = map(130, 2);
-    while map.take().is_some() {}
-    map.reset();
-    assert_eq!((map.free(), map.take()), (128, Some(2)));
-    assert!(!map.give(50), "free since the reset");
-}
-
-#[test]
 fn whatever_the_storage_held_before_does_not_matter() {
     let mut map = FreeMap::new(vec![u64::MAX; 3], 70, 2);
     assert_eq!(map.free(), 68);
@@ -129,7 +120,6 @@ fn storage_that_is_too_short_or_too_long_changes_which_objects_exist_and_nothing
 enum Step {
     Take,
     Give(u32),
-    Reset,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -137,7 +127,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => Just(Step::Take),
         6 => (0..210u32).prop_map(Step::Give),
         1 => any::<u32>().prop_map(Step::Give),
-        1 => Just(Step::Reset),
     ];
     prop::collection::vec(step, 0..400)
 }
@@ -153,10 +142,6 @@ proptest! {
                 Step::Give(index) => {
                     let taken = all.contains(&index) && model.insert(index);
                     prop_assert_eq!(map.give(index), taken);
-                }
-                Step::Reset => {
-                    map.reset();
-                    model = all.clone();
                 }
             }
             prop_assert_eq!(map.free() as usize, model.len());
