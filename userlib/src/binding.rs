@@ -77,13 +77,13 @@ impl Drop for Claim {
 }
 
 impl Binding {
-    /// Binds `device` as `request` says. With `region`, the memory of another binding is used if the
-    /// kernel says that it is the same.
+    /// Binds `device` as `request` says. With `beside`, the memory of another binding is used if the kernel says
+    /// that it is the same.
     pub(crate) fn new(
         device: Box<dyn Device>,
         name: &str,
         request: &NmreqRegister,
-        region: Option<&Arc<Region>>,
+        beside: Option<&Binding>,
     ) -> Result<Self> {
         let mut answer = *request;
         device.register(name, &mut answer)?;
@@ -91,10 +91,9 @@ impl Binding {
             port: name.to_owned(),
             reason: "the region is larger than the address space",
         })?;
-        let same =
-            |r: &&Arc<Region>| r.id() == RegionId::Kernel(answer.nr_mem_id) && r.len() == len;
-        let region = match region.filter(same) {
-            Some(region) => region.clone(),
+        let same = |b: &&Binding| b.answer.nr_mem_id == answer.nr_mem_id && b.region.len() == len;
+        let region = match beside.filter(same) {
+            Some(beside) => beside.region.clone(),
             None => device
                 .map(len, answer.nr_mem_id)
                 .map_err(|errno| Error::Map {

@@ -4,12 +4,15 @@
 
 use crate::{
     error::{Error, Result},
-    raw::{ioctl, region::Region},
+    raw::{
+        ioctl,
+        region::{Region, RegionId},
+    },
 };
 use ferromap_abi::{
     consts::*,
-    ext::{NmreqWhy, FERROMAP_REQ_WHY},
-    wire::{NmreqRegister, Plain},
+    ext::{NmreqOptRegion, NmreqWhy, FERROMAP_OPT_REGION, FERROMAP_REQ_WHY},
+    wire::{NmreqOption, NmreqRegister, Plain},
 };
 use nix::{
     errno::Errno,
@@ -18,8 +21,14 @@ use nix::{
     sys::stat::Mode,
 };
 use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::Arc,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
+    sync::{
+        atomic::{AtomicU64, Ordering::Relaxed},
+        Arc,
+    },
     time::Duration,
 };
 
@@ -46,17 +55,51 @@ pub(crate) trait Device: Send + Sync {
 }
 
 /// An open `/dev/netmap`.
-pub(crate) struct NetmapFile(OwnedFd);
+pub(crate) struct NetmapFile {
+    file: OwnedFd,
+    lent: Option<Arc<Lent>>,
+}
+
+/// A descriptor whose memory region is to be used.
+struct Lent {
+    fd: OwnedFd,
+    /// Never used twice in a process.
+    number: u64,
+}
 
 impl NetmapFile {
     pub(crate) fn open() -> Result<Self> {
-        open(
+        let file = open(
             "/dev/netmap",
             OFlag::O_RDWR | OFlag::O_CLOEXEC,
             Mode::empty(),
-        )
-        .map(NetmapFile)
-        .map_err(Error::open_device)
+        );
+        let file = file.map_err(Error::open_device)?;
+        Ok(NetmapFile { file, lent: None })
+    }
+
+    /// Opens the device, to bind it in the memory region of the file behind `fd`.
+    pub(crate) fn open_in(fd: BorrowedFd<'_>) -> Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let fd = fd.try_clone_to_owned();
+        let fd = fd.map_err(|e| Error::open_device(errno_of(&e)))?;
+        let number = NEXT.fetch_add(1, Relaxed);
+        Ok(NetmapFile {
+            lent: Some(Arc::new(Lent { fd, number })),
+            ..Self::open()?
+        })
+    }
+
+    /// Which region the kernel means by `mem_id`.
+    fn region_id(&self, mem_id: u16) -> RegionId {
+        match &self.lent {
+            _ if mem_id != GLOBAL_MEM_ID => RegionId::Kernel(mem_id),
+            Some(lent) => RegionId::Lent(lent.number),
+            None => RegionId::Shared {
+                namespace: std::fs::metadata("/proc/thread-self/ns/net").map_or(0, |of| of.ino()),
+                user: nix::unistd::geteuid().as_raw(),
+            },
+        }
     }
 
     /// A request; a failure comes with the kernel's explanation, if it has one.
@@ -67,13 +110,13 @@ impl NetmapFile {
         name: &mut String,
         body: &mut B,
     ) -> Result<()> {
-        ioctl::control(self.0.as_fd(), reqtype, name, body)
+        ioctl::control(self.file.as_fd(), reqtype, name, body, None)
             .map_err(|errno| Error::request(call, name, errno, self.why(reqtype, errno)))
     }
 
     /// A request without a body.
     pub(crate) fn bare(&self, call: &'static str, reqtype: u16, name: &str) -> Result<()> {
-        ioctl::bare(self.0.as_fd(), reqtype, &mut name.to_owned())
+        ioctl::bare(self.file.as_fd(), reqtype, &mut name.to_owned())
             .map_err(|errno| Error::request(call, name, errno, self.why(reqtype, errno)))
     }
 
@@ -81,10 +124,11 @@ impl NetmapFile {
     fn why(&self, reqtype: u16, errno: Errno) -> Option<String> {
         let mut why = NmreqWhy::zeroed();
         ioctl::control(
-            self.0.as_fd(),
+            self.file.as_fd(),
             FERROMAP_REQ_WHY,
             &mut String::new(),
             &mut why,
+            None,
         )
         .ok()?;
         let same = why.reqtype == u32::from(reqtype) && why.errno == errno as u32;
@@ -94,32 +138,45 @@ impl NetmapFile {
 
 impl AsFd for NetmapFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.file.as_fd()
     }
 }
 
 impl Device for NetmapFile {
     fn register(&self, name: &str, request: &mut NmreqRegister) -> Result<()> {
         let mut name = name.to_owned();
-        self.control("REGISTER", NETMAP_REQ_REGISTER, &mut name, request)
+        let mut option = self.lent.as_ref().map(|lent| NmreqOptRegion {
+            nro_opt: NmreqOption {
+                nro_reqtype: FERROMAP_OPT_REGION,
+                ..NmreqOption::default()
+            },
+            fd: lent.fd.as_raw_fd(),
+            pad: 0,
+        });
+        let (file, reqtype) = (self.file.as_fd(), NETMAP_REQ_REGISTER);
+        ioctl::control(file, reqtype, &mut name, request, option.as_mut())
+            .map_err(|errno| Error::request("REGISTER", &name, errno, self.why(reqtype, errno)))
     }
 
     fn another(&self) -> Result<Box<dyn Device>> {
-        Ok(Box::new(NetmapFile::open()?))
+        Ok(Box::new(NetmapFile {
+            lent: self.lent.clone(),
+            ..NetmapFile::open()?
+        }))
     }
 
     fn map(&self, len: usize, mem_id: u16) -> std::result::Result<Arc<Region>, Errno> {
-        Region::map(self.0.as_fd(), len, mem_id)
+        Region::map(self.file.as_fd(), len, self.region_id(mem_id))
             .map(Arc::new)
-            .map_err(|e| e.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw))
+            .map_err(|e| errno_of(&e))
     }
 
     fn txsync(&self) -> std::result::Result<(), Errno> {
-        ioctl::txsync(self.0.as_fd())
+        ioctl::txsync(self.file.as_fd())
     }
 
     fn rxsync(&self) -> std::result::Result<(), Errno> {
-        ioctl::rxsync(self.0.as_fd())
+        ioctl::rxsync(self.file.as_fd())
     }
 
     fn poll(
@@ -127,14 +184,18 @@ impl Device for NetmapFile {
         events: PollFlags,
         timeout: Option<Duration>,
     ) -> std::result::Result<PollFlags, Errno> {
-        let mut fds = [PollFd::new(self.0.as_fd(), events)];
+        let mut fds = [PollFd::new(self.file.as_fd(), events)];
         poll(&mut fds, poll_timeout(timeout))?;
         Ok(fds[0].revents().unwrap_or(PollFlags::empty()))
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.file.as_fd()
     }
+}
+
+fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw)
 }
 
 /// Milliseconds, rounded up, so that a short wait is not a spin; `None` waits for ever.

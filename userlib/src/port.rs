@@ -126,7 +126,7 @@ impl Port {
         (request.nr_mode, request.nr_ringid) = (chosen.nr_mode, chosen.nr_ringid);
         request.nr_extra_bufs = 0;
         let device = self.binding.device.another()?;
-        let binding = Binding::new(device, &spec.name, &request, Some(&self.binding.region))?;
+        let binding = Binding::new(device, &spec.name, &request, Some(&self.binding))?;
         if binding.answer.nr_mem_id != self.binding.answer.nr_mem_id {
             return Err(Error::DifferentRegions);
         }

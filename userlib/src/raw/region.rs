@@ -11,8 +11,12 @@ use std::{os::fd::BorrowedFd, ptr::NonNull};
 /// Which region it is. Two bindings with equal ids see the same buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RegionId {
-    /// The kernel's `nr_mem_id`.
+    /// The kernel's `nr_mem_id`, where it is given to one region only.
     Kernel(u16),
+    /// Region 1, of which each network namespace has one, and each user who may not administrate it.
+    Shared { namespace: u64, user: u32 },
+    /// Region 1 of somebody who lent a descriptor; the number is never used twice in a process.
+    Lent(u64),
     /// A region of the fake; the number is never used twice in a process.
     #[cfg(any(test, feature = "fake"))]
     Fake(u64),
@@ -55,14 +59,14 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Maps `len` bytes of the region of the port that `fd` is bound to.
-    pub(crate) fn map(fd: BorrowedFd<'_>, len: usize, mem_id: u16) -> std::io::Result<Self> {
+    /// Maps `len` bytes of the region of the port that `fd` is bound to, known by `id`.
+    pub(crate) fn map(fd: BorrowedFd<'_>, len: usize, id: RegionId) -> std::io::Result<Self> {
         let map = MmapOptions::new().len(len).map_raw(&fd)?;
         let base = NonNull::new(map.as_mut_ptr()).ok_or(std::io::ErrorKind::InvalidInput)?;
         Ok(Region {
             base,
             len,
-            id: RegionId::Kernel(mem_id),
+            id,
             _backing: Backing::Mapped(map),
         })
     }
