@@ -37,6 +37,7 @@ mod parameters;
 mod plumbing;
 mod poll;
 mod probe;
+mod regions;
 mod register;
 mod rights;
 mod ring;
@@ -79,6 +80,7 @@ const SUITES: &[&[Case]] = &[
     rights::CASES,
     info::CASES,
     memory::CASES,
+    regions::CASES,
     buffers::CASES,
     parameters::CASES,
     ring::CASES,
