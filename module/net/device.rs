@@ -3,9 +3,9 @@
 //! Network interfaces.
 
 use super::{bindings, NetNs};
-use crate::sys::bottom_half::Disabled;
-use core::{ffi::CStr, ptr::NonNull};
-use kernel::types::NotThreadSafe;
+use crate::{abi::consts::IFNAMSIZ, sys::bottom_half::Disabled};
+use core::{ops::Deref, ptr::NonNull};
+use kernel::{prelude::*, types::NotThreadSafe};
 
 /// The lock under which interfaces are configured, come and go.
 pub(crate) struct Rtnl(NotThreadSafe);
@@ -31,7 +31,7 @@ impl Rtnl {
 /// The lock, held by us.
 pub(crate) struct RtnlGuard(Rtnl);
 
-impl core::ops::Deref for RtnlGuard {
+impl Deref for RtnlGuard {
     type Target = Rtnl;
 
     fn deref(&self) -> &Rtnl {
@@ -57,6 +57,36 @@ pub(crate) struct DeviceId(usize);
 impl DeviceId {
     pub(super) fn of(dev: *const bindings::net_device) -> Self {
         DeviceId(dev as usize)
+    }
+}
+
+/// A name of an interface or of a kind, copied.
+pub(crate) struct Label {
+    bytes: [u8; IFNAMSIZ],
+    len: usize,
+}
+
+impl Label {
+    /// Of the bytes before the first NUL, as many as a name may have.
+    fn new(name: &[u8]) -> Self {
+        let mut label = Label {
+            bytes: [0; IFNAMSIZ],
+            len: 0,
+        };
+        let name = name.iter().take_while(|&&byte| byte != 0);
+        for (to, byte) in label.bytes.iter_mut().zip(name) {
+            *to = *byte;
+            label.len += 1;
+        }
+        label
+    }
+}
+
+impl Deref for Label {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
     }
 }
 
@@ -100,10 +130,9 @@ impl Device {
     }
 
     /// Its name, for as long as nobody renames it.
-    pub(crate) fn name(&self, out: &mut [u8; crate::abi::consts::IFNAMSIZ]) -> usize {
+    pub(crate) fn name(&self) -> Label {
         // SAFETY: as for `field`.
-        *out = self.field(|dev| unsafe { &raw const (*dev).name });
-        CStr::from_bytes_until_nul(out).map_or(0, |name| name.count_bytes())
+        Label::new(&self.field(|dev| unsafe { &raw const (*dev).name }))
     }
 
     /// The largest payload of a frame, in bytes.
@@ -144,6 +173,19 @@ impl Device {
         unsafe { bindings::dev_nit_active_rcu(self.as_ptr()) }
     }
 
+    /// The bridge, bond or other interface that this one is a member of: its kind and its name.
+    pub(crate) fn master(&self, rtnl: &Rtnl) -> Option<(Label, Label)> {
+        // SAFETY: the interface is alive and the lock is held, under which a master comes and goes.
+        let master = unsafe { bindings::netdev_master_upper_dev_get(self.as_ptr()).as_ref() }?;
+        Some((kind(master, rtnl), Label::new(&master.name)))
+    }
+
+    /// Which kind of interface it is, as `ip link add type` calls it. Empty for those that nobody adds so.
+    pub(crate) fn kind(&self, rtnl: &Rtnl) -> Label {
+        // SAFETY: our reference keeps the interface alive.
+        kind(unsafe { &*self.as_ptr() }, rtnl)
+    }
+
     /// Whether it is up, with a link or without.
     pub(crate) fn is_up(&self) -> bool {
         // SAFETY: the interface is alive.
@@ -164,4 +206,15 @@ impl Drop for Device {
         // SAFETY: the reference is ours.
         unsafe { bindings::dev_put(self.as_ptr().cast()) };
     }
+}
+
+/// See [`Device::kind`].
+fn kind(dev: &bindings::net_device, _: &Rtnl) -> Label {
+    // SAFETY: null, or what goes no sooner than the interface, which cannot be unregistered while the lock is held.
+    let kind = unsafe { dev.rtnl_link_ops.as_ref() }.map_or(core::ptr::null(), |ops| ops.kind);
+    if kind.is_null() {
+        return Label::new(&[]);
+    }
+    // SAFETY: a string of its driver's.
+    Label::new(unsafe { CStr::from_char_ptr(kind) }.to_bytes())
 }

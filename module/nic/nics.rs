@@ -5,15 +5,14 @@
 //! Locks, in this order: the kernel's lock for configuration (`rtnl`), the list, an interface's own state.
 
 use crate::{
-    abi::consts::IFNAMSIZ,
     live::{self, Counted},
     net::{
-        device::DeviceId,
+        device::{DeviceId, Label},
         notifier::{Notifier, Watcher},
         receive::Hook,
         Device, NetNs, Rtnl,
     },
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Answer, Name, Refusal},
     ring::{count::Counter, Owner, RingSet},
     sys::rcu::RcuSlot,
 };
@@ -116,8 +115,7 @@ impl Watcher for Nics {
 #[pin_data]
 pub(crate) struct Nic {
     id: DeviceId,
-    name: [u8; IFNAMSIZ],
-    name_len: usize,
+    name: Label,
     /// Empty once the interface has gone away.
     device: RcuSlot<Device>,
     pub(crate) rings: Arc<RingSet>,
@@ -138,8 +136,6 @@ struct State {
 
 impl Nic {
     fn new(device: &Device, rings: Arc<RingSet>) -> Result<Arc<Self>> {
-        let mut name = [0; IFNAMSIZ];
-        let name_len = device.name(&mut name);
         let state = State {
             refs: 0,
             users: 0,
@@ -149,8 +145,7 @@ impl Nic {
         Arc::pin_init(
             pin_init!(Nic {
                 id: device.id(),
-                name,
-                name_len,
+                name: device.name(),
                 device: RcuSlot::new(),
                 rings,
                 host_unheard: Counter::default(),
@@ -163,7 +158,7 @@ impl Nic {
 
     /// Its name when it was opened.
     pub(crate) fn name(&self) -> &[u8] {
-        self.name.get(..self.name_len).unwrap_or(&[])
+        &self.name
     }
 
     /// The interface, unless it has gone away.
@@ -228,7 +223,24 @@ impl NicRef {
                 refuse!(ENXIO, "the interface has gone away");
             };
             let (mtu, size) = (device.mtu(), self.nic.rings.region().layout()?.bufs.size);
+            let hook = match Hook::new(device.again(), self.nic.clone(), &rtnl) {
+                Ok(hook) => hook,
+                Err(EBUSY) => return Err(self.taken(&device, &rtnl)),
+                Err(EINVAL) => refuse!(
+                    EINVAL,
+                    "{} is of kind {}, and the kernel lets nobody take frames of such an interface: open the one below it, by which they come and go",
+                    Name(self.name()),
+                    Name(&device.kind(&rtnl))
+                ),
+                Err(EOPNOTSUPP) => refuse!(
+                    EOPNOTSUPP,
+                    "this kernel lacks CONFIG_NETFILTER_INGRESS or CONFIG_NETFILTER_EGRESS, by which frames are met"
+                ),
+                Err(errno) => return Err(errno.into()),
+            };
             if receives && mtu > size {
+                // Dropped, it would take the lock that we hold.
+                hook.remove(&rtnl);
                 refuse!(
                     EINVAL,
                     "frames of {} do not fit: its MTU is {}, and a buffer has {} bytes. Lower the MTU (ip link set {} mtu {}) or raise the module's parameter buf_size",
@@ -239,25 +251,50 @@ impl NicRef {
                     size
                 );
             }
-            state.hook = match Hook::new(device, self.nic.clone(), &rtnl) {
-                Ok(hook) => Some(hook),
-                Err(EBUSY) => refuse!(
-                    EBUSY,
-                    "another part of the kernel takes the frames of {}: it is in a bridge or a bond (ip link set {} nomaster takes it out), or has a macvlan. ferromap doctor {} tells which",
-                    Name(self.name()),
-                    Name(self.name()),
-                    Name(self.name())
-                ),
-                Err(EOPNOTSUPP) => refuse!(
-                    EOPNOTSUPP,
-                    "this kernel lacks CONFIG_NETFILTER_INGRESS or CONFIG_NETFILTER_EGRESS, by which frames are met"
-                ),
-                Err(errno) => return Err(errno.into()),
-            };
+            state.hook = Some(hook);
         }
         state.users += 1;
         state.owner = owner;
         Ok(())
+    }
+
+    /// Says who takes the frames of the interface, which we cannot have for that.
+    fn taken(&self, device: &Device, rtnl: &Rtnl) -> Refusal {
+        if let Some((kind, master)) = device.master(rtnl) {
+            let kind: &[u8] = match &*kind {
+                b"" => b"interface",
+                kind => kind,
+            };
+            return Refusal::new(
+                EBUSY,
+                format_args!(
+                    "{} is in {} {}, which takes its frames: take it out (ip link set {} nomaster), or open that",
+                    Name(self.name()),
+                    Name(kind),
+                    Name(&master),
+                    Name(self.name())
+                ),
+            );
+        }
+        let kind = device.kind(rtnl);
+        if matches!(&*kind, b"macvtap" | b"ipvtap") {
+            return Refusal::new(
+                EBUSY,
+                format_args!(
+                    "the frames of {}, a {}, go to whoever opens its /dev/tap: use that, or open the interface below it",
+                    Name(self.name()),
+                    Name(&kind)
+                ),
+            );
+        }
+        Refusal::new(
+            EBUSY,
+            format_args!(
+                "interfaces that were made on top of {} take its frames, as a macvlan or ipvlan does: delete them (ip link del), or open one of them. ferromap doctor {} tells which",
+                Name(self.name()),
+                Name(self.name())
+            ),
+        )
     }
 
     /// Undoes [`seize`](Self::seize).

@@ -29,6 +29,7 @@ mod memory;
 mod nic;
 mod nic_context;
 mod nic_host;
+mod nic_kinds;
 mod nic_life;
 mod nic_tap;
 mod nic_vlan;
@@ -102,6 +103,7 @@ const SUITES: &[&[Case]] = &[
     nic_context::CASES,
     nic_host::CASES,
     attach::CASES,
+    nic_kinds::CASES,
     nic_life::CASES,
     nic_tap::CASES,
     nic_vlan::CASES,
