@@ -56,7 +56,15 @@ fn vlan_interfaces_above_leave_the_rings_every_frame() -> Outcome {
     let far = vale("fm1").bind()?;
     let (near, stack) = (vale("fm0").bind()?, Stack::on("fm0.100")?);
     far.send(&one_of_each())?;
-    same("in the rings", wait_for(&near, 5)?, one_of_each())?;
+    let came = wait_for(&near, 5)?;
+    let tags = |frames: &[Vec<u8>]| {
+        frames
+            .iter()
+            .map(|f| f[12..16].to_vec())
+            .collect::<Vec<_>>()
+    };
+    same("tags in the rings", tags(&came), tags(&one_of_each()))?;
+    that("every byte", came == one_of_each())?;
     same("above", stack.receive(QUIET)?.len(), 0)
 }
 
