@@ -10,7 +10,8 @@ use crate::why::refused;
 use crate::wire::*;
 use nix::errno::Errno;
 
-pub const CASES: &[Case] = crate::cases![kinds_of_interfaces_open_or_are_refused_in_words];
+// Slow: the kernel loads a module for each kind.
+pub const CASES: &[Case] = crate::cases![; slow: kinds_of_interfaces_open_or_are_refused_in_words];
 
 /// What REGISTER answers.
 enum Then {
