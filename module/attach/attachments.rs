@@ -85,20 +85,26 @@ impl Attachments {
         region: Option<RegionRef>,
     ) -> Answer<u32> {
         let net = NetNs::current()?;
+        let vacant = || -> Answer {
+            if places.switches.find(net.id(), name).is_some() {
+                refuse!(
+                    EBUSY,
+                    "switch {} has a port {} already",
+                    Name(name.switch),
+                    Name(name.port)
+                );
+            }
+            Ok(())
+        };
+        vacant()?;
         if !net.has_interface(name.port) {
             refuse!(EINVAL, "there is no network interface {}", Name(name.port));
         }
         let nic = port::open_for_switch(places, name.port, claimant, region)?;
         let region = nic.rings().region().clone();
         let memory = turn.aside(|| region.enter())?;
-        if places.switches.find(net.id(), name).is_some() {
-            refuse!(
-                EBUSY,
-                "switch {} has a port {} already",
-                Name(name.switch),
-                Name(name.port)
-            );
-        }
+        // Others had their turns meanwhile.
+        vacant()?;
         let shape = nic.rings().shape();
         let whole = Shape {
             host_tx_rings: if with_host { shape.host_tx_rings } else { 0 },
