@@ -8,7 +8,7 @@
 use super::bindings;
 use core::{
     ptr::{null_mut, NonNull},
-    sync::atomic::{AtomicPtr, Ordering::*},
+    sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*},
 };
 use kernel::{page::PAGE_SIZE, prelude::*};
 
@@ -30,6 +30,10 @@ struct Note {
     next: *mut Note,
 }
 
+/// Bytes that are being made at this moment. Some are there already and are counted twice by that: those who ask at the
+/// same time leave each other more than enough.
+static MAKING: AtomicUsize = AtomicUsize::new(0);
+
 /// What was dropped and is not given back yet: the first of a list of boxes.
 static DROPPED: AtomicPtr<Note> = AtomicPtr::new(null_mut());
 
@@ -45,9 +49,6 @@ impl HugeMem {
         if bytes == 0 || bytes % PAGE_SIZE != 0 {
             return Err(EINVAL);
         }
-        if bytes > can_be_had() {
-            return Ok(None);
-        }
         let gfp = bindings::GFP_KERNEL_ACCOUNT
             | bindings::__GFP_ZERO
             | bindings::__GFP_NOWARN
@@ -57,8 +58,14 @@ impl HugeMem {
             next: null_mut(),
         };
         let mut note = KBox::new(note, GFP_KERNEL_ACCOUNT)?;
+        let room = can_be_had();
+        let more = |making: usize| making.checked_add(bytes).filter(|all| *all <= room);
+        if MAKING.fetch_update(Relaxed, Relaxed, more).is_err() {
+            return Ok(None);
+        }
         // SAFETY: may sleep; callers are in process context.
         let ptr = unsafe { bindings::vmalloc_huge_node_noprof(bytes, gfp, bindings::NUMA_NO_NODE) };
+        MAKING.fetch_sub(bytes, Relaxed);
         let Some(base) = NonNull::new(ptr.cast()) else {
             return Ok(None);
         };
