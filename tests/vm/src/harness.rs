@@ -59,7 +59,7 @@ pub fn run(case: &Case, log: &mut KernelLog) -> Result<(), String> {
 
     let mut reasons: Vec<String> = run_in_child(case).err().into_iter().collect();
     // What the case changed is put back before the count. That the shared region can be used tells that
-    // the module is still well, and makes the region anew if the case had it made in another size.
+    // the module is still well.
     parameters.restore();
     reasons.extend(run_in_child(&WARM_UP).err());
     if let Err(left) = traces.wait_until_back() {

@@ -52,6 +52,7 @@ fn item_064_parameters_have_the_documented_defaults() -> Outcome {
     ] {
         same(name, read_parameter(name)?.as_str(), want)?;
     }
+    null(GLOBAL_MEM_ID).try_bind()?;
     for (name, want) in [
         ("if_curr_size", "1024"),
         ("if_curr_num", "100"),
@@ -60,7 +61,6 @@ fn item_064_parameters_have_the_documented_defaults() -> Outcome {
         ("buf_curr_size", "2048"),
         ("buf_curr_num", "163840"),
     ] {
-        // The shared region was used before the first case.
         same(name, read_parameter(name)?.as_str(), want)?;
         that(
             format!("{name} is read-only"),

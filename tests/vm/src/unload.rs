@@ -176,7 +176,8 @@ fn item_192_parameters_at_load_time() -> Outcome {
     // Values out of range are refused where they are used, not here.
     works("loading", load("max_bridges=-1 buf_num=0"))?;
     fails("a switch", small("vale0:a").map(drop), Errno::ENOMEM)?;
-    fails("the shared region", warm_up(), Errno::EINVAL)?;
+    let shared = null(GLOBAL_MEM_ID).try_bind();
+    fails("the shared region", shared, Errno::EINVAL)?;
     unload_now()?;
     works("loading", load(""))
 }
@@ -189,7 +190,7 @@ fn item_192_loading_and_unloading_leaks_nothing() -> Outcome {
         let (a, b) = pair("vale192")?;
         a.send(&numbered(0..9))?;
         same("frames", b.recv()?, numbered(0..9))?;
-        warm_up()?;
+        null(GLOBAL_MEM_ID).try_bind()?;
         drop((a, b));
         same("ports", vale_list()?, vec![])?;
         unload_now()?;
