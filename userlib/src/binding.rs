@@ -3,18 +3,20 @@
 //! An open file that is bound to a port: its memory, and where its rings are.
 
 use crate::{
+    counters::{Counters, RingCounters},
     device::Device,
     error::{Error, Result},
     raw::{
         region::{Region, RegionId},
         ring::Ring,
     },
+    spec::NULL_PREFIX,
 };
 use ferromap_abi::{
     ext::FERROMAP_NI_EMULATED,
     wire::{IfHeader, NmreqRegister},
 };
-use nix::poll::PollFlags;
+use nix::{errno::Errno, poll::PollFlags};
 use std::{
     collections::HashSet,
     mem::offset_of,
@@ -86,7 +88,8 @@ impl Binding {
         beside: Option<&Binding>,
     ) -> Result<Self> {
         let mut answer = *request;
-        device.register(name, &mut answer)?;
+        // To the kernel the name of a null port is a label.
+        device.register(name.strip_prefix(NULL_PREFIX).unwrap_or(name), &mut answer)?;
         let len = usize::try_from(answer.nr_memsize).map_err(|_| Error::Layout {
             port: name.to_owned(),
             reason: "the region is larger than the address space",
@@ -190,6 +193,34 @@ impl Binding {
         })
     }
 
+    pub(crate) fn counters(&self) -> Result<Counters> {
+        let error = |errno| Error::Counters {
+            port: self.name.clone(),
+            errno,
+        };
+        let told = self.device.fdinfo();
+        let told = told.map_err(|e| error(e.raw_os_error().map_or(Errno::EIO, Errno::from_raw)))?;
+        Counters::parse(&told).ok_or_else(|| error(Errno::EOPNOTSUPP))
+    }
+
+    /// The counters of one ring, by its kind and its number among the rings of that kind, host rings last.
+    pub(crate) fn ring_counters(&self, kind: &str, number: usize) -> Result<RingCounters> {
+        let rings = match kind {
+            "tx" => self.answer.nr_tx_rings,
+            _ => self.answer.nr_rx_rings,
+        };
+        let name = match number.checked_sub(rings.into()) {
+            None => format!("{kind}{number}"),
+            Some(host) => format!("host-{kind}{host}"),
+        };
+        let counters = self.counters()?;
+        let ring = counters.rings.into_iter().find(|ring| ring.name == name);
+        ring.ok_or_else(|| Error::Counters {
+            port: self.name.clone(),
+            errno: Errno::ENOENT,
+        })
+    }
+
     /// Polls. An interrupted call counts as one that timed out, so that ^C is seen by who waits.
     pub(crate) fn poll(&self, events: PollFlags, timeout: Option<Duration>) -> Result<PollFlags> {
         let error = |errno| Error::Poll {
@@ -201,7 +232,7 @@ impl Binding {
                 Err(error(None))
             }
             Ok(got) => Ok(got),
-            Err(nix::errno::Errno::EINTR) => Ok(PollFlags::empty()),
+            Err(Errno::EINTR) => Ok(PollFlags::empty()),
             Err(errno) => Err(error(Some(errno))),
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     spec::{Config, PortSpec},
 };
 use ferromap_abi::{consts::*, ext::FERROMAP_REQ_PROBE, wire::*};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// An open `/dev/netmap` that is not bound to a port.
 ///
@@ -170,5 +170,11 @@ impl Control {
 impl AsFd for Control {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Control {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }

@@ -52,6 +52,12 @@ pub(crate) trait Device: Send + Sync {
     ) -> std::result::Result<PollFlags, Errno>;
     /// A descriptor to wait for in an event loop.
     fn fd(&self) -> BorrowedFd<'_>;
+    /// What the kernel tells of the file to whoever looks into `/proc`.
+    fn fdinfo(&self) -> std::io::Result<String> {
+        let fd = self.fd().as_raw_fd();
+        // Not /proc/self: a thread may have descriptors of its own.
+        std::fs::read_to_string(format!("/proc/thread-self/fdinfo/{fd}"))
+    }
 }
 
 /// An open `/dev/netmap`.

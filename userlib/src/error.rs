@@ -3,13 +3,15 @@
 //! What can go wrong, in sentences that say what to do about it.
 
 use nix::errno::Errno;
-use std::fmt;
+use std::{fmt, io};
 
 /// The result of every call of this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a call failed. `Display` gives one sentence for people; [`Error::errno`] the kernel's number.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// `Debug` gives the same sentence, since that is what people see where `main` returns the error.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// `/dev/netmap` is not there: the module is not loaded.
@@ -73,6 +75,13 @@ pub enum Error {
         /// What `poll` answered; `None` if it returned `POLLERR`.
         errno: Option<Errno>,
     },
+    /// What was counted cannot be told.
+    Counters {
+        /// The port.
+        port: String,
+        /// What reading `/proc` answered; `EOPNOTSUPP` if the module says nothing there.
+        errno: Errno,
+    },
     /// Two rings of different regions cannot exchange buffers.
     DifferentRegions,
     /// A frame does not fit: it needs more slots than a packet may have, or than a ring has.
@@ -133,6 +142,7 @@ impl Error {
             | Error::NoPermission { errno }
             | Error::Device { errno }
             | Error::Map { errno, .. }
+            | Error::Counters { errno, .. }
             | Error::Sync { errno, .. } => Some(*errno),
             Error::Busy(r) | Error::Request(r) => Some(r.errno),
             Error::Poll { errno, .. } => *errno,
@@ -187,6 +197,14 @@ impl fmt::Display for Error {
                 f,
                 "poll reports an error on {port}: the port has gone, or a ring's indexes were damaged"
             ),
+            Error::Counters { port, errno: Errno::EOPNOTSUPP } => {
+                write!(f, "the module does not tell what was counted on {port}")
+            }
+            Error::Counters { port, errno } => write!(
+                f,
+                "what was counted on {port} cannot be read: {}; is /proc mounted?",
+                errno.desc()
+            ),
             Error::DifferentRegions => f.write_str(
                 "the two rings are in different memory regions: open the second port with the mem id of the first",
             ),
@@ -194,6 +212,12 @@ impl fmt::Display for Error {
                 write!(f, "a frame of {len} bytes is too long: at most {most} fit")
             }
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -230,6 +254,7 @@ impl std::error::Error for Error {
             | Error::NoPermission { errno }
             | Error::Device { errno }
             | Error::Map { errno, .. }
+            | Error::Counters { errno, .. }
             | Error::Sync { errno, .. }
             | Error::Poll {
                 errno: Some(errno), ..
@@ -240,12 +265,66 @@ impl std::error::Error for Error {
     }
 }
 
-impl From<Error> for std::io::Error {
+/// Of the kind that the errno has; the error itself is inside.
+impl From<Error> for io::Error {
     fn from(e: Error) -> Self {
-        let kind = match e.errno() {
-            Some(errno) => std::io::Error::from(errno).kind(),
-            None => std::io::ErrorKind::InvalidInput,
+        let kind = match (&e, e.errno()) {
+            (_, Some(errno)) => io::Error::from(errno).kind(),
+            (Error::RingHeld { .. }, _) => io::ErrorKind::ResourceBusy,
+            (Error::Layout { .. }, _) => io::ErrorKind::InvalidData,
+            (Error::Poll { .. }, _) => io::ErrorKind::Other,
+            _ => io::ErrorKind::InvalidInput,
         };
-        std::io::Error::new(kind, e)
+        io::Error::new(kind, e)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn busy() -> Error {
+        let why = Some("eth0 is a member of br0".to_owned());
+        Error::request("REGISTER", "eth0", Errno::EBUSY, why)
+    }
+
+    #[test]
+    fn main_shows_the_sentence() {
+        let sentence =
+            "REGISTER on eth0 failed: eth0 is a member of br0 (EBUSY: Device or resource busy)";
+        assert_eq!(format!("{:?}", busy()), sentence);
+        assert_eq!(busy().to_string(), sentence);
+        let boxed: Box<dyn std::error::Error> = busy().into();
+        assert_eq!(format!("{boxed:?}"), sentence);
+    }
+
+    #[test]
+    fn the_kind_is_kept() {
+        let errno = Errno::ENOENT;
+        let port = || "vale0:a".to_owned();
+        for (error, kind) in [
+            (busy(), io::ErrorKind::ResourceBusy),
+            (
+                Error::RingHeld { port: port() },
+                io::ErrorKind::ResourceBusy,
+            ),
+            (Error::ModuleNotLoaded { errno }, io::ErrorKind::NotFound),
+            (
+                Error::open_device(Errno::EACCES),
+                io::ErrorKind::PermissionDenied,
+            ),
+            (Error::DifferentRegions, io::ErrorKind::InvalidInput),
+            (
+                Error::Poll {
+                    port: port(),
+                    errno: None,
+                },
+                io::ErrorKind::Other,
+            ),
+        ] {
+            let sentence = error.to_string();
+            let io = io::Error::from(error);
+            assert_eq!((io.kind(), io.to_string()), (kind, sentence));
+        }
     }
 }

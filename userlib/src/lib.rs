@@ -9,7 +9,7 @@
 //! ```no_run
 //! use ferromap::Port;
 //!
-//! let mut port = Port::open("netmap:eth0")?;
+//! let mut port = Port::open("eth0")?;
 //! let (rx, tx) = port.pair().expect("eth0 has rings in both directions");
 //! loop {
 //!     rx.poll(None)?; // sleeps until packets come
@@ -25,14 +25,14 @@
 //!
 //! # The way of a packet
 //!
-//! - [`Port::open`] takes a name such as `netmap:eth0`, `netmap:eth0-1/R` or `vale0:a` ([`PortSpec`] has the
+//! - [`Port::open`] takes a name such as `eth0`, `netmap:eth0-1/R` or `vale0:a` ([`PortSpec`] has the
 //!   grammar), [`Port::builder`] more than a name. It opens `/dev/netmap`, binds the file to the port, and
 //!   maps the port's memory region, which holds rings and packet buffers.
 //! - A ring is a circle of slots; each names a buffer and a length. Slots between `head` and `tail` are the
 //!   program's, the others the kernel's. [`RxRing::recv`] lends received slots and releases them on drop;
 //!   [`TxRing::reserve`] lends free ones, and [`TxBatch::commit`] hands them over.
 //! - The kernel looks at the rings during a sync: [`RxRing::sync`] and [`TxRing::sync`] return at once, the
-//!   `poll` methods sleep if there is nothing to do. Ports and rings have `AsFd` for event loops: a poll or
+//!   `poll` methods sleep if there is nothing to do. Ports and rings have `AsFd` and `AsRawFd` for event loops: a poll or
 //!   epoll of that descriptor syncs, too.
 //! - [`Port::split`] gives the rings away, one to a thread. [`Port::clone_ring`] gives each its own file.
 //! - Ports of one memory region exchange buffers, not bytes: [`TxSlot::swap`]. [`ExtraBuffers`] keep packets
@@ -40,10 +40,30 @@
 //! - [`Control`] asks about ports and regions without opening them, plugs interfaces into switches, and puts
 //!   XDP programs on their ports.
 //!
+//! # What is lost
+//!
+//! A receive ring that is full loses what comes next: nobody waits for a slow receiver, be the sender a wire or
+//! another port of the switch. A receiver that wants all gives slots back soon, has many of them
+//! ([`PortBuilder::rx_slots`]), and sleeps in poll, which returns as soon as something is there. What was lost all the
+//! same is counted, by cause, also of frames that could not be sent:
+//!
+//! ```
+//! # use ferromap::{fake::Kernel, Port};
+//! # let kernel = Kernel::new();
+//! # let port = Port::builder("vale0:a").open_fake(&kernel)?;
+//! for ring in port.counters()?.rings {
+//!     let (frames, lost) = (ring.frames, ring.drop("full"));
+//!     println!("{}: {frames} frames, {lost} more found it full", ring.name);
+//! }
+//! # Ok::<(), ferromap::Error>(())
+//! ```
+//!
+//! `ferromap stat` shows the same of all ports, or to other users than root of their own.
+//!
 //! # What can go wrong
 //!
 //! Every [`Error`] prints a sentence that says what to do, with the kernel's own explanation where it has
-//! one, and keeps the errno. What another process writes into the shared memory can make packets wrong or
+//! one, also where `main` returns it, and keeps the errno. It turns into a [`std::io::Error`] of the same kind. What another process writes into the shared memory can make packets wrong or
 //! missing, not the program panic or read outside the region; `docs/decisions/0002-slices-of-packets.md` tells
 //! what the crate relies on.
 //!
@@ -56,6 +76,7 @@
 mod binding;
 mod builder;
 mod control;
+mod counters;
 mod device;
 mod error;
 mod extra;
@@ -72,6 +93,7 @@ mod xdp;
 
 pub use builder::PortBuilder;
 pub use control::{Control, PoolInfo, PoolsInfo};
+pub use counters::{Counters, RingCounters};
 pub use error::{Error, RequestError, Result};
 pub use extra::ExtraBuffers;
 pub use nix::errno::Errno;

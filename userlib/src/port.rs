@@ -5,6 +5,7 @@
 use crate::{
     binding::Binding,
     builder::PortBuilder,
+    counters::Counters,
     device::Device,
     error::{Error, Result},
     extra::ExtraBuffers,
@@ -15,7 +16,7 @@ use crate::{
 };
 use nix::poll::PollFlags;
 use std::{
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     sync::Arc,
     time::Duration,
 };
@@ -74,7 +75,7 @@ pub struct PortInfo {
 }
 
 impl Port {
-    /// Opens a port by name: `netmap:eth0`, `vale0:a`, `netmap:eth0-1/R`. See [`PortSpec`].
+    /// Opens a port by name: `eth0`, `vale0:a`, `netmap:eth0-1/R`. See [`PortSpec`].
     pub fn open(name: &str) -> Result<Port> {
         Port::builder(name).open()
     }
@@ -243,6 +244,11 @@ impl Port {
         })
     }
 
+    /// What was counted on the rings of this binding, with the frames that were lost and why.
+    pub fn counters(&self) -> Result<Counters> {
+        self.binding.counters()
+    }
+
     fn after_sync(&mut self) {
         for ring in &mut self.tx {
             ring.claimed.ring.after_sync();
@@ -256,6 +262,12 @@ impl Port {
 impl AsFd for Port {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.binding.device.fd()
+    }
+}
+
+impl AsRawFd for Port {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

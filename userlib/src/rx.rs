@@ -4,6 +4,7 @@
 
 use crate::{
     binding::{Binding, Claimed},
+    counters::RingCounters,
     error::Result,
     raw::ring::{Own, Ring, View},
     slot::SlotFlags,
@@ -11,12 +12,14 @@ use crate::{
 use ferromap_abi::consts::{NETMAP_MAX_FRAGS, NS_FORWARD, NS_RFRAGS_SHIFT};
 use nix::poll::PollFlags;
 use std::{
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     sync::Arc,
     time::Duration,
 };
 
 /// A receive ring. It can be moved to a thread of its own; the port stays bound while it lives.
+///
+/// What comes while it is full is lost, and counted: [`counters`](Self::counters).
 pub struct RxRing {
     pub(crate) claimed: Claimed,
     pub(crate) binding: Arc<Binding>,
@@ -95,6 +98,11 @@ impl RxRing {
         }
     }
 
+    /// What was counted on this ring, with the frames that were lost and why.
+    pub fn counters(&self) -> Result<RingCounters> {
+        self.binding.ring_counters("rx", self.index())
+    }
+
     fn ring(&mut self) -> &mut Ring {
         &mut self.claimed.ring
     }
@@ -103,6 +111,12 @@ impl RxRing {
 impl AsFd for RxRing {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.binding.device.fd()
+    }
+}
+
+impl AsRawFd for RxRing {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

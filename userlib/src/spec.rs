@@ -3,9 +3,13 @@
 //! Port names as people type them, and what they ask for.
 //!
 //! ```text
-//! netmap:NAME[{ID|}ID][MODE][/FLAGS][@MEMID][@OPTION...]
+//! [netmap:]NAME[{ID|}ID][MODE][/FLAGS][@MEMID][@OPTION...]
 //! valeX:NAME[{ID|}ID][MODE][/FLAGS][@MEMID][@OPTION...]
+//! null:LABEL[/FLAGS][@MEMID][@OPTION...]
 //! ```
+//!
+//! A null port has rings and buffers, and no traffic: one ring of 1024 slots each way and memory region 1, where
+//! nothing else is asked for.
 //!
 //! | part | meaning |
 //! |---|---|
@@ -34,7 +38,7 @@ use ferromap_abi::{
     wire::NmreqRegister,
 };
 use nix::net::if_::if_nametoindex;
-use std::str::FromStr;
+use std::{borrow::Cow, str::FromStr};
 
 /// A port name, taken apart. [`FromStr`] reads it; the fields may be changed afterwards.
 ///
@@ -102,6 +106,12 @@ pub struct Config {
     pub host_rx_rings: u16,
 }
 
+/// What the names of null ports start with.
+pub(crate) const NULL_PREFIX: &str = "null:";
+
+/// Rings and slots each way of a null port, of which the kernel makes none by itself.
+const NULL_CONFIG: (u16, u32) = (1, 1024);
+
 /// The highest ring number that a name may carry.
 const MAX_RING: u16 = 4094;
 
@@ -122,26 +132,44 @@ impl PortSpec {
         })
     }
 
+    /// The name in full: one without `netmap:`, the name of a switch or `null:` before it is an interface's, or a
+    /// pipe's.
+    pub fn full_name(name: &str) -> Cow<'_, str> {
+        // A colon behind these belongs to an option.
+        let end = name.find(['/', '@']).unwrap_or(name.len());
+        if name[..end].contains(':') {
+            name.into()
+        } else {
+            format!("netmap:{name}").into()
+        }
+    }
+
+    /// Whether it is a null port.
+    pub fn is_null(&self) -> bool {
+        self.name.starts_with(NULL_PREFIX)
+    }
+
     /// Whether it is a port of a switch.
     pub fn is_vale(&self) -> bool {
         is_vale(self.name.as_bytes())
     }
 
-    /// Whether there is no wire behind the port, as far as the name shows: a switch port or a pipe.
+    /// Whether there is no wire behind the port, as far as the name shows: a switch port, a pipe or a null port.
     pub fn is_virtual(&self) -> bool {
-        self.is_vale() || self.name.contains(['{', '}'])
+        self.is_vale() || self.is_null() || self.name.contains(['{', '}'])
     }
 
     /// The REGISTER request for this.
     pub(crate) fn register(&self) -> NmreqRegister {
         let (nr_mode, nr_ringid) = match self.rings {
+            _ if self.is_null() => (NR_REG_NULL, 0),
             Rings::Nic => (NR_REG_ALL_NIC, 0),
             Rings::Host => (NR_REG_SW, 0),
             Rings::NicAndHost => (NR_REG_NIC_SW, 0),
             Rings::OneNic(i) => (NR_REG_ONE_NIC, i),
             Rings::OneHost(i) => (NR_REG_ONE_SW, i),
         };
-        NmreqRegister {
+        let request = NmreqRegister {
             nr_tx_slots: self.config.tx_slots,
             nr_rx_slots: self.config.rx_slots,
             nr_tx_rings: self.config.tx_rings,
@@ -153,8 +181,28 @@ impl PortSpec {
             nr_mode,
             nr_flags: self.flags,
             ..NmreqRegister::default()
+        };
+        if self.is_null() {
+            null_port(request)
+        } else {
+            request
         }
     }
+}
+
+/// The request with what is not asked for filled in.
+fn null_port(mut request: NmreqRegister) -> NmreqRegister {
+    let (rings, slots) = NULL_CONFIG;
+    for n in [&mut request.nr_tx_rings, &mut request.nr_rx_rings] {
+        *n = if *n == 0 { rings } else { *n };
+    }
+    for n in [&mut request.nr_tx_slots, &mut request.nr_rx_slots] {
+        *n = if *n == 0 { slots } else { *n };
+    }
+    if request.nr_mem_id == 0 {
+        request.nr_mem_id = GLOBAL_MEM_ID;
+    }
+    request
 }
 
 impl FromStr for PortSpec {
@@ -168,17 +216,23 @@ impl FromStr for PortSpec {
 type Parsed<T> = std::result::Result<T, String>;
 
 fn parse(full: &str, is_interface: impl Fn(&str) -> bool) -> Parsed<PortSpec> {
-    let (subsystem, rest) = full
-        .split_once(':')
-        .ok_or_else(|| format!("it starts with `netmap:` or `valeX:`, as in `netmap:{full}`"))?;
+    let whole = PortSpec::full_name(full);
+    let (subsystem, rest) = whole.split_once(':').unwrap_or_default();
+    if whole != full && is_vale(full.as_bytes()) {
+        return Err(format!(
+            "a port of a switch has a colon in its name, as in `vale0:a`; an interface of that name is `{whole}`"
+        ));
+    }
     let (port, suffix) = rest.split_at(end::of_name(rest, is_interface));
     let name = if subsystem == "netmap" {
         port.to_owned()
+    } else if subsystem == "null" {
+        format!("{NULL_PREFIX}{port}")
     } else if is_vale(subsystem.as_bytes()) {
         format!("{subsystem}:{port}")
     } else {
         return Err(format!(
-            "`{subsystem}:` is neither `netmap:` nor the name of a switch, which starts with `vale`"
+            "`{subsystem}:` is none of `netmap:`, `null:`, and the name of a switch, which starts with `vale`"
         ));
     };
     check_name(&name)?;
@@ -199,6 +253,9 @@ fn parse(full: &str, is_interface: impl Fn(&str) -> bool) -> Parsed<PortSpec> {
 fn suffixes(text: &str, spec: &mut PortSpec) -> Parsed<()> {
     let mut rest = Cursor(text);
     spec.rings = mode(&mut rest)?;
+    if spec.is_null() && spec.rings != Rings::Nic {
+        return Err("a null port has rings of its own, and all are bound".into());
+    }
     if rest.eat('/') {
         spec.flags = flags(rest.until('@'))?;
     }
@@ -413,6 +470,35 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_name_is_an_interface() {
+        for name in [
+            "eth0",
+            "eth0-1/R",
+            "eth0^",
+            "eth0{1",
+            "eth0@conf:slots=9",
+            "eth0/x@share=vale0:a",
+        ] {
+            assert_eq!(spec(name), spec(&format!("netmap:{name}")), "{name}");
+        }
+        assert_eq!(
+            PortSpec::full_name("vale0:a@share:port=b"),
+            "vale0:a@share:port=b"
+        );
+    }
+
+    #[test]
+    fn null_ports_ask_for_what_the_kernel_does_not_choose() {
+        let r = spec("null:x").register();
+        assert_eq!((r.nr_mode, r.nr_mem_id), (NR_REG_NULL, GLOBAL_MEM_ID));
+        assert_eq!((r.nr_tx_rings, r.nr_rx_rings), (1, 1));
+        assert_eq!((r.nr_tx_slots, r.nr_rx_slots), (1024, 1024));
+        let r = spec("null:x@7@conf:rings=2,rx-slots=64").register();
+        assert_eq!((r.nr_mem_id, r.nr_tx_rings, r.nr_rx_slots), (7, 2, 64));
+        assert!(spec("null:x").is_virtual() && spec("null:x").is_null());
+    }
+
+    #[test]
     fn the_suffix_says_which_rings() {
         for (name, rings) in [
             ("netmap:eth0", Rings::Nic),
@@ -462,10 +548,14 @@ mod tests {
     fn wrong_names_are_refused_with_a_reason() {
         for name in [
             "",
-            "eth0",
             "netmap:",
             "vale0:",
             "valley",
+            "vale0",
+            "null:",
+            "null:a-0",
+            "null:a^",
+            "eth0@nothing:1",
             "bridge:a",
             "vale-0:a",
             "vale0123456789ab:a",

@@ -4,6 +4,7 @@
 
 use crate::{
     binding::{Binding, Claimed},
+    counters::RingCounters,
     error::{Error, Result},
     raw::ring::{Own, Ring},
     rx::RxSlotMut,
@@ -15,7 +16,7 @@ use ferromap_abi::{
 };
 use nix::poll::PollFlags;
 use std::{
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     sync::Arc,
     time::Duration,
 };
@@ -134,6 +135,11 @@ impl TxRing {
         Ok(true)
     }
 
+    /// What was counted on this ring, with the frames that were lost and why.
+    pub fn counters(&self) -> Result<RingCounters> {
+        self.binding.ring_counters("tx", self.index())
+    }
+
     fn ring(&mut self) -> &mut Ring {
         &mut self.claimed.ring
     }
@@ -142,6 +148,12 @@ impl TxRing {
 impl AsFd for TxRing {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.binding.device.fd()
+    }
+}
+
+impl AsRawFd for TxRing {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

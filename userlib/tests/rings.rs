@@ -411,3 +411,51 @@ fn ports_tell_whether_they_can_exchange_buffers_and_what_is_below_them() {
     assert!(b.is_emulated() && !a.is_emulated());
     assert!(!open(&kernel, "netmap:eth0{1").is_emulated());
 }
+
+// A receiver that lost frames had no way to hear of it but to read /proc itself.
+#[test]
+fn counters_tell_what_a_full_receiver_lost() {
+    let kernel = Kernel::new();
+    let mut from = open(&kernel, "vale0:from");
+    let mut to = small(&kernel, "vale0:to", 8);
+    let before = to.counters().unwrap();
+    for number in 0..10 {
+        send(&mut from, &frame(number, 60));
+    }
+    assert!(from.tx_rings()[0].send(&[0; 3]).unwrap());
+    from.sync().unwrap();
+    let since = to.counters().unwrap().since(&before);
+    let rx = since.ring("rx0").unwrap();
+    assert_eq!((rx.frames, rx.bytes, rx.drop("full")), (7, 420, 3));
+    assert_eq!((since.port.as_str(), since.dropped()), ("vale0:to", 3));
+    let tx = from.tx_rings()[0].counters().unwrap();
+    assert_eq!(
+        (tx.name.as_str(), tx.frames, tx.drop("bad_length")),
+        ("tx0", 10, 1)
+    );
+    assert!(tx.is_tx() && !rx.is_tx());
+}
+
+#[test]
+fn a_binding_counts_its_own_rings() {
+    let kernel = Kernel::new();
+    let wanted = Port::builder("vale0:a").rings(2).one_ring(1);
+    let port = wanted.open_fake(&kernel).unwrap();
+    let counters = port.counters().unwrap();
+    let names: Vec<&str> = counters
+        .rings
+        .iter()
+        .map(|ring| ring.name.as_str())
+        .collect();
+    assert_eq!(names, ["tx1", "rx1"]);
+    let (rx, _) = port.split();
+    assert_eq!(rx[0].counters().unwrap().name, "rx1");
+}
+
+#[test]
+fn a_bare_name_is_an_interface() {
+    let kernel = Kernel::new();
+    let port = open(&kernel, "eth0");
+    assert!(port.is_emulated());
+    assert_eq!(port.name(), "eth0");
+}

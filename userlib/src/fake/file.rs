@@ -318,6 +318,28 @@ impl Device for File {
     fn fd(&self) -> BorrowedFd<'_> {
         self.event.as_fd()
     }
+
+    fn fdinfo(&self) -> std::io::Result<String> {
+        let Ok(bound) = self.bound() else {
+            return Ok("netmap-port:\t(not bound)\n".to_owned());
+        };
+        let state = self.inner.lock();
+        let mut text = format!("netmap-port:\t{}\nnetmap-region:\t{MEM_ID}\n", bound.name);
+        for (side, kind, cause) in [(Side::Tx, "tx", "bad_length"), (Side::Rx, "rx", "full")] {
+            let rings = state.bound_rings(&bound, side).iter();
+            for (number, ring) in bound.queues(side).zip(rings) {
+                let counted = ring.counted;
+                for (counter, value) in [
+                    ("frames", counted.frames),
+                    ("bytes", counted.bytes),
+                    (&*format!("drop_{cause}"), counted.dropped),
+                ] {
+                    text += &format!("netmap-{kind}{number}-{counter}:\t{value}\n");
+                }
+            }
+        }
+        Ok(text)
+    }
 }
 
 impl Bound {

@@ -17,8 +17,6 @@ pub(super) struct PortState {
     /// Bound files, by what wakes their event loops.
     pub(super) files: Vec<Arc<EventFd>>,
     pub(super) exclusive: bool,
-    /// Slots that found no room at the receiver.
-    dropped: u64,
 }
 
 impl PortState {
@@ -41,7 +39,6 @@ impl PortState {
             rx: Vec::new(),
             files: Vec::new(),
             exclusive: false,
-            dropped: 0,
         };
         for (side, count, n) in [
             (
@@ -93,9 +90,10 @@ impl PortState {
         let count = self.rx.len();
         let ring = &mut self.rx[queue % count];
         if (ring.room() as usize) < chain.len() {
-            self.dropped += chain.len() as u64;
+            ring.counted.dropped += 1;
             return;
         }
+        ring.counted.add(chain);
         for (i, from) in chain.iter().enumerate() {
             let at = ring.hwtail;
             let mut to = ring.slot(inner, at);
@@ -141,7 +139,10 @@ impl State {
                 let right = chain.len() <= NETMAP_MAX_FRAGS
                     && chain.iter().all(|s| u32::from(s.len) <= BUF_SIZE)
                     && chain.iter().map(|s| usize::from(s.len)).sum::<usize>() >= ETH_HLEN;
-                if right {
+                if !right {
+                    ring.counted.dropped += 1;
+                } else {
+                    ring.counted.add(&chain);
                     let peers = self
                         .ports
                         .iter_mut()

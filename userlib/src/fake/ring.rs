@@ -20,6 +20,23 @@ pub(super) struct RingState {
     pub(super) hwcur: u32,
     /// What the tail is, or will be at the next sync.
     pub(super) hwtail: u32,
+    pub(super) counted: Counted,
+}
+
+/// What went through a ring, and what did not.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counted {
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+    /// Sent, and too long or too short; or received, and the ring was full.
+    pub(super) dropped: u64,
+}
+
+impl Counted {
+    pub(super) fn add(&mut self, chain: &[Slot]) {
+        self.frames += 1;
+        self.bytes += chain.iter().map(|slot| u64::from(slot.len)).sum::<u64>();
+    }
 }
 
 impl RingState {
@@ -62,6 +79,7 @@ impl RingState {
             n,
             hwcur: 0,
             hwtail: tail,
+            counted: Counted::default(),
         };
         for at in 0..n {
             let slot = Slot {
