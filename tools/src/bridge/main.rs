@@ -68,11 +68,19 @@ fn run(args: &Args, specs: &[PortSpec; 2]) -> Result<(), Box<dyn Error>> {
         return Err("no frame could go either way: each port lacks the rings for it".into());
     }
     open::banner(args, &names, &ports, zero_copy);
-    ports::wait_for_links(specs, args.wait_link, args.json, &signals);
-    let mut reporter = Reporter::new(args.json, &names, &ways, zero_copy);
+    ports::wait_for_links(TOOL, specs, args.wait_link, args.json, &signals);
+    let mut reporter = Reporter::new(args.json, &names, &ways, &ports, zero_copy);
     let done = forward(args, &mut ports, &mut ways, &signals, &mut reporter);
-    reporter.summary(&ways);
-    done
+    let in_vain = reporter.summary(&ways, &ports);
+    done?;
+    match in_vain {
+        Some(drops) => Err(format!(
+            "nothing got through: all that was forwarded was dropped ({}); `ferromap stat --explain` tells what to do",
+            drops.words()
+        )
+        .into()),
+        None => Ok(()),
+    }
 }
 
 /// Forwards until a signal comes, the time is over, or a port is gone.
@@ -114,7 +122,7 @@ fn forward(
             return Ok(());
         }
         if now >= next {
-            reporter.interval(ways, now);
+            reporter.interval(ways, ports, now);
             next = now + EVERY;
         }
     }

@@ -3,7 +3,7 @@
 //! Opening the two ports, in one memory region if that can be had.
 
 use crate::{args::Args, TOOL};
-use common::{ports, say};
+use common::{note, ports, say};
 use ferromap::{Errno, Port, PortSpec, Result};
 
 pub fn open(args: &Args, names: &[String; 2], specs: &[PortSpec; 2]) -> Result<[Port; 2]> {
@@ -32,7 +32,7 @@ pub fn banner(args: &Args, names: &[String; 2], ports: &[Port; 2], zero_copy: bo
     ports::tell_emulated(TOOL, ports);
     let [a, b] = names;
     if !zero_copy && !args.copy {
-        eprintln!("{TOOL}: {a} and {b} lie in different memory regions: frames are copied");
+        note!("{TOOL}: {a} and {b} lie in different memory regions: frames are copied");
     }
     let how = if zero_copy {
         "exchanging buffers"

@@ -2,9 +2,11 @@
 
 //! Command lines: reading them, what is made from their definitions, and the status at the end.
 
+use crate::{note, out};
 use clap::{Command, CommandFactory, Parser, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
+use nix::errno::Errno;
 use std::{
     fmt::Display,
     io::{self, Write},
@@ -24,10 +26,12 @@ pub enum Generate {
 impl Generate {
     /// Prints it; the result is the program's status.
     pub fn print<A: CommandFactory>(self) -> ExitCode {
-        match self.to::<A>(&mut io::stdout()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
+        let mut text = Vec::new();
+        if self.to::<A>(&mut text).is_err() {
+            return ExitCode::FAILURE;
         }
+        out::data(&text);
+        out::status(ExitCode::SUCCESS)
     }
 
     pub fn to<A: CommandFactory>(self, out: &mut dyn Write) -> io::Result<()> {
@@ -99,28 +103,30 @@ pub fn parse<A: Parser>() -> Result<A, ExitCode> {
     A::try_parse().map_err(|e| {
         if !e.use_stderr() {
             // Help goes to the terminal as it is; what is wrong is said in our own voice.
-            let _ = e.print();
-            return ExitCode::SUCCESS;
+            let done = e.print();
+            out::told(done.map_err(|e| e.raw_os_error().map_or(Errno::EIO, Errno::from_raw)));
+            return out::status(ExitCode::SUCCESS);
         }
         let text = e.to_string();
         let tool = A::command().get_name().to_owned();
-        eprint!("{tool}: {}", text.strip_prefix("error: ").unwrap_or(&text));
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        out::lines(&format!("{tool}: {text}"));
         ExitCode::from(2)
     })
 }
 
 /// Says what is wrong with the command line; the result is the program's status.
 pub fn misused(tool: &str, why: impl Display) -> ExitCode {
-    eprintln!("{tool}: {why}");
+    note!("{tool}: {why}");
     ExitCode::from(2)
 }
 
 /// Says what went wrong, if something did; the result is the program's status.
 pub fn finish(tool: &str, done: Result<(), impl Display>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => out::status(ExitCode::SUCCESS),
         Err(why) => {
-            eprintln!("{tool}: {why}");
+            note!("{tool}: {why}");
             ExitCode::FAILURE
         }
     }

@@ -2,19 +2,13 @@
 
 //! What the tools share: how they are told what to do, how they end, and how they speak.
 
+pub mod causes;
 pub mod cli;
+pub mod drops;
 pub mod json;
+pub mod out;
 pub mod ports;
 pub mod signals;
 pub mod table;
 pub mod units;
 pub mod watch;
-
-/// As `println!`, but whoever reads us may go away, as `head` does.
-#[macro_export]
-macro_rules! say {
-    ($($text:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
-}

@@ -3,24 +3,20 @@
 //! Ports: their names as people give them, and what to know before frames go.
 
 use crate::signals::Signals;
-use ferromap::{Config, Port, PortInfo, PortSpec, Result};
+use ferromap::{Config, Port, PortInfo, PortSpec, Result, Rings};
 use std::{
     fs,
     time::{Duration, Instant},
 };
 
-/// A bare name is an interface, as netmap's tools have it.
+/// The name in full: a bare one is an interface.
 pub fn full_name(name: &str) -> String {
-    if name.contains(':') {
-        name.to_owned()
-    } else {
-        format!("netmap:{name}")
-    }
+    PortSpec::full_name(name).into_owned()
 }
 
 /// The name taken apart.
 pub fn spec(name: &str) -> Result<PortSpec> {
-    full_name(name).parse()
+    name.parse()
 }
 
 /// Tells people once for each interface that its frames are copied.
@@ -30,7 +26,7 @@ pub fn tell_emulated<'a>(tool: &str, ports: impl IntoIterator<Item = &'a Port>) 
         let name = port.name();
         if port.is_emulated() && !told.contains(&name) {
             told.push(name);
-            eprintln!("{tool}: {name} is driven in emulated mode: frames are copied between its driver and the rings");
+            crate::note!("{tool}: {name} is driven in emulated mode: frames are copied between its driver and the rings");
         }
     }
 }
@@ -40,7 +36,7 @@ pub fn tell_sizes<'a>(tool: &str, ports: impl IntoIterator<Item = &'a Port>) {
     for port in ports {
         let other = other_sizes(&port.spec().config, &port.info());
         if !other.is_empty() {
-            eprintln!(
+            crate::note!(
                 "{tool}: {} has {}: a port that is there already keeps its sizes, and others have limits",
                 port.name(),
                 other.join(", ")
@@ -78,9 +74,15 @@ fn other_sizes(asked: &Config, got: &PortInfo) -> Vec<String> {
 const WAIT: u64 = 2;
 
 /// Waits until the links of all ports are up, but no longer than `seconds`, and not after a signal. Where
-/// there is no wire it waits only if told to.
-pub fn wait_for_links(specs: &[PortSpec], seconds: Option<u64>, quiet: bool, signals: &Signals) {
-    let wired = || specs.iter().filter(|spec| !spec.is_virtual());
+/// there is no wire it waits only if told to. Tells people which links are down then.
+pub fn wait_for_links(
+    tool: &str,
+    specs: &[PortSpec],
+    seconds: Option<u64>,
+    quiet: bool,
+    signals: &Signals,
+) {
+    let wired = || specs.iter().filter(|spec| has_wire(spec));
     let any = wired().next().is_some();
     let seconds = seconds.unwrap_or(if any { WAIT } else { 0 });
     let end = Instant::now() + Duration::from_secs(seconds);
@@ -89,6 +91,35 @@ pub fn wait_for_links(specs: &[PortSpec], seconds: Option<u64>, quiet: bool, sig
         crate::say!("Wait {seconds} secs for the link...");
     }
     while Instant::now() < end && !up() && !signals.wait(Duration::from_millis(50)) {}
+    let mut told: Vec<&str> = Vec::new();
+    for spec in wired().filter(|spec| !has_carrier(spec)) {
+        if !told.contains(&spec.name.as_str()) {
+            told.push(&spec.name);
+            if let Some(why) = why_no_carrier(&spec.name) {
+                crate::note!("{tool}: {why}");
+            }
+        }
+    }
+}
+
+/// Behind host rings is the machine itself.
+fn has_wire(spec: &PortSpec) -> bool {
+    !spec.is_virtual() && !matches!(spec.rings, Rings::Host | Rings::OneHost(_))
+}
+
+fn why_no_carrier(name: &str) -> Option<String> {
+    let told = |file: &str| fs::read_to_string(format!("/sys/class/net/{name}/{file}"));
+    // Alternative names are not there.
+    told("ifindex").ok()?;
+    let lost = "nothing comes, and what is sent is dropped";
+    Some(match (told("bonding/slaves"), told("carrier")) {
+        (Ok(members), _) if members.trim().is_empty() => {
+            format!("{name} has no members: {lost}. Give it one: ip link set IF master {name}")
+        }
+        (_, Ok(_)) => format!("{name} has no link: {lost}. Check the cable and the other side"),
+        // The kernel tells of a carrier only where the interface is up.
+        _ => format!("{name} is down: {lost}. Set it up: ip link set {name} up"),
+    })
 }
 
 fn has_carrier(spec: &PortSpec) -> bool {

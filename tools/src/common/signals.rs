@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! ^C and SIGTERM, read from a descriptor, so that a tool can end in order.
+//! ^C and SIGTERM. The first has the tool end in order; the second ends it at once, as does the first if the tool
+//! does not come to its end: its output may be stuck where nobody reads it.
 
+use crate::out;
 use nix::{
+    errno::Errno,
     poll::{poll, PollFd, PollFlags, PollTimeout},
     sys::{
+        eventfd::{EfdFlags, EventFd},
         signal::{SigSet, Signal},
         signalfd::{SfdFlags, SignalFd},
     },
@@ -12,37 +16,72 @@ use nix::{
 };
 use std::{
     os::fd::{AsFd, BorrowedFd},
-    time::Duration,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
-/// A descriptor that is readable once the user wants the program to end.
-pub struct Signals(SignalFd);
+/// How long a tool may take to end in order.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A descriptor that is readable from the first signal on.
+pub struct Signals(Arc<EventFd>);
 
 impl Signals {
-    /// To be called before the first thread starts: only then the descriptor alone sees the signals.
+    /// To be called before any other thread starts: only then no thread but ours sees the signals. Ours is there
+    /// so that they are heard whatever the others do.
     pub fn block() -> Result<Self> {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGINT);
         signals.add(Signal::SIGTERM);
         signals.thread_block()?;
-        SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map(Signals)
+        let from = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
+        let came = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
+        let tell = came.clone();
+        thread::spawn(move || hear(&from, &tell));
+        Ok(Signals(came))
     }
 
-    /// Takes a signal that has come.
-    pub fn take(&self) -> Result<()> {
-        self.0.read_signal().map(drop)
-    }
-
-    /// Sleeps that long, or until a signal is there, which stays to be taken. Says whether one is.
+    /// Sleeps that long, or until a signal comes. Says whether one did.
     pub fn wait(&self, most: Duration) -> bool {
-        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, timeout(most)).is_ok_and(|ready| ready > 0)
+        readable(self.as_fd(), most)
     }
 }
 
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+fn hear(from: &SignalFd, came: &EventFd) {
+    let Some(first) = next(from) else { return };
+    // The counter of an eventfd does not overflow from one.
+    let _ = came.write(1);
+    readable(from.as_fd(), PATIENCE);
+    out::end_by(first);
+}
+
+fn next(from: &SignalFd) -> Option<Signal> {
+    loop {
+        match from.read_signal() {
+            Ok(Some(info)) => return Signal::try_from(info.ssi_signo as i32).ok(),
+            Ok(None) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+fn readable(fd: BorrowedFd<'_>, most: Duration) -> bool {
+    let end = Instant::now() + most;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+        match poll(&mut fds, timeout(left)) {
+            // A stop and a continue is no end.
+            Err(Errno::EINTR) => {}
+            ready => return ready.is_ok_and(|ready| ready > 0),
+        }
     }
 }
 

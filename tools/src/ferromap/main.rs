@@ -7,7 +7,6 @@
 
 mod about;
 mod args;
-mod causes;
 mod counters;
 mod doctor;
 mod facts;
@@ -17,7 +16,7 @@ mod parameters;
 mod stat;
 
 use args::{Args, Command};
-use common::cli;
+use common::{causes, cli, out};
 use facts::Facts;
 use std::process::ExitCode;
 
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
         return what.print::<Args>();
     }
     let facts = Facts::here();
-    match args.command {
+    out::status(match args.command {
         None => cli::misused(TOOL, "info, stat or doctor? See ferromap --help"),
         Some(Command::Info(args)) => cli::finish(TOOL, info::run(&facts, &args)),
         Some(Command::Stat(args)) if args.explain => {
@@ -44,5 +43,5 @@ fn main() -> ExitCode {
             Ok(interface) => doctor::run(&facts, interface, args.json),
             Err(why) => cli::misused(TOOL, why),
         },
-    }
+    })
 }

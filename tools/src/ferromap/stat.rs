@@ -4,13 +4,13 @@
 
 use crate::{
     args::{bare, Stat},
-    causes,
     counters::{self, Port, Ring},
     facts::Facts,
 };
 use common::{
+    causes,
     json::Object,
-    say,
+    note, say,
     signals::Signals,
     table::{by_name, lay_out, Column},
     units::{count, ratio, wall_clock},
@@ -34,7 +34,7 @@ pub fn run(facts: &Facts, args: &Stat) -> Result<(), Box<dyn Error>> {
         let after = match ports(facts, args) {
             Ok(ports) => ports,
             Err(why) if facts.module_is_loaded() => {
-                eprintln!("{}: {why}", crate::TOOL);
+                note!("{}: {why}", crate::TOOL);
                 Vec::new()
             }
             Err(why) => return Err(why.into()),

@@ -30,7 +30,19 @@ pub enum Function {
 
 /// Sends and receives packets through the netmap API, as fast as they go.
 #[derive(Parser, Debug)]
-#[command(name = "pkt-gen", version, max_term_width = 100)]
+#[command(
+    name = "pkt-gen",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  pkt-gen -i eth0 -f rx                       count what comes
+  pkt-gen -i eth0 -f tx -n 1000 -l 1500       send 1000 frames
+  pkt-gen -i vale0:a -f pong                  answer ...
+  pkt-gen -i vale0:b -f ping -n 1000          ... and measure how long that takes
+
+^C prints totals, with what was dropped and why; a second ^C ends it at once. The status is 0; or 1
+if something failed, or if all that was sent was dropped; or 2 if the options make no sense."
+)]
 pub struct Args {
     /// Port: an interface (eth0), a switch port (vale0:a), or such a name with suffixes: -N for ring pair N, ^ or ^N for
     /// host rings, * for both, /x exclusive, /R or /T receive or transmit only, @N memory region N. An interface of

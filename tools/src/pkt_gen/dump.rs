@@ -2,12 +2,13 @@
 
 //! Frames in hexadecimal.
 
+use common::out;
 use std::fmt::Write;
 
 /// Prints a frame, 16 bytes a line.
 pub fn dump(frame: &[u8]) {
-    // One call, so that lines of several threads do not mix.
-    eprint!("{}", text(frame));
+    // In one piece, so that lines of several threads do not mix.
+    out::lines(&text(frame));
 }
 
 fn text(frame: &[u8]) -> String {

@@ -23,7 +23,10 @@ use common::{cli, ports, say, signals, signals::Signals};
 use ferromap::{Port, PortSpec};
 use flow::Range;
 use frame::Template;
-use nix::poll::{poll, PollFd, PollFlags};
+use nix::{
+    errno::Errno,
+    poll::{poll, PollFd, PollFlags},
+};
 use report::{Reporter, Totals};
 use std::{
     error::Error,
@@ -32,7 +35,7 @@ use std::{
     process::ExitCode,
     time::{Duration, Instant},
 };
-use worker::{Job, Outcome, Shared};
+use worker::{Job, Lost, Outcome, Shared};
 
 const TOOL: &str = "pkt-gen";
 
@@ -69,7 +72,7 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     .ok_or("the addresses and the length do not make a frame")?;
     banner(args, &opened.ports, src, dst, src_mac);
     let link = std::slice::from_ref(spec);
-    ports::wait_for_links(link, args.wait_link, args.json, &signals);
+    ports::wait_for_links(TOOL, link, args.wait_link, args.json, &signals);
 
     let shared = Shared::new(args.threads)?;
     let job = |index: u16| Job {
@@ -93,8 +96,11 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
                 scope.spawn(move || job.run(port))
             })
             .collect();
-        let watched = watch(args, &shared, &signals, &mut reporter);
-        shared.stop();
+        let watched = {
+            // Also if it panics: the scope waits for the threads.
+            let _stop = Stop(&shared);
+            watch(args, &shared, &signals, &mut reporter)
+        };
         let mut outcomes = Vec::new();
         for thread in threads {
             outcomes.push(thread.join().map_err(|_| "a thread panicked")??);
@@ -102,6 +108,15 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
         watched.map(|()| outcomes)
     });
     finish(args, reporter, &shared, outcomes?)
+}
+
+/// Has the threads end when it goes.
+struct Stop<'a>(&'a Shared);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 /// Reports until all threads have ended; has them end on a signal and after --duration.
@@ -116,6 +131,7 @@ fn watch(
     let every = Duration::from_millis(args.report_ms);
     let mut last = start;
     let mut running = u64::from(args.threads);
+    let mut stopping = false;
     while running > 0 {
         let now = Instant::now();
         if end.is_some_and(|end| now >= end) {
@@ -126,18 +142,27 @@ fn watch(
             next = next.min(end);
         }
         let wait = signals::timeout(next.saturating_duration_since(now));
+        // Once a signal has come there is always one.
+        let until = if stopping {
+            PollFlags::empty()
+        } else {
+            PollFlags::POLLIN
+        };
         let mut fds = [
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(shared.ended.as_fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), until),
         ];
-        poll(&mut fds, wait)?;
+        match poll(&mut fds, wait) {
+            // A stop and a continue is no end.
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(e) => return Err(e.into()),
+        }
         let ready = |fd: &PollFd| fd.any() == Some(true);
-        let (signal, ended) = (ready(&fds[0]), ready(&fds[1]));
-        if signal {
-            signals.take()?;
+        if ready(&fds[1]) {
+            stopping = true;
             shared.stop();
         }
-        if ended {
+        if ready(&fds[0]) {
             running -= shared.ended.read()?;
         }
         let took = last.elapsed();
@@ -167,11 +192,23 @@ fn finish(
     } else {
         0
     };
-    let unsent = outcomes.iter().map(|o| o.unsent).sum();
+    let unsent: u64 = outcomes.iter().map(|o| o.unsent).sum();
+    let mut lost = Lost::default();
+    outcomes.iter().for_each(|o| lost.add(&o.lost));
     let mut totals = Totals::of(shared.counters.iter());
     totals.frames = totals.frames.saturating_sub(unsent);
-    reporter.summary(totals, seconds, length, unsent);
+    reporter.summary(totals, seconds, length, unsent, &lost);
     reporter.latency(outcomes.into_iter().flat_map(|o| o.times).collect());
+    if sender && lost.tx.total() > 0 && lost.tx.total() >= totals.frames {
+        return Err(format!(
+            "nothing got through: all that was sent was dropped ({}); `ferromap stat --explain` tells what to do",
+            lost.tx.words()
+        )
+        .into());
+    }
+    if sender && unsent > 0 && totals.frames == 0 {
+        return Err("nothing was sent: nobody takes it from the ring".into());
+    }
     Ok(())
 }
 

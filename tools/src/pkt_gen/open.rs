@@ -3,7 +3,7 @@
 //! Opening the port, once for each thread, and finding out about it.
 
 use crate::args::{self, Args, Function};
-use ferromap::{Control, Port, PortSpec};
+use ferromap::{Control, Port, PortSpec, Rings};
 use std::{error::Error, fs};
 
 pub struct Opened {
@@ -51,7 +51,7 @@ pub fn open(args: &Args, spec: &PortSpec) -> Result<Opened, Box<dyn Error>> {
         }
         ports.push(ports[0].clone_ring(ring)?);
     }
-    check(args, &mut ports[0], vnet)?;
+    check(args, spec, &mut ports[0], vnet)?;
     Ok(Opened { ports, vnet })
 }
 
@@ -69,7 +69,7 @@ fn vnet_header(args: &Args, spec: &PortSpec) -> Result<usize, Box<dyn Error>> {
 }
 
 /// What can only be said once the port is open.
-fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>> {
+fn check(args: &Args, spec: &PortSpec, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>> {
     let sends = matches!(
         args.function,
         Function::Tx | Function::TxSeq | Function::Ping
@@ -89,6 +89,15 @@ fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>
             )
             .into());
         }
+        if let Some(mtu) = mtu(spec).filter(|mtu| args.longest() > mtu + HEADERS) {
+            return Err(format!(
+                "-l: {name} takes at most {} bytes, its MTU of {mtu} and {HEADERS} of headers: send less, or ip link set {name} mtu {}",
+                mtu + HEADERS,
+                args.longest() - HEADERS,
+                name = spec.name
+            )
+            .into());
+        }
         if let Some(size) = args.fragment_size.filter(|_| slots > 1) {
             let last = (args.longest() + vnet).saturating_sub(size.min(part) * (slots - 1));
             if last > ring.buffer_size() {
@@ -103,6 +112,18 @@ fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>
         return Err("the port has no receive ring bound".into());
     }
     Ok(())
+}
+
+/// What a frame may have beside the MTU: an Ethernet header and two VLAN tags.
+const HEADERS: usize = 14 + 8;
+
+/// The MTU of the interface behind NIC rings; what host rings give to the stack is not bound by it.
+fn mtu(spec: &PortSpec) -> Option<usize> {
+    if spec.is_virtual() || matches!(spec.rings, Rings::Host | Rings::OneHost(_)) {
+        return None;
+    }
+    let mtu = fs::read_to_string(format!("/sys/class/net/{}/mtu", spec.name));
+    mtu.ok()?.trim().parse().ok()
 }
 
 /// The address of the interface, or one that is nobody's.

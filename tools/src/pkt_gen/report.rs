@@ -2,9 +2,12 @@
 
 //! What the threads count, and how it is told: lines for people, or JSON.
 
-use crate::args::{Args, Function};
+use crate::{
+    args::{Args, Function},
+    worker::Lost,
+};
 use common::{
-    say,
+    note, say,
     units::{escape, human, ratio, wall_clock, FRAMING},
 };
 use std::{
@@ -122,7 +125,7 @@ impl Reporter {
             return;
         }
         let clock = wall_clock();
-        eprintln!(
+        note!(
             "{:03}.{:06} main_thread [{}] {}pps ({}pkts {}bps in {} usec) {:.2} avg_batch",
             clock.as_secs() % 1000,
             clock.subsec_micros(),
@@ -136,7 +139,7 @@ impl Reporter {
     }
 
     /// The closing lines. `length` is the length of each frame, if they are all alike.
-    pub fn summary(&self, t: Totals, seconds: f64, length: usize, unsent: u64) {
+    pub fn summary(&self, t: Totals, seconds: f64, length: usize, unsent: u64, lost: &Lost) {
         let pps = ratio(t.frames as f64, seconds);
         let bps = ratio(self.bits(t), seconds);
         let sender = matches!(self.function, Function::Tx | Function::TxSeq);
@@ -147,8 +150,9 @@ impl Reporter {
                 Function::Ping | Function::Pong => (t.frames + t.errors, t.frames),
             };
             say!(
-                "{{\"type\":\"summary\",\"port\":\"{}\",\"function\":\"{:?}\",\"sent\":{sent},\"received\":{received},\"bytes\":{},\"seconds\":{seconds:.6},\"pps\":{pps:.1},\"bps\":{bps:.1},\"batches\":{},\"avg_batch\":{:.2},\"errors\":{},\"unsent\":{unsent}}}",
+                "{{\"type\":\"summary\",\"port\":\"{}\",\"function\":\"{:?}\",\"sent\":{sent},\"received\":{received},\"bytes\":{},\"seconds\":{seconds:.6},\"pps\":{pps:.1},\"bps\":{bps:.1},\"batches\":{},\"avg_batch\":{:.2},\"errors\":{},\"unsent\":{unsent},\"dropped\":{},\"drops\":{{\"tx\":{},\"rx\":{}}}}}",
                 escape(&self.port), self.function, t.bytes, t.batches, t.avg_batch(), t.errors,
+                lost.tx.total() + lost.rx.total(), lost.tx.json(), lost.rx.json(),
             );
             return;
         }
@@ -181,6 +185,12 @@ impl Reporter {
         }
         if unsent > 0 {
             say!("{unsent} packets were not taken from the ring and are not counted.");
+        }
+        if !lost.tx.is_empty() {
+            say!("Dropped of what was sent: {}.", lost.tx.words());
+        }
+        if !lost.rx.is_empty() {
+            say!("Dropped of what came: {}.", lost.rx.words());
         }
         if self.statistics && !self.rates.is_empty() {
             let n = self.rates.len() as f64;

@@ -10,6 +10,7 @@ use crate::{
     report::Counters,
     rx, tx,
 };
+use common::{drops::Drops, note};
 use ferromap::{Port, Result};
 use nix::{
     sched::{sched_setaffinity, CpuSet},
@@ -18,6 +19,7 @@ use nix::{
 };
 use std::{
     sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::Instant,
 };
 
@@ -41,6 +43,19 @@ impl Shared {
 
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Tells the main thread that this one has ended.
+struct End<'a>(&'a Shared);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop();
+        }
+        // The counter of an eventfd does not overflow from a few threads.
+        let _ = self.0.ended.write(1);
     }
 }
 
@@ -69,6 +84,36 @@ pub struct Outcome {
     pub unsent: u64,
     /// Round-trip times in nanoseconds.
     pub times: Vec<u64>,
+    pub lost: Lost,
+}
+
+/// What the rings dropped meanwhile.
+#[derive(Clone, Default)]
+pub struct Lost {
+    /// Of what was sent.
+    pub tx: Drops,
+    /// Of what came.
+    pub rx: Drops,
+}
+
+impl Lost {
+    /// Netmap's own module does not count.
+    fn between(before: Result<ferromap::Counters>, after: Result<ferromap::Counters>) -> Self {
+        let (Ok(before), Ok(after)) = (before, after) else {
+            return Lost::default();
+        };
+        let since = after.since(&before);
+        let (tx, rx): (Vec<_>, Vec<_>) = since.rings.iter().partition(|ring| ring.is_tx());
+        Lost {
+            tx: Drops::of(tx),
+            rx: Drops::of(rx),
+        }
+    }
+
+    pub fn add(&mut self, other: &Lost) {
+        self.tx.add(&other.tx);
+        self.rx.add(&other.rx);
+    }
 }
 
 impl Outcome {
@@ -101,18 +146,20 @@ impl Job<'_> {
     }
 
     /// Does the work. `port` is this thread's own.
-    pub fn run(&self, port: Port) -> Result<Outcome> {
+    pub fn run(&self, mut port: Port) -> Result<Outcome> {
+        // Also after a panic, of which the others would else not hear.
+        let _end = End(self.shared);
         self.pin();
-        let outcome = self.work(port);
-        if outcome.is_err() {
-            self.stop();
+        let before = port.counters();
+        let mut outcome = self.work(&mut port);
+        match &mut outcome {
+            Ok(outcome) => outcome.lost = Lost::between(before, port.counters()),
+            Err(_) => self.stop(),
         }
-        // The counter of an eventfd does not overflow from a few threads.
-        let _ = self.shared.ended.write(1);
         outcome
     }
 
-    fn work(&self, mut port: Port) -> Result<Outcome> {
+    fn work(&self, port: &mut Port) -> Result<Outcome> {
         let args = self.args;
         match args.function {
             Function::Tx | Function::TxSeq => {
@@ -125,8 +172,8 @@ impl Job<'_> {
                 tx::send(self, port.tx_rings(), share)
             }
             Function::Rx | Function::RxSeq => rx::receive(self, port.rx_rings(), args.count),
-            Function::Ping => ping::ping(self, &mut port, args.count),
-            Function::Pong => ping::pong(self, &mut port, args.count),
+            Function::Ping => ping::ping(self, port, args.count),
+            Function::Pong => ping::pong(self, port, args.count),
         }
     }
 
@@ -146,7 +193,7 @@ impl Job<'_> {
             .set(cpu)
             .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
         if let Err(e) = pinned {
-            eprintln!(
+            note!(
                 "pkt-gen: thread {} stays unpinned: CPU {cpu}: {}",
                 self.index,
                 e.desc()

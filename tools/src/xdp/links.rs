@@ -16,7 +16,7 @@ pub fn let_go(program: u32, interface: i32) -> Result<bool, String> {
     let held = holders(link);
     match calls::detach_link(link) {
         Ok(()) => {
-            eprintln!(
+            common::note!(
                 "xdp: {} was there by BPF link {link}, {held}, which holds nothing from now on",
                 title(program)
             );

@@ -104,7 +104,7 @@ impl Interface<'_> {
                 self.name
             )
         })?;
-        eprintln!(
+        common::note!(
             "xdp: the driver of {} does not run it ({why}), so the stack does",
             self.name
         );

@@ -62,7 +62,7 @@ pub fn load(called: &str, counting: Counting, verbose: bool) -> Result<Loaded, S
     let done = load_program(called, counting);
     let said = messages::take();
     if verbose && done.is_err() {
-        eprint!("{said}");
+        common::out::lines(&said);
     }
     let why = match done {
         Ok(loaded) => return Ok(loaded),

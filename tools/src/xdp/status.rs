@@ -87,9 +87,9 @@ fn tell(rows: &[Row], args: &Status, seconds: Option<f64>) {
         .iter()
         .for_each(|line| say!("{line}"));
     if rows.iter().any(|row| row.name.is_none()) {
-        eprintln!("xdp: more can be told to root only");
+        common::note!("xdp: more can be told to root only");
     } else if seconds.is_none() && rows.iter().any(|row| row.counts.is_none()) {
-        eprintln!(
+        common::note!(
             "xdp: programs with - do not count themselves; --watch counts them while it runs"
         );
     }

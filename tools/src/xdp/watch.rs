@@ -27,7 +27,7 @@ impl Watchers {
         let watcher = self.0.entry(id).or_insert_with(|| {
             Watcher::new(id, known)
                 .inspect_err(|why| {
-                    eprintln!("xdp: {} (id {id}) cannot be watched: {why}", known.name())
+                    common::note!("xdp: {} (id {id}) cannot be watched: {why}", known.name())
                 })
                 .ok()
         });

@@ -2,7 +2,7 @@
 
 //! Why frames are dropped, in words.
 
-use common::say;
+use crate::say;
 
 /// A cause, as the module's counters name it.
 struct Cause {
