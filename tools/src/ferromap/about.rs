@@ -61,7 +61,12 @@ impl About {
         Ok(About {
             name: name.to_owned(),
             plugged: plugged.map(str::to_owned),
-            open: ports.map(|all| all.into_iter().find(|port| port.name == name)),
+            open: ports.and_then(|all| match all.into_iter().find(|port| port.name == name) {
+                None if counters::only_own(facts) => Err(
+                    "none of your processes has it open, and only root may see the others".into(),
+                ),
+                port => Ok(port),
+            }),
             link,
             sizes,
             header,

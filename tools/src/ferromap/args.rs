@@ -22,7 +22,7 @@ use ferromap::PortSpec;
   ferromap stat --explain           each cause of drops, and what to do about it
   ferromap doctor eth0              what is wrong with eth0, with the commands that mend it
 
-It changes nothing. Root sees all; others may miss counters and the processes of other users.
+It changes nothing. Root sees all; others see the ports and counters of their own processes.
 The status is 0, or 1 if something cannot be told (doctor: if there are problems), or 2 if the
 options make no sense."
 )]

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `/sys/kernel/debug/netmap/ports`: the ports that are open, and what went through their rings.
+//! `/sys/kernel/debug/netmap/ports`: the ports that are open, and what went through their rings. Who may not read that
+//! sees the ports of his own processes.
 
-use crate::facts::Facts;
+use crate::{facts::Facts, holders};
+use ferromap::RingCounters;
 use std::io;
 
 pub const PORTS: &str = "sys/kernel/debug/netmap/ports";
@@ -120,6 +122,15 @@ pub fn read(facts: &Facts) -> Result<Vec<Port>, String> {
     if !facts.module_is_loaded() {
         return Err("the module is not loaded. Load it: modprobe netmap".into());
     }
+    if only_own(facts) {
+        return match own(facts) {
+            ports if ports.is_empty() => Err(
+                "none of your processes has a port open, and only root may see the others. Run this with sudo"
+                    .into(),
+            ),
+            ports => Ok(ports),
+        };
+    }
     facts
         .read(PORTS)
         .map(|text| parse(&text))
@@ -127,11 +138,61 @@ pub fn read(facts: &Facts) -> Result<Vec<Port>, String> {
             io::ErrorKind::NotFound => format!(
                 "/{PORTS} is not there: debugfs is not mounted. Mount it: mount -t debugfs none /sys/kernel/debug"
             ),
-            io::ErrorKind::PermissionDenied => {
-                format!("only root may read /{PORTS}. Run this with sudo")
-            }
             _ => format!("/{PORTS} cannot be read: {e}"),
         })
+}
+
+/// Whether only the ports of one's own processes can be told of.
+pub fn only_own(facts: &Facts) -> bool {
+    let read = facts.read(PORTS);
+    read.is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// The ports of which one's own processes have rings, with the counters of these. Whoever may open the device sees
+/// what came of it.
+fn own(facts: &Facts) -> Vec<Port> {
+    let mut ports: Vec<Port> = Vec::new();
+    for (_, file) in holders::files(facts).0 {
+        let region = Some(u64::from(file.region));
+        let same = |port: &Port| port.name == file.port && port.region == region;
+        let at = ports.iter().position(same).unwrap_or_else(|| {
+            ports.push(Port {
+                name: file.port.clone(),
+                kind: if file.port.contains(':') {
+                    Kind::Virtual
+                } else {
+                    Kind::Emulated
+                },
+                region,
+                ..Port::default()
+            });
+            ports.len() - 1
+        });
+        for ring in &file.rings {
+            // Two files may have the same ring.
+            if ports[at].ring(&ring.name).is_none() {
+                ports[at].rings.push(Ring::from(ring));
+            }
+        }
+    }
+    ports
+}
+
+impl From<&RingCounters> for Ring {
+    fn from(ring: &RingCounters) -> Self {
+        let drops = ring.drops.iter();
+        let counters = [
+            ("frames".to_owned(), ring.frames),
+            ("bytes".to_owned(), ring.bytes),
+        ]
+        .into_iter()
+        .chain(drops.map(|(cause, frames)| (format!("drop_{cause}"), *frames)))
+        .chain([("resets".to_owned(), ring.resets)]);
+        Ring {
+            name: ring.name.clone(),
+            counters: counters.filter(|(_, value)| *value > 0).collect(),
+        }
+    }
 }
 
 /// A heading for each port, then indented lines of ring, counter and value. What makes no sense is passed
@@ -252,6 +313,36 @@ eth0 emulated region 1
         // Opened anew.
         let anew = before.since(Some(now));
         assert_eq!(anew.ring("tx0").unwrap().count("frames"), 5);
+    }
+
+    #[test]
+    fn own_ports_are_read_from_the_files_of_processes() {
+        let rx = "netmap-port:\tvale0:a\nnetmap-region:\t2\nnetmap-rx0-frames:\t5\nnetmap-rx0-bytes:\t300\nnetmap-rx0-drop_full:\t4\nnetmap-rx0-resets:\t0\n";
+        let both = format!("{rx}netmap-tx0-frames:\t1\n");
+        let machine = Machine::with(&[
+            ("proc/7/fdinfo/3", rx),
+            ("proc/8/fdinfo/3", &both),
+            (
+                "proc/8/fdinfo/4",
+                "netmap-port:\teth0\nnetmap-region:\t1\nnetmap-rx0-frames:\t0\n",
+            ),
+        ]);
+        let ports = own(&machine.0);
+        let kinds: Vec<_> = ports.iter().map(|p| (p.name.as_str(), p.kind)).collect();
+        assert_eq!(
+            kinds,
+            [("vale0:a", Kind::Virtual), ("eth0", Kind::Emulated)]
+        );
+        let ring = ports[0].ring("rx0").unwrap();
+        assert_eq!(
+            (ring.count("frames"), ring.drops().collect::<Vec<_>>()),
+            (5, vec![("full", 4)])
+        );
+        assert_eq!(ports[0].rings.len(), 2);
+        assert_eq!(
+            (ports[0].region, ports[1].rings[0].counters.len()),
+            (Some(2), 0)
+        );
     }
 
     #[test]

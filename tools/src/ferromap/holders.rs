@@ -3,6 +3,7 @@
 //! Which processes have which ports, from `/proc/PID/fdinfo`.
 
 use crate::facts::Facts;
+use ferromap::Counters;
 use std::{collections::BTreeSet, io};
 
 /// A process that has rings of a port.
@@ -51,6 +52,20 @@ impl Holder {
 /// All of them that we may see.
 pub fn find(facts: &Facts) -> Holders {
     let mut found = Holders::default();
+    let (files, unreadable) = files(facts);
+    found.unreadable = unreadable;
+    for (pid, file) in files {
+        let process = || facts.line(&format!("proc/{pid}/comm"));
+        let rings = file.rings.iter().filter_map(|ring| ring_number(&ring.name));
+        let rings = rings.collect();
+        note(&mut found.all, pid, process, file.port, rings);
+    }
+    found
+}
+
+/// What the files of ports tell that processes have open, and how many processes we may not look into.
+pub fn files(facts: &Facts) -> (Vec<(u32, Counters)>, usize) {
+    let (mut found, mut unreadable) = (Vec::new(), 0);
     let mut pids: Vec<u32> = facts
         .names("proc")
         .unwrap_or_default()
@@ -64,19 +79,16 @@ pub fn find(facts: &Facts) -> Holders {
             Ok(files) => files,
             Err(e) => {
                 // Others have ended while we looked.
-                found.unreadable += usize::from(e.kind() == io::ErrorKind::PermissionDenied);
+                unreadable += usize::from(e.kind() == io::ErrorKind::PermissionDenied);
                 continue;
             }
         };
-        for file in files {
-            let text = facts.read(&format!("{folder}/{file}"));
-            if let Some((port, rings)) = text.ok().as_deref().and_then(parse) {
-                let process = || facts.line(&format!("proc/{pid}/comm"));
-                note(&mut found.all, pid, process, port, rings);
-            }
-        }
+        let texts = files
+            .iter()
+            .filter_map(|file| facts.read(&format!("{folder}/{file}")).ok());
+        found.extend(texts.filter_map(|text| Some((pid, Counters::parse(&text)?))));
     }
-    found
+    (found, unreadable)
 }
 
 /// A process may have several files of one port.
@@ -98,29 +110,10 @@ fn note(
     }
 }
 
-/// The port of a file, and its rings: lines like `netmap-host-tx0-frames:`.
-fn parse(text: &str) -> Option<(String, BTreeSet<(String, u32)>)> {
-    let mut port = None;
-    let mut rings = BTreeSet::new();
-    for line in text.lines() {
-        let Some((key, value)) = line.strip_prefix("netmap-").and_then(|l| l.split_once(':'))
-        else {
-            continue;
-        };
-        match key {
-            "port" => port = Some(value.trim()),
-            _ => rings.extend(ring(key)),
-        }
-    }
-    // A file that is not bound has no rings and holds nothing.
-    port.filter(|name| !name.starts_with('('))
-        .map(|name| (name.to_owned(), rings))
-}
-
-fn ring(key: &str) -> Option<(String, u32)> {
-    let (label, _counter) = key.rsplit_once('-')?;
-    let kind = label.trim_end_matches(|c: char| c.is_ascii_digit());
-    Some((kind.to_owned(), label[kind.len()..].parse().ok()?))
+/// `host-tx0` taken apart.
+fn ring_number(name: &str) -> Option<(String, u32)> {
+    let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    Some((kind.to_owned(), name[kind.len()..].parse().ok()?))
 }
 
 #[cfg(test)]
@@ -130,16 +123,6 @@ mod tests {
 
     const FILE: &str = "pos:\t0\nflags:\t02100002\nnetmap-port:\tvale0:a\nnetmap-region:\t2\n\
         netmap-tx0-frames:\t5\nnetmap-tx0-drop_full:\t0\nnetmap-tx1-frames:\t0\nnetmap-host-rx0-frames:\t0\n";
-
-    #[test]
-    fn the_rings_of_a_file_are_read() {
-        let (port, rings) = parse(FILE).unwrap();
-        let rings: Vec<_> = rings.iter().map(|(k, n)| (k.as_str(), *n)).collect();
-        assert_eq!(port, "vale0:a");
-        assert_eq!(rings, [("host-rx", 0), ("tx", 0), ("tx", 1)]);
-        assert_eq!(parse("netmap-port:\t(not bound)\n"), None);
-        assert_eq!(parse("pos:\t0\n"), None);
-    }
 
     #[test]
     fn holders_are_found_and_merged() {

@@ -20,6 +20,12 @@ use std::error::Error;
 
 pub fn run(facts: &Facts, args: &Stat) -> Result<(), Box<dyn Error>> {
     let mut before = ports(facts, args)?;
+    if counters::only_own(facts) {
+        note!(
+            "{}: only ports of your own processes can be told of; root sees all",
+            crate::TOOL
+        );
+    }
     let Some(every) = args.watch.every() else {
         if args.json {
             before.iter().for_each(|port| say!("{}", total(port)));
@@ -64,6 +70,11 @@ fn ports(facts: &Facts, args: &Stat) -> Result<Vec<Port>, String> {
         let name = bare(name);
         PortSpec::check_length(name).map_err(|e| e.to_string())?;
         ports.retain(|port| port.name == name);
+        if ports.is_empty() && counters::only_own(facts) {
+            return Err(format!(
+                "none of your processes has {name} open, and only root may see the others. Run this with sudo"
+            ));
+        }
         if ports.is_empty() {
             return Err(format!(
                 "{name} is not open. ferromap info lists the ports that are"
