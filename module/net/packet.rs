@@ -16,6 +16,9 @@ const fn aligned(bytes: u32) -> u32 {
     bytes.next_multiple_of(64)
 }
 
+/// Up to this length memory comes from stores of this CPU: those for page fragments have more only by chance.
+const QUICK: u32 = kernel::page::PAGE_SIZE as u32;
+
 /// Which way a frame was going when it was taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -63,35 +66,20 @@ impl Packet {
     /// A frame for `device` with the first `len` bytes of a buffer, to leave on queue `queue`. `None` if there
     /// is no memory, or if that is no Ethernet frame.
     ///
-    /// Both its parts come from stores of this CPU, which is what drivers do for frames that they receive: two trips
-    /// to the allocator would cost as much as all the rest of sending.
+    /// Unless it is long, both its parts come from stores of this CPU, which is what drivers do for frames that they
+    /// receive: two trips to the allocator would cost as much as all the rest of sending.
     pub(crate) fn copy_of(
         device: &Device,
         queue: u16,
         buf: &Buf<'_>,
         len: u32,
-        _: &Disabled,
+        pinned: &Disabled,
     ) -> Option<Self> {
         if (len as usize) < ETH_HLEN || len > buf.size() {
             return None;
         }
         let room = device.headroom();
-        let size = aligned(room + len) + aligned(size_of::<bindings::skb_shared_info>() as u32);
-        // SAFETY: bottom halves are off, as both want it. The memory is the frame's from then on; it is freed here if
-        // there is no frame.
-        let packet = unsafe {
-            let data = bindings::__napi_alloc_frag_align(size, u32::MAX);
-            if data.is_null() {
-                return None;
-            }
-            match NonNull::new(bindings::napi_build_skb(data, size)) {
-                Some(skb) => Packet(skb),
-                None => {
-                    bindings::page_frag_free(data);
-                    return None;
-                }
-            }
-        };
+        let packet = Self::empty(room + len, pinned)?;
         let skb = packet.as_ptr();
         // SAFETY: the frame is ours, and has room for `room` and `len` bytes as asked for. All headers of an
         // Ethernet frame lie within `len`.
@@ -111,6 +99,30 @@ impl Packet {
             (*skb).queue_mapping = queue;
         }
         Some(packet)
+    }
+
+    /// A frame without bytes, and with room for that many.
+    fn empty(room: u32, _: &Disabled) -> Option<Self> {
+        let size = aligned(room) + aligned(size_of::<bindings::skb_shared_info>() as u32);
+        if size > QUICK {
+            let how = kernel::bindings::GFP_ATOMIC | kernel::bindings::__GFP_NOWARN;
+            // SAFETY: does not sleep, by the first flag. The answer is null or a frame of our own.
+            let skb = unsafe { bindings::__alloc_skb(room, how, 0, bindings::NUMA_NO_NODE) };
+            return NonNull::new(skb).map(Packet);
+        }
+        // SAFETY: bottom halves are off, as both want it. The memory is the frame's from then on; it is freed here if
+        // there is no frame.
+        unsafe {
+            let data = bindings::__napi_alloc_frag_align(size, u32::MAX);
+            if data.is_null() {
+                return None;
+            }
+            let skb = NonNull::new(bindings::napi_build_skb(data, size));
+            if skb.is_none() {
+                bindings::page_frag_free(data);
+            }
+            skb.map(Packet)
+        }
     }
 
     /// The frame has been read, and is not needed any more.

@@ -35,8 +35,23 @@ pub(crate) struct Tickets {
     _keep: Keep,
 }
 
-/// Sleepers will be woken, for as long as this lives.
-pub(crate) type WakeUp = ArcHrTimerHandle<Tickets>;
+/// Brings sleepers back in a moment, unless it is cleared or dropped before. For when a driver takes no more: it need
+/// not hold any ticket, and tells nobody but its queueing discipline when it has room again.
+#[derive(Default)]
+pub(crate) struct WakeUp(Option<ArcHrTimerHandle<Tickets>>);
+
+impl WakeUp {
+    /// From now on.
+    pub(crate) fn set(&mut self, tickets: &Arc<Tickets>) {
+        // First: there is but one timer, and dropping a handle of it stops it, whoever has started it since.
+        self.clear();
+        self.0 = Some(tickets.clone().start(SOON));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0 = None;
+    }
+}
 
 /// Long enough for a driver to send some frames, and short for who waits.
 const SOON: Delta = Delta::from_micros(100);
@@ -96,12 +111,6 @@ impl Tickets {
         Some(Ticket(core::ptr::from_ref(cell)))
     }
 
-    /// Wakes sleepers in a moment, unless the answer is dropped before. For when a driver takes no more: it need
-    /// not hold any ticket, and tells nobody but its queueing discipline when it has room again.
-    pub(crate) fn wake_soon(self: &Arc<Self>) -> WakeUp {
-        self.clone().start(SOON)
-    }
-
     /// Whether a frame carries that slot's ticket.
     pub(crate) fn is_out(&self, slot: u32) -> bool {
         let cell = self.cells.get(slot as usize);
@@ -109,7 +118,8 @@ impl Tickets {
     }
 }
 
-/// A ticket that was issued. Dropping it hands it in.
+/// A ticket that was issued. Dropping it takes it back, as if it had not been: nobody is woken, for who waits would
+/// come only to hear that nothing has changed, and come again.
 ///
 /// # Invariants
 ///
@@ -135,16 +145,16 @@ impl Ticket {
         all
     }
 
-    /// Takes the ticket back from a frame that was not sent. Nobody is woken: who waits would come only to hear that
-    /// the driver is still full, and come again.
-    fn cancel(self) {
-        drop(ManuallyDrop::new(self).free());
+    /// Hands it in: the driver has finished with the frame, and the slot can be used.
+    fn hand_in(self) {
+        let all = ManuallyDrop::new(self).free();
+        all.wait.wake(POLLOUT | POLLWRNORM);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.free().wait.wake(POLLOUT | POLLWRNORM);
+        self.free();
     }
 }
 
@@ -200,7 +210,7 @@ impl Drop for Outgoing {
             let destructor = &raw mut (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor;
             if destructor.read().is_some() {
                 destructor.write(None);
-                of(skb).cancel();
+                drop(of(skb));
             }
         }
     }
@@ -213,7 +223,7 @@ impl Drop for Outgoing {
 /// Called by the kernel only, once, with a frame of [`Outgoing`].
 pub(super) unsafe extern "C" fn hand_in(skb: *mut sk_buff) {
     // SAFETY: it carries a ticket, and the destructor is called once.
-    drop(unsafe { of(skb) });
+    unsafe { of(skb) }.hand_in();
 }
 
 // SAFETY: a cell is atomics; the pointer is only followed by who holds the ticket.

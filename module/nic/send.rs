@@ -96,7 +96,7 @@ impl Batch<'_> {
                     match why {
                         Unfit::Buffer => counters.bad_buffer.add_alone(1),
                         Unfit::Length => counters.bad_length.add_alone(1),
-                        Unfit::NoMemory => return,
+                        Unfit::NoMemory => counters.no_memory.add_alone(1),
                     }
                     self.taken += 1;
                 }
@@ -161,6 +161,6 @@ enum Unfit {
     Buffer,
     /// Too short for a header, or too long for the buffer or the interface.
     Length,
-    /// There is none just now. The only one that passes.
+    /// The kernel has none for its copy. To wait might take for ever, as no driver tells when there is some again.
     NoMemory,
 }

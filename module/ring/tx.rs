@@ -40,7 +40,7 @@ struct State {
     /// The last head that was accepted: the next one is measured from there.
     head: u32,
     /// Brings sleepers back while the driver is full.
-    wake_up: Option<WakeUp>,
+    wake_up: WakeUp,
 }
 
 impl TxRing {
@@ -52,7 +52,7 @@ impl TxRing {
                 hwtail: slots.saturating_sub(1),
             },
             head: 0,
-            wake_up: None,
+            wake_up: WakeUp::default(),
         };
         Ok(Arc::pin_init(
             pin_init!(TxRing {
@@ -235,11 +235,10 @@ impl<'r> TxSync<'r> {
             hwtail = next;
         }
         self.state.indexes = Indexes { hwcur, hwtail };
-        self.state.wake_up = if hwcur == self.state.head {
-            None
-        } else {
-            self.ring.tickets().map(Tickets::wake_soon)
-        };
+        match self.ring.tickets() {
+            Some(tickets) if hwcur != self.state.head => self.state.wake_up.set(tickets),
+            _ => self.state.wake_up.clear(),
+        }
         self.publish()
     }
 

@@ -69,7 +69,7 @@ sys::param::params! {
     nth = 0, WRITABLE, "the first allocation that fails, counted from 1; 0 for none";
     span = 1, WRITABLE, "how many fail in a row";
     count = 0, WRITABLE, "allocations so far";
-    failed = 0, WRITABLE, "what failed first: 0 nothing, 1 kmalloc, 2 kvmalloc, 3 vmalloc";
+    failed = 0, WRITABLE, "what failed first: 0 nothing, 1 kmalloc, 2 kvmalloc, 3 vmalloc, 4 a frame";
 }
 
 /// A function that allocates. Those of Rust also free, when the size, their second argument, is 0.
@@ -78,7 +78,7 @@ struct Function {
     handler: unsafe extern "C" fn(*mut bindings::kprobe, *mut pt_regs) -> i32,
 }
 
-const FUNCTIONS: [Function; 3] = [
+const FUNCTIONS: [Function; 5] = [
     Function {
         name: c"rust_helper_krealloc_node_align",
         handler: before_realloc::<1>,
@@ -89,7 +89,15 @@ const FUNCTIONS: [Function; 3] = [
     },
     Function {
         name: c"vmalloc_huge_node_noprof",
-        handler: before_vmalloc,
+        handler: before::<3>,
+    },
+    Function {
+        name: c"__napi_alloc_frag_align",
+        handler: before::<4>,
+    },
+    Function {
+        name: c"__alloc_skb",
+        handler: before::<4>,
     },
 ];
 
@@ -112,9 +120,9 @@ unsafe extern "C" fn before_realloc<const KIND: i32>(
 /// # Safety
 ///
 /// As above.
-unsafe extern "C" fn before_vmalloc(_: *mut bindings::kprobe, regs: *mut pt_regs) -> i32 {
+unsafe extern "C" fn before<const KIND: i32>(_: *mut bindings::kprobe, regs: *mut pt_regs) -> i32 {
     // SAFETY: the registers are ours until we return, and they are those at the entry.
-    unsafe { maybe_fail(3, &mut *regs) }
+    unsafe { maybe_fail(KIND, &mut *regs) }
 }
 
 /// Counts the call if it is one of those that matter. If its turn has come, it goes on in [`nothing`]

@@ -19,6 +19,8 @@ pub enum Failed {
     Object,
     /// The memory of a region.
     Region,
+    /// That of a frame on its way to a driver or to the stack.
+    Frame,
 }
 
 /// How many allocations fail, from a given one on.
@@ -86,6 +88,7 @@ impl FailAlloc {
         let failed = match read("failed")? {
             0 => Failed::Nothing,
             3 => Failed::Region,
+            4 => Failed::Frame,
             _ => Failed::Object,
         };
         Ok((count, failed))

@@ -31,6 +31,7 @@ mod nic_context;
 mod nic_host;
 mod nic_kinds;
 mod nic_life;
+mod nic_memory;
 mod nic_tap;
 mod nic_vlan;
 mod options;
@@ -107,6 +108,7 @@ const SUITES: &[&[Case]] = &[
     nic_life::CASES,
     nic_tap::CASES,
     nic_vlan::CASES,
+    nic_memory::CASES,
     swap::CASES,
     wide::CASES,
     why::CASES,

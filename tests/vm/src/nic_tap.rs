@@ -2,6 +2,7 @@
 
 //! A tap interface: what a program writes to it is received, and what is sent it reads.
 
+use crate::attach::Attached;
 use crate::check::*;
 use crate::frame::*;
 use crate::harness::Case;
@@ -9,6 +10,7 @@ use crate::nic_life::has_let_go;
 use crate::raw::*;
 use crate::traffic::*;
 use crate::wire::*;
+use ferromap_abi::consts::NR_REG_ALL_NIC;
 use nix::errno::Errno;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::sched::{unshare, CloneFlags};
@@ -19,15 +21,24 @@ use std::os::fd::{AsFd, AsRawFd};
 pub const CASES: &[Case] = crate::cases![
     nic_tap_passes_frames_both_ways,
     nic_tap_lets_go_when_its_program_ends,
+    nic_tap_a_sleeper_wakes_when_the_driver_has_room_again,
+    nic_tap_attached_goes_on_when_the_driver_has_room_again,
 ];
 
 nix::ioctl_write_int!(tunsetiff, b'T', 202);
+
+/// The interface stops its queue instead of dropping what its program does not read (`linux/if_tun.h`).
+const IFF_BACKPRESSURE: libc::c_int = 0x0080;
 
 /// The program's side of the interface `fm0`, which is up, in a namespace of its own.
 struct Tap(File);
 
 impl Tap {
     fn new() -> Outcome<Tap> {
+        Self::with(0)
+    }
+
+    fn with(flags: libc::c_int) -> Outcome<Tap> {
         let loaded = std::process::Command::new("modprobe").arg("tun").status()?;
         that("modprobe tun", loaded.success())?;
         works("unshare", unshare(CloneFlags::CLONE_NEWNET))?;
@@ -40,7 +51,7 @@ impl Tap {
         for (to, from) in request.ifr_name.iter_mut().zip(b"fm0") {
             *to = *from as libc::c_char;
         }
-        request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
+        request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | flags) as libc::c_short;
         // SAFETY: the call wants a pointer to the request.
         works("TUNSETIFF", unsafe {
             tunsetiff(file.as_raw_fd(), (&raw mut request) as libc::c_ulong)
@@ -96,4 +107,49 @@ fn nic_tap_lets_go_when_its_program_ends() -> Outcome {
     drop(tap);
     has_let_go(&bound)?;
     fails("again", vale("fm0").try_bind(), Errno::ENXIO)
+}
+
+/// A tap whose queue has room for 100 frames. Its driver lets go of frames at once, so that only trying again tells when
+/// there is room.
+fn slow_tap() -> Outcome<Tap> {
+    let tap = Tap::with(IFF_BACKPRESSURE)?;
+    ip("link set fm0 txqueuelen 100")?;
+    Ok(tap)
+}
+
+fn nic_tap_a_sleeper_wakes_when_the_driver_has_room_again() -> Outcome {
+    let mut tap = slow_tap()?;
+    let bound = vale("fm0").bind()?;
+    let ring = bound.tx(0);
+    wait_until("queue and ring are full", || {
+        while ring.space() > 0 {
+            ring.put(&frame(BROADCAST, station(1), 1));
+        }
+        let _ = bound.device.txsync();
+        ring.space() == 0
+    })?;
+    // More than one try has been in vain when there is room.
+    let ready = bound.poll(PollFlags::POLLOUT, 300)?;
+    same("while nobody reads", ready, PollFlags::empty())?;
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            tap.read(50)
+        });
+        let ready = bound.poll(PollFlags::POLLOUT, 10_000)?;
+        let read = reader.join().expect("the reader does not panic")?;
+        same("read", read.len(), 50)?;
+        same("poll", ready, PollFlags::POLLOUT)
+    })
+}
+
+fn nic_tap_attached_goes_on_when_the_driver_has_room_again() -> Outcome {
+    let mut tap = slow_tap()?;
+    let _attached = Attached::by(&Device::open()?, "vale0:fm0", NR_REG_ALL_NIC)?;
+    let port = vale("vale0:a").bind()?;
+    port.send(&numbered(0..1000))?;
+    // Meanwhile the thread that carries tries in vain.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let all: Vec<u32> = (0..1000).collect();
+    same("all come", numbers(&tap.read(1000)?), all)
 }
