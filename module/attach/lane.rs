@@ -3,7 +3,6 @@
 //! The way from a receive ring of one side to a transmit ring of the other.
 
 use crate::{
-    abi::consts::NS_MOREFRAG,
     binding::Binding,
     ring::{RxRing, TxRing},
     sys::wait::WaitQueue,
@@ -65,28 +64,22 @@ impl Lane {
         };
         source.sync_rx(self.from.1, from);
         let moved = match to.append() {
-            Some(mut append) => {
-                // Emulated transmit rings and host rings know frames of one slot only.
-                let whole = self.to.0 == End::Nic;
-                let mut chain = false;
-                from.read(|cell| {
-                    let more = cell.flags() & NS_MOREFRAG != 0;
-                    if !whole || !(chain || more) {
-                        return append.exchange(cell);
-                    }
-                    // A frame of several slots cannot leave in one piece.
-                    to.counters.bad_chain.add_alone((!more).into());
-                    chain = more;
-                    true
-                })
-            }
+            // Where frames have one slot, what has more is dropped there.
+            Some(mut append) => from.read(|frame| {
+                if frame.slots() >= to.mem.slots() {
+                    // It would wait for ever.
+                    to.counters.bad_chain.add_alone(1);
+                    return true;
+                }
+                append.carry(&frame)
+            }),
             // Somebody who maps the region wrote nonsense there: the sync below mends it.
-            None => 0,
+            None => false,
         };
-        if moved > 0 || to.has_unsent() {
+        if moved || to.has_unsent() {
             sink.sync_tx(self.to.1, to);
         }
-        moved > 0
+        moved
     }
 
     /// What is woken when there is something to carry: frames have come, or room has.

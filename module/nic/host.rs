@@ -4,10 +4,13 @@
 
 use super::Nic;
 use crate::{
-    abi::consts::{ETH_HLEN, NS_BUF_CHANGED, NS_FORWARD, NS_REPORT},
+    abi::{
+        consts::{ETH_HLEN, NS_BUF_CHANGED, NS_FORWARD, NS_REPORT},
+        wire::Slot,
+    },
     memory::{Bufs, SlotCell},
     net::{Device, Packet},
-    ring::TxSync,
+    ring::{parts::Part, TxSync},
     sys::bottom_half::{self, Disabled},
 };
 use kernel::sync::rcu;
@@ -17,10 +20,15 @@ const CHUNK: usize = 64;
 
 /// Gives the stack what a program has released on a host transmit ring. It takes everything: such a ring never
 /// fills up (item 105). Answers whether the program finds room past its `cur`.
-pub(crate) fn inject(nic: &Nic, sync: TxSync<'_>) -> bool {
+pub(crate) fn inject(nic: &Nic, mut sync: TxSync<'_>) -> bool {
     let ring = sync.ring();
     let counters = &ring.counters;
-    up(nic, &ring.mem.mem().bufs(), sync.slots(), |given| {
+    let mut parts = sync.parts();
+    let slots = sync.slots().map(|cell| {
+        let slot = cell.take();
+        (cell, slot, parts.pass(slot.flags, true))
+    });
+    up(nic, &ring.mem.mem().bufs(), slots, |given| {
         match given {
             Ok(len) => {
                 counters.bytes.add_alone(len.into());
@@ -29,10 +37,12 @@ pub(crate) fn inject(nic: &Nic, sync: TxSync<'_>) -> bool {
             Err(Unfit::Down) => &counters.down,
             Err(Unfit::Buffer) => &counters.bad_buffer,
             Err(Unfit::Length) => &counters.bad_length,
+            Err(Unfit::Chain) => &counters.bad_chain,
             Err(Unfit::NoMemory) => &counters.no_memory,
         }
         .add_alone(1)
     });
+    sync.keep_parts(parts);
     sync.all_sent()
 }
 
@@ -44,14 +54,19 @@ pub(super) enum Unfit {
     Buffer,
     /// Too short for a header, or too long for the buffer.
     Length,
+    /// It has several slots.
+    Chain,
     NoMemory,
 }
+
+/// A slot to go up, as it was taken, and what it is.
+pub(super) type Going<'m> = (SlotCell<'m>, Slot, Part);
 
 /// Gives the stack the frames in these slots, one by one, and tells of each how many bytes it had.
 pub(super) fn up<'m>(
     nic: &Nic,
     bufs: &Bufs<'_>,
-    mut cells: impl Iterator<Item = SlotCell<'m>>,
+    mut slots: impl Iterator<Item = Going<'m>>,
     mut tell: impl FnMut(Result<u32, Unfit>),
 ) {
     let mut left = true;
@@ -60,28 +75,24 @@ pub(super) fn up<'m>(
         let device = nic.device(&guard).filter(|device| device.is_up());
         let pinned = bottom_half::disable();
         let mut given = 0;
-        for cell in cells.by_ref().take(CHUNK) {
+        for (cell, slot, part) in slots.by_ref().take(CHUNK) {
             given += 1;
-            tell(match device {
-                Some(device) => give(device, bufs, cell, &pinned),
-                None => Err(Unfit::Down),
+            let done = NS_BUF_CHANGED | NS_FORWARD | NS_REPORT;
+            if slot.flags & done != 0 {
+                cell.set_len_flags(slot.len, slot.flags & !done);
+            }
+            tell(match (part, device) {
+                (Part::Rest, _) => continue,
+                (Part::Chain, _) => Err(Unfit::Chain),
+                (Part::Whole, Some(device)) => give(device, bufs, slot, &pinned),
+                (Part::Whole, None) => Err(Unfit::Down),
             });
         }
         left = given == CHUNK;
     }
 }
 
-fn give(
-    device: &Device,
-    bufs: &Bufs<'_>,
-    cell: SlotCell<'_>,
-    pinned: &Disabled,
-) -> Result<u32, Unfit> {
-    let slot = cell.take();
-    let done = NS_BUF_CHANGED | NS_FORWARD | NS_REPORT;
-    if slot.flags & done != 0 {
-        cell.set_len_flags(slot.len, slot.flags & !done);
-    }
+fn give(device: &Device, bufs: &Bufs<'_>, slot: Slot, pinned: &Disabled) -> Result<u32, Unfit> {
     let buf = bufs.get(slot.buf_idx).ok_or(Unfit::Buffer)?;
     let len = u32::from(slot.len);
     if len < ETH_HLEN as u32 || len > buf.size() {

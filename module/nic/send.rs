@@ -14,7 +14,10 @@ use crate::{
         transmit::Sending,
         Device, Packet,
     },
-    ring::TxSync,
+    ring::{
+        parts::{Part, Parts},
+        TxSync,
+    },
     sys::bottom_half::Disabled,
 };
 use kernel::sync::{rcu, Arc};
@@ -28,7 +31,7 @@ const FRAME_EXTRA: u32 = ETH_HLEN as u32 + 8;
 
 /// Sends what a program has released on transmit ring `number`, as far as the driver has room. Answers whether
 /// the program finds room past its `cur`.
-pub(crate) fn send(nic: &Nic, number: u16, sync: TxSync<'_>) -> bool {
+pub(crate) fn send(nic: &Nic, number: u16, mut sync: TxSync<'_>) -> bool {
     let ring = sync.ring();
     let Some(tickets) = ring.tickets() else {
         return sync.nothing_sent();
@@ -37,6 +40,7 @@ pub(crate) fn send(nic: &Nic, number: u16, sync: TxSync<'_>) -> bool {
         sync: &sync,
         tickets,
         taken: 0,
+        parts: sync.parts(),
     };
     let count = sync.count();
     while batch.taken < count {
@@ -47,8 +51,7 @@ pub(crate) fn send(nic: &Nic, number: u16, sync: TxSync<'_>) -> bool {
             .and_then(|device| Some((device, Sending::begin(device, number)?)));
         let Some((device, sending)) = sending else {
             // No link, or no such queue any more.
-            ring.counters.down.add_alone((count - batch.taken).into());
-            batch.taken = count;
+            batch.lose(count - batch.taken);
             break;
         };
         let want = CHUNK.min(count - batch.taken);
@@ -59,7 +62,8 @@ pub(crate) fn send(nic: &Nic, number: u16, sync: TxSync<'_>) -> bool {
             break;
         }
     }
-    let taken = batch.taken;
+    let Batch { taken, parts, .. } = batch;
+    sync.keep_parts(parts);
     sync.taken(taken, |slot| !tickets.is_out(slot))
 }
 
@@ -68,10 +72,26 @@ struct Batch<'b> {
     tickets: &'b Arc<Tickets>,
     /// Slots that are through.
     taken: u32,
+    /// What they say about the next one.
+    parts: Parts,
 }
 
 impl Batch<'_> {
-    /// Hands over up to `want` frames.
+    /// Drops the frames of the next `count` slots, because the interface is down.
+    fn lose(&mut self, count: u32) {
+        let ring = self.sync.ring();
+        let next = add(self.sync.first(), self.taken, ring.mem.slots());
+        for cell in ring.mem.view().around(next, count) {
+            match self.parts.pass(cell.flags(), true) {
+                Part::Whole => ring.counters.down.add_alone(1),
+                Part::Chain => ring.counters.bad_chain.add_alone(1),
+                Part::Rest => {}
+            }
+        }
+        self.taken += count;
+    }
+
+    /// Hands over the frames of up to `want` slots.
     fn chunk(&mut self, device: &Device, mut sending: Sending<'_>, queue: u16, want: u32) {
         let counters = &self.sync.ring().counters;
         let longest = device.mtu().saturating_add(FRAME_EXTRA);
@@ -82,7 +102,8 @@ impl Batch<'_> {
             if held.is_none() && !sending.has_room() {
                 return;
             }
-            match self.frame((device, sending.pinned()), queue, at, longest) {
+            let mut parts = self.parts;
+            match self.frame((device, sending.pinned()), queue, at, longest, &mut parts) {
                 Ok(next) => {
                     let before = held.replace(next);
                     if !self.hand_over(&mut sending, before, true) {
@@ -96,8 +117,12 @@ impl Batch<'_> {
                     match why {
                         Unfit::Buffer => counters.bad_buffer.add_alone(1),
                         Unfit::Length => counters.bad_length.add_alone(1),
+                        Unfit::Part(Part::Chain) => counters.bad_chain.add_alone(1),
+                        Unfit::Part(_) => {}
                         Unfit::NoMemory => counters.no_memory.add_alone(1),
                     }
+                    // A whole frame leaves them as they were.
+                    self.parts = parts;
                     self.taken += 1;
                 }
             }
@@ -133,6 +158,7 @@ impl Batch<'_> {
         queue: u16,
         at: u32,
         longest: u32,
+        parts: &mut Parts,
     ) -> Result<Outgoing, Unfit> {
         let ring = self.sync.ring();
         let index = add(self.sync.first(), at, ring.mem.slots());
@@ -142,6 +168,10 @@ impl Batch<'_> {
             for cell in ring.mem.view().run(index, 1) {
                 cell.set_len_flags(slot.len, slot.flags & !done);
             }
+        }
+        match parts.pass(slot.flags, true) {
+            Part::Whole => {}
+            part => return Err(Unfit::Part(part)),
         }
         let buf = ring.mem.mem().bufs().get(slot.buf_idx);
         let buf = buf.ok_or(Unfit::Buffer)?;
@@ -161,6 +191,8 @@ enum Unfit {
     Buffer,
     /// Too short for a header, or too long for the buffer or the interface.
     Length,
+    /// It belongs to a frame of several slots.
+    Part(Part),
     /// The kernel has none for its copy. To wait might take for ever, as no driver tells when there is some again.
     NoMemory,
 }

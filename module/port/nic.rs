@@ -100,9 +100,9 @@ impl Port for NicPort {
         }
     }
 
-    fn rxsync(&self, number: u16, sync: RxSync<'_>) -> bool {
+    fn rxsync(&self, number: u16, mut sync: RxSync<'_>) -> bool {
         if self.owner == Owner::Programs {
-            self.forwarding.forward(&self.nic, number, &sync);
+            self.forwarding.forward(&self.nic, number, &mut sync);
         }
         sync.collect()
     }

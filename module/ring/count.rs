@@ -37,7 +37,7 @@ pub(crate) struct TxCounters {
     pub(crate) bad_length: Counter,
     /// A slot named a buffer that does not exist.
     pub(crate) bad_buffer: Counter,
-    /// More than 64 slots in a chain.
+    /// More than 64 slots in a chain, or a chain where frames have one slot.
     pub(crate) bad_chain: Counter,
     /// A virtio-net header that cannot be carried out.
     pub(crate) bad_header: Counter,
@@ -68,6 +68,8 @@ pub(crate) struct RxCounters {
     pub(crate) full: Counter,
     /// Too long for a buffer, on a ring where frames have one slot.
     pub(crate) bad_length: Counter,
+    /// A chain that was to be forwarded to where frames have one slot.
+    pub(crate) bad_chain: Counter,
     /// To be forwarded, and there was no room where.
     pub(crate) not_forwarded: Counter,
     /// The stack's frame could not be made a whole one, for want of memory or because its headers are wrong.
@@ -105,6 +107,7 @@ impl RxCounters {
         line("bytes", self.bytes.get());
         line("drop_full", self.full.get());
         line("drop_bad_length", self.bad_length.get());
+        line("drop_bad_chain", self.bad_chain.get());
         line("drop_not_forwarded", self.not_forwarded.get());
         line("drop_bad_frame", self.bad_frame.get());
         line("drop_bad_buffer", self.bad_buffer.get());

@@ -5,6 +5,7 @@
 //! - [`tx`] and [`rx`]: a ring of each direction. A sync begins by checking what the program wrote (one of
 //!   the three borders where values are checked) and ends by publishing `tail`.
 //! - [`inbox`]: how senders share a receive ring.
+//! - [`parts`]: which slots are frames of their own.
 //! - [`set`]: all rings of a port, which of them exist, and who has them.
 //! - [`mem`]: the part of the region that a ring owns.
 //! - [`count`]: what went through and what was dropped.
@@ -12,6 +13,7 @@
 pub(crate) mod count;
 mod inbox;
 mod mem;
+pub(crate) mod parts;
 mod rx;
 mod set;
 mod tx;

@@ -6,12 +6,13 @@ use super::{
     count::RxCounters,
     inbox::{Inbox, Lease},
     mem::{Direction, RingMem},
+    parts::Parts,
     Begun, Indexes,
 };
 use crate::{
     abi::{
-        consts::NR_TIMESTAMP,
-        cursor::{add, dist},
+        consts::{NR_TIMESTAMP, NS_MOREFRAG},
+        cursor::{add, dist, prev},
     },
     memory::{Position, RingView, SlotCell, Use},
     net::bell::Bell,
@@ -37,7 +38,13 @@ pub(crate) struct RxRing {
     /// Where frames come one by one.
     bell: SetOnce<Arc<Bell>>,
     #[pin]
-    state: Mutex<Indexes>,
+    state: Mutex<State>,
+}
+
+struct State {
+    indexes: Indexes,
+    /// Where released frames may be forwarded: what the slots released so far say about the next.
+    parts: Parts,
 }
 
 impl RxRing {
@@ -47,9 +54,12 @@ impl RxRing {
         for _ in 0..slots {
             marks.push(AtomicU32::new(0), GFP_KERNEL_ACCOUNT)?;
         }
-        let state = Indexes {
-            hwcur: 0,
-            hwtail: 0,
+        let state = State {
+            indexes: Indexes {
+                hwcur: 0,
+                hwtail: 0,
+            },
+            parts: Parts::default(),
         };
         Ok(Arc::pin_init(
             pin_init!(RxRing {
@@ -97,7 +107,7 @@ impl RxRing {
             return Begun::Busy;
         };
         let view = self.mem.view();
-        let Indexes { hwcur, hwtail } = *state;
+        let Indexes { hwcur, hwtail } = state.indexes;
         match view.position(hwcur, hwtail) {
             Some(at) => Begun::Ready(RxSync {
                 ring: self,
@@ -116,22 +126,56 @@ impl RxRing {
 }
 
 impl RxRing {
-    /// Takes frames that have arrived, as the program would: shows `take` slot by slot, until it answers false, and
-    /// releases those before. Answers how many these are.
-    pub(crate) fn read<'r>(&'r self, mut take: impl FnMut(SlotCell<'r>) -> bool) -> u32 {
+    /// Takes frames that have arrived, as the program would: shows `take` frame by frame, until it answers false, and
+    /// releases those before. Answers whether there were any.
+    pub(crate) fn read<'r>(&'r self, mut take: impl FnMut(Arrived<'r>) -> bool) -> bool {
         let Some(state) = self.state.try_lock() else {
-            return 0;
+            return false;
         };
         let (view, slots) = (self.mem.view(), self.mem.slots());
-        let Indexes { hwcur, hwtail } = *state;
+        let Indexes { hwcur, hwtail } = state.indexes;
         let Some(Position { head, .. }) = view.position(hwcur, hwtail) else {
-            return 0;
+            return false;
         };
-        let mut cells = view.around(head, dist(head, hwtail, slots));
-        let taken = cells.position(|cell| !take(cell));
-        let taken = taken.map_or(dist(head, hwtail, slots), |taken| taken as u32);
-        view.advance(add(head, taken, slots));
-        taken
+        let mut at = head;
+        while at != hwtail {
+            let frame = Arrived::new(view, at, dist(at, hwtail, slots));
+            let next = add(at, frame.slots, slots);
+            if !take(frame) {
+                break;
+            }
+            at = next;
+        }
+        view.advance(at);
+        at != head
+    }
+}
+
+/// A frame that has arrived, with all its slots.
+pub(crate) struct Arrived<'r> {
+    view: RingView<'r>,
+    first: u32,
+    slots: u32,
+}
+
+impl<'r> Arrived<'r> {
+    /// The frame that starts at slot `first`, of `there` slots. They come whole: one that says to go on behind these was
+    /// scribbled on, and ends here.
+    fn new(view: RingView<'r>, first: u32, there: u32) -> Self {
+        let last = view
+            .around(first, there)
+            .position(|cell| cell.flags() & NS_MOREFRAG == 0);
+        let slots = last.map_or(there, |last| last as u32 + 1);
+        Arrived { view, first, slots }
+    }
+
+    /// How many slots it has.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    pub(crate) fn cells(&self) -> impl Iterator<Item = SlotCell<'r>> {
+        self.view.around(self.first, self.slots)
     }
 }
 
@@ -141,7 +185,7 @@ pub(crate) struct RxSync<'r> {
     view: RingView<'r>,
     head: u32,
     cur: u32,
-    state: Guard<'r, Indexes, MutexBackend>,
+    state: Guard<'r, State, MutexBackend>,
 }
 
 impl<'r> RxSync<'r> {
@@ -155,27 +199,49 @@ impl<'r> RxSync<'r> {
 
     /// The slots that the program has released since the last sync.
     pub(crate) fn released(&self) -> impl Iterator<Item = SlotCell<'r>> {
-        let count = dist(self.state.hwcur, self.head, self.ring.mem.slots());
-        self.view.around(self.state.hwcur, count)
+        self.view
+            .around(self.state.indexes.hwcur, self.released_count())
+    }
+
+    fn released_count(&self) -> u32 {
+        dist(self.state.indexes.hwcur, self.head, self.ring.mem.slots())
+    }
+
+    /// What the slots released before say about the first of these.
+    pub(crate) fn parts(&self) -> Parts {
+        self.state.parts
+    }
+
+    /// Keeps what the slots released by now say about the next one.
+    pub(crate) fn keep_parts(&mut self, parts: Parts) {
+        self.state.parts = parts;
+    }
+
+    /// The same, where nobody has looked at them: the last one tells.
+    pub(crate) fn pass_parts(&mut self) {
+        if self.released_count() > 0 {
+            let last = prev(self.head, self.ring.mem.slots());
+            self.state.parts = Parts::behind(self.view.slot(last).flags);
+        }
     }
 
     /// Ends the sync: gives released slots back to the senders, and shows the program what they have
     /// delivered since. Answers whether the program finds frames past its `cur`.
     pub(crate) fn collect(mut self) -> bool {
         let (slots, inbox) = (self.ring.mem.slots(), &self.ring.inbox);
-        let released = dist(self.state.hwcur, self.head, slots);
+        let released = self.released_count();
         if released != 0 {
             inbox.release(released);
-            self.state.hwcur = self.head;
+            self.state.indexes.hwcur = self.head;
         }
-        let arrived = inbox.collect(self.state.hwtail);
-        self.state.hwtail = add(self.state.hwtail, arrived, slots);
+        let arrived = inbox.collect(self.state.indexes.hwtail);
+        self.state.indexes.hwtail = add(self.state.indexes.hwtail, arrived, slots);
         self.publish()
     }
 
     /// Ends the sync of a port where nothing ever arrives.
     pub(crate) fn nothing_arrived(mut self) -> bool {
-        self.state.hwcur = self.head;
+        self.state.indexes.hwcur = self.head;
         self.publish()
     }
 
@@ -183,7 +249,7 @@ impl<'r> RxSync<'r> {
         if params::no_timestamp.get() == 0 || self.view.flags() & NR_TIMESTAMP != 0 {
             self.view.set_timestamp(clock::wall());
         }
-        let tail = self.state.hwtail;
+        let tail = self.state.indexes.hwtail;
         self.view.set_tail(tail);
         self.cur != tail
     }

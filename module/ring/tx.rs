@@ -5,12 +5,15 @@
 use super::{
     count::TxCounters,
     mem::{Direction, RingMem},
+    parts::Parts,
+    rx::Arrived,
     Begun, Indexes,
 };
 use crate::{
     abi::{
         consts::{NS_BUF_CHANGED, NS_MOREFRAG},
         cursor::{add, dist, prev},
+        wire::Slot,
     },
     memory::{RingView, SlotCell, Use},
     net::tickets::{Tickets, WakeUp},
@@ -39,6 +42,8 @@ struct State {
     indexes: Indexes,
     /// The last head that was accepted: the next one is measured from there.
     head: u32,
+    /// Where frames have one slot: what the slots sent so far say about the next.
+    parts: Parts,
     /// Brings sleepers back while the driver is full.
     wake_up: WakeUp,
 }
@@ -52,6 +57,7 @@ impl TxRing {
                 hwtail: slots.saturating_sub(1),
             },
             head: 0,
+            parts: Parts::default(),
             wake_up: WakeUp::default(),
         };
         Ok(Arc::pin_init(
@@ -143,18 +149,39 @@ pub(crate) struct Append<'r> {
 }
 
 impl Append<'_> {
-    /// Puts the frame of `from` into the next free slot, by exchanging buffers. False if there is none.
-    pub(crate) fn exchange(&mut self, from: SlotCell<'_>) -> bool {
-        let next = self.view.run(self.head, 1).next();
-        let Some(to) = next.filter(|_| self.head != self.tail) else {
+    /// Puts a frame of one slot, taken from `from`, into the next free slot, by exchanging buffers. False if there
+    /// is none.
+    pub(crate) fn exchange(&mut self, from: SlotCell<'_>, frame: Slot) -> bool {
+        self.has_room(1) && {
+            self.swap(from, frame, 0);
+            true
+        }
+    }
+
+    /// Puts a frame into as many free slots as it has, by exchanging buffers. False if there are not as many.
+    pub(crate) fn carry(&mut self, frame: &Arrived<'_>) -> bool {
+        if !self.has_room(frame.slots()) {
             return false;
-        };
-        let (theirs, frame) = (to.buf(), from.take());
-        let flags = NS_BUF_CHANGED | frame.flags & NS_MOREFRAG;
-        to.set(frame.buf_idx, frame.len, flags);
-        from.set(theirs, frame.len, NS_BUF_CHANGED);
-        self.head = add(self.head, 1, self.slots);
+        }
+        // The frame's end is where it was found, whatever others write into its slots meanwhile.
+        for (left, from) in (0..frame.slots()).rev().zip(frame.cells()) {
+            self.swap(from, from.take(), if left > 0 { NS_MOREFRAG } else { 0 });
+        }
         true
+    }
+
+    fn has_room(&self, slots: u32) -> bool {
+        slots <= dist(self.head, self.tail, self.slots)
+    }
+
+    /// Exchanges buffers with the next slot, which must be free.
+    fn swap(&mut self, from: SlotCell<'_>, part: Slot, more: u16) {
+        for to in self.view.run(self.head, 1) {
+            let theirs = to.buf();
+            to.set(part.buf_idx, part.len, NS_BUF_CHANGED | more);
+            from.set(theirs, part.len, NS_BUF_CHANGED);
+        }
+        self.head = add(self.head, 1, self.slots);
     }
 }
 
@@ -195,6 +222,16 @@ impl<'r> TxSync<'r> {
     /// The slots to send.
     pub(crate) fn slots(&self) -> impl Iterator<Item = SlotCell<'r>> {
         self.view.around(self.first(), self.count())
+    }
+
+    /// What the slots sent before say about the first one.
+    pub(crate) fn parts(&self) -> Parts {
+        self.state.parts
+    }
+
+    /// Keeps what the slots sent by now say about the next one.
+    pub(crate) fn keep_parts(&mut self, parts: Parts) {
+        self.state.parts = parts;
     }
 
     /// How many slots there are to send.

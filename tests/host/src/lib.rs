@@ -29,6 +29,8 @@ mod header;
 mod inbox;
 #[path = "../../../module/control/options.rs"]
 mod options;
+#[path = "../../../module/ring/parts.rs"]
+mod parts;
 #[path = "../../../module/memory/pool.rs"]
 mod pool;
 #[path = "../../../module/vale/ports.rs"]

@@ -32,6 +32,7 @@ pub const CASES: &[Case] = crate::cases![
     attached_the_host_is_cut_off_without_its_port,
     attached_two_interfaces_are_bridged,
     attached_long_frames_and_fragments,
+    attached_chains_reach_the_switch_whole_and_the_host_not_at_all,
     attached_an_interface_that_goes_away_leaves_the_switch,
     attached_attach_and_detach_under_traffic,
     attached_hostile_neighbour_in_the_region,
@@ -451,6 +452,32 @@ fn attached_long_frames_and_fragments() -> Outcome {
         debug_counter("fm0", "tx0", "drop_bad_length")?,
         1,
     )
+}
+
+fn attached_chains_reach_the_switch_whole_and_the_host_not_at_all() -> Outcome {
+    wire()?;
+    for name in ["fm0", "fm1"] {
+        ip(&format!("link set {name} mtu 2048"))?;
+    }
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let _attached = Attached::with_host("vale0:fm0")?;
+    let port = vale("vale0:a").bind()?;
+    let short = frame(BROADCAST, station(1), 1);
+    port.tx(0).put_fragments(&[&[0xff; 2048], &short]);
+    port.tx(0).put(&short);
+    port.device.txsync()?;
+    same("far away", far.receive(QUIET)?, vec![short.clone()])?;
+    same("at the host", host.receive(QUIET)?, vec![short])?;
+    let chains = |ring| debug_counter("fm0", ring, "drop_bad_chain");
+    same("chains", (chains("tx0")?, chains("host-tx0")?), (1, 1))?;
+    // The other way, a buffer and 14 bytes.
+    let long = frame_of(2062, BROADCAST, station(2), 2);
+    far.send(&long)?;
+    let came = wait_for(&port, 2)?;
+    same("slots", came.len(), 2)?;
+    that("every byte", came.concat() == long)?;
+    same("at the host", host.receive(QUIET)?.len(), 0)?;
+    same("chains", (chains("tx0")?, chains("host-tx0")?), (1, 2))
 }
 
 fn attached_an_interface_that_goes_away_leaves_the_switch() -> Outcome {

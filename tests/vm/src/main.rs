@@ -27,6 +27,7 @@ mod buffers;
 mod info;
 mod memory;
 mod nic;
+mod nic_chains;
 mod nic_context;
 mod nic_host;
 mod nic_kinds;
@@ -103,6 +104,7 @@ const SUITES: &[&[Case]] = &[
     nic::CASES,
     nic_context::CASES,
     nic_host::CASES,
+    nic_chains::CASES,
     attach::CASES,
     nic_kinds::CASES,
     nic_life::CASES,

@@ -8,6 +8,7 @@ mod header;
 mod inbox;
 mod nospec;
 mod options;
+mod parts;
 mod pool;
 mod ports;
 mod table;
