@@ -9,7 +9,7 @@ use crate::{
     raw::ring::{Own, Ring, View},
     slot::SlotFlags,
 };
-use ferromap_abi::consts::{NETMAP_MAX_FRAGS, NS_FORWARD, NS_RFRAGS_SHIFT};
+use ferromap_abi::consts::{NS_FORWARD, NS_RFRAGS_SHIFT};
 use nix::poll::PollFlags;
 use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
@@ -77,18 +77,14 @@ impl RxRing {
         self.ring().wake_after(slots);
     }
 
-    /// The next `max` slots that wait, or fewer. A packet of several slots is not torn: the batch may be
+    /// The next `max` slots that wait, or fewer. A packet of several slots is not torn, however long it is: the batch may be
     /// longer than `max` by its rest. No system call; the slots are released when the batch is dropped.
     #[inline]
     pub fn recv(&mut self, max: usize) -> RxBatch<'_> {
         let ring = &mut self.claimed.ring;
         let there = ring.refresh();
         let mut len = there.min(u32::try_from(max).unwrap_or(u32::MAX));
-        let rest = (NETMAP_MAX_FRAGS as u32).min(there - len);
-        for _ in 0..rest {
-            if len == 0 || !more(ring.view(len - 1)) {
-                break;
-            }
+        while 0 < len && len < there && more(ring.view(len - 1)) {
             len += 1;
         }
         RxBatch {

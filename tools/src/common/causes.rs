@@ -41,9 +41,9 @@ const CAUSES: [Cause; 17] = [
     },
     Cause {
         name: "bad_chain",
-        short: "chain too long",
-        means: "A frame of more than 64 slots, or without its last slot (NS_MOREFRAG).",
-        remedy: "Clear NS_MOREFRAG in the last slot of each frame; use larger buffers.",
+        short: "several slots",
+        means: "A frame of several slots (NS_MOREFRAG) for an interface or its host stack, where frames have one slot; or of more than 64 slots.",
+        remedy: "Use larger buffers (parameter buf_size) or a lower MTU; clear NS_MOREFRAG in the last slot of each frame.",
     },
     Cause {
         name: "bad_header",

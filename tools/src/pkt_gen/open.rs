@@ -76,11 +76,18 @@ fn check(args: &Args, spec: &PortSpec, port: &mut Port, vnet: usize) -> Result<(
     );
     let receives = !matches!(args.function, Function::Tx | Function::TxSeq);
     if sends {
+        let slots = usize::from(args.fragments);
+        if slots > 1 && port.is_emulated() {
+            return Err(format!(
+                "-F {slots}: {} sends frames of one slot only, and drops others: leave -F out, and raise the module's parameter buf_size for longer frames",
+                args.interface
+            )
+            .into());
+        }
         let ring = port
             .tx_rings()
             .first()
             .ok_or("the port has no transmit ring bound")?;
-        let slots = usize::from(args.fragments);
         let part = (args.longest() + vnet).div_ceil(slots);
         if part > ring.buffer_size() {
             return Err(format!(
