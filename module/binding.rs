@@ -168,8 +168,8 @@ impl Binding {
 
     /// Syncs one of the transmit rings.
     pub(crate) fn sync_tx(&self, number: u16, ring: &TxRing) -> Synced {
-        match ring.begin(self.caller()) {
-            Begun::Ready(sync) => Synced::from(self.port.txsync(number, sync)),
+        match ring.sync(self.caller(), |sync| self.port.txsync(number, sync)) {
+            Begun::Ready(ready) => Synced::from(ready),
             Begun::Busy => Synced::from(ring.mem.looks_ready()),
             Begun::Bad => Synced::Bad,
         }
@@ -177,8 +177,8 @@ impl Binding {
 
     /// Syncs one of the receive rings.
     pub(crate) fn sync_rx(&self, number: u16, ring: &RxRing) -> Synced {
-        match ring.begin() {
-            Begun::Ready(sync) => Synced::from(self.port.rxsync(number, sync)),
+        match ring.sync(|sync| self.port.rxsync(number, sync)) {
+            Begun::Ready(ready) => Synced::from(ready),
             Begun::Busy => Synced::from(ring.mem.looks_ready()),
             Begun::Bad => Synced::Bad,
         }

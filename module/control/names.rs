@@ -5,10 +5,10 @@
 
 use crate::{
     abi::{
-        consts::{IFNAMSIZ, NETMAP_REQ_IFNAMSIZ},
+        consts::NETMAP_REQ_IFNAMSIZ,
         name::{is_vale, ValeName},
     },
-    net::NetNs,
+    net::{device::Label, NetNs},
     refusal::Answer,
     vale::Switches,
 };
@@ -32,11 +32,14 @@ impl Known {
             Some(colon) => name.split_at(colon + 1),
             None => (name, &[][..]),
         };
-        let mut own = [0; IFNAMSIZ];
-        let (own, rest) = if port.is_empty() || is_port(name, switches)? {
-            (port, &[][..])
+        let found = if port.is_empty() || is_port(name, switches)? {
+            None
         } else {
-            of_interface(port, &mut own)?
+            of_interface(port)?
+        };
+        let (own, rest) = match &found {
+            Some((own, rest)) => (&**own, *rest),
+            None => (port, &[][..]),
         };
         for part in [switch, own, rest] {
             known.add(part);
@@ -67,14 +70,11 @@ fn is_port(name: &[u8], switches: &Arc<Switches>) -> Result<bool> {
     Ok(matches!(switches.spot(net, &name), Ok(Some(_))))
 }
 
-/// The own name of the interface `port`, and what is behind it: `^` for its host. As it is, if there is no such interface.
-fn of_interface<'n>(port: &'n [u8], own: &'n mut [u8; IFNAMSIZ]) -> Result<(&'n [u8], &'n [u8])> {
+/// The own name of the interface `port`, if there is such, and what is behind it: `^` for its host.
+fn of_interface(port: &[u8]) -> Result<Option<(Label, &'static [u8])>> {
     let net = NetNs::current()?;
     let host = port.strip_suffix(b"^").map(|base| (base, &b"^"[..]));
-    for (base, rest) in [Some((port, &[][..])), host].into_iter().flatten() {
-        if let Some(len) = net.own_name(base, own) {
-            return Ok((&own[..len], rest));
-        }
-    }
-    Ok((port, &[]))
+    let bases = [Some((port, &[][..])), host].into_iter().flatten();
+    let mut own = bases.filter_map(|(base, rest)| Some((net.own_name(base)?, rest)));
+    Ok(own.next())
 }

@@ -2,9 +2,9 @@
 
 //! Network namespaces, and the interface names in them.
 
-use super::{bindings, Device};
+use super::{bindings, device::Label, Device};
 use crate::{
-    abi::consts::{IFNAMSIZ, NETMAP_REQ_IFNAMSIZ},
+    abi::consts::NETMAP_REQ_IFNAMSIZ,
     sys::file::Asker,
 };
 use core::ptr::NonNull;
@@ -96,10 +96,9 @@ impl NetNs {
         !dev.is_null()
     }
 
-    /// The kernel's own name of the network interface that is called so, by that name or an alternative one. Answers its
-    /// length.
-    pub(crate) fn own_name(&self, name: &[u8], out: &mut [u8; IFNAMSIZ]) -> Option<usize> {
-        Device::find(self, name).map(|device| device.name(out))
+    /// The kernel's own name of the network interface that is called so, by that name or an alternative one.
+    pub(crate) fn own_name(&self, name: &[u8]) -> Option<Label> {
+        Device::find(self, name).map(|device| device.name())
     }
 }
 

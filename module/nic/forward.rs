@@ -10,7 +10,7 @@ use super::{
 use crate::{
     abi::consts::{NR_FORWARD, NS_FORWARD},
     params,
-    ring::{count::RxCounters, parts::Part, Append, Begun, RxSync, TxRing},
+    ring::{count::RxCounters, parts::Part, Append, RxSync, TxRing},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -86,9 +86,7 @@ impl Forwarding {
         }
         drop(now);
         for (number, ring) in (0..).zip(&self.0) {
-            if let Begun::Ready(sync) = ring.begin(None) {
-                send(nic, number, sync);
-            }
+            ring.sync(None, |sync| send(nic, number, sync));
         }
     }
 }

@@ -8,6 +8,7 @@
 //! - [`parts`]: which slots are frames of their own.
 //! - [`set`]: all rings of a port, which of them exist, and who has them.
 //! - [`mem`]: the part of the region that a ring owns.
+//! - [`turns`]: threads that come to sync one ring at the same time.
 //! - [`count`]: what went through and what was dropped.
 
 pub(crate) mod count;
@@ -16,26 +17,18 @@ mod mem;
 pub(crate) mod parts;
 mod rx;
 mod set;
+mod turns;
 mod tx;
 
-/// What [`inbox`] is built on; its tests use loom's.
+/// What [`inbox`] and [`turns`] are built on; their tests use loom's.
 mod atomic {
-    pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    pub(crate) use core::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicU64, Ordering};
 }
 
 pub(crate) use rx::{RxRing, RxSync};
 pub(crate) use set::{Held, Owner, RingSet, Selection, Shape};
+pub(crate) use turns::Begun;
 pub(crate) use tx::{Append, TxRing, TxSync};
-
-/// How a sync begins.
-pub(crate) enum Begun<S> {
-    /// Another thread is syncing the ring.
-    Busy,
-    /// The program's indexes made no sense; the ring is back at the kernel's own.
-    Bad,
-    /// Go on.
-    Ready(S),
-}
 
 /// The kernel's private indexes of a ring. `hwcur..hwtail` of the shared ring mean what the program may
 /// believe; these are what the kernel believes.

@@ -7,7 +7,8 @@ use super::{
     inbox::{Inbox, Lease},
     mem::{Direction, RingMem},
     parts::Parts,
-    Begun, Indexes,
+    turns::{Begun, Turns},
+    Indexes,
 };
 use crate::{
     abi::{
@@ -22,6 +23,7 @@ use crate::{
 };
 use core::sync::atomic::AtomicU32;
 use kernel::{
+    bindings::{POLLIN, POLLRDNORM},
     prelude::*,
     sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex, SetOnce},
 };
@@ -37,6 +39,7 @@ pub(crate) struct RxRing {
     wait: WaitQueue,
     /// Where frames come one by one.
     bell: SetOnce<Arc<Bell>>,
+    turns: Turns,
     #[pin]
     state: Mutex<State>,
 }
@@ -68,6 +71,7 @@ impl RxRing {
                 inbox: Inbox::new(marks),
                 wait <- WaitQueue::new(),
                 bell: SetOnce::new(),
+                turns: Turns::new(),
                 state <- new_mutex!(state),
             }),
             GFP_KERNEL_ACCOUNT,
@@ -101,9 +105,16 @@ impl RxRing {
         self.inbox.commit(lease);
     }
 
+    /// Has `sync` sync the ring, unless another thread does. It answers whether the program finds frames past its `cur`.
+    pub(crate) fn sync(&self, sync: impl Fn(RxSync<'_>) -> bool) -> Begun<bool> {
+        let once = || self.begin().map(&sync);
+        self.turns
+            .serve(once, || self.news().wake(POLLIN | POLLRDNORM))
+    }
+
     /// Begins a sync: fetches head and cur, once, and checks them.
-    pub(crate) fn begin(&self) -> Begun<RxSync<'_>> {
-        let Some(state) = self.state.try_lock() else {
+    fn begin(&self) -> Begun<RxSync<'_>> {
+        let Some(state) = self.turns.enter(|| self.state.try_lock()) else {
             return Begun::Busy;
         };
         let view = self.mem.view();

@@ -7,7 +7,8 @@ use super::{
     mem::{Direction, RingMem},
     parts::Parts,
     rx::Arrived,
-    Begun, Indexes,
+    turns::{Begun, Turns},
+    Indexes,
 };
 use crate::{
     abi::{
@@ -20,7 +21,9 @@ use crate::{
     refusal::Answer,
     sys::{user::Caller, wait::WaitQueue},
 };
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use kernel::{
+    bindings::{POLLOUT, POLLWRNORM},
     prelude::*,
     sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex, SetOnce},
 };
@@ -34,6 +37,9 @@ pub(crate) struct TxRing {
     wait: WaitQueue,
     /// Of frames that leave later, where there is a driver below.
     tickets: SetOnce<Arc<Tickets>>,
+    turns: Turns,
+    /// First slot that no sync has taken, for those who have not got the ring.
+    sent: AtomicU32,
     #[pin]
     state: Mutex<State>,
 }
@@ -66,6 +72,8 @@ impl TxRing {
                 counters: TxCounters::default(),
                 wait <- WaitQueue::new(),
                 tickets: SetOnce::new(),
+                turns: Turns::new(),
+                sent: AtomicU32::new(0),
                 state <- new_mutex!(state),
             }),
             GFP_KERNEL_ACCOUNT,
@@ -86,10 +94,21 @@ impl TxRing {
         self.tickets().map_or(&self.wait, |tickets| &tickets.wait)
     }
 
-    /// Begins a sync: fetches head and cur, once, and checks them. `caller` is the process that asks for it, if it is
-    /// its memory that addresses in slots mean.
-    pub(crate) fn begin<'r>(&'r self, caller: Option<Caller<'r>>) -> Begun<TxSync<'r>> {
-        let Some(mut state) = self.state.try_lock() else {
+    /// Has `sync` sync the ring, unless another thread does. It answers whether the program finds room past its `cur`.
+    /// `caller` is the process that asks for it, if it is its memory that addresses in slots mean.
+    pub(crate) fn sync(
+        &self,
+        caller: Option<Caller<'_>>,
+        sync: impl Fn(TxSync<'_>) -> bool,
+    ) -> Begun<bool> {
+        let once = || self.begin(caller).map(&sync);
+        self.turns
+            .serve(once, || self.news().wake(POLLOUT | POLLWRNORM))
+    }
+
+    /// Begins a sync: fetches head and cur, once, and checks them.
+    fn begin<'r>(&'r self, caller: Option<Caller<'r>>) -> Begun<TxSync<'r>> {
+        let Some(mut state) = self.turns.enter(|| self.state.try_lock()) else {
             return Begun::Busy;
         };
         let view = self.mem.view();
@@ -115,10 +134,11 @@ impl TxRing {
         }
     }
 
-    /// Begins to add frames behind the program's own. `None` if another thread is syncing the ring, or if the
-    /// program's indexes make no sense.
+    /// Begins to add frames behind the program's own; waits for another thread that syncs the ring. `None` if the
+    /// program's indexes make no sense. To be followed by a [`sync`](Self::sync), for frames to leave and for those
+    /// who came meanwhile.
     pub(crate) fn append(&self) -> Option<Append<'_>> {
-        let state = self.state.try_lock()?;
+        let state = self.state.lock();
         let (view, slots, tail) = (self.mem.view(), self.mem.slots(), state.indexes.hwtail);
         let at = view.position(state.head, tail)?;
         Some(Append {
@@ -133,9 +153,7 @@ impl TxRing {
     /// Whether the program has filled slots that no sync has taken yet. A hint: the program may be
     /// writing at this moment.
     pub(crate) fn has_unsent(&self) -> bool {
-        self.state
-            .try_lock()
-            .is_some_and(|state| self.mem.view().claimed().head != state.indexes.hwcur)
+        self.mem.view().claimed().head != self.sent.load(Relaxed)
     }
 }
 
@@ -285,7 +303,11 @@ impl<'r> TxSync<'r> {
     }
 
     fn publish(self) -> bool {
-        let tail = self.state.indexes.hwtail;
+        let Indexes {
+            hwcur,
+            hwtail: tail,
+        } = self.state.indexes;
+        self.ring.sent.store(hwcur, Relaxed);
         self.view.set_tail(tail);
         self.cur != tail
     }

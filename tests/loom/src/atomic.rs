@@ -2,7 +2,7 @@
 
 //! Loom's atomics, as the module's files expect them.
 
-pub(crate) use loom::sync::atomic::{AtomicU32, Ordering};
+pub(crate) use loom::sync::atomic::{fence, AtomicBool, AtomicU32, Ordering};
 
 /// Loom's, but a store is a swap whose answer nobody wants.
 ///

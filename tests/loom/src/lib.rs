@@ -13,6 +13,9 @@ mod inbox;
 #[path = "../../../module/vale/table.rs"]
 #[expect(dead_code, reason = "no table here has all its entries")]
 mod table;
+#[path = "../../../module/ring/turns.rs"]
+#[expect(dead_code, reason = "no program here writes nonsense into its ring")]
+mod turns;
 
 mod tests;
 

@@ -2,3 +2,4 @@
 
 mod inbox;
 mod table;
+mod turns;

@@ -55,6 +55,7 @@ mod legacy;
 mod legacy_commands;
 mod lifecycle;
 mod swap;
+mod sync_together;
 mod traffic;
 mod unload;
 mod vale_frames;
@@ -89,6 +90,7 @@ const SUITES: &[&[Case]] = &[
     ring::CASES,
     badring::CASES,
     poll::CASES,
+    sync_together::CASES,
     legacy::CASES,
     legacy_commands::CASES,
     lifecycle::CASES,
