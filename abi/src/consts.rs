@@ -159,6 +159,8 @@ pub const VALE_MAX_RINGS: u16 = 16;
 pub const VALE_MAX_SLOTS: u32 = 4096;
 pub const VALE_DEFAULT_SLOTS: u32 = 1024;
 pub const VALE_MAX_EXTRA_BUFS: u32 = 524_288;
+/// Longest frame that a switch port gets when one for it is segmented, unless it is an interface's.
+pub const VALE_MAX_FRAME: u32 = 1514;
 /// Port indexes of a switch are `0..VALE_MAX_PORTS`.
 pub const VALE_MAX_PORTS: usize = 254;
 /// What VALE_LIST reports for a port that the named switch does not have.

@@ -28,6 +28,7 @@ pub(super) struct Carrier {
 impl Carrier {
     /// One round over all lanes. Answers whether anything moved.
     fn carry(&self) -> bool {
+        self.ends.measure();
         let lanes = self.lanes.iter();
         lanes.fold(false, |busy, lane| lane.carry(&self.ends) | busy)
     }

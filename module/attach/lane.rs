@@ -44,6 +44,13 @@ impl Ends {
         }
     }
 
+    /// Has frames for the interface segmented as its MTU says, which may have changed.
+    pub(super) fn measure(&self) {
+        if let Some(longest) = self.nic.port().longest() {
+            self.wire.port().set_longest(longest);
+        }
+    }
+
     fn rx(&self, (end, number): (End, u16)) -> Option<(&Binding, &RxRing)> {
         let binding = self.binding(end)?;
         Some((binding, binding.rx_ring(number)?))

@@ -64,6 +64,14 @@ pub(crate) trait Port: Send + Sync {
         None
     }
 
+    /// Bytes of the longest frame that it sends, if it is an interface.
+    fn longest(&self) -> Option<u32> {
+        None
+    }
+
+    /// Sets how long the frames may be that those for it are segmented into, if it is a switch port.
+    fn set_longest(&self, _len: u32) {}
+
     /// Length of the virtio-net header on the port's frames, in bytes.
     fn header(&self) -> u32 {
         0

@@ -4,6 +4,7 @@
 
 use super::Port;
 use crate::{
+    abi::consts::ETH_HLEN,
     live::{self, Counted},
     net::{bell::Bell, tickets::Tickets},
     nic::{self, Forwarding, NicRef},
@@ -90,6 +91,12 @@ impl Port for NicPort {
 
     fn is_emulated(&self) -> bool {
         true
+    }
+
+    fn longest(&self) -> Option<u32> {
+        let guard = rcu::read_lock();
+        let device = self.nic.device(&guard)?;
+        Some(device.mtu().saturating_add(ETH_HLEN as u32))
     }
 
     fn txsync(&self, number: u16, sync: TxSync<'_>) -> bool {

@@ -92,6 +92,10 @@ impl Port for ValePort {
         Some(self.joined.member().index.into())
     }
 
+    fn set_longest(&self, len: u32) {
+        self.joined.member().set_longest(len);
+    }
+
     fn header(&self) -> u32 {
         self.joined.member().header()
     }

@@ -13,11 +13,13 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_netdev.h>
 #include <linux/nsproxy.h>
+#include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched/signal.h>
 #include <linux/skbuff.h>
 #include <linux/vmalloc.h>
 #include <linux/rcupdate.h>
+#include <net/checksum.h>
 #include <net/gso.h>
 #include <net/net_namespace.h>
 #include <net/xdp.h>

@@ -10,6 +10,7 @@
 //! - [`nospec`]: indexes that programs choose, also where the processor guesses.
 //! - [`task`]: what long system calls ask between their steps.
 //! - [`thread`]: kernel threads.
+//! - [`random`]: numbers that nobody can guess.
 //! - [`param`]: module parameters that stay visible and writable.
 //! - [`user`]: copies from and to a process.
 //! - [`wide`]: the processor's wide registers.
@@ -49,6 +50,7 @@ pub(crate) mod file;
 pub(crate) mod keep;
 pub(crate) mod nospec;
 pub(crate) mod param;
+pub(crate) mod random;
 pub(crate) mod rcu;
 pub(crate) mod task;
 pub(crate) mod thread;

@@ -97,6 +97,12 @@ impl Caller<'_> {
         Ok(bytes)
     }
 
+    /// Fetches bytes without sleeping, as [`read_head`](Self::read_head).
+    pub(crate) fn read_now(self, addr: u64, out: &mut [u8]) -> Result {
+        // SAFETY: `out` is ours to write.
+        unsafe { self.read_atomic(out.as_mut_ptr(), addr, out.len()) }
+    }
+
     /// Fetches bytes without sleeping, as [`read_head`](Self::read_head), into memory.
     ///
     /// # Safety

@@ -180,7 +180,7 @@ impl Scratch {
             let mut slots = walk.ahead(fitting(walk.left() - end, sender.bufs.size(), room));
             let before = slots.left();
             let odd = match &mut inspector {
-                _ if sender.member.header() != 0 => slots.next().map(|cell| cell.take()),
+                _ if sender.header != 0 => slots.next().map(|cell| cell.take()),
                 None => self.take_simple(sender, &mut slots, &mut pass),
                 Some(inspector) => self.inspect_simple(sender, &mut slots, &mut pass, inspector),
             };
@@ -269,7 +269,7 @@ impl Scratch {
         pass: &mut Pass,
         inspector: Option<&mut Inspector<'_>>,
     ) -> bool {
-        let header = sender.member.header();
+        let header = sender.header;
         let (frame, bytes, verdict) = if header == 0 && is_simple(&slot) {
             let frame = Frame::simple(slot.buf_idx, slot.len);
             (frame, slot.len.into(), start_of(&frame, &sender.bufs))

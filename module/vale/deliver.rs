@@ -82,10 +82,13 @@ impl Scratch {
             runs: own.merge(flood, &self.sorted.runs),
             frames: own.frames + flood.frames,
             slots: own.slots + flood.slots,
-            header: Reheader::between(sender.member.header(), to.header()),
+            header: Reheader::between(sender.header, to.header()),
             // A flooded frame has several receivers, but one buffer.
             sent: slots.filter(|_| flood.is_empty()),
         };
+        if load.header.strips() && self.asks(&load) {
+            return Some(self.carry_out(load, to.longest(), sender, ring) > 0);
+        }
         Some(self.fill(load, sender, ring) > 0)
     }
 

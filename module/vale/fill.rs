@@ -42,11 +42,8 @@ impl Scratch {
             runs.filter_map(|run| self.frames.get(run.frames()))
                 .flatten()
         };
-        let (mut frames, mut slots) = (load.frames, load.slots);
+        let (frames, mut slots) = (load.frames, load.slots);
         if header.strips() {
-            let refused = each().filter(|frame| refused(frame, header)).count() as u32;
-            sender.ring.counters.bad_header.add_alone(refused.into());
-            frames -= refused;
             slots = each().map(|frame| self.slots_of(frame, header)).sum();
         }
         // From here to the commit nobody can interrupt: others wait for these slots.
@@ -72,19 +69,11 @@ impl Scratch {
         };
         let bufs = ring.mem.mem().bufs();
         let mut copier = Copier::new(lease.count(), &mut pinned);
-        let mut out = Out {
-            sent: load
-                .sent
-                .filter(|_| header == Reheader::NONE && bufs.is(&sender.bufs)),
-            source: sender.bufs,
-            chains: sender.chains,
-            caller: sender.caller,
-            starts: sender.starts,
-            bufs,
-            slots: Walk::new(ring.mem.view(), lease.first(), lease.count()),
-            copier: &mut copier,
-            refused: 0,
-        };
+        let sent = load
+            .sent
+            .filter(|_| header == Reheader::NONE && bufs.is(&sender.bufs));
+        let slots = Walk::new(ring.mem.view(), lease.first(), lease.count());
+        let mut out = Out::new(sender, (bufs, slots), sent, &mut copier);
         let done = self.put(load.runs, header, &mut out);
         let refused = out.refused;
         drop(copier);
@@ -123,27 +112,22 @@ impl Scratch {
                 if slots > out.slots.left() {
                     return done;
                 }
+                let at = (end - frames.as_slice().len()) as u32;
                 frames.next();
-                if slots != 0 {
-                    let at = (end - frames.as_slice().len()) as u32 - 1;
-                    done.bytes += self.put_chain((frame, at), slots, header, out);
-                    done.frames += 1;
-                }
+                done.bytes += self.put_chain((frame, at), slots, header, out);
+                done.frames += 1;
             }
         }
         done
     }
 
-    /// Slots that a frame takes at the receiver: none if it is refused, and one fewer than it has if the
-    /// first holds nothing but a header that is taken off.
+    /// Slots that a frame takes at the receiver: one fewer than it has if the first holds nothing but a header that is
+    /// taken off.
     #[inline]
-    fn slots_of(&self, frame: &Frame, header: Reheader) -> u32 {
+    pub(super) fn slots_of(&self, frame: &Frame, header: Reheader) -> u32 {
         let slots = u32::from(frame.slots);
         if !header.strips() || frame.kind == Kind::Simple {
             return slots;
-        }
-        if refused(frame, header) {
-            return 0;
         }
         let first = self.frags.get(frame.place as usize);
         slots - u32::from(first.is_some_and(|slot| u32::from(slot.len) == header.skip))
@@ -151,7 +135,7 @@ impl Scratch {
 
     /// Copies any frame, number `at`, into `slots` slots of the receiver. Answers the bytes it had.
     #[inline(never)]
-    fn put_chain(
+    pub(super) fn put_chain(
         &self,
         (frame, at): (&Frame, u32),
         slots: u32,
@@ -166,7 +150,8 @@ impl Scratch {
             Kind::Plain | Kind::Asking => out.chains,
         };
         let frags = self.slots_in(frame, &alone);
-        let bytes = frags.iter().map(|slot| u64::from(slot.len)).sum();
+        let bytes: u64 = frags.iter().map(|slot| u64::from(slot.len)).sum();
+        let bytes = (bytes + u64::from(header.len())).saturating_sub(header.skip.into());
         let slots = slots as usize;
         let (frags, header) = if frags.len() > slots {
             // The first fragment was the header.
@@ -187,13 +172,6 @@ impl Scratch {
     }
 }
 
-/// Whether a receiver without headers cannot have the frame: only one that understands the header could do
-/// what it asks for.
-#[inline]
-fn refused(frame: &Frame, header: Reheader) -> bool {
-    header.strips() && frame.kind == Kind::Asking
-}
-
 /// Frames that found room.
 #[derive(Default)]
 struct Done {
@@ -202,7 +180,7 @@ struct Done {
 }
 
 /// Slots of a receiver, to be filled one after the other.
-struct Out<'r, 'b> {
+pub(super) struct Out<'r, 'b> {
     /// The sender's slots, if buffers may be exchanged.
     sent: Option<Walk<'r>>,
     /// Where simple frames are, and fragments of others.
@@ -213,11 +191,34 @@ struct Out<'r, 'b> {
     /// Where the starts of simple frames are, if they are not with the rest.
     starts: Option<Starts<'r>>,
     /// The receiver's buffers.
-    bufs: Bufs<'r>,
-    slots: Walk<'r>,
+    pub(super) bufs: Bufs<'r>,
+    pub(super) slots: Walk<'r>,
     copier: &'r mut Copier<'b>,
     /// Slots that could not take their fragment.
-    refused: u64,
+    pub(super) refused: u64,
+}
+
+impl<'r, 'b> Out<'r, 'b> {
+    /// For frames of `sender`, which are also in the slots `sent` if buffers may be exchanged.
+    #[inline(always)]
+    pub(super) fn new(
+        sender: &Sender<'r>,
+        (bufs, slots): (Bufs<'r>, Walk<'r>),
+        sent: Option<Walk<'r>>,
+        copier: &'r mut Copier<'b>,
+    ) -> Self {
+        Out {
+            sent,
+            source: sender.bufs,
+            chains: sender.chains,
+            caller: sender.caller,
+            starts: sender.starts,
+            bufs,
+            slots,
+            copier,
+            refused: 0,
+        }
+    }
 }
 
 impl Out<'_, '_> {
@@ -350,7 +351,7 @@ impl Out<'_, '_> {
 
     /// The slot could not take the fragment, or the fragment could not be read: it arrives empty.
     #[cold]
-    fn refuse(&mut self, cell: SlotCell<'_>, flags: u16) {
+    pub(super) fn refuse(&mut self, cell: SlotCell<'_>, flags: u16) {
         self.refused += 1;
         cell.set_len_flags(0, flags);
     }

@@ -202,6 +202,8 @@ impl Scratch {
 pub(super) struct Sender<'s> {
     pub(super) switch: &'s Switch,
     pub(super) member: &'s Member,
+    /// Length of the virtio-net header on its frames, which may change meanwhile.
+    pub(super) header: u32,
     /// The transmit ring, and its number.
     pub(super) ring: &'s TxRing,
     pub(super) number: u16,
@@ -235,6 +237,7 @@ pub(crate) fn forward(
     let sender = Sender {
         switch,
         member,
+        header: member.header(),
         ring,
         number,
         caller: sync.caller(),

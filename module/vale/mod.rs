@@ -10,16 +10,21 @@
 //! - [`xdp`]: programs that decide about frames first; [`inspect`] runs them, [`ahead`] brings in what they need.
 //! - [`chain`]: the frames of a pass, sorted by destination; [`ports`]: sets of ports.
 //! - [`source`], [`header`]: where bytes come from, and virtio-net headers in front of them.
+//! - [`offload`]: what such headers ask for, done for receivers without: [`checksum`], and [`segment`] with [`headers`].
 
 mod ahead;
 mod chain;
+mod checksum;
 mod collect;
 mod deliver;
 mod fill;
 mod forward;
 mod header;
+mod headers;
 mod inspect;
+mod offload;
 mod ports;
+mod segment;
 mod source;
 mod switch;
 mod switches;

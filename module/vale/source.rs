@@ -37,6 +37,14 @@ impl<'m> Source<'m> {
         }
     }
 
+    /// Fetches bytes at `from` into a private copy.
+    pub(super) fn read(&self, from: u32, out: &mut [u8]) -> Result {
+        match self {
+            Source::Buf(source) => source.read(from, out),
+            Source::User(caller, addr) => caller.read_now(addr.wrapping_add(from.into()), out),
+        }
+    }
+
     /// Copies `len` bytes at `from` to `to` of a buffer that has room for them.
     #[inline]
     pub(super) fn copy_to(&self, from: u32, buf: &Buf<'_>, to: u32, len: u32) -> Result {

@@ -8,7 +8,7 @@ use super::{
     xdp,
 };
 use crate::{
-    abi::consts::VALE_MAX_PORTS,
+    abi::consts::{VALE_MAX_FRAME, VALE_MAX_PORTS},
     live::{self, Counted},
     refusal::Answer,
     ring::{Owner, RingSet},
@@ -31,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) owner: Owner,
     /// Length of the virtio-net header on its frames: 0, 10 or 12 bytes.
     header: AtomicU32,
+    /// Bytes of the longest frame that one from elsewhere is segmented into.
+    longest: AtomicU32,
     /// The XDP program that its frames go through.
     pub(crate) xdp: xdp::Place,
 }
@@ -43,6 +45,7 @@ impl Member {
             rings,
             owner,
             header: AtomicU32::new(0),
+            longest: AtomicU32::new(VALE_MAX_FRAME),
             xdp: xdp::Place::new(),
         }
     }
@@ -58,6 +61,14 @@ impl Member {
 
     pub(crate) fn set_header(&self, len: u32) {
         self.header.store(len, Relaxed);
+    }
+
+    pub(crate) fn longest(&self) -> u32 {
+        self.longest.load(Relaxed)
+    }
+
+    pub(crate) fn set_longest(&self, len: u32) {
+        self.longest.store(len, Relaxed);
     }
 }
 

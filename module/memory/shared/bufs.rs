@@ -5,10 +5,10 @@
 use super::copy::{copy, Copier};
 use crate::{
     abi::consts::NETMAP_RESERVED_BUFS,
-    sys::{nospec::confine32, user::Caller},
+    sys::{bindings, nospec::confine32, user::Caller},
 };
 use core::{marker::PhantomData, ops::Range, ptr::NonNull};
-use kernel::prelude::Result;
+use kernel::prelude::*;
 
 /// The buffer pool of a region.
 ///
@@ -236,6 +236,44 @@ impl Buf<'_> {
         unsafe { copy(self.base.as_ptr(), to, len, &mut Copier::narrow()) }
     }
 
+    /// Fetches bytes at `at` into a private copy. Fails where the buffer ends before.
+    pub(crate) fn read(&self, at: u32, out: &mut [u8]) -> Result {
+        let from = self.part(at, out.len())?;
+        // SAFETY: within the buffer by the line above, and `out` is ours to write. A program may be writing to the
+        // buffer: whoever asked checks the copy.
+        unsafe { copy(from, out.as_mut_ptr(), out.len(), &mut Copier::narrow()) };
+        Ok(())
+    }
+
+    /// Writes bytes at `at`. Fails where they do not fit.
+    pub(crate) fn write(&self, at: u32, bytes: &[u8]) -> Result {
+        let to = self.part(at, bytes.len())?;
+        // SAFETY: within the buffer by the line above. A program may be reading it.
+        unsafe { copy(bytes.as_ptr(), to, bytes.len(), &mut Copier::narrow()) };
+        Ok(())
+    }
+
+    /// The one's complement sum of some of its bytes, of which there are none past its end.
+    pub(crate) fn sum(&self, part: Range<u32>) -> u32 {
+        let end = part.end.min(self.size);
+        let len = end.saturating_sub(part.start);
+        // SAFETY: the part is within the buffer, by the lines above. A program may be writing to it: what is summed up
+        // then is nobody's frame but that program's own.
+        unsafe {
+            let start = self.base.as_ptr().add(part.start.min(end) as usize);
+            bindings::csum_partial(start.cast(), len as c_int, 0)
+        }
+    }
+
+    /// Where `len` bytes at `at` are, if all are within the buffer.
+    fn part(&self, at: u32, len: usize) -> Result<*mut u8> {
+        if at > self.size || len > (self.size - at) as usize {
+            return Err(kernel::error::code::EINVAL);
+        }
+        // SAFETY: within the buffer by the check above.
+        Ok(unsafe { self.base.as_ptr().add(at as usize) })
+    }
+
     /// Writes zeros.
     pub(crate) fn zero(&self, at: u32, len: u32) {
         for i in at..at.saturating_add(len).min(self.size) {
@@ -247,10 +285,8 @@ impl Buf<'_> {
     /// Fills the buffer from `at` on with `len` bytes of the calling process, without sleeping. Fails
     /// where the process cannot read them, and where they do not fit.
     pub(crate) fn fill_from(&self, caller: Caller<'_>, at: u32, addr: u64, len: u32) -> Result {
-        if at > self.size || len > self.size - at {
-            return Err(kernel::error::code::EINVAL);
-        }
-        // SAFETY: the range lies inside the buffer by the check above.
-        unsafe { caller.read_atomic(self.base.as_ptr().add(at as usize), addr, len as usize) }
+        let to = self.part(at, len as usize)?;
+        // SAFETY: within the buffer by the line above.
+        unsafe { caller.read_atomic(to, addr, len as usize) }
     }
 }

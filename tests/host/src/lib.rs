@@ -23,18 +23,27 @@ mod sys {
 
 #[path = "../../../module/vale/chain.rs"]
 mod chain;
+#[path = "../../../module/vale/checksum.rs"]
+mod checksum;
 #[path = "../../../module/vale/header.rs"]
 mod header;
+#[path = "../../../module/vale/headers.rs"]
+mod headers;
 #[path = "../../../module/ring/inbox.rs"]
 mod inbox;
 #[path = "../../../module/control/options.rs"]
 mod options;
+// Frames for the tests in the VM, too.
+#[path = "../../vm/src/packets.rs"]
+mod packets;
 #[path = "../../../module/ring/parts.rs"]
 mod parts;
 #[path = "../../../module/memory/pool.rs"]
 mod pool;
 #[path = "../../../module/vale/ports.rs"]
 mod ports;
+#[path = "../../../module/vale/segment.rs"]
+mod segment;
 #[path = "../../../module/vale/table.rs"]
 mod table;
 

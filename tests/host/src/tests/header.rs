@@ -2,7 +2,8 @@
 
 //! What becomes of a virtio-net header between ports, after the table in section 9 of the interface.
 
-use crate::header::{is_plain, Reheader};
+use crate::header::{is_plain, Asked, Cut, Field, Reheader};
+use crate::packets;
 use proptest::prelude::*;
 
 /// Does to the bytes of a frame what the three numbers say.
@@ -45,11 +46,53 @@ fn a_header_asks_for_nothing_if_its_flags_and_segmentation_are_zero() {
         (0, true),
         (0xffff_ffff_ffff_0000, true),
         (0x0001, false),
+        // Somebody has looked at the checksum already.
+        (0x0002, true),
+        (0x0003, false),
         (0x0100, false),
         (u64::MAX, false),
     ] {
         assert_eq!(is_plain(word), plain, "{word:#x}");
     }
+}
+
+#[test]
+fn what_a_header_asks_for_is_known_or_it_is_refused() {
+    let read = |flags, gso, len, start, at| {
+        Asked::read(&packets::header(flags, gso, len, 1000, start, at), 100)
+    };
+    let asked = |checksum, cut| {
+        Some(Asked {
+            checksum,
+            cut,
+            size: 1000,
+        })
+    };
+    let field = |start, at| Some(Field { start, at });
+    assert_eq!(read(0, 0, 0, 7, 7), asked(None, None));
+    assert_eq!(read(1, 0, 0, 34, 16), asked(field(34, 50), None));
+    assert_eq!(read(3, 0, 100, 34, 64), asked(field(34, 98), None));
+    for (gso, cut) in [
+        (1, Cut::TcpV4),
+        (4, Cut::TcpV6),
+        (0x81, Cut::TcpV4),
+        (0x84, Cut::TcpV6),
+        (3, Cut::Fragments),
+        (5, Cut::Datagrams),
+    ] {
+        assert_eq!(read(1, gso, 54, 34, 16), asked(field(34, 50), Some(cut)));
+    }
+    for gso in [2, 6, 0x20, 0x41, 0x80, 0x83, 0x85, 0xff] {
+        assert_eq!(read(1, gso, 54, 34, 16), None, "kind {gso:#x}");
+    }
+    for flags in [4, 5, 8, 0x80] {
+        assert_eq!(read(flags, 0, 0, 34, 16), None, "flags {flags:#x}");
+    }
+    // Headers longer than the frame; a field past its end; one among the addresses.
+    assert_eq!(read(1, 1, 101, 34, 16), None);
+    assert_eq!(read(1, 0, 0, 34, 65), None);
+    assert_eq!(read(1, 0, 0, 0xffff, 0xffff), None);
+    assert_eq!(read(1, 0, 0, 13, 50), None);
 }
 
 proptest! {

@@ -4,6 +4,7 @@
 
 mod chain;
 mod charges;
+mod checksum;
 mod header;
 mod inbox;
 mod nospec;
@@ -11,4 +12,5 @@ mod options;
 mod parts;
 mod pool;
 mod ports;
+mod segment;
 mod table;

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the virtio-net headers of frames ask for, done for a receiver that has none: checksums are finished, and long
+//! frames segmented.
+//!
+//! The headers of a frame are fetched once, and everything is decided on that copy. The payload goes from the sender's
+//! slots to the receiver's buffers directly, and is summed up there: whoever changes it meanwhile has a frame with a wrong
+//! checksum.
+
+use super::{
+    checksum::Sum,
+    fill::{Load, Out},
+    forward::{Frame, Kind, Scratch, Sender, Walk},
+    header::{Asked, Cut, Field, Reheader, LOOKED_AT},
+    headers::{Headers, MOST},
+    segment::Segments,
+    source::Source,
+};
+use crate::{
+    abi::{
+        consts::{NETMAP_MAX_FRAGS, NS_MOREFRAG, NS_RFRAGS_SHIFT},
+        wire::Slot,
+    },
+    memory::{Buf, Bufs, Copier},
+    ring::{count::Counter, RxRing},
+    sys::{bottom_half, random, user::Caller},
+};
+use kernel::prelude::*;
+
+/// Frames and bytes that a ring got.
+#[derive(Default)]
+struct Done {
+    frames: u64,
+    bytes: u64,
+}
+
+/// Why a frame does not arrive.
+enum Lost<'c> {
+    /// The ring has no room for all of it.
+    Full,
+    /// It is the sender's fault, and counted there.
+    Bad(&'c Counter),
+}
+
+impl Scratch {
+    /// Whether a frame of these asks for something.
+    pub(super) fn asks(&self, load: &Load<'_>) -> bool {
+        let mut runs = load.runs.clone();
+        runs.any(|run| {
+            let frames = self.frames.get(run.frames()).unwrap_or(&[]);
+            frames.iter().any(|frame| frame.kind == Kind::Asking)
+        })
+    }
+
+    /// As [`fill`](Self::fill), for frames whose headers are taken off and that ask for something. They are segmented into
+    /// frames of at most `longest` bytes.
+    #[inline(never)]
+    pub(super) fn carry_out(
+        &self,
+        load: Load<'_>,
+        longest: u32,
+        sender: &Sender<'_>,
+        ring: &RxRing,
+    ) -> u32 {
+        let header = load.header;
+        let mut left = load.frames;
+        let mut came = 0;
+        let frames = load
+            .runs
+            .filter_map(|run| self.frames.get(run.frames()))
+            .flatten();
+        for frame in frames {
+            let put = match frame.kind {
+                Kind::Simple | Kind::Plain => self.put_plain(frame, header, sender, ring),
+                Kind::Asking => self.put_asking(frame, header, longest, sender, ring),
+            };
+            match put {
+                Ok(done) => {
+                    ring.counters.frames.add(done.frames);
+                    ring.counters.bytes.add(done.bytes);
+                    came += 1;
+                }
+                // So that frames keep their order, those behind it do not come either.
+                Err(Lost::Full) => {
+                    ring.counters.full.add(left.into());
+                    break;
+                }
+                Err(Lost::Bad(why)) => why.add_alone(1),
+            }
+            left -= 1;
+        }
+        came
+    }
+
+    /// Brings one frame that asks for nothing into a ring.
+    fn put_plain<'c>(
+        &self,
+        frame: &Frame,
+        header: Reheader,
+        sender: &Sender<'_>,
+        ring: &RxRing,
+    ) -> Result<Done, Lost<'c>> {
+        let slots = self.slots_of(frame, header);
+        with_slots(slots, sender, ring, |out| Done {
+            frames: 1,
+            bytes: self.put_chain((frame, 0), slots, header, out),
+        })
+    }
+
+    /// Does what the header of a frame asks for.
+    fn put_asking<'c>(
+        &self,
+        frame: &Frame,
+        header: Reheader,
+        longest: u32,
+        sender: &Sender<'c>,
+        ring: &RxRing,
+    ) -> Result<Done, Lost<'c>> {
+        let counters = &sender.ring.counters;
+        let alone = [frame.slot()];
+        let frags = self.slots_in(frame, &alone);
+        let all: u32 = frags.iter().map(|slot| u32::from(slot.len)).sum();
+        let len = all.saturating_sub(header.skip);
+        let mut bytes = Bytes {
+            frags,
+            bufs: sender.chains,
+            caller: sender.caller,
+            at: 0,
+        };
+        let unreadable = |_| Lost::Bad(&counters.bad_address);
+        let bad_header = || Lost::Bad(&counters.bad_header);
+        let mut looked_at = [0; LOOKED_AT];
+        bytes.clone().read(&mut looked_at).map_err(unreadable)?;
+        let asked = Asked::read(&looked_at, len).ok_or_else(bad_header)?;
+        bytes.skip(header.skip);
+        let size = ring.mem.mem().bufs().size().min(u16::MAX.into());
+        let Some(cut) = asked.cut else {
+            let slots = len.div_ceil(size.max(1));
+            if slots > NETMAP_MAX_FRAGS as u32 {
+                return Err(Lost::Bad(&counters.bad_length));
+            }
+            return with_slots(slots, sender, ring, |out| {
+                put_whole(bytes, (len, size, slots), asked.checksum, out)
+            });
+        };
+        let mut headers = [0; MOST];
+        let there = (len as usize).min(MOST);
+        let start = headers.get_mut(..there).unwrap_or(&mut []);
+        bytes.clone().read(start).map_err(unreadable)?;
+        let headers = Headers::new(headers, there);
+        let id = match cut {
+            Cut::Fragments => random::word(),
+            _ => 0,
+        };
+        let segments = Segments::read(&asked, cut, headers, len, (longest, size), id);
+        let segments = segments.ok_or_else(bad_header)?;
+        with_slots(segments.count(), sender, ring, |out| {
+            put_segments(bytes, segments, out)
+        })
+    }
+}
+
+/// Reserves slots of a ring and has them filled. All of them, or none.
+fn with_slots<'c>(
+    slots: u32,
+    sender: &Sender<'_>,
+    ring: &RxRing,
+    fill: impl FnOnce(&mut Out<'_, '_>) -> Done,
+) -> Result<Done, Lost<'c>> {
+    // From here to the commit nobody can interrupt: others wait for these slots.
+    let pinned = bottom_half::disable();
+    let take = |free| if slots <= free { slots } else { 0 };
+    let lease = ring.reserve(take, &pinned).ok_or(Lost::Full)?;
+    let slots = Walk::new(ring.mem.view(), lease.first(), lease.count());
+    let mut copier = Copier::narrow();
+    let mut out = Out::new(sender, (ring.mem.mem().bufs(), slots), None, &mut copier);
+    let done = fill(&mut out);
+    let refused = out.refused;
+    ring.commit(lease, &pinned);
+    drop(pinned);
+    ring.counters.bad_buffer.add(refused);
+    Ok(done)
+}
+
+/// Copies a frame of `len` bytes into `slots` slots of `size` bytes, and finishes the checksum.
+fn put_whole(
+    mut bytes: Bytes<'_>,
+    (len, size, slots): (u32, u32, u32),
+    field: Option<Field>,
+    out: &mut Out<'_, '_>,
+) -> Done {
+    let rfrags = (slots as u16) << NS_RFRAGS_SHIFT;
+    let mut sum = Sum::default();
+    // Where the two bytes of the checksum are: they may be in two slots.
+    let mut places = [None; 2];
+    for i in 0..slots {
+        let (start, end) = (i * size, len.min((i + 1) * size));
+        let flags = rfrags | if end < len { NS_MOREFRAG } else { 0 };
+        // The lease has room for the whole frame.
+        let Some(cell) = out.slots.next() else { break };
+        let to = out.bufs.own(cell.buf());
+        let Some(buf) = bytes.next_to(to, 0, end - start) else {
+            out.refuse(cell, flags);
+            continue;
+        };
+        cell.set_len_flags((end - start) as u16, flags);
+        let Some(field) = field else { continue };
+        let from = field.start.clamp(start, end);
+        let part = Sum::of_words(buf.sum(from - start..end - start));
+        // Past the start of what is summed up, or it is of no bytes.
+        sum = sum.and(part.at(from.wrapping_sub(field.start)));
+        for (place, at) in places.iter_mut().zip(field.at..) {
+            if (start..end).contains(&at) {
+                *place = Some((buf, at - start));
+            }
+        }
+    }
+    for (place, byte) in places.iter().zip(sum.field_not_zero()) {
+        if let Some((buf, at)) = place {
+            // It is within the buffer, as it is within the fragment.
+            let _ = buf.write(*at, &[byte]);
+        }
+    }
+    Done {
+        frames: 1,
+        bytes: len.into(),
+    }
+}
+
+/// Cuts a frame into segments, a slot each.
+fn put_segments(mut bytes: Bytes<'_>, mut segments: Segments, out: &mut Out<'_, '_>) -> Done {
+    let mut done = Done::default();
+    let mut first = None;
+    bytes.skip(segments.body(0).from.start);
+    for i in 0..segments.count() {
+        let body = segments.body(i);
+        // The lease has room for all of them.
+        let Some(cell) = out.slots.next() else { break };
+        let to = out.bufs.own(cell.buf());
+        let Some(buf) = bytes.next_to(to, body.to, body.from.end - body.from.start) else {
+            out.refuse(cell, 0);
+            continue;
+        };
+        let sum = Sum::of_words(buf.sum(body.to..body.end()));
+        // Segments are no longer than a buffer.
+        let _ = buf.write(0, segments.head(i, sum));
+        cell.set_len_flags(body.end() as u16, 0);
+        if i == 0 {
+            first = Some(buf);
+        }
+        done.frames += 1;
+        done.bytes += u64::from(body.end());
+    }
+    if let Some((buf, (at, field))) = first.zip(segments.late()) {
+        let _ = buf.write(at, &field);
+    }
+    done
+}
+
+/// The bytes of a frame, from its slots one after the other.
+#[derive(Clone)]
+struct Bytes<'f> {
+    /// What is left, from `at` on in the first.
+    frags: &'f [Slot],
+    at: u32,
+    bufs: Bufs<'f>,
+    /// Whose memory addresses in slots mean.
+    caller: Option<Caller<'f>>,
+}
+
+impl<'f> Bytes<'f> {
+    /// Calls `each` for the next `len` bytes, as often as they are in different slots: with where they are, and how many were
+    /// before. Goes on behind them also if it fails.
+    fn next(
+        &mut self,
+        len: u32,
+        mut each: impl FnMut((&Source<'f>, u32), u32, u32) -> Result,
+    ) -> Result {
+        let (mut done, mut all) = (0, Ok(()));
+        while done < len {
+            let [slot, rest @ ..] = self.frags else {
+                return Err(EINVAL);
+            };
+            let piece = u32::from(slot.len).saturating_sub(self.at).min(len - done);
+            let source = Source::of(slot, &self.bufs, self.caller).ok_or(EINVAL)?;
+            all = all.and(each((&source, self.at), done, piece));
+            self.at += piece;
+            done += piece;
+            if self.at >= u32::from(slot.len) {
+                (self.frags, self.at) = (rest, 0);
+            }
+        }
+        all
+    }
+
+    fn skip(&mut self, len: u32) {
+        let _ = self.next(len, |_, _, _| Ok(()));
+    }
+
+    /// Fetches the next bytes into a private copy.
+    fn read(&mut self, out: &mut [u8]) -> Result {
+        self.next(out.len() as u32, |(source, from), at, len| {
+            let (at, len) = (at as usize, len as usize);
+            source.read(from, out.get_mut(at..at + len).unwrap_or(&mut []))
+        })
+    }
+
+    /// Copies the next `len` bytes to `at` of a buffer. Answers the buffer, if it is there and could take them, and goes on
+    /// behind them in any case.
+    fn next_to<'b>(&mut self, buf: Option<Buf<'b>>, at: u32, len: u32) -> Option<Buf<'b>> {
+        let Some(buf) = buf.filter(|buf| len <= buf.size().saturating_sub(at)) else {
+            self.skip(len);
+            return None;
+        };
+        let copied = self.next(len, |(source, from), done, piece| {
+            source.copy_to(from, &buf, at + done, piece)
+        });
+        copied.is_ok().then_some(buf)
+    }
+}
