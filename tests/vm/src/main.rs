@@ -33,9 +33,11 @@ mod nic_host;
 mod nic_kinds;
 mod nic_life;
 mod nic_memory;
+mod nic_offload;
 mod nic_tap;
 mod nic_vlan;
 mod options;
+mod packets;
 mod parameters;
 mod plumbing;
 mod poll;
@@ -64,6 +66,7 @@ mod vale_indirect;
 mod vale_load;
 mod vale_owner;
 mod vale_passes;
+mod vale_offload;
 mod vale_ports;
 mod vale_switch;
 mod why;
@@ -102,6 +105,7 @@ const SUITES: &[&[Case]] = &[
     vale_passes::CASES,
     vale_ports::CASES,
     vale_header::CASES,
+    vale_offload::CASES,
     vale_load::CASES,
     nic::CASES,
     nic_context::CASES,
@@ -113,6 +117,7 @@ const SUITES: &[&[Case]] = &[
     nic_tap::CASES,
     nic_vlan::CASES,
     nic_memory::CASES,
+    nic_offload::CASES,
     swap::CASES,
     wide::CASES,
     why::CASES,
