@@ -48,7 +48,7 @@ const CAUSES: [Cause; 17] = [
     Cause {
         name: "bad_header",
         short: "wrong virtio header",
-        means: "The virtio-net header before the frame asks for what cannot be done.",
+        means: "The virtio-net header before the frame asks for what cannot be done, or for what the frame is not.",
         remedy: "Both ends must agree on the header's length: ferromap info PORT shows it.",
     },
     Cause {
