@@ -433,13 +433,13 @@ fn item_137_from_the_programs_own_memory() -> Outcome {
     let make = &makes()[0].0;
     let frame = make.frame(BROADCAST, station(1), &payload(4000));
     let asks = long_header(make.asks(TCPV4, 1400), 12);
-    ring.put_flagged(&[&asks[..], &frame[..100]].concat(), NS_MOREFRAG);
+    ring.put_flagged(&[&asks[..], &frame[..300]].concat(), NS_MOREFRAG);
     let at = ring.head();
     ring.edit_slot(at, |slot| {
         (slot.len, slot.flags, slot.ptr) = (2000, NS_INDIRECT | NS_MOREFRAG, 8)
     });
     ring.set_head_cur(ring.after(at, 1));
-    ring.put(&frame[2100..]);
+    ring.put(&frame[2300..]);
     a.device.txsync()?;
     let came = b.recv()?;
     let lens: Vec<_> = came.iter().map(Vec::len).collect();
