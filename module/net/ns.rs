@@ -3,10 +3,7 @@
 //! Network namespaces, and the interface names in them.
 
 use super::{bindings, device::Label, Device};
-use crate::{
-    abi::consts::NETMAP_REQ_IFNAMSIZ,
-    sys::file::Asker,
-};
+use crate::{abi::consts::NETMAP_REQ_IFNAMSIZ, sys::file::Asker};
 use core::ptr::NonNull;
 use kernel::{prelude::*, sync::rcu};
 

@@ -417,7 +417,7 @@ fn ports_tell_whether_they_can_exchange_buffers_and_what_is_below_them() {
 fn counters_tell_what_a_full_receiver_lost() {
     let kernel = Kernel::new();
     let mut from = open(&kernel, "vale0:from");
-    let mut to = small(&kernel, "vale0:to", 8);
+    let to = small(&kernel, "vale0:to", 8);
     let before = to.counters().unwrap();
     for number in 0..10 {
         send(&mut from, &frame(number, 60));

@@ -296,6 +296,7 @@ fn closed<T>(opened: Result<T, Errno>) -> Outcome {
 fn item_194_opening_and_closing_leaks_nothing() -> Outcome {
     // Small regions: it is not the clearing of memory that is tested here.
     write_parameter("priv_buf_num", "100")?;
+    write_parameter("buf_num", "4096")?;
     let tiny = |name: &str| vale(name).slots(16, 16).bind();
     type Open<'a> = &'a dyn Fn() -> Outcome;
     let kinds: [(&str, usize, Open<'_>); 6] = [
