@@ -48,7 +48,8 @@ pub(crate) type Answer<T = ()> = core::result::Result<T, Refusal>;
 impl Refusal {
     #[cold]
     pub(crate) fn new(errno: Error, args: fmt::Arguments<'_>) -> Self {
-        let mut why = KBox::new(Sentence::EMPTY, GFP_KERNEL_ACCOUNT).ok();
+        // Not charged: it tells one whose cgroup is full of just that, and the kernel would end him for it.
+        let mut why = KBox::new(Sentence::EMPTY, GFP_KERNEL).ok();
         if let Some(sentence) = &mut why {
             // It never fails: what does not fit is cut.
             let _ = sentence.write_fmt(args);

@@ -7,6 +7,7 @@
 
 use crate::{
     net::{NetId, NetNs},
+    params,
     refusal::{refuse, Answer},
 };
 use kernel::{prelude::*, task::Kuid};
@@ -18,16 +19,20 @@ pub(crate) struct Claimant {
     user: Kuid,
     /// May change how the network works there: opens interfaces, and so sees the memory that they share.
     admin: bool,
+    /// Parameter `admin_only` is 0: as in netmap, everybody is one user.
+    everybody: bool,
 }
 
 impl Claimant {
     /// The calling process.
     pub(crate) fn current() -> Result<Self> {
         let net = NetNs::current()?;
+        let everybody = params::admin_only.get() == 0;
         Ok(Claimant {
             net: net.id(),
             user: Kuid::current_euid(),
-            admin: net.may_administrate(),
+            admin: everybody || net.may_administrate(),
+            everybody,
         })
     }
 
@@ -71,6 +76,7 @@ impl Owner {
                 "memory region {} belongs to another network namespace: name a descriptor that is bound in it (FERROMAP_OPT_REGION)",
                 id
             ),
+            _ if claimant.everybody => Ok(()),
             Some(user) if user != claimant.user => refuse!(
                 EACCES,
                 "memory region {} belongs to another user: name a descriptor that is bound in it (FERROMAP_OPT_REGION)",

@@ -82,7 +82,7 @@ impl Homes {
             id: net.id(),
             net: AtomicPtr::new(net.as_ptr()),
         };
-        let home = Arc::new(home, GFP_KERNEL)?;
+        let home = Arc::new(home, GFP_KERNEL_ACCOUNT)?;
         list.push(home.clone(), GFP_KERNEL)?;
         Ok(home)
     }

@@ -473,6 +473,7 @@ mod tests {
     fn a_bare_name_is_an_interface() {
         for name in [
             "eth0",
+            "valley",
             "eth0-1/R",
             "eth0^",
             "eth0{1",
@@ -550,7 +551,6 @@ mod tests {
             "",
             "netmap:",
             "vale0:",
-            "valley",
             "vale0",
             "null:",
             "null:a-0",

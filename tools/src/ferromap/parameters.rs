@@ -5,7 +5,7 @@
 use crate::facts::Facts;
 
 /// Those that matter and can be set, with what they are at first.
-const DEFAULTS: [(&str, u64); 19] = [
+const DEFAULTS: [(&str, u64); 20] = [
     ("if_size", 1024),
     ("if_num", 100),
     ("ring_size", 36864),
@@ -19,6 +19,7 @@ const DEFAULTS: [(&str, u64); 19] = [
     ("priv_buf_size", 2048),
     ("priv_buf_num", 4098),
     ("admode", 0),
+    ("admin_only", 1),
     ("generic_ringsize", 1024),
     ("fwd", 0),
     ("no_timestamp", 0),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! What programs make is charged to their cgroup: the module allocates with `GFP_KERNEL_ACCOUNT`, but for what it has
-//! once and for lists that are everybody's.
+//! once, for lists that are everybody's, and for telling why there is no memory.
 
 use std::{
     fs,
@@ -12,8 +12,10 @@ use std::{
 const ONCE: &[(&str, usize)] = &[
     ("attach/attachments.rs", 2),
     ("memory/regions.rs", 2),
+    ("net/home.rs", 3),
     ("netmap.rs", 1),
     ("nic/nics.rs", 3),
+    ("refusal.rs", 1),
     ("sys/debugfs.rs", 1),
     ("turn.rs", 1),
     ("vale/switches.rs", 2),
