@@ -9,6 +9,7 @@ use crate::raw::device::Device;
 use crate::raw::request::{legacy, null, pools_info, port_info, vale_find, vale_list};
 use crate::raw::stack::{Stack, QUIET};
 use crate::raw::*;
+use crate::traces::small_region_one;
 use crate::traffic::*;
 use crate::why::refused;
 use crate::wire::*;
@@ -248,6 +249,7 @@ fn attached_by_alternative_names() -> Outcome {
 
 /// The kernel allows all of these; some looked like pipes or like switches.
 fn attached_whatever_the_interface_is_called() -> Outcome {
+    small_region_one()?;
     wire()?;
     let names = [
         "br-lan",

@@ -7,7 +7,7 @@ use crate::frame::numbered;
 use crate::harness::Case;
 use crate::raw::request::pools_info;
 use crate::raw::*;
-use crate::traces::write_parameter;
+use crate::traces::small_region_one;
 use ferromap_abi::consts::*;
 use nix::errno::Errno;
 use std::collections::BTreeSet;
@@ -188,8 +188,7 @@ fn item_062_swapped_buffers_are_not_lost() -> Outcome {
 }
 
 fn item_063_corrupted_slots_and_lists_hurt_nobody_later() -> Outcome {
-    // Its memory is made anew each time.
-    write_parameter("buf_num", "8192")?;
+    small_region_one()?;
     let free = free_buffers()?;
     for list in [1, 163_840, u32::MAX, 0] {
         let a = shared("vale63:a").extra(10).bind()?;

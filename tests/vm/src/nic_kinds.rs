@@ -5,6 +5,7 @@
 use crate::check::*;
 use crate::harness::Case;
 use crate::raw::*;
+use crate::traces::small_region_one;
 use crate::traffic::*;
 use crate::why::refused;
 use crate::wire::*;
@@ -74,6 +75,7 @@ const TAKERS: &[(&str, &[&str])] = &[
 
 /// ipvlan and vrf were refused with nothing but "Invalid argument", and a macvtap for being "in a bridge or a bond".
 fn kinds_of_interfaces_open_or_are_refused_in_words() -> Outcome {
+    small_region_one()?;
     wire()?;
     // Nothing is deleted: the kernel takes its time over each, and all goes with the namespace.
     for (n, (kind, then)) in KINDS.iter().enumerate() {

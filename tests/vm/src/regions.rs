@@ -6,7 +6,7 @@ use crate::check::*;
 use crate::harness::Case;
 use crate::raw::request::{pools_info, region_size};
 use crate::raw::*;
-use crate::traces::{live, write_parameter};
+use crate::traces::{live, small_region_one};
 use crate::traffic::why;
 use ferromap_abi::consts::*;
 use ferromap_abi::ext::*;
@@ -120,11 +120,6 @@ fn leave_a_mark(bound: &Bound) -> u64 {
 
 fn mark(bound: &Bound, at: u64) -> [u8; 16] {
     bound.map.read(at)
-}
-
-/// A small region 1, so that making it costs little.
-fn small_region_one() -> Outcome {
-    Ok(write_parameter("buf_num", "4096")?)
 }
 
 // Any user that could open the node mapped the memory of every other's ports, by number or by the name of a port.
