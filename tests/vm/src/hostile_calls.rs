@@ -20,10 +20,11 @@ use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = crate::cases![
     hostile_unknown_requests_are_invalid,
-    hostile_names_of_every_kind,
     hostile_bodies_at_every_edge_of_a_page,
     hostile_random_requests,
-    hostile_random_registers_are_undone,
+    hostile_random_registers_are_undone;
+    slow:
+    hostile_names_of_every_kind,
 ];
 
 /// What a request may answer.

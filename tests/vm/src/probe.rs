@@ -9,7 +9,7 @@ use crate::raw::device::{address, header};
 use crate::raw::request::vale_list;
 use crate::raw::stack::{Stack, QUIET};
 use crate::raw::*;
-use crate::traces::write_parameter;
+use crate::traces::{small_region_one, write_parameter};
 use crate::traffic::*;
 use crate::wire::*;
 use ferromap_abi::{consts::*, ext::FERROMAP_REQ_PROBE};
@@ -17,8 +17,9 @@ use nix::errno::Errno;
 
 pub const CASES: &[Case] = crate::cases![
     probe_answers_what_register_does,
+    probe_takes_nothing;
+    slow:
     probe_answers_for_every_kind_of_interface,
-    probe_takes_nothing,
 ];
 
 /// PROBE with this name and body.
@@ -87,6 +88,7 @@ fn probe_answers_what_register_does() -> Outcome {
 
 /// Interfaces on top of others, others' members, and those that take no hook.
 fn probe_answers_for_every_kind_of_interface() -> Outcome {
+    small_region_one()?;
     wire()?;
     let mut refused = 0;
     for (make, member) in [

@@ -27,7 +27,8 @@ pub const CASES: &[Case] = crate::cases![
     xdp_by_the_crate,
     hostile_xdp_wrong_requests,
     hostile_xdp_wrong_descriptors,
-    hostile_xdp_needs_rights,
+    hostile_xdp_needs_rights;
+    slow:
     hostile_xdp_sender_changes_what_was_decided_about,
 ];
 
