@@ -10,6 +10,7 @@ use crate::raw::bound::pair;
 use crate::raw::device::{address, header};
 use crate::raw::request::{legacy, vale_list};
 use crate::raw::*;
+use crate::traces::small_region_one;
 use crate::traffic::*;
 use ferromap_abi::consts::*;
 use ferromap_abi::ext::{FERROMAP_REQ_PROBE, FERROMAP_REQ_WHY};
@@ -83,6 +84,7 @@ fn hostile_unknown_requests_are_invalid() -> Outcome {
 }
 
 fn hostile_names_of_every_kind() -> Outcome {
+    small_region_one()?;
     let mut random = Random::new(10);
     let fixed: [&[u8]; 18] = [
         &[b'x'; 64],
@@ -402,6 +404,7 @@ fn hostile_random_requests() -> Outcome {
 }
 
 fn hostile_random_registers_are_undone() -> Outcome {
+    small_region_one()?;
     let before = crate::traces::live();
     let mut random = Random::new(12);
     let start = Instant::now();

@@ -9,6 +9,7 @@ use crate::harness::Case;
 use crate::raw::bound::pair;
 use crate::raw::request::{vale_find, vale_list};
 use crate::raw::*;
+use crate::traces::small_region_one;
 use crate::traffic::*;
 use ferromap_abi::consts::*;
 use nix::errno::Errno;
@@ -208,6 +209,7 @@ fn hostile_register_at_once_binds_once() -> Outcome {
 }
 
 fn hostile_opening_one_port_at_once() -> Outcome {
+    small_region_one()?;
     // Threads open and close the same few ports all the time; each finds its port whole.
     let stop = Instant::now() + Duration::from_secs(1);
     let opened = AtomicU32::new(0);
