@@ -140,6 +140,7 @@ fn hostile_memory_fails_in_open() -> Outcome {
 }
 
 fn hostile_memory_fails_in_register_null() -> Outcome {
+    write_parameter("buf_num", "5000")?;
     each_failure(
         new_device,
         |device| bind(device, null(GLOBAL_MEM_ID)),

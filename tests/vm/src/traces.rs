@@ -187,7 +187,7 @@ pub fn read_parameter(name: &str) -> std::io::Result<String> {
 
 /// Makes region 1 small, for cases that have it made many times: it goes with its last user.
 pub fn small_region_one() -> std::io::Result<()> {
-    write_parameter("buf_num", "16384")
+    write_parameter("buf_num", "40960")
 }
 
 /// Sets a module parameter. Cases need not put it back: the harness does after each of them.
