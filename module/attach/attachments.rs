@@ -12,7 +12,7 @@ use super::{
 use crate::{
     abi::{consts::IFNAMSIZ, ext::FERROMAP_NR_SWAP, name::ValeName},
     binding::Binding,
-    memory::{Claimant, RegionRef, Use},
+    memory::Use,
     net::NetNs,
     port::{self, Places, Port},
     refusal::{refuse, Answer, Name},
@@ -74,15 +74,14 @@ impl Attachments {
         )
     }
 
-    /// Plugs an interface into a switch, with or without its host rings. Answers the number of its port.
+    /// Plugs `nic`, the interface of that name, into a switch, with or without its host rings. Answers the number of its port.
     pub(crate) fn attach(
         self: &Arc<Self>,
         places: &Places,
         turn: &Taken<'_>,
         name: &ValeName<'_>,
         with_host: bool,
-        claimant: &Claimant,
-        region: Option<RegionRef>,
+        nic: KBox<dyn Port>,
     ) -> Answer<u32> {
         let net = NetNs::current()?;
         let vacant = || -> Answer {
@@ -97,10 +96,6 @@ impl Attachments {
             Ok(())
         };
         vacant()?;
-        if !net.has_interface(name.port) {
-            refuse!(EINVAL, "there is no network interface {}", Name(name.port));
-        }
-        let nic = port::open_for_switch(places, name.port, claimant, region)?;
         let region = nic.rings().region().clone();
         let memory = turn.aside(|| region.enter())?;
         // Others had their turns meanwhile.

@@ -7,6 +7,8 @@ use crate::{
     abi::{consts::*, name::is_vale, name::ValeName, wire::*},
     attach::Polling,
     memory::Claimant,
+    net::NetNs,
+    port,
     refusal::{refuse, Answer, Name},
     sys::cpus,
 };
@@ -52,15 +54,16 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqValeAttach) -> Answer
     if req.reg.nr_ringid != 0 {
         refuse!(EINVAL, "nr_ringid is {}, not 0", req.reg.nr_ringid);
     }
-    let (world, claimant) = (context.world, Claimant::current()?);
-    req.port_index = world.attachments.attach(
-        &world.places,
-        &context.turn,
-        &name,
-        with_host,
-        &claimant,
-        context.region(&claimant, req.reg.nr_mem_id)?,
-    )?;
+    if !NetNs::current()?.has_interface(name.port) {
+        refuse!(EINVAL, "there is no network interface {}", Name(name.port));
+    }
+    let (world, claimant) = (context.world, Claimant::current(context.asker)?);
+    let region = context.region(&claimant, req.reg.nr_mem_id)?;
+    let nic = port::open_for_switch(&world.places, name.port, &claimant, region)?;
+    // It may be open already, in another's memory.
+    context.admit(nic.rings().region(), &claimant)?;
+    let attachments = &world.attachments;
+    req.port_index = attachments.attach(&world.places, &context.turn, &name, with_host, nic)?;
     Ok(())
 }
 

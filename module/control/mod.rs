@@ -60,10 +60,12 @@ impl Context<'_> {
         }
     }
 
-    /// Whether the program has a descriptor that opens the region to it.
-    pub(super) fn is_granted(&self, region: &Arc<Region>) -> bool {
-        let granted = self.granted.as_deref();
-        granted.is_some_and(|granted| Arc::ptr_eq(granted, region))
+    /// Refuses who may not use that region: neither by who he is, nor by the descriptor that he named.
+    pub(super) fn admit(&self, region: &Arc<Region>, claimant: &Claimant) -> Answer {
+        match self.granted.as_deref() {
+            Some(granted) if Arc::ptr_eq(granted, region) => Ok(()),
+            _ => region.admit(claimant),
+        }
     }
 }
 

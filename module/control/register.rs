@@ -25,7 +25,7 @@ fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, S
         );
     }
     rights::change(context)?;
-    let claimant = Claimant::current()?;
+    let claimant = Claimant::current(context.asker)?;
     let port = port::open(
         &context.world.places,
         &Want {
@@ -49,10 +49,7 @@ fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, S
     if port.is_interface() {
         rights::interfaces(context, "binding a network interface")?;
     }
-    let region = port.rings().region();
-    if !context.is_granted(region) {
-        region.admit(&claimant)?;
-    }
+    context.admit(port.rings().region(), &claimant)?;
     let selection = select(req, port.rings().shape())?;
     if port.header() != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
         refuse!(

@@ -21,7 +21,7 @@ use kernel::prelude::*;
 
 /// The port that a REGISTER in mode ALL_NIC would bind; for the duration of the request.
 fn look_up(context: &Context<'_>, shape: Shape, mem_id: u16) -> Answer<KBox<dyn Port>> {
-    let claimant = Claimant::current()?;
+    let claimant = Claimant::current(context.asker)?;
     port::open(
         &context.world.places,
         &Want {
@@ -39,7 +39,7 @@ fn look_up(context: &Context<'_>, shape: Shape, mem_id: u16) -> Answer<KBox<dyn 
 /// `NETMAP_REQ_PORT_INFO_GET`: what a port has, or what memory a region has (section 7.4).
 pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -> Answer {
     if context.name.is_empty() {
-        let claimant = Claimant::current()?;
+        let claimant = Claimant::current(context.asker)?;
         let region = match context.region(&claimant, req.nr_mem_id)? {
             Some(region) => region,
             None => context.world.places.regions.shared(&claimant)?,
@@ -72,12 +72,12 @@ pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -
     Ok(())
 }
 
-/// `NETMAP_REQ_POOLS_INFO_GET`: the pools of a port's region, made if need be (section 7.12).
+/// `NETMAP_REQ_POOLS_INFO_GET`: the pools of a port's region (section 7.12). As they would be if it is not in use: asking
+/// makes nothing that anybody else could find.
 pub(super) fn pools_info_get(context: &Context<'_>, req: &mut NmreqPoolsInfo) -> Answer {
     let port = look_up(context, Shape::default(), req.nr_mem_id)?;
     let region = port.rings().region();
-    let memory = context.turn.aside(|| region.enter())?;
-    let layout: Layout = *memory.mem().layout();
+    let layout: Layout = region.layout()?;
     *req = NmreqPoolsInfo {
         nr_memsize: layout.bytes(),
         nr_mem_id: region.id(),
@@ -150,6 +150,11 @@ pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Ans
         refuse!(ENXIO, "{} is not a switch port", Name(context.name));
     }
     let port = port::open_existing(&context.world.places, context.name)?;
+    // It shifts every frame of whoever has the port, and lets senders ask for what a header can ask for.
+    let claimant = Claimant::current(context.asker)?;
+    if port.rings().region().admit(&claimant).is_err() {
+        rights::administrate(context, "a header on a port of others", "")?;
+    }
     if !port.set_header(req.nr_hdr_len) {
         refuse!(ENXIO, "{} is not a switch port", Name(context.name));
     }

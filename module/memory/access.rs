@@ -2,13 +2,14 @@
 
 //! Who may use a region: its number alone opens it only to the same user in the same network namespace.
 //!
-//! Who counts is the caller, not who opened the file: a node may be opened by one for another who has no right
-//! to (systemd does so). What passes memory on is a descriptor that is bound there.
+//! Whose memory it is goes by the caller, not by who opened the file: a node may be opened by one for another who has no
+//! right to (systemd does so). What passes memory on is a descriptor that is bound there.
 
 use crate::{
     net::{NetId, NetNs},
     params,
     refusal::{refuse, Answer},
+    sys::file::Asker,
 };
 use kernel::{prelude::*, task::Kuid};
 
@@ -24,14 +25,15 @@ pub(crate) struct Claimant {
 }
 
 impl Claimant {
-    /// The calling process.
-    pub(crate) fn current() -> Result<Self> {
+    /// The calling process. It administrates only what whoever opened the file could administrate as well: that one may
+    /// have kept a descriptor, and map what is bound there.
+    pub(crate) fn current(asker: &Asker<'_>) -> Result<Self> {
         let net = NetNs::current()?;
         let everybody = params::admin_only.get() == 0;
         Ok(Claimant {
             net: net.id(),
             user: Kuid::current_euid(),
-            admin: everybody || net.may_administrate(),
+            admin: everybody || net.may_administrate() && net.may_be_administrated_by(asker),
             everybody,
         })
     }

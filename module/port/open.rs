@@ -212,11 +212,13 @@ fn open_vale(
     if let Some(joined) = places.switches.find(net.id(), name) {
         return ValePort::open(name, joined, Owner::Programs);
     }
-    if net.has_interface(name.port) {
+    // Nor is the name taken that its host rings would have there.
+    let interface = name.port.strip_suffix(b"^").unwrap_or(name.port);
+    if net.has_interface(interface) {
         refuse!(
             EINVAL,
             "{} is a network interface and not attached to {}",
-            Name(name.port),
+            Name(interface),
             Name(name.switch)
         );
     }

@@ -7,9 +7,9 @@ use crate::check::*;
 use crate::frame::*;
 use crate::harness::Case;
 use crate::raw::device::Device;
-use crate::raw::request::{legacy, null, port_info, set_vnet_hdr, vale_find, vnet_hdr};
+use crate::raw::request::{legacy, null, pools_info, port_info, set_vnet_hdr, vale_find, vnet_hdr};
 use crate::raw::*;
-use crate::traces::write_parameter;
+use crate::traces::{small_region_one, write_parameter};
 use crate::traffic::{counter, wait_until};
 use crate::why::{refused, says};
 use crate::wire::{ip, wire};
@@ -20,7 +20,9 @@ use ferromap_abi::wire::*;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sched::{setns, unshare, CloneFlags};
-use nix::unistd::{seteuid, Uid};
+use nix::sys::signal::{kill, Signal};
+use nix::sys::wait::waitpid;
+use nix::unistd::{fork, seteuid, ForkResult, Uid};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -30,6 +32,9 @@ pub const CASES: &[Case] = crate::cases![
     rights_reading_only_changes_nothing,
     rights_interfaces_are_the_administrators,
     rights_a_file_has_no_more_than_its_opener,
+    rights_a_handed_file_opens_no_memory_of_interfaces,
+    rights_headers_are_for_who_has_the_port,
+    rights_asking_keeps_nothing,
     rights_by_netmaps_own_rule,
     rights_polling_is_charged_to_who_asked,
     rights_a_program_that_lost_its_namespace_lets_nothing_pass,
@@ -200,6 +205,88 @@ fn rights_a_file_has_no_more_than_its_opener() -> Outcome {
     }
     says(&nobodys, Errno::EPERM, &["opened", "anew"])?;
     works("root's own", vale("fm0").bind_on(roots)).map(drop)
+}
+
+/// A file that nobody in particular had opened, and kept a copy of, was bound by root in the memory of the namespace's
+/// interfaces.
+fn rights_a_handed_file_opens_no_memory_of_interfaces() -> Outcome {
+    small_region_one()?;
+    wire()?;
+    let interface = vale("fm0").bind()?;
+    let ring = interface.tx(0);
+    let at = ring.buf_at(ring.slot(0).buf_idx);
+    let seen = |bound: &Bound| bound.map.read::<[u8; 4]>(at);
+    interface.map.write(at, *b"mark");
+    same("by root", seen(&null(GLOBAL_MEM_ID).bind()?), *b"mark")?;
+    let nobodys = {
+        let _nobody = Nobody::new()?;
+        Device::open()?
+    };
+    let handed = null(GLOBAL_MEM_ID).bind_on(nobodys)?;
+    differs("in the file", seen(&handed), *b"mark")
+}
+
+/// Whoever could open the node shifted the frames of every port of the namespace: those of an attached interface were dead,
+/// and its neighbour chose where frames from the wire begin.
+fn rights_headers_are_for_who_has_the_port() -> Outcome {
+    wire()?;
+    let _attached = Attached::new("vale200:fm0")?;
+    let _roots = vale("vale200:a").slots(64, 64).bind()?;
+    let _nobodys = {
+        let _nobody = Nobody::new()?;
+        for name in ["vale200:fm0", "vale200:a"] {
+            fails(name, set_vnet_hdr(name, 12), Errno::EPERM)?;
+            let mut req = legacy(name);
+            (req.nr_cmd, req.nr_arg1) = (NETMAP_BDG_VNET_HDR, 12);
+            fails(name, Device::open()?.regif(&mut req), Errno::EPERM)?;
+        }
+        let own = vale("vale200:b").slots(64, 64).bind()?;
+        works("his own", set_vnet_hdr("vale200:b", 12))?;
+        own
+    };
+    for name in ["vale200:fm0", "vale200:a"] {
+        same("the header", vnet_hdr(name)?, 0)?;
+    }
+    for name in ["vale200:fm0", "vale200:a", "vale200:b"] {
+        works("root", set_vnet_hdr(name, 10))?;
+    }
+    Ok(())
+}
+
+/// A question about an interface had it open for a moment, with rings in the memory of whoever asked: then root could not
+/// open it, or attached it in there.
+fn rights_asking_keeps_nothing() -> Outcome {
+    small_region_one()?;
+    wire()?;
+    // So that its memory is made once.
+    let _roots = null(GLOBAL_MEM_ID).bind()?;
+    let mut askers = Vec::new();
+    {
+        let _nobody = Nobody::new()?;
+        for _ in 0..3 {
+            // SAFETY: this process has one thread, so the child may do anything that the parent may.
+            match unsafe { fork() }? {
+                ForkResult::Child => loop {
+                    for name in ["fm0", "vale200:new"] {
+                        let _ = pools_info(name, 0);
+                    }
+                },
+                ForkResult::Parent { child } => askers.push(child),
+            }
+        }
+        // It can be opened by them until here.
+        wait_until("they ask", || pools_info("fm0", 0).is_ok())?;
+    }
+    let tried = (0..100).try_for_each(|_| -> Outcome {
+        works("root's own", vale("fm0").bind().map(drop))?;
+        drop(Attached::new("vale200:fm0")?);
+        fails("a port", vale_find("vale200:new"), Errno::ENOENT)
+    });
+    for child in askers {
+        kill(child, Signal::SIGKILL)?;
+        waitpid(child, None)?;
+    }
+    tried
 }
 
 /// With `admin_only=0` the node's mode decides about everything, as in netmap, but for XDP programs.
