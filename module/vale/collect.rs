@@ -5,11 +5,11 @@
 use super::{
     chain::{FrameId, Run, RunId},
     forward::{Dest, Frame, Kind, Scratch, Sender, Sorted, Walk, DROP, FLOOD},
-    header::is_plain,
     inspect::Inspector,
     source::Source,
     switch::{Member, Switch},
     table::Mac,
+    virtio::is_plain,
 };
 use crate::{
     abi::{
@@ -297,6 +297,10 @@ impl Scratch {
                 self.keep(frame, dest, pass);
             }
             Err(why) => {
+                // Its slots make room for those behind it: there are as many places as slots in a pass.
+                if frame.kind != Kind::Simple {
+                    self.frags.truncate(frame.place as usize);
+                }
                 pass.dropped += 1;
                 why.add_alone(1);
             }
@@ -362,9 +366,6 @@ impl Scratch {
                 _ => Kind::Asking,
             },
         };
-        if head.is_err() {
-            self.frags.truncate(first);
-        }
         Some((frame, bytes, head.map(|(head, _)| head)))
     }
 }

@@ -6,8 +6,8 @@ use super::{
     chain::Chain,
     fill::Load,
     forward::{News, Scratch, Sender, Walk, FLOOD},
-    header::Reheader,
     switch::Member,
+    virtio::Reheader,
 };
 use kernel::{bindings, sync::rcu};
 

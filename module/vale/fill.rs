@@ -5,8 +5,8 @@
 use super::{
     chain::Merge,
     forward::{Frame, Kind, Scratch, Sender, Starts, Walk},
-    header::Reheader,
     source::Source,
+    virtio::Reheader,
 };
 use crate::{
     abi::{
@@ -31,7 +31,7 @@ pub(super) struct Load<'l> {
 }
 
 /// Flags of a received frame that has one slot.
-const ONE_SLOT: u16 = 1 << NS_RFRAGS_SHIFT;
+pub(super) const ONE_SLOT: u16 = 1 << NS_RFRAGS_SHIFT;
 
 impl Scratch {
     /// Brings frames into a ring, as many as fit, in order. Answers how many there was room for.

@@ -39,8 +39,13 @@ pub(super) const PASS: usize = 128;
 /// [`PASS`] buffers of the usual size have.
 const STRETCH: u32 = 256 * 1024;
 
-/// The same for all receivers together, where the CPU is kept for the whole pass.
+/// The same for all receivers together, which a flood reaches: the CPU may be kept for the whole pass.
 const LONG_STRETCH: u32 = 4 * 1024 * 1024;
+
+/// Bytes of a pass on a switch of so many ports. Those of the nearest cache are always few enough.
+fn stretch(ports: u32) -> u32 {
+    (LONG_STRETCH / ports.max(1)).clamp(INSPECTED, STRETCH)
+}
 
 /// A destination: a port's index, or one of these.
 pub(super) type Dest = u8;
@@ -168,7 +173,7 @@ impl Scratch {
         limit: u32,
         may_swap: bool,
     ) -> Walk<'r> {
-        let behind = self.collect(sender, walk, (limit, STRETCH), None);
+        let behind = self.collect(sender, walk, (limit, sender.stretch), None);
         let passed = walk.left() - behind.left();
         let swap = may_swap && self.is_one_by_one(passed);
         self.deliver(sender, swap.then_some(walk));
@@ -183,15 +188,12 @@ impl Scratch {
         (limit, mean): (u32, u32),
         stages: &Stages,
     ) -> Walk<'r> {
-        // A flood takes it to all of them. Frames of the nearest cache are always few enough.
-        let ports = sender.switch.count().max(1);
-        let stretch = (LONG_STRETCH / ports).clamp(INSPECTED, STRETCH);
         // From here on nobody can interrupt: others may need the stage.
         let pinned = bottom_half::disable();
         let guard = rcu::read_lock();
         let mut stage = stages.take(&pinned);
         let mut inspector = Inspector::new(&mut stage, sender.hook(&guard), &guard, &pinned, mean);
-        let behind = self.collect(sender, walk, (limit, stretch), Some(&mut inspector));
+        let behind = self.collect(sender, walk, (limit, sender.stretch), Some(&mut inspector));
         self.deliver(&inspector.inspected(sender), None);
         behind
     }
@@ -209,6 +211,8 @@ pub(super) struct Sender<'s> {
     pub(super) number: u16,
     /// The process whose memory addresses in slots mean.
     pub(super) caller: Option<Caller<'s>>,
+    /// Bytes of a pass.
+    pub(super) stretch: u32,
     /// The buffers that simple frames are in.
     pub(super) bufs: Bufs<'s>,
     /// Those that fragments of others are in.
@@ -241,6 +245,7 @@ pub(crate) fn forward(
         ring,
         number,
         caller: sync.caller(),
+        stretch: stretch(switch.count()),
         bufs: ring.mem.mem().bufs(),
         chains: ring.mem.mem().bufs(),
         starts: None,

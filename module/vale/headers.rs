@@ -2,7 +2,7 @@
 
 //! The headers of a frame that is to be segmented, Ethernet to TCP or UDP. Pure.
 
-use super::{checksum::Sum, header::Cut};
+use super::{checksum::Sum, virtio::Cut};
 use crate::abi::consts::ETH_HLEN;
 use core::ops::Range;
 

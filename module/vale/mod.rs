@@ -19,7 +19,6 @@ mod collect;
 mod deliver;
 mod fill;
 mod forward;
-mod header;
 mod headers;
 mod inspect;
 mod offload;
@@ -29,6 +28,7 @@ mod source;
 mod switch;
 mod switches;
 mod table;
+mod virtio;
 mod xdp;
 
 /// What [`table`] is built on; its tests use loom's.

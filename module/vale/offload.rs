@@ -9,12 +9,12 @@
 
 use super::{
     checksum::Sum,
-    fill::{Load, Out},
+    fill::{Load, Out, ONE_SLOT},
     forward::{Frame, Kind, Scratch, Sender, Walk},
-    header::{Asked, Cut, Field, Reheader, LOOKED_AT},
     headers::{Headers, MOST},
     segment::Segments,
     source::Source,
+    virtio::{Asked, Cut, Field, Reheader, LOOKED_AT},
 };
 use crate::{
     abi::{
@@ -97,7 +97,7 @@ impl Scratch {
         &self,
         frame: &Frame,
         header: Reheader,
-        sender: &Sender<'_>,
+        sender: &Sender<'c>,
         ring: &RxRing,
     ) -> Result<Done, Lost<'c>> {
         let slots = self.slots_of(frame, header);
@@ -163,10 +163,14 @@ impl Scratch {
 /// Reserves slots of a ring and has them filled. All of them, or none.
 fn with_slots<'c>(
     slots: u32,
-    sender: &Sender<'_>,
+    sender: &Sender<'c>,
     ring: &RxRing,
     fill: impl FnOnce(&mut Out<'_, '_>) -> Done,
 ) -> Result<Done, Lost<'c>> {
+    // To wait for so much room would hold up all frames behind it for ever.
+    if slots >= ring.mem.slots() {
+        return Err(Lost::Bad(&sender.ring.counters.bad_length));
+    }
     // From here to the commit nobody can interrupt: others wait for these slots.
     let pinned = bottom_half::disable();
     let take = |free| if slots <= free { slots } else { 0 };
@@ -238,13 +242,13 @@ fn put_segments(mut bytes: Bytes<'_>, mut segments: Segments, out: &mut Out<'_, 
         let Some(cell) = out.slots.next() else { break };
         let to = out.bufs.own(cell.buf());
         let Some(buf) = bytes.next_to(to, body.to, body.from.end - body.from.start) else {
-            out.refuse(cell, 0);
+            out.refuse(cell, ONE_SLOT);
             continue;
         };
         let sum = Sum::of_words(buf.sum(body.to..body.end()));
         // Segments are no longer than a buffer.
         let _ = buf.write(0, segments.head(i, sum));
-        cell.set_len_flags(body.end() as u16, 0);
+        cell.set_len_flags(body.end() as u16, ONE_SLOT);
         if i == 0 {
             first = Some(buf);
         }

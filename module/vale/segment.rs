@@ -8,8 +8,8 @@
 
 use super::{
     checksum::Sum,
-    header::{Asked, Cut},
     headers::{Headers, Stack, IPV6_HEADER},
+    virtio::{Asked, Cut},
 };
 use core::ops::Range;
 
@@ -39,6 +39,12 @@ const IPV4_MORE: u16 = 0x2000;
 const IPV6_MORE: u16 = 1;
 /// Fragments are cut at multiples of so many bytes.
 const UNIT: u32 = 8;
+
+/// Least payload of a TCP segment or a fragment, whatever was asked for: what fits an IPv4 packet of 68 bytes, which every
+/// link can carry (RFC 791). A byte a segment would be hours of work in one ring.
+const LEAST: u32 = 48;
+/// Most datagrams that a frame is cut into: `UDP_MAX_SEGMENTS` of linux/udp.h.
+const MOST_DATAGRAMS: u32 = 128;
 
 /// A frame that is to be cut, and how.
 ///
@@ -96,7 +102,8 @@ impl Segments {
         let longest = longest.min(size);
         let wanted = match asked.size {
             0 => u32::MAX,
-            size => size.into(),
+            size if cut == Cut::Datagrams => size.into(),
+            size => u32::from(size).max(LEAST),
         };
         let mut segments = Segments {
             sequence: u32::from_be_bytes(headers.get(stack.l4 + TCP_SEQUENCE)?),
@@ -122,6 +129,9 @@ impl Segments {
         let each = segments.each.min(rest);
         if rest != 0 {
             segments.count = rest.div_ceil(each.max(1));
+        }
+        if cut == Cut::Datagrams && segments.count > MOST_DATAGRAMS {
+            return None;
         }
         let fits = segments.every as u32 + each <= size;
         (fits && (rest == 0 || each != 0)).then_some(segments)

@@ -25,8 +25,6 @@ mod sys {
 mod chain;
 #[path = "../../../module/vale/checksum.rs"]
 mod checksum;
-#[path = "../../../module/vale/header.rs"]
-mod header;
 #[path = "../../../module/vale/headers.rs"]
 mod headers;
 #[path = "../../../module/ring/inbox.rs"]
@@ -46,5 +44,7 @@ mod ports;
 mod segment;
 #[path = "../../../module/vale/table.rs"]
 mod table;
+#[path = "../../../module/vale/virtio.rs"]
+mod virtio;
 
 mod tests;

@@ -22,6 +22,7 @@ pub const CASES: &[Case] = crate::cases![
     item_137_every_port_gets_what_it_understands,
     item_137_what_cannot_be_done_is_dropped_and_counted,
     item_137_segments_come_all_or_none,
+    item_137_frames_behind_dropped_ones_are_whole,
     item_137_from_the_programs_own_memory,
     item_137_behind_an_xdp_program,
     item_137_any_header_does_no_harm,
@@ -115,7 +116,9 @@ fn are_segments(
     came: &[(u16, Vec<u8>)],
 ) -> Outcome {
     let frames: Vec<_> = came.iter().map(|(_, frame)| frame.clone()).collect();
-    that("no flags", came.iter().all(|(flags, _)| *flags == 0))?;
+    // The interface has the number of slots among them.
+    let one_slot = 1 << NS_RFRAGS_SHIFT;
+    that("no flags", came.iter().all(|(flags, _)| *flags == one_slot))?;
     that(
         "short enough",
         frames.iter().all(|frame| frame.len() <= 1514),
@@ -382,24 +385,44 @@ fn item_137_segments_come_all_or_none() -> Outcome {
     };
     let plain = |n| [vec![0; 12], frame(BROADCAST, station(1), n)].concat();
     let long = |count: usize| {
-        let sent = payload(count * 10);
-        let asks = long_header(make.asks(TCPV4, 10), 12);
+        let sent = payload(count * 50);
+        let asks = long_header(make.asks(TCPV4, 50), 12);
         [asks, make.frame(BROADCAST, station(1), &sent)].concat()
     };
+    let send = |frames: &[Vec<u8>]| -> Outcome {
+        for frame in frames {
+            put_cut(&a.tx(0), frame, &[]);
+        }
+        Ok(a.device.txsync()?)
+    };
     // Of 63 slots 60 are taken, then there is no room for four, nor for what comes after in the batch.
-    for frame in [plain(1), long(59), long(4), plain(2)] {
-        a.tx(0).put(&frame);
-    }
-    a.device.txsync()?;
+    send(&[plain(1), long(59), long(4), plain(2)])?;
     same("came", b.recv()?.len(), 60)?;
     same("lost", counter(&b, "rx0-drop_full")?, 2)?;
-    a.send(&[long(63), plain(3)])?;
+    send(&[long(63), plain(3)])?;
     same("came", b.recv()?.len(), 63)?;
-    // More than the ring ever has.
-    a.send(&[long(64)])?;
-    same("lost", counter(&b, "rx0-drop_full")?, 4)?;
-    a.send(&[plain(4)])?;
-    same("afterwards", got(&b)?, vec![4])
+    same("lost", counter(&b, "rx0-drop_full")?, 3)?;
+    // More than the ring ever has was taken for a ring that is full now, and held up what came behind.
+    send(&[long(64), plain(4)])?;
+    same("behind it", got(&b)?, vec![4])?;
+    same("too long", counter(&a, "tx0-drop_bad_length")?, 1)
+}
+
+/// Slots of dropped frames were kept, until there was no place for those of a frame that arrived: it was cut short.
+fn item_137_frames_behind_dropped_ones_are_whole() -> Outcome {
+    let [a, b] = large("vale137", [12, 12])?;
+    let to = |to, len| [vec![0; 12], frame_of(len, to, station(1), 1)].concat();
+    a.send(&[to(BROADCAST, 60)])?;
+    b.recv()?;
+    // To the sender itself, up to the last places of a pass of 128 slots.
+    for _ in 0..126 {
+        a.tx(0).put(&to(station(1), 60));
+    }
+    let long = to(BROADCAST, 5000);
+    let came = through(&a, &b, &long, &[])?;
+    let bytes: Vec<u8> = came.into_iter().flat_map(|(_, bytes)| bytes).collect();
+    that("the whole frame", bytes == long)?;
+    same("to itself", counter(&a, "tx0-drop_loop")?, 126)
 }
 
 fn item_137_from_the_programs_own_memory() -> Outcome {

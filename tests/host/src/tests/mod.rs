@@ -5,7 +5,6 @@
 mod chain;
 mod charges;
 mod checksum;
-mod header;
 mod inbox;
 mod nospec;
 mod options;
@@ -14,3 +13,4 @@ mod pool;
 mod ports;
 mod segment;
 mod table;
+mod virtio;

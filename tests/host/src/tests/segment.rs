@@ -4,10 +4,10 @@
 
 use crate::{
     checksum::Sum,
-    header::{Asked, LOOKED_AT},
     headers::{Headers, MOST},
     packets::*,
     segment::Segments,
+    virtio::{Asked, LOOKED_AT},
 };
 use etherparse::TcpHeader;
 use proptest::{prelude::*, sample::select};
@@ -113,7 +113,8 @@ proptest! {
         let kind = if ecn { kind | 0x80 } else { kind };
         let frames = cut(&make.asks(kind, gso), &frame, longest, size).unwrap();
         let room = (longest.min(size)) as usize - make.headers();
-        let each = if gso == 0 { room } else { room.min(gso.into()) };
+        // However little was asked for, 48 bytes fit everywhere.
+        let each = if gso == 0 { room } else { room.min(gso.max(48).into()) };
         prop_assert_eq!(frames.len(), len.div_ceil(each));
         let (mut came, last) = (Vec::new(), frames.len() - 1);
         for (i, frame) in frames.iter().enumerate() {
@@ -140,7 +141,7 @@ proptest! {
         let sent = payload(len);
         let frame = make.frame(TO, FROM, &sent);
         let frames = cut(&make.asks(DATAGRAMS, gso), &frame, 1514, 2048);
-        if make.headers() + len.min(gso.into()) > 2048 {
+        if make.headers() + len.min(gso.into()) > 2048 || len.div_ceil(gso.into()) > 128 {
             prop_assert_eq!(frames, None);
             return Ok(());
         }
@@ -190,6 +191,28 @@ proptest! {
         // What it asserts is what is wanted.
         let _ = cut(&header, &frame, longest, 2048);
     }
+}
+
+/// A byte a segment was as many segments as a ring has slots, for every receiver of a flood.
+#[test]
+fn nobody_is_kept_busy_with_tiny_segments() {
+    let v4 = |tcp| Make {
+        tcp,
+        ..Make::default()
+    };
+    let stream = v4(Some(tcp(5, &[])));
+    let frame = stream.frame(TO, FROM, &payload(4800));
+    for gso in [1, 8, 48] {
+        let frames = cut(&stream.asks(TCPV4, gso), &frame, 1514, 2048).unwrap();
+        assert_eq!(frames.len(), 100, "segments of {gso}");
+    }
+    let datagram = v4(None);
+    let count = |len| {
+        let frame = datagram.frame(TO, FROM, &payload(len));
+        let frames = cut(&datagram.asks(DATAGRAMS, 1), &frame, 1514, 2048)?;
+        Some(frames.len())
+    };
+    assert_eq!((count(128), count(129)), (Some(128), None));
 }
 
 #[test]

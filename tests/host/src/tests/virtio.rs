@@ -2,8 +2,8 @@
 
 //! What becomes of a virtio-net header between ports, after the table in section 9 of the interface.
 
-use crate::header::{is_plain, Asked, Cut, Field, Reheader};
 use crate::packets;
+use crate::virtio::{is_plain, Asked, Cut, Field, Reheader};
 use proptest::prelude::*;
 
 /// Does to the bytes of a frame what the three numbers say.
