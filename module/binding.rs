@@ -16,6 +16,7 @@ use crate::{
     ring::{Begun, Held, RxRing, Selection, TxRing},
     sys::{
         file::Poll,
+        task,
         user::{AddressSpace, Caller},
     },
 };
@@ -113,6 +114,9 @@ impl Binding {
         self.still_there()?;
         for (number, ring) in self.tx() {
             self.sync_tx(number, ring);
+            if !task::go_on() {
+                break;
+            }
         }
         Ok(())
     }
@@ -215,6 +219,9 @@ impl Binding {
             let satisfied = want == 0 || events & want != 0;
             if satisfied && !ring.has_unsent() {
                 continue;
+            }
+            if !task::go_on() {
+                break;
             }
             match self.sync_tx(number, ring) {
                 Synced::Ready => events |= want,

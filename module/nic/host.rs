@@ -11,27 +11,34 @@ use crate::{
     memory::{Bufs, SlotCell},
     net::{Device, Packet},
     ring::{parts::Part, TxSync},
-    sys::bottom_half::{self, Disabled},
+    sys::{
+        bottom_half::{self, Disabled},
+        task,
+    },
 };
 use kernel::sync::rcu;
 
 /// Frames that the stack gets at a time. In between, softirqs may run.
 const CHUNK: usize = 64;
 
+/// Slots of a ring after which others may have the CPU.
+const BATCH: u32 = 1024;
+
 /// Gives the stack what a program has released on a host transmit ring. It takes everything: such a ring never
-/// fills up (item 105). Answers whether the program finds room past its `cur`.
+/// fills up (item 105). Only where the process is being killed, the rest stays in the ring. Answers whether the program
+/// finds room past its `cur`.
 pub(crate) fn inject(nic: &Nic, mut sync: TxSync<'_>) -> bool {
     let ring = sync.ring();
     let counters = &ring.counters;
     let mut parts = sync.parts();
-    let slots = sync.slots().map(|cell| {
+    let mut slots = sync.slots().map(|cell| {
         let slot = cell.take();
         (cell, slot, parts.pass(slot.flags, true))
     });
-    up(nic, &ring.mem.mem().bufs(), slots, |given| {
+    let tell = |given| {
         match given {
             Ok(len) => {
-                counters.bytes.add_alone(len.into());
+                counters.bytes.add_alone(u64::from(len));
                 &counters.frames
             }
             Err(Unfit::Down) => &counters.down,
@@ -41,9 +48,22 @@ pub(crate) fn inject(nic: &Nic, mut sync: TxSync<'_>) -> bool {
             Err(Unfit::NoMemory) => &counters.no_memory,
         }
         .add_alone(1)
-    });
+    };
+    let mut left = sync.count();
+    let mut goes_on = true;
+    while goes_on && left > 0 {
+        let batch = left.min(BATCH);
+        up(
+            nic,
+            &ring.mem.mem().bufs(),
+            slots.by_ref().take(batch as usize),
+            tell,
+        );
+        left -= batch;
+        goes_on = task::go_on();
+    }
     sync.keep_parts(parts);
-    sync.all_sent()
+    sync.all_sent_but(left)
 }
 
 /// Why the stack does not get a frame.

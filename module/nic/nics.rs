@@ -215,14 +215,25 @@ impl NicRef {
                 state.users
             );
         }
+        let guard = rcu::read_lock();
+        let found = self.nic.device.load(&guard).map(Device::again);
+        drop(guard);
+        let Some(device) = found else {
+            refuse!(ENXIO, "the interface has gone away");
+        };
+        let (mtu, size) = (device.mtu(), self.nic.rings.region().layout()?.bufs.size);
+        if receives && mtu > size {
+            refuse!(
+                EINVAL,
+                "frames of {} do not fit: its MTU is {}, and a buffer has {} bytes. Lower the MTU (ip link set {} mtu {}) or raise the module's parameter buf_size",
+                Name(self.name()),
+                mtu,
+                size,
+                Name(self.name()),
+                size
+            );
+        }
         if state.users == 0 {
-            let guard = rcu::read_lock();
-            let found = self.nic.device.load(&guard).map(Device::again);
-            drop(guard);
-            let Some(device) = found else {
-                refuse!(ENXIO, "the interface has gone away");
-            };
-            let (mtu, size) = (device.mtu(), self.nic.rings.region().layout()?.bufs.size);
             let hook = match Hook::new(device.again(), self.nic.clone(), &rtnl) {
                 Ok(hook) => hook,
                 Err(EBUSY) => return Err(self.taken(&device, &rtnl)),
@@ -238,19 +249,6 @@ impl NicRef {
                 ),
                 Err(errno) => return Err(errno.into()),
             };
-            if receives && mtu > size {
-                // Dropped, it would take the lock that we hold.
-                hook.remove(&rtnl);
-                refuse!(
-                    EINVAL,
-                    "frames of {} do not fit: its MTU is {}, and a buffer has {} bytes. Lower the MTU (ip link set {} mtu {}) or raise the module's parameter buf_size",
-                    Name(self.name()),
-                    mtu,
-                    size,
-                    Name(self.name()),
-                    size
-                );
-            }
             state.hook = Some(hook);
         }
         state.users += 1;

@@ -18,7 +18,7 @@ use crate::{
         parts::{Part, Parts},
         TxSync,
     },
-    sys::bottom_half::Disabled,
+    sys::{bottom_half::Disabled, task},
 };
 use kernel::sync::{rcu, Arc};
 
@@ -29,8 +29,8 @@ const CHUNK: u32 = 64;
 /// Bytes of a frame that do not count for the MTU: header and two VLAN tags.
 const FRAME_EXTRA: u32 = ETH_HLEN as u32 + 8;
 
-/// Sends what a program has released on transmit ring `number`, as far as the driver has room. Answers whether
-/// the program finds room past its `cur`.
+/// Sends what a program has released on transmit ring `number`, as far as the driver has room; where the process is being
+/// killed, the rest stays in the ring. Answers whether the program finds room past its `cur`.
 pub(crate) fn send(nic: &Nic, number: u16, mut sync: TxSync<'_>) -> bool {
     let ring = sync.ring();
     let Some(tickets) = ring.tickets() else {
@@ -42,26 +42,7 @@ pub(crate) fn send(nic: &Nic, number: u16, mut sync: TxSync<'_>) -> bool {
         taken: 0,
         parts: sync.parts(),
     };
-    let count = sync.count();
-    while batch.taken < count {
-        let guard = rcu::read_lock();
-        let sending = nic
-            .device(&guard)
-            .filter(|device| device.is_running())
-            .and_then(|device| Some((device, Sending::begin(device, number)?)));
-        let Some((device, sending)) = sending else {
-            // No link, or no such queue any more.
-            batch.lose(count - batch.taken);
-            break;
-        };
-        let want = CHUNK.min(count - batch.taken);
-        let before = batch.taken;
-        batch.chunk(device, sending, number, want);
-        if batch.taken - before < want {
-            // The driver is full.
-            break;
-        }
-    }
+    while batch.left() > 0 && batch.goes_on(nic, number) && task::go_on() {}
     let Batch { taken, parts, .. } = batch;
     sync.keep_parts(parts);
     sync.taken(taken, |slot| !tickets.is_out(slot))
@@ -77,6 +58,28 @@ struct Batch<'b> {
 }
 
 impl Batch<'_> {
+    /// Slots that are still to be sent.
+    fn left(&self) -> u32 {
+        self.sync.count() - self.taken
+    }
+
+    /// Hands the driver a few frames. False if it took not all of them, and is full.
+    fn goes_on(&mut self, nic: &Nic, number: u16) -> bool {
+        let guard = rcu::read_lock();
+        let sending = nic
+            .device(&guard)
+            .filter(|device| device.is_running())
+            .and_then(|device| Some((device, Sending::begin(device, number)?)));
+        let Some((device, sending)) = sending else {
+            // No link, or no such queue any more.
+            self.lose(self.left());
+            return true;
+        };
+        let (want, before) = (CHUNK.min(self.left()), self.taken);
+        self.chunk(device, sending, number, want);
+        self.taken - before == want
+    }
+
     /// Drops the frames of the next `count` slots, because the interface is down.
     fn lose(&mut self, count: u32) {
         let ring = self.sync.ring();
