@@ -10,7 +10,11 @@ use core::{
     ptr::{null_mut, NonNull},
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*},
 };
-use kernel::{page::PAGE_SIZE, prelude::*};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    time::{delay::fsleep, Delta},
+};
 
 /// Zeroed, virtually contiguous memory in whole pages, which processes may map. It is charged to who makes it.
 ///
@@ -27,6 +31,7 @@ pub(crate) struct HugeMem {
 /// Memory that nobody uses any more.
 struct Note {
     base: NonNull<u8>,
+    bytes: usize,
     next: *mut Note,
 }
 
@@ -34,7 +39,10 @@ struct Note {
 /// same time leave each other more than enough.
 static MAKING: AtomicUsize = AtomicUsize::new(0);
 
-/// What was dropped and is not given back yet: the first of a list of boxes.
+/// Bytes that were dropped and are not given back yet.
+static RETURNING: AtomicUsize = AtomicUsize::new(0);
+
+/// What was dropped and nobody gives back yet: the first of a list of boxes.
 static DROPPED: AtomicPtr<Note> = AtomicPtr::new(null_mut());
 
 // SAFETY: memory has no thread; how it is shared is up to whoever holds it.
@@ -49,12 +57,21 @@ impl HugeMem {
         if bytes == 0 || bytes % PAGE_SIZE != 0 {
             return Err(EINVAL);
         }
+        match Self::try_new(bytes)? {
+            // What the caller has closed just now may be among that, with somebody else giving it back.
+            None if all_given_back() => Self::try_new(bytes),
+            made => Ok(made),
+        }
+    }
+
+    fn try_new(bytes: usize) -> Result<Option<Self>> {
         let gfp = bindings::GFP_KERNEL_ACCOUNT
             | bindings::__GFP_ZERO
             | bindings::__GFP_NOWARN
             | 1 << bindings::___GFP_RETRY_MAYFAIL_BIT;
         let note = Note {
             base: NonNull::dangling(),
+            bytes,
             next: null_mut(),
         };
         let mut note = KBox::new(note, GFP_KERNEL_ACCOUNT)?;
@@ -116,6 +133,7 @@ fn can_be_had() -> usize {
 impl Drop for HugeMem {
     fn drop(&mut self) {
         let Some(note) = self.note.take() else { return };
+        RETURNING.fetch_add(self.bytes, Relaxed);
         let note = KBox::into_raw(note);
         let mut first = DROPPED.load(Relaxed);
         loop {
@@ -141,5 +159,22 @@ pub(crate) fn give_back() {
         // SAFETY: by the invariant of what was dropped. Pages that a process still maps or has pinned live on by
         // their own count.
         unsafe { bindings::vfree(note.base.as_ptr().cast()) };
+        RETURNING.fetch_sub(note.bytes, Relaxed);
     }
+}
+
+/// Whether there was something to be given back, and it has been by now. Waits for others who do it.
+fn all_given_back() -> bool {
+    if RETURNING.load(Relaxed) == 0 {
+        return false;
+    }
+    give_back();
+    // A gigabyte takes a tenth of a second.
+    for _ in 0..1000 {
+        if RETURNING.load(Relaxed) == 0 {
+            return true;
+        }
+        fsleep(Delta::from_millis(1));
+    }
+    false
 }
