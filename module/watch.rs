@@ -3,7 +3,8 @@
 //! `/sys/kernel/debug/netmap`: what is there, and what went through it.
 //!
 //! - `live`: how many objects of each kind are alive.
-//! - `ports`: every switch port and open interface with its counters, one block each.
+//! - `ports`: every switch port and interface with its counters, one block each, from the moment on that rings of it are
+//!   bound.
 
 use crate::{
     live,
@@ -26,11 +27,15 @@ struct Ports(Arc<World>);
 
 impl Show for Ports {
     fn show(&self, out: &SeqFile) {
-        self.0
-            .places
-            .switches
-            .each(|switch, port, member| show(out, switch, port, member));
+        self.0.places.switches.each(|switch, port, member| {
+            if member.rings.is_bound() {
+                show(out, switch, port, member);
+            }
+        });
         self.0.places.nics.each(|nic| {
+            if !nic.rings.is_bound() {
+                return;
+            }
             let region = nic.rings.region().id();
             seq_print!(out, "{} emulated region {}\n", Name(nic.name()), region);
             show_rings(out, &nic.rings);

@@ -184,6 +184,12 @@ impl RingSet {
         shown.rx.get(usize::from(number))?.as_deref()
     }
 
+    /// Whether somebody binds any of them.
+    pub(crate) fn is_bound(&self) -> bool {
+        let seats = self.seats.lock();
+        seats.tx.iter().any(|seat| seat.users > 0) || seats.rx.iter().any(|seat| seat.users > 0)
+    }
+
     /// Whether somebody binds the transmit ring of that number.
     pub(crate) fn has_tx(&self, number: u16, guard: &rcu::Guard) -> bool {
         let shown = self.shown.load(guard);
