@@ -37,6 +37,8 @@ pub(crate) struct Binding {
 
 /// What the kernel tells of a binding: its rings, in the order of their numbers, host rings last.
 pub(crate) struct Found {
+    /// What the kernel calls the port, cut to 15 bytes.
+    pub(crate) name: String,
     pub(crate) emulated: bool,
     pub(crate) tx: Vec<Claimed>,
     pub(crate) rx: Vec<Claimed>,
@@ -143,7 +145,9 @@ impl Binding {
         }
         let table = at + IfHeader::RING_OFS;
         let all_tx = tx + host_tx;
+        let name = nifp.ni_name.split(|&b| b == 0).next().unwrap_or_default();
         Ok(Found {
+            name: String::from_utf8_lossy(name).into_owned(),
             emulated: nifp.ni_flags & FERROMAP_NI_EMULATED != 0,
             tx: self.part(table, 0..all_tx, tx)?,
             rx: self.part(table, all_tx..all_tx + rx + host_rx, all_tx + rx)?,

@@ -92,8 +92,12 @@ impl Port {
         Port::from_binding(binding, spec.clone())
     }
 
-    fn from_binding(binding: Binding, spec: PortSpec) -> Result<Port> {
+    fn from_binding(binding: Binding, mut spec: PortSpec) -> Result<Port> {
         let found = binding.rings()?;
+        // It may have been opened by an alternative name.
+        if !spec.is_virtual() && !found.name.is_empty() {
+            spec.name = found.name;
+        }
         let binding = Arc::new(binding);
         let (tx, rx) = (found.tx.into_iter(), found.rx.into_iter());
         Ok(Port {
@@ -134,7 +138,7 @@ impl Port {
         Port::from_binding(binding, spec)
     }
 
-    /// The name, as the kernel knows it.
+    /// The name, as the kernel knows it: an interface's own, also where it was opened by an alternative one.
     pub fn name(&self) -> &str {
         &self.spec.name
     }

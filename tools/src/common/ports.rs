@@ -109,7 +109,6 @@ fn has_wire(spec: &PortSpec) -> bool {
 
 fn why_no_carrier(name: &str) -> Option<String> {
     let told = |file: &str| fs::read_to_string(format!("/sys/class/net/{name}/{file}"));
-    // Alternative names are not there.
     told("ifindex").ok()?;
     let lost = "nothing comes, and what is sent is dropped";
     Some(match (told("bonding/slaves"), told("carrier")) {

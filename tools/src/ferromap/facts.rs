@@ -96,6 +96,23 @@ impl Facts {
             && self.is_there(&format!("sys/class/net/{name}/ifindex"))
     }
 
+    /// The interface's own name, under which there are files of it, if it has that name or this is an alternative one.
+    pub fn own_name(&self, name: &str) -> Option<String> {
+        if self.has_interface(name) {
+            return Some(name.to_owned());
+        }
+        // Nothing else tells of alternative names. A line is `2: eth0: <...>`, or `2: eth0@eth1: <...>`.
+        let Answer::Said(line) = self.ask(&["ip", "-o", "link", "show", "dev", name]) else {
+            return None;
+        };
+        let shown = line.split(": ").nth(1)?;
+        let own = match shown.rsplit_once('@') {
+            Some((own, _)) if !self.has_interface(shown) => own,
+            _ => shown,
+        };
+        self.has_interface(own).then(|| own.to_owned())
+    }
+
     pub fn module_is_loaded(&self) -> bool {
         self.is_there("sys/module/netmap")
     }

@@ -56,6 +56,8 @@ fn main() -> ExitCode {
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
     let opened = open::open(args, spec)?;
+    // By its own name, under which the system tells of it.
+    let spec = &opened.ports[0].spec().clone();
     ports::tell_sizes(TOOL, opened.ports.first());
     if !args.json {
         ports::tell_emulated(TOOL, opened.ports.iter());

@@ -51,7 +51,7 @@ pub fn open(args: &Args, spec: &PortSpec) -> Result<Opened, Box<dyn Error>> {
         }
         ports.push(ports[0].clone_ring(ring)?);
     }
-    check(args, spec, &mut ports[0], vnet)?;
+    check(args, &mut ports[0], vnet)?;
     Ok(Opened { ports, vnet })
 }
 
@@ -69,7 +69,8 @@ fn vnet_header(args: &Args, spec: &PortSpec) -> Result<usize, Box<dyn Error>> {
 }
 
 /// What can only be said once the port is open.
-fn check(args: &Args, spec: &PortSpec, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>> {
+fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>> {
+    let mtu = mtu(port.spec());
     let sends = matches!(
         args.function,
         Function::Tx | Function::TxSeq | Function::Ping
@@ -96,12 +97,12 @@ fn check(args: &Args, spec: &PortSpec, port: &mut Port, vnet: usize) -> Result<(
             )
             .into());
         }
-        if let Some(mtu) = mtu(spec).filter(|mtu| args.longest() > mtu + HEADERS) {
+        if let Some(mtu) = mtu.filter(|mtu| args.longest() > mtu + HEADERS) {
             return Err(format!(
                 "-l: {name} takes at most {} bytes, its MTU of {mtu} and {HEADERS} of headers: send less, or ip link set {name} mtu {}",
                 mtu + HEADERS,
                 args.longest() - HEADERS,
-                name = spec.name
+                name = args.interface
             )
             .into());
         }

@@ -66,10 +66,11 @@ pub fn run(facts: &Facts, interface: &str, json: bool) -> ExitCode {
 
 fn examine(facts: &Facts, interface: &str) -> Vec<Finding> {
     let mut findings = device::usable(facts);
-    if !facts.has_interface(interface) {
+    let Some(own) = facts.own_name(interface) else {
         findings.push(link::missing(interface));
         return findings;
-    }
+    };
+    let interface = own.as_str();
     let all = |checks: &[Check]| -> Vec<Finding> {
         let found = checks.iter().flat_map(|check| check(facts, interface));
         found.collect()
@@ -169,6 +170,19 @@ mod tests {
         );
         assert!(findings.len() > 4);
         assert_eq!(summary("eth0", &findings), "eth0: no problems, no notes.");
+    }
+
+    /// By an alternative name it was said to be missing.
+    #[test]
+    fn an_alternative_name_is_one_of_the_interface() {
+        let machine = healthy();
+        machine.answer(
+            "ip -o link show dev enp1s0",
+            "2: eth0@eth7: <UP> mtu 1500\n",
+        );
+        let findings = examine(&machine.0, "enp1s0");
+        assert_eq!(count(&findings, Severity::Problem), 0, "{findings:?}");
+        assert!(findings.iter().any(|f| f.text.contains("eth0 is there")));
     }
 
     #[test]
