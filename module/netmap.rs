@@ -8,12 +8,13 @@
 //! 2. It binds the file to a port with `NIOCCTRL` and REGISTER: [`control`] checks the request,
 //!    [`port`] finds or makes the port, and [`binding`] is what the file holds from then on.
 //! 3. It maps the port's memory: [`memory`] has the regions and the pools in them.
-//! 4. It fills slots and calls `NIOCTXSYNC`, `NIOCRXSYNC` or `poll`: [`ring`] checks what it wrote, the
-//!    port moves the frames, and a port of a switch forwards them: [`vale`].
+//! 4. It fills slots and calls `NIOCTXSYNC`, `NIOCRXSYNC` or `poll`: [`ring`] checks what it wrote, and the
+//!    port moves the frames: between the ports of a switch ([`vale`]), or to and from an interface ([`nic`], by the hooks
+//!    and queues of [`net`]). [`attach`] does so for an interface that is plugged into a switch.
 //! 5. It closes the file: everything is a value, and dropping it undoes it.
 //!
-//! A room uses only the rooms below it: device, control, binding, port, vale, ring, memory, sys; [`abi`]
-//! is what programs see of all this. Only `sys` and `memory` may say `unsafe`.
+//! A room uses only the rooms below it: device, control, attach, binding, port, vale and nic, ring, net, memory, sys; [`abi`]
+//! is what programs see of all this. Only `sys`, `memory` and `net` may say `unsafe`.
 
 #![deny(unsafe_code)]
 
