@@ -8,7 +8,7 @@ use crate::frame::*;
 use crate::harness::Case;
 use crate::raw::bound::pair;
 use crate::raw::device::{address, header};
-use crate::raw::request::{legacy, vale_list};
+use crate::raw::request::{legacy, null, vale_list};
 use crate::raw::*;
 use crate::traces::small_region_one;
 use crate::traffic::*;
@@ -405,6 +405,8 @@ fn hostile_random_requests() -> Outcome {
 
 fn hostile_random_registers_are_undone() -> Outcome {
     small_region_one()?;
+    // So that its memory is made once.
+    let _there = null(GLOBAL_MEM_ID).bind()?;
     let before = crate::traces::live();
     let mut random = Random::new(12);
     let start = Instant::now();
