@@ -74,14 +74,15 @@ impl Attachments {
         )
     }
 
-    /// Plugs `nic`, the interface of that name, into a switch, with or without its host rings. Answers the number of its port.
+    /// Plugs the interface of that name, which `nic` opens, into a switch, with or without its host rings. Answers the number
+    /// of its port.
     pub(crate) fn attach(
         self: &Arc<Self>,
         places: &Places,
         turn: &Taken<'_>,
         name: &ValeName<'_>,
         with_host: bool,
-        nic: KBox<dyn Port>,
+        nic: impl FnOnce() -> Answer<KBox<dyn Port>>,
     ) -> Answer<u32> {
         let net = NetNs::current()?;
         let vacant = || -> Answer {
@@ -96,6 +97,7 @@ impl Attachments {
             Ok(())
         };
         vacant()?;
+        let nic = nic()?;
         let region = nic.rings().region().clone();
         let memory = turn.aside(|| region.enter())?;
         // Others had their turns meanwhile.

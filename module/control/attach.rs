@@ -54,14 +54,17 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqValeAttach) -> Answer
     if req.reg.nr_ringid != 0 {
         refuse!(EINVAL, "nr_ringid is {}, not 0", req.reg.nr_ringid);
     }
-    if !NetNs::current()?.has_interface(name.port) {
-        refuse!(EINVAL, "there is no network interface {}", Name(name.port));
-    }
     let (world, claimant) = (context.world, Claimant::current(context.asker)?);
     let region = context.region(&claimant, req.reg.nr_mem_id)?;
-    let nic = port::open_for_switch(&world.places, name.port, &claimant, region)?;
-    // It may be open already, in another's memory.
-    context.admit(nic.rings().region(), &claimant)?;
+    let nic = || {
+        if !NetNs::current()?.has_interface(name.port) {
+            refuse!(EINVAL, "there is no network interface {}", Name(name.port));
+        }
+        let nic = port::open_for_switch(&world.places, name.port, &claimant, region)?;
+        // It may be open already, in another's memory.
+        context.admit(nic.rings().region(), &claimant)?;
+        Ok(nic)
+    };
     let attachments = &world.attachments;
     req.port_index = attachments.attach(&world.places, &context.turn, &name, with_host, nic)?;
     Ok(())

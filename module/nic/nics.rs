@@ -222,7 +222,15 @@ impl NicRef {
             refuse!(ENXIO, "the interface has gone away");
         };
         let (mtu, size) = (device.mtu(), self.nic.rings.region().layout()?.bufs.size);
+        let new = match state.users {
+            0 => Some(self.hook_in(&device, &rtnl)?),
+            _ => None,
+        };
         if receives && mtu > size {
+            // Dropped, it would take the lock that we hold.
+            if let Some(hook) = new {
+                hook.remove(&rtnl);
+            }
             refuse!(
                 EINVAL,
                 "frames of {} do not fit: its MTU is {}, and a buffer has {} bytes. Lower the MTU (ip link set {} mtu {}) or raise the module's parameter buf_size",
@@ -233,27 +241,31 @@ impl NicRef {
                 size
             );
         }
-        if state.users == 0 {
-            let hook = match Hook::new(device.again(), self.nic.clone(), &rtnl) {
-                Ok(hook) => hook,
-                Err(EBUSY) => return Err(self.taken(&device, &rtnl)),
-                Err(EINVAL) => refuse!(
-                    EINVAL,
-                    "{} is of kind {}, and the kernel lets nobody take frames of such an interface: open the one below it, by which they come and go",
-                    Name(self.name()),
-                    Name(&device.kind(&rtnl))
-                ),
-                Err(EOPNOTSUPP) => refuse!(
-                    EOPNOTSUPP,
-                    "this kernel lacks CONFIG_NETFILTER_INGRESS or CONFIG_NETFILTER_EGRESS, by which frames are met"
-                ),
-                Err(errno) => return Err(errno.into()),
-            };
-            state.hook = Some(hook);
+        if new.is_some() {
+            state.hook = new;
         }
         state.users += 1;
         state.owner = owner;
         Ok(())
+    }
+
+    /// Begins to take the frames of the interface.
+    fn hook_in(&self, device: &Device, rtnl: &Rtnl) -> Answer<Hook<Nic>> {
+        match Hook::new(device.again(), self.nic.clone(), rtnl) {
+            Ok(hook) => Ok(hook),
+            Err(EBUSY) => Err(self.taken(device, rtnl)),
+            Err(EINVAL) => refuse!(
+                EINVAL,
+                "{} is of kind {}, and the kernel lets nobody take frames of such an interface: open the one below it, by which they come and go",
+                Name(self.name()),
+                Name(&device.kind(rtnl))
+            ),
+            Err(EOPNOTSUPP) => refuse!(
+                EOPNOTSUPP,
+                "this kernel lacks CONFIG_NETFILTER_INGRESS or CONFIG_NETFILTER_EGRESS, by which frames are met"
+            ),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Says who takes the frames of the interface, which we cannot have for that.
