@@ -102,7 +102,7 @@ fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>
                 "-l: {name} takes at most {} bytes, its MTU of {mtu} and {HEADERS} of headers: send less, or ip link set {name} mtu {}",
                 mtu + HEADERS,
                 args.longest() - HEADERS,
-                name = args.interface
+                name = port.name()
             )
             .into());
         }
