@@ -38,23 +38,36 @@ pub(crate) struct Tickets {
 /// Brings sleepers back in a moment, unless it is cleared or dropped before. For when a driver takes no more: it need
 /// not hold any ticket, and tells nobody but its queueing discipline when it has room again.
 #[derive(Default)]
-pub(crate) struct WakeUp(Option<ArcHrTimerHandle<Tickets>>);
+pub(crate) struct WakeUp {
+    timer: Option<ArcHrTimerHandle<Tickets>>,
+    /// How often it was set in a row with no frame taken.
+    in_vain: u32,
+}
 
 impl WakeUp {
-    /// From now on.
-    pub(crate) fn set(&mut self, tickets: &Arc<Tickets>) {
+    /// From now on. `moved` says whether anything has since the last time: who waits for long is not brought back for nothing
+    /// ten thousand times a second.
+    pub(crate) fn set(&mut self, tickets: &Arc<Tickets>, moved: bool) {
         // First: there is but one timer, and dropping a handle of it stops it, whoever has started it since.
-        self.clear();
-        self.0 = Some(tickets.clone().start(SOON));
+        self.timer = None;
+        self.in_vain = if moved {
+            0
+        } else {
+            self.in_vain.saturating_add(1)
+        };
+        let micros = SOON << self.in_vain.min(DOUBLINGS);
+        self.timer = Some(tickets.clone().start(Delta::from_micros(micros)));
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0 = None;
+        *self = WakeUp::default();
     }
 }
 
-/// Long enough for a driver to send some frames, and short for who waits.
-const SOON: Delta = Delta::from_micros(100);
+/// Microseconds: long enough for a driver to send some frames, and short for who waits.
+const SOON: i64 = 100;
+/// Up to 6.4 ms, which is no more than how long nothing has moved by then.
+const DOUBLINGS: u32 = 6;
 
 impl HrTimerCallback for Tickets {
     type Pointer<'a> = Arc<Self>;

@@ -282,6 +282,7 @@ impl<'r> TxSync<'r> {
         let slots = self.ring.mem.slots();
         let Indexes { hwcur, mut hwtail } = self.state.indexes;
         let hwcur = add(hwcur, count, slots);
+        let before = hwtail;
         loop {
             let next = add(hwtail, 1, slots);
             if next == hwcur || !done(next) {
@@ -291,7 +292,10 @@ impl<'r> TxSync<'r> {
         }
         self.state.indexes = Indexes { hwcur, hwtail };
         match self.ring.tickets() {
-            Some(tickets) if hwcur != self.state.head => self.state.wake_up.set(tickets),
+            Some(tickets) if hwcur != self.state.head => {
+                let moved = count > 0 || hwtail != before;
+                self.state.wake_up.set(tickets, moved);
+            }
             _ => self.state.wake_up.clear(),
         }
         self.publish()
