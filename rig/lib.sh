@@ -31,11 +31,12 @@ need_root() {
     [ "$(id -u)" = 0 ] || die "this needs root, to make the build root and enter it: run the same with sudo"
 }
 
-# watched LOG TITLE COMMAND... : runs COMMAND with its output in LOG, of which the last lines are shown if it fails. ^C
-# ends it with everything it started.
+# watched LOG TITLE IN-VAIN COMMAND... : runs COMMAND with its output in LOG. If it fails, the last lines of that are shown,
+# and the script ends with the words IN-VAIN. ^C ends it with everything it started. Never to be called in a condition:
+# there bash goes on after a command that fails, in COMMAND too.
 watched() {
-    local log=$1 title=$2 start=$SECONDS pid
-    shift 2
+    local log=$1 title=$2 in_vain=$3 start=$SECONDS pid
+    shift 3
     mkdir -p "${log%/*}"
     printf '==> %s ' "$title" >&2
     # Job control gives it a process group, by which all of it can be ended.
@@ -58,7 +59,7 @@ watched() {
     else
         printf ' failed after %d s. The last lines of %s:\n' $((SECONDS - start)) "$log" >&2
         tail -n 30 "$log" >&2
-        return 1
+        die "$in_vain"
     fi
 }
 
@@ -81,8 +82,8 @@ step() {
         fi
     fi
     rm -f "$STAMPS/$name"
-    watched "$CACHE/log/$name.log" "$title" "$@" {lock}>&- ||
-        die "step '$name' failed; when the cause is mended, run the same command again: it goes on from here"
+    watched "$CACHE/log/$name.log" "$title" \
+        "step '$name' failed; when the cause is mended, run the same command again: it goes on from here" "$@" {lock}>&-
     printf '%s' "$key" >"$STAMPS/$name"
     exec {lock}>&-
 }
