@@ -37,7 +37,7 @@ impl Show for Ports {
                 return;
             }
             let region = nic.rings.region().id();
-            seq_print!(out, "{} emulated region {}\n", Name(nic.name()), region);
+            seq_print!(out, "{} emulated region {}\n", Name(&nic.name()), region);
             show_rings(out, &nic.rings);
             let unheard = nic.host_unheard.get();
             if unheard != 0 {

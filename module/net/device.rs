@@ -61,6 +61,7 @@ impl DeviceId {
 }
 
 /// A name of an interface or of a kind, copied.
+#[derive(Clone, Copy)]
 pub(crate) struct Label {
     bytes: [u8; IFNAMSIZ],
     len: usize,

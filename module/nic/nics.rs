@@ -156,9 +156,10 @@ impl Nic {
         )
     }
 
-    /// Its name when it was opened.
-    pub(crate) fn name(&self) -> &[u8] {
-        &self.name
+    /// Its name, which may change; once it has gone away, that which it had when it was opened.
+    pub(crate) fn name(&self) -> Label {
+        let guard = rcu::read_lock();
+        self.device(&guard).map_or(self.name, Device::name)
     }
 
     /// The interface, unless it has gone away.
@@ -204,14 +205,14 @@ impl NicRef {
             refuse!(
                 EBUSY,
                 "{} is attached to a switch: pull it out first (vale-ctl -d)",
-                Name(self.name())
+                Name(&self.name())
             );
         }
         if owner == Owner::Kernel && state.users > 0 {
             refuse!(
                 EBUSY,
                 "{} is open: {} file(s) have rings of it",
-                Name(self.name()),
+                Name(&self.name()),
                 state.users
             );
         }
@@ -234,10 +235,10 @@ impl NicRef {
             refuse!(
                 EINVAL,
                 "frames of {} do not fit: its MTU is {}, and a buffer has {} bytes. Lower the MTU (ip link set {} mtu {}) or raise the module's parameter buf_size",
-                Name(self.name()),
+                Name(&self.name()),
                 mtu,
                 size,
-                Name(self.name()),
+                Name(&self.name()),
                 size
             );
         }
@@ -257,7 +258,7 @@ impl NicRef {
             Err(EINVAL) => refuse!(
                 EINVAL,
                 "{} is of kind {}, and the kernel lets nobody take frames of such an interface: open the one below it, by which they come and go",
-                Name(self.name()),
+                Name(&self.name()),
                 Name(&device.kind(rtnl))
             ),
             Err(EOPNOTSUPP) => refuse!(
@@ -279,10 +280,10 @@ impl NicRef {
                 EBUSY,
                 format_args!(
                     "{} is in {} {}, which takes its frames: take it out (ip link set {} nomaster), or open that",
-                    Name(self.name()),
+                    Name(&self.name()),
                     Name(kind),
                     Name(&master),
-                    Name(self.name())
+                    Name(&self.name())
                 ),
             );
         }
@@ -292,7 +293,7 @@ impl NicRef {
                 EBUSY,
                 format_args!(
                     "the frames of {}, a {}, go to whoever opens its /dev/tap: use that, or open the interface below it",
-                    Name(self.name()),
+                    Name(&self.name()),
                     Name(&kind)
                 ),
             );
@@ -301,8 +302,8 @@ impl NicRef {
             EBUSY,
             format_args!(
                 "interfaces that were made on top of {} take its frames, as a macvlan or ipvlan does: delete them (ip link del), or open one of them. ferromap doctor {} tells which",
-                Name(self.name()),
-                Name(self.name())
+                Name(&self.name()),
+                Name(&self.name())
             ),
         )
     }

@@ -6,7 +6,7 @@ use super::Port;
 use crate::{
     abi::consts::ETH_HLEN,
     live::{self, Counted},
-    net::{bell::Bell, tickets::Tickets},
+    net::{bell::Bell, device::Label, tickets::Tickets},
     nic::{self, Forwarding, NicRef},
     refusal::Answer,
     ring::{Held, Owner, RingSet, RxSync, Selection, TxSync},
@@ -19,6 +19,8 @@ use kernel::{
 /// A binding's view of the interface; several bindings may share it.
 pub(super) struct NicPort {
     nic: NicRef,
+    /// The interface's name when this view was made.
+    name: Label,
     /// Whether this view has the interface in netmap mode.
     seized: bool,
     owner: Owner,
@@ -29,6 +31,7 @@ pub(super) struct NicPort {
 impl NicPort {
     pub(super) fn open(nic: NicRef, owner: Owner) -> Answer<KBox<dyn Port>> {
         let port = NicPort {
+            name: nic.name(),
             nic,
             seized: false,
             owner,
@@ -45,7 +48,7 @@ impl Port for NicPort {
     }
 
     fn name(&self) -> &[u8] {
-        self.nic.name()
+        &self.name
     }
 
     fn prepare(&mut self, selection: &Selection) -> Answer {

@@ -26,6 +26,7 @@ use std::{
 /// It is closed when the port and all rings taken from it are gone.
 pub struct Port {
     binding: Arc<Binding>,
+    name: String,
     spec: PortSpec,
     emulated: bool,
     tx: Vec<TxRing>,
@@ -92,12 +93,13 @@ impl Port {
         Port::from_binding(binding, spec.clone())
     }
 
-    fn from_binding(binding: Binding, mut spec: PortSpec) -> Result<Port> {
+    fn from_binding(binding: Binding, spec: PortSpec) -> Result<Port> {
         let found = binding.rings()?;
-        // It may have been opened by an alternative name.
-        if !spec.is_virtual() && !found.name.is_empty() {
-            spec.name = found.name;
-        }
+        let name = if spec.is_virtual() || found.name.is_empty() {
+            spec.name.clone()
+        } else {
+            found.name
+        };
         let binding = Arc::new(binding);
         let (tx, rx) = (found.tx.into_iter(), found.rx.into_iter());
         Ok(Port {
@@ -114,6 +116,7 @@ impl Port {
                 })
                 .collect(),
             binding,
+            name,
             spec,
             emulated: found.emulated,
         })
@@ -138,9 +141,10 @@ impl Port {
         Port::from_binding(binding, spec)
     }
 
-    /// The name, as the kernel knows it: an interface's own, also where it was opened by an alternative one.
+    /// The name, as the kernel knew it when it was opened: an interface's own, also where it was opened by an alternative
+    /// one.
     pub fn name(&self) -> &str {
-        &self.spec.name
+        &self.name
     }
 
     /// What the port was opened as.

@@ -70,9 +70,7 @@ fn run(args: &Args, specs: &[PortSpec; 2]) -> Result<(), Box<dyn Error>> {
         return Err("no frame could go either way: each port lacks the rings for it".into());
     }
     open::banner(args, &names, &ports, zero_copy);
-    // By their own names, under which the system tells of them.
-    let specs = [0, 1].map(|i: usize| ports[i].spec().clone());
-    ports::wait_for_links(TOOL, &specs, args.wait_link, args.json, &signals);
+    ports::wait_for_links(TOOL, &ports, args.wait_link, args.json, &signals);
     let mut reporter = Reporter::new(args.json, &names, &ways, &ports, zero_copy);
     let done = forward(args, &mut ports, &mut ways, &signals, &mut reporter);
     let in_vain = reporter.summary(&ways, &ports);

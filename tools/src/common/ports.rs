@@ -77,12 +77,12 @@ const WAIT: u64 = 2;
 /// there is no wire it waits only if told to. Tells people which links are down then.
 pub fn wait_for_links(
     tool: &str,
-    specs: &[PortSpec],
+    ports: &[Port],
     seconds: Option<u64>,
     quiet: bool,
     signals: &Signals,
 ) {
-    let wired = || specs.iter().filter(|spec| has_wire(spec));
+    let wired = || ports.iter().filter(|port| has_wire(port.spec()));
     let any = wired().next().is_some();
     let seconds = seconds.unwrap_or(if any { WAIT } else { 0 });
     let end = Instant::now() + Duration::from_secs(seconds);
@@ -92,10 +92,10 @@ pub fn wait_for_links(
     }
     while Instant::now() < end && !up() && !signals.wait(Duration::from_millis(50)) {}
     let mut told: Vec<&str> = Vec::new();
-    for spec in wired().filter(|spec| !has_carrier(spec)) {
-        if !told.contains(&spec.name.as_str()) {
-            told.push(&spec.name);
-            if let Some(why) = why_no_carrier(&spec.name) {
+    for port in wired().filter(|port| !has_carrier(port)) {
+        if !told.contains(&port.name()) {
+            told.push(port.name());
+            if let Some(why) = why_no_carrier(port.name()) {
                 crate::note!("{tool}: {why}");
             }
         }
@@ -121,8 +121,8 @@ fn why_no_carrier(name: &str) -> Option<String> {
     })
 }
 
-fn has_carrier(spec: &PortSpec) -> bool {
-    let carrier = format!("/sys/class/net/{}/carrier", spec.name);
+fn has_carrier(port: &Port) -> bool {
+    let carrier = format!("/sys/class/net/{}/carrier", port.name());
     fs::read_to_string(carrier).is_ok_and(|c| c.trim() == "1")
 }
 

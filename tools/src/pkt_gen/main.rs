@@ -56,14 +56,12 @@ fn main() -> ExitCode {
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
     let opened = open::open(args, spec)?;
-    // By its own name, under which the system tells of it.
-    let spec = &opened.ports[0].spec().clone();
     ports::tell_sizes(TOOL, opened.ports.first());
     if !args.json {
         ports::tell_emulated(TOOL, opened.ports.iter());
     }
     let (src, dst) = ends(args);
-    let src_mac = args.src_mac.unwrap_or_else(|| open::mac(spec));
+    let src_mac = args.src_mac.unwrap_or_else(|| open::mac(&opened.ports[0]));
     let template = Template::new(
         (src_mac, args.dst_mac),
         src.first,
@@ -73,7 +71,7 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     )
     .ok_or("the addresses and the length do not make a frame")?;
     banner(args, &opened.ports, src, dst, src_mac);
-    let link = std::slice::from_ref(spec);
+    let link = &opened.ports[..1];
     ports::wait_for_links(TOOL, link, args.wait_link, args.json, &signals);
 
     let shared = Shared::new(args.threads)?;

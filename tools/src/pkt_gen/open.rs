@@ -70,7 +70,7 @@ fn vnet_header(args: &Args, spec: &PortSpec) -> Result<usize, Box<dyn Error>> {
 
 /// What can only be said once the port is open.
 fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>> {
-    let mtu = mtu(port.spec());
+    let mtu = mtu(port);
     let sends = matches!(
         args.function,
         Function::Tx | Function::TxSeq | Function::Ping
@@ -126,21 +126,22 @@ fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>
 const HEADERS: usize = 14 + 8;
 
 /// The MTU of the interface behind NIC rings; what host rings give to the stack is not bound by it.
-fn mtu(spec: &PortSpec) -> Option<usize> {
+fn mtu(port: &Port) -> Option<usize> {
+    let spec = port.spec();
     if spec.is_virtual() || matches!(spec.rings, Rings::Host | Rings::OneHost(_)) {
         return None;
     }
-    let mtu = fs::read_to_string(format!("/sys/class/net/{}/mtu", spec.name));
+    let mtu = fs::read_to_string(format!("/sys/class/net/{}/mtu", port.name()));
     mtu.ok()?.trim().parse().ok()
 }
 
 /// The address of the interface, or one that is nobody's.
-pub fn mac(spec: &PortSpec) -> [u8; 6] {
+pub fn mac(port: &Port) -> [u8; 6] {
     let own = [2, 0, 0, 0, 0, 1];
-    if spec.is_virtual() {
+    if port.spec().is_virtual() {
         return own;
     }
-    fs::read_to_string(format!("/sys/class/net/{}/address", spec.name))
+    fs::read_to_string(format!("/sys/class/net/{}/address", port.name()))
         .ok()
         .and_then(|text| args::mac(text.trim()).ok())
         .unwrap_or(own)
