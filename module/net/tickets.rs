@@ -19,7 +19,7 @@ use kernel::{
             ArcHrTimerHandle, HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerPointer,
             HrTimerRestart, RelativeMode,
         },
-        Delta, Monotonic,
+        Delta, Instant, Monotonic,
     },
 };
 
@@ -40,8 +40,8 @@ pub(crate) struct Tickets {
 #[derive(Default)]
 pub(crate) struct WakeUp {
     timer: Option<ArcHrTimerHandle<Tickets>>,
-    /// How often it was set in a row with no frame taken.
-    in_vain: u32,
+    /// Since when nothing has moved.
+    since: Option<Instant<Monotonic>>,
 }
 
 impl WakeUp {
@@ -50,13 +50,13 @@ impl WakeUp {
     pub(crate) fn set(&mut self, tickets: &Arc<Tickets>, moved: bool) {
         // First: there is but one timer, and dropping a handle of it stops it, whoever has started it since.
         self.timer = None;
-        self.in_vain = if moved {
-            0
-        } else {
-            self.in_vain.saturating_add(1)
-        };
-        let micros = SOON << self.in_vain.min(DOUBLINGS);
-        self.timer = Some(tickets.clone().start(Delta::from_micros(micros)));
+        let now = Instant::now();
+        if moved {
+            self.since = None;
+        }
+        let since = *self.since.get_or_insert(now);
+        let waited = (now - since).as_micros_ceil().clamp(SOON, LATE);
+        self.timer = Some(tickets.clone().start(Delta::from_micros(waited)));
     }
 
     pub(crate) fn clear(&mut self) {
@@ -66,8 +66,8 @@ impl WakeUp {
 
 /// Microseconds: long enough for a driver to send some frames, and short for who waits.
 const SOON: i64 = 100;
-/// Up to 6.4 ms, which is no more than how long nothing has moved by then.
-const DOUBLINGS: u32 = 6;
+/// After so many as nothing has moved, but no more.
+const LATE: i64 = 6400;
 
 impl HrTimerCallback for Tickets {
     type Pointer<'a> = Arc<Self>;
