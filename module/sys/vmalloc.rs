@@ -57,9 +57,13 @@ impl HugeMem {
         if bytes == 0 || bytes % PAGE_SIZE != 0 {
             return Err(EINVAL);
         }
+        // What the caller has closed just now may be among that, with somebody else giving it back.
+        let returning = RETURNING.load(Relaxed) != 0;
         match Self::try_new(bytes)? {
-            // What the caller has closed just now may be among that, with somebody else giving it back.
-            None if all_given_back() => Self::try_new(bytes),
+            None if returning => {
+                wait_for_the_rest();
+                Self::try_new(bytes)
+            }
             made => Ok(made),
         }
     }
@@ -163,18 +167,13 @@ pub(crate) fn give_back() {
     }
 }
 
-/// Whether there was something to be given back, and it has been by now. Waits for others who do it.
-fn all_given_back() -> bool {
-    if RETURNING.load(Relaxed) == 0 {
-        return false;
-    }
-    give_back();
-    // A gigabyte takes a tenth of a second.
+/// Has everything given back, and waits for others who do it: for a second at most, where a gigabyte takes a tenth.
+fn wait_for_the_rest() {
     for _ in 0..1000 {
+        give_back();
         if RETURNING.load(Relaxed) == 0 {
-            return true;
+            return;
         }
         fsleep(Delta::from_millis(1));
     }
-    false
 }
