@@ -262,7 +262,7 @@ impl Call<'_> {
     }
 }
 
-/// Whether the request honours an option that names a region: those with an `nr_mem_id`.
+/// Whether the request honours an option that names a region: those with an `nr_mem_id`, and what takes a right to one.
 fn takes_region(reqtype: u16) -> bool {
     matches!(
         reqtype,
@@ -270,6 +270,7 @@ fn takes_region(reqtype: u16) -> bool {
             | NETMAP_REQ_PORT_INFO_GET
             | NETMAP_REQ_POOLS_INFO_GET
             | NETMAP_REQ_VALE_ATTACH
+            | NETMAP_REQ_PORT_HDR_SET
     )
 }
 

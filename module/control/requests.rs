@@ -152,7 +152,7 @@ pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Ans
     let port = port::open_existing(&context.world.places, context.name)?;
     // It shifts every frame of whoever has the port, and lets senders ask for what a header can ask for.
     let claimant = Claimant::current(context.asker)?;
-    if port.rings().region().admit(&claimant).is_err() {
+    if context.admit(port.rings().region(), &claimant).is_err() {
         rights::administrate(context, "a header on a port of others", "")?;
     }
     if !port.set_header(req.nr_hdr_len) {
