@@ -80,11 +80,15 @@ fn take_off(place: &Place, program: &Attached) -> Result<Option<Counts>, String>
                 )
             })?;
             let known = Known::of(program.id);
-            if !links::let_go(program.id, *index)? {
-                calls::set(*index, None, Some(fd.as_fd()), program.mode.flag()).map_err(|e| {
-                    let why = explained(&e, &messages::take());
-                    format!("{name} does not let go of {}: {why}", title(program.id))
-                })?;
+            if let Err(e) = calls::set(*index, None, Some(fd.as_fd()), program.mode.flag()) {
+                let why = explained(&e, &messages::take());
+                // What a link holds is not given to netlink.
+                if !links::let_go(program.id, *index)? {
+                    return Err(format!(
+                        "{name} does not let go of {}: {why}",
+                        title(program.id)
+                    ));
+                }
             }
             Ok(known.and_then(|known| known.counts()))
         }
