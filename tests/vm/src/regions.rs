@@ -203,7 +203,12 @@ fn region_opens_by_a_descriptor() -> Outcome {
         same("PORT_INFO_GET", info.nr_mem_id, id)?;
         let mut pools = NmreqPoolsInfo::default();
         e.request_with(NETMAP_REQ_POOLS_INFO_GET, "valefd:c", &mut pools, first)?;
-        same("POOLS_INFO_GET", pools.nr_mem_id, id)
+        same("POOLS_INFO_GET", pools.nr_mem_id, id)?;
+        let (set, name) = (NETMAP_REQ_PORT_HDR_SET, "valefd:a");
+        let mut header = NmreqPortHdr::default();
+        fails("a header", e.request(set, name, &mut header), Errno::EPERM)?;
+        let by_it = e.request_with(set, name, &mut header, first);
+        works("a header, by descriptor", by_it)
     })?;
     elsewhere(|| {
         new_namespace()?;
