@@ -18,6 +18,7 @@ use nix::unistd::{fork, pipe, setresuid, ForkResult, Uid};
 use std::fs::{create_dir, read_to_string, remove_dir, write, File};
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = crate::cases![
     region_is_closed_to_another_user,
@@ -437,27 +438,26 @@ fn region_that_takes_long_keeps_nobody_waiting() -> Outcome {
     let mut large = vale("valelong:a").slots(64, 64).extra(524_288);
     let device = Device::open()?;
     let made = AtomicBool::new(false);
-    let mut rounds = 0;
-    std::thread::scope(|scope| -> Outcome {
+    let mut longest = Duration::ZERO;
+    let took = std::thread::scope(|scope| -> Outcome<Duration> {
         let made = &made;
         let maker = scope.spawn(move || {
+            let start = Instant::now();
             let result = large.send(&device);
             made.store(true, SeqCst);
-            result
+            result.map(|()| start.elapsed())
         });
         while !made.load(SeqCst) {
+            let start = Instant::now();
             someone_opens_asks_and_closes()?;
-            if !made.load(SeqCst) {
-                rounds += 1;
-            }
+            longest = longest.max(start.elapsed());
         }
         let result = maker.join().or_else(|_| fail("the thread panicked"))?;
         works("a region of a gigabyte", result)
     })?;
-    // One or two may have got their turn before.
     that(
-        format!("{rounds} opened, asked and closed meanwhile"),
-        rounds > 5,
+        format!("in {took:?} nobody waited for {longest:?}"),
+        longest * 2 < took,
     )
 }
 
