@@ -136,8 +136,7 @@ impl Switches {
         Ok(Some(Spot::Switch(entry.switch.clone(), largest)))
     }
 
-    /// Adds a port with these rings; the switch is made if it is not there. No other request can add the
-    /// same name meanwhile: control requests come one at a time.
+    /// Adds a port with these rings; the switch is made if it is not there.
     pub(crate) fn create(
         self: &Arc<Self>,
         net: NetId,
@@ -147,6 +146,16 @@ impl Switches {
     ) -> Answer<Joined> {
         let mut list = self.list.lock();
         if let Some(entry) = Entry::find(&mut list, net, name) {
+            // What an attached interface's host is called may be somebody else's name.
+            let port = Label::new(name.port);
+            if entry.ports.iter().any(|p| p.name == port) {
+                refuse!(
+                    EBUSY,
+                    "switch {} has a port {} already",
+                    Name(name.switch),
+                    Name(name.port)
+                );
+            }
             return entry.join(self, name, rings, owner);
         }
         let mut entry = Entry::new(&list, net, name)?;

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 pub const CASES: &[Case] = crate::cases![
     item_141_an_attached_interface_is_the_kernels,
     item_142_what_cannot_be_attached,
+    attached_names_are_given_once,
     item_143_with_its_host_an_interface_has_two_ports,
     item_144_an_attachment_outlives_its_maker,
     item_145_listing_names_attached_interfaces,
@@ -215,6 +216,20 @@ fn item_145_listing_names_attached_interfaces() -> Outcome {
 }
 
 /// An interface that was attached by one of its names could not be detached by another.
+/// The name of an interface's host could be a program's, and then was two ports' at once.
+fn attached_names_are_given_once() -> Outcome {
+    wire()?;
+    let port = vale("vale152:fm9^").slots(64, 64).bind()?;
+    ip("link add fm9 type dummy")?;
+    let with_host = || Attached::with_host("vale152:fm9").map(drop);
+    fails("with its host", with_host(), Errno::EBUSY)?;
+    let there = vale_list()?.into_iter().map(|(name, ..)| name);
+    same("ports", there.collect::<Vec<_>>(), ["vale152:fm9^"])?;
+    works("without", Attached::new("vale152:fm9").map(drop))?;
+    drop(port);
+    works("when it has gone", with_host())
+}
+
 fn attached_by_alternative_names() -> Outcome {
     wire()?;
     let (long, short) = ("fm0-has-a-rather-long-name", "fmx");
