@@ -85,23 +85,18 @@ impl Attachments {
         nic: impl FnOnce() -> Answer<KBox<dyn Port>>,
     ) -> Answer<u32> {
         let net = NetNs::current()?;
-        let vacant = || -> Answer {
-            if places.switches.find(net.id(), name).is_some() {
-                refuse!(
-                    EBUSY,
-                    "switch {} has a port {} already",
-                    Name(name.switch),
-                    Name(name.port)
-                );
-            }
-            Ok(())
-        };
-        vacant()?;
+        // It would be refused below as well, but with more done in vain.
+        if places.switches.find(net.id(), name).is_some() {
+            refuse!(
+                EBUSY,
+                "switch {} has a port {} already",
+                Name(name.switch),
+                Name(name.port)
+            );
+        }
         let nic = nic()?;
         let region = nic.rings().region().clone();
         let memory = turn.aside(|| region.enter())?;
-        // Others had their turns meanwhile.
-        vacant()?;
         let shape = nic.rings().shape();
         let whole = Shape {
             host_tx_rings: if with_host { shape.host_tx_rings } else { 0 },

@@ -30,7 +30,7 @@ transmit only, @N memory region N. An interface of exactly that name, as br-lan,
 A line a second tells of each direction, with what was dropped and why: before it could be forwarded,
 by the ring that it came to, or behind it, by the ring that it was sent on. ^C prints totals and ends
 with status 0; a second ^C ends it at once. The status is 1 if a port goes away, or if all that was
-forwarded was dropped."
+to be forwarded was dropped."
 )]
 pub struct Args {
     /// Port, given twice; given once, or the same twice, the other port is the host stack of the interface

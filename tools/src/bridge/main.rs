@@ -77,8 +77,7 @@ fn run(args: &Args, specs: &[PortSpec; 2]) -> Result<(), Box<dyn Error>> {
     done?;
     match in_vain {
         Some(drops) => Err(format!(
-            "nothing got through: all that was forwarded was dropped ({}); `ferromap stat --explain` tells what to do",
-            drops.words()
+            "nothing got through: all that was to be forwarded was dropped ({drops}); `ferromap stat --explain` tells what to do"
         )
         .into()),
         None => Ok(()),

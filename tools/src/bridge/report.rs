@@ -78,8 +78,8 @@ impl Reporter {
         }
     }
 
-    /// The closing lines. What was dropped, if nothing else came of all that was forwarded.
-    pub fn summary(&self, ways: &[Way; 2], ports: &[Port; 2]) -> Option<Drops> {
+    /// The closing lines. What was dropped, in words, if nothing else came of all that was to be forwarded.
+    pub fn summary(&self, ways: &[Way; 2], ports: &[Port; 2]) -> Option<String> {
         let now = (Instant::now(), State::now(ways, ports));
         let (flows, seconds) = self.flows(&self.began, &now);
         if self.json {
@@ -97,7 +97,15 @@ impl Reporter {
         let mut lost = Drops::default();
         flows.iter().for_each(|flow| lost.add(&flow.lost));
         let forwarded: u64 = flows.iter().map(|flow| flow.counts.frames).sum();
-        (lost.total() > 0 && lost.total() >= forwarded).then_some(lost)
+        let unfit: u64 = flows.iter().map(|flow| flow.counts.dropped).sum();
+        let mut causes = Vec::new();
+        if unfit > 0 {
+            causes.push(format!("{unfit} that do not fit"));
+        }
+        if !lost.is_empty() {
+            causes.push(lost.words());
+        }
+        (!causes.is_empty() && lost.total() >= forwarded).then(|| causes.join(", "))
     }
 
     /// What went each way that there is, and in how many seconds.
