@@ -11,7 +11,12 @@ use super::{
     Device,
 };
 use crate::abi::consts::ETH_HLEN;
-use kernel::{bindings::sk_buff, error::to_result, prelude::*, sync::Arc};
+use kernel::{
+    bindings::sk_buff,
+    error::to_result,
+    prelude::*,
+    sync::{rcu, Arc},
+};
 
 /// What a hook answers (`linux/netfilter.h`): the frame goes on, or is ours now.
 const NF_ACCEPT: c_uint = 1;
@@ -98,14 +103,13 @@ unsafe extern "C" fn ingress<R: Receiver>(
 ) -> c_uint {
     // SAFETY: the receiver is there while the hook is; the frame is ours to look at.
     let (receiver, queue) = unsafe { (&*receiver.cast::<R>(), arrival(skb)) };
-    match queue {
-        Some(queue) if receiver.takes(Side::Wire, queue) => {
-            // SAFETY: the frame is given to us, and the kernel has passed over the Ethernet header.
-            unsafe { take(receiver, skb, ETH_HLEN as u32, Side::Wire, queue) };
-            NF_STOLEN
-        }
-        _ => NF_ACCEPT,
-    }
+    let guard = rcu::read_lock();
+    let Some(place) = queue.and_then(|queue| receiver.place(Side::Wire, queue, &guard)) else {
+        return NF_ACCEPT;
+    };
+    // SAFETY: the frame is given to us, and the kernel has passed over the Ethernet header.
+    unsafe { take::<R>(&place, skb, ETH_HLEN as u32, Side::Wire) };
+    NF_STOLEN
 }
 
 /// # Safety
@@ -126,10 +130,11 @@ unsafe extern "C" fn egress<R: Receiver>(
             _ => bindings::netdev_pick_tx(dev.cast(), skb, core::ptr::null_mut()),
         }
     };
-    if !receiver.takes(Side::Host, queue) {
+    let guard = rcu::read_lock();
+    let Some(place) = receiver.place(Side::Host, queue, &guard) else {
         return NF_ACCEPT;
-    }
+    };
     // SAFETY: the frame is given to us and starts with its Ethernet header.
-    unsafe { take(receiver, skb, 0, Side::Host, queue) };
+    unsafe { take::<R>(&place, skb, 0, Side::Host) };
     NF_STOLEN
 }

@@ -162,6 +162,16 @@ impl Packet {
         if len > buf.size() || at.saturating_add(len) > self.len() {
             return false;
         }
+        // SAFETY: the frame is ours.
+        let (data, head) = unsafe {
+            let skb = self.as_ptr();
+            ((*skb).data, (*skb).len - (*skb).data_len)
+        };
+        // Most frames are in one piece.
+        if at + len <= head {
+            // SAFETY: so many bytes are there, in front of those in other pages.
+            return unsafe { buf.copy_in(data.add(at as usize).cast(), len) };
+        }
         // SAFETY: both ranges are there, by the line above. Programs may write to the buffer meanwhile, which is
         // their loss.
         unsafe {

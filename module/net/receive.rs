@@ -13,18 +13,31 @@ use crate::{
     sys::bottom_half::{self, Disabled},
 };
 use core::ptr::NonNull;
-use kernel::{bindings::sk_buff, error::to_result, prelude::*, sync::Arc};
+use kernel::{
+    bindings::sk_buff,
+    error::to_result,
+    prelude::*,
+    sync::{rcu, Arc},
+};
 
-/// Who takes the frames of an interface. All calls come under RCU.
+/// Who takes the frames of an interface.
 pub(crate) trait Receiver: Send + Sync + 'static {
-    /// Whether frames of this queue are taken; the others go on.
-    fn takes(&self, from: Side, queue: u16) -> bool;
+    /// Where frames go.
+    type Place<'r>;
+
+    /// Where frames of this queue go. `None` if they are not taken, but go on.
+    fn place<'r>(
+        &'r self,
+        from: Side,
+        queue: u16,
+        guard: &'r rcu::Guard,
+    ) -> Option<Self::Place<'r>>;
 
     /// A frame, whole.
-    fn receive(&self, packet: &Packet, from: Side, queue: u16, pinned: &Disabled);
+    fn receive(place: &Self::Place<'_>, packet: &Packet, pinned: &Disabled);
 
     /// A frame that could not be made whole.
-    fn lost(&self, from: Side, queue: u16);
+    fn lost(place: &Self::Place<'_>);
 }
 
 /// The hooks of an interface: what it receives, and what the stack sends through it, is shown to the receiver first.
@@ -89,17 +102,16 @@ impl<R: Receiver> Drop for Claim<R> {
     }
 }
 
-/// Takes a frame for a receiver: our own copy if others have it too, and whole.
+/// Takes a frame to its place: our own copy if others have it too, and whole.
 ///
 /// # Safety
 ///
 /// The frame is given to us; its data start `behind` bytes after its Ethernet header.
 pub(super) unsafe fn take<R: Receiver>(
-    receiver: &R,
+    place: &R::Place<'_>,
     skb: *mut sk_buff,
     behind: u32,
     from: Side,
-    queue: u16,
 ) {
     // The stack calls us with bottom halves off, and packet sockets that bypass the queueing discipline with them on
     // (docs/locks.md). Where they are off this costs next to nothing.
@@ -108,17 +120,17 @@ pub(super) unsafe fn take<R: Receiver>(
     let packet = unsafe {
         let skb = bindings::skb_share_check(skb, kernel::bindings::GFP_ATOMIC);
         let Some(skb) = NonNull::new(skb) else {
-            return receiver.lost(from, queue);
+            return R::lost(place);
         };
         bindings::skb_push(skb.as_ptr(), behind);
         Packet::from_raw(skb)
     };
     let whole = packet.complete(from, |packet| {
-        receiver.receive(&packet, from, queue, &pinned);
+        R::receive(place, &packet, &pinned);
         packet.consumed(&pinned);
     });
     if !whole {
-        receiver.lost(from, queue);
+        R::lost(place);
     }
 }
 
@@ -161,20 +173,16 @@ unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::
             .cast();
         (skb, &*(*dev).rx_handler_data.cast::<R>(), arrival(skb))
     };
-    match queue {
-        Some(queue) if receiver.takes(Side::Wire, queue) => {
-            // SAFETY: the frame is given to us, and the kernel has passed over the Ethernet header.
-            unsafe { take(receiver, skb, ETH_HLEN as u32, Side::Wire, queue) };
-            CONSUMED
-        }
-        Some(_) => PASS,
-        None => {
-            // SAFETY: the frame is there.
-            let priority = unsafe { &mut (*skb).__bindgen_anon_4.headers.as_mut().priority };
-            if *priority == FROM_US {
-                *priority = 0;
-            }
-            PASS
-        }
+    let guard = rcu::read_lock();
+    if let Some(place) = queue.and_then(|queue| receiver.place(Side::Wire, queue, &guard)) {
+        // SAFETY: the frame is given to us, and the kernel has passed over the Ethernet header.
+        unsafe { take::<R>(&place, skb, ETH_HLEN as u32, Side::Wire) };
+        return CONSUMED;
     }
+    // SAFETY: the frame is there.
+    let priority = unsafe { &mut (*skb).__bindgen_anon_4.headers.as_mut().priority };
+    if *priority == FROM_US {
+        *priority = 0;
+    }
+    PASS
 }

@@ -11,6 +11,8 @@ pub(crate) struct Sending<'d> {
     /// Whether the queue has a lock; some virtual interfaces go without.
     locks: bool,
     device: &'d Device,
+    /// Whether packet taps want to see what is sent.
+    shows: bool,
     pinned: Disabled,
 }
 
@@ -33,6 +35,7 @@ impl<'d> Sending<'d> {
                 queue: txq,
                 locks,
                 device,
+                shows: device.has_taps(&pinned),
                 pinned,
             })
         }
@@ -57,10 +60,7 @@ impl<'d> Sending<'d> {
         }
         packet.packet().lift_vlan_tag();
         // Shown when it is sent, so that one is not shown again that has to wait; copied now, since then it is gone.
-        let shown = match self.device.has_taps(&self.pinned) {
-            true => packet.packet().copy_to_show(),
-            false => None,
-        };
+        let shown = self.shows.then(|| packet.packet().copy_to_show());
         let skb = packet.as_ptr();
         // SAFETY: the frame is given away unless the driver is busy; the queue's lock is held.
         let result =
@@ -70,7 +70,7 @@ impl<'d> Sending<'d> {
         }
         // The driver has it, or has dropped it.
         core::mem::forget(packet);
-        if let Some(shown) = shown {
+        if let Some(shown) = shown.flatten() {
             shown.show_sent(self.device, &self.pinned);
         }
         true

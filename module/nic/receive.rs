@@ -6,13 +6,20 @@ use super::Nic;
 use crate::{
     abi::{consts::NS_MOREFRAG, cursor::add},
     net::{packet::Side, receive::Receiver, Packet},
-    ring::RxRing,
+    ring::{count::Counter, RxRing},
     sys::bottom_half::Disabled,
 };
 use kernel::{
     bindings::{POLLIN, POLLRDNORM},
     sync::rcu,
 };
+
+/// Where a frame goes.
+pub(crate) enum Place<'r> {
+    Ring(&'r RxRing, Side),
+    /// To nobody, but for being counted: the host's frames, where its own rings are not bound.
+    Nobody(&'r Counter),
+}
 
 impl Nic {
     /// The receive ring that frames of a queue go to, if somebody binds it.
@@ -27,31 +34,37 @@ impl Nic {
 }
 
 impl Receiver for Nic {
+    type Place<'r> = Place<'r>;
+
     /// What the host sends through a queue is taken while its transmit ring is bound, whether or not anybody binds
     /// the host ring that it goes to.
-    fn takes(&self, from: Side, queue: u16) -> bool {
-        let guard = rcu::read_lock();
-        match from {
-            Side::Wire => self.ring(from, queue, &guard).is_some(),
-            Side::Host => {
-                let number = queue.checked_rem(self.rings.shape().tx_rings);
-                number.is_some_and(|number| self.rings.has_tx(number, &guard))
+    #[inline]
+    fn place<'r>(&'r self, from: Side, queue: u16, guard: &'r rcu::Guard) -> Option<Place<'r>> {
+        if from == Side::Host {
+            let number = queue.checked_rem(self.rings.shape().tx_rings)?;
+            if !self.rings.has_tx(number, guard) {
+                return None;
             }
         }
-    }
-
-    fn receive(&self, packet: &Packet, from: Side, queue: u16, pinned: &Disabled) {
-        let guard = rcu::read_lock();
-        match self.ring(from, queue, &guard) {
-            Some(ring) => put(ring, packet, from, pinned),
-            None => self.host_unheard.add(1),
+        match (self.ring(from, queue, guard), from) {
+            (Some(ring), from) => Some(Place::Ring(ring, from)),
+            (None, Side::Wire) => None,
+            (None, Side::Host) => Some(Place::Nobody(&self.host_unheard)),
         }
     }
 
-    fn lost(&self, from: Side, queue: u16) {
-        match self.ring(from, queue, &rcu::read_lock()) {
-            Some(ring) => ring.counters.bad_frame.add(1),
-            None => self.host_unheard.add(1),
+    #[inline]
+    fn receive(place: &Place<'_>, packet: &Packet, pinned: &Disabled) {
+        match place {
+            Place::Ring(ring, from) => put(ring, packet, *from, pinned),
+            Place::Nobody(count) => count.add(1),
+        }
+    }
+
+    fn lost(place: &Place<'_>) {
+        match place {
+            Place::Ring(ring, _) => ring.counters.bad_frame.add(1),
+            Place::Nobody(count) => count.add(1),
         }
     }
 }
@@ -60,8 +73,8 @@ impl Receiver for Nic {
 fn put(ring: &RxRing, packet: &Packet, from: Side, pinned: &Disabled) {
     let bufs = ring.mem.mem().bufs();
     // A slot tells at most as many bytes.
-    let (len, size) = (packet.len(), bufs.size().min(u16::MAX.into()));
-    let slots = len.div_ceil(size.max(1));
+    let (len, size) = (packet.len(), bufs.size().clamp(1, u16::MAX.into()));
+    let slots = len.div_ceil(size);
     if from == Side::Host && slots > 1 {
         ring.counters.bad_length.add(1);
         return;
@@ -72,23 +85,21 @@ fn put(ring: &RxRing, packet: &Packet, from: Side, pinned: &Disabled) {
         return;
     };
     let view = ring.mem.view();
-    let mut at = 0;
     for i in 0..slots {
+        let cell = view.cell(add(lease.first(), i, ring.mem.slots()));
+        let at = i * size;
         let part = size.min(len - at);
         let flags = if i + 1 < slots { NS_MOREFRAG } else { 0 };
-        for cell in view.run(add(lease.first(), i, ring.mem.slots()), 1) {
-            let copied = bufs
-                .own(cell.buf())
-                .is_some_and(|buf| packet.copy_to(at, &buf, part));
-            if copied {
-                cell.set_len_flags(part as u16, flags);
-            } else {
-                // The program had released a slot without a buffer: what belongs there arrives empty.
-                ring.counters.bad_buffer.add(1);
-                cell.set_len_flags(0, flags);
-            }
+        let copied = bufs
+            .own(cell.buf())
+            .is_some_and(|buf| packet.copy_to(at, &buf, part));
+        if copied {
+            cell.set_len_flags(part as u16, flags);
+        } else {
+            // The program had released a slot without a buffer: what belongs there arrives empty.
+            ring.counters.bad_buffer.add(1);
+            cell.set_len_flags(0, flags);
         }
-        at += part;
     }
     ring.commit(lease, pinned);
     ring.counters.frames.add(1);

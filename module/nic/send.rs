@@ -6,7 +6,7 @@
 use super::Nic;
 use crate::{
     abi::{
-        consts::{ETH_HLEN, NS_BUF_CHANGED, NS_REPORT},
+        consts::{ETH_HLEN, NS_REPORT},
         cursor::add,
     },
     net::{
@@ -84,7 +84,7 @@ impl Batch<'_> {
     fn lose(&mut self, count: u32) {
         let ring = self.sync.ring();
         let next = add(self.sync.first(), self.taken, ring.mem.slots());
-        for cell in ring.mem.view().around(next, count) {
+        for cell in self.sync.view().around(next, count) {
             match self.parts.pass(cell.flags(), true) {
                 Part::Whole => ring.counters.down.add_alone(1),
                 Part::Chain => ring.counters.bad_chain.add_alone(1),
@@ -165,12 +165,10 @@ impl Batch<'_> {
     ) -> Result<Outgoing, Unfit> {
         let ring = self.sync.ring();
         let index = add(self.sync.first(), at, ring.mem.slots());
-        let slot = ring.mem.view().slot(index);
-        let done = NS_BUF_CHANGED | NS_REPORT;
-        if slot.flags & done != 0 {
-            for cell in ring.mem.view().run(index, 1) {
-                cell.set_len_flags(slot.len, slot.flags & !done);
-            }
+        let cell = self.sync.view().cell(index);
+        let slot = cell.take();
+        if slot.flags & NS_REPORT != 0 {
+            cell.set_len_flags(slot.len, slot.flags & !NS_REPORT);
         }
         match parts.pass(slot.flags, true) {
             Part::Whole => {}

@@ -194,11 +194,10 @@ impl Append<'_> {
 
     /// Exchanges buffers with the next slot, which must be free.
     fn swap(&mut self, from: SlotCell<'_>, part: Slot, more: u16) {
-        for to in self.view.run(self.head, 1) {
-            let theirs = to.buf();
-            to.set(part.buf_idx, part.len, NS_BUF_CHANGED | more);
-            from.set(theirs, part.len, NS_BUF_CHANGED);
-        }
+        let to = self.view.cell(self.head);
+        let theirs = to.buf();
+        to.set(part.buf_idx, part.len, NS_BUF_CHANGED | more);
+        from.set(theirs, part.len, NS_BUF_CHANGED);
         self.head = add(self.head, 1, self.slots);
     }
 }

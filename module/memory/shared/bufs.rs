@@ -236,6 +236,28 @@ impl Buf<'_> {
         unsafe { copy(self.base.as_ptr(), to, len, &mut Copier::narrow()) }
     }
 
+    /// Copies `len` bytes of private memory to the start of the buffer. `false`, and nothing done, if it is smaller.
+    ///
+    /// # Safety
+    ///
+    /// `from` must be valid for reading `len` bytes.
+    #[inline]
+    pub(crate) unsafe fn copy_in(&self, from: *const u8, len: u32) -> bool {
+        let fits = len <= self.size;
+        if fits {
+            // SAFETY: within the buffer by the line above, and within `from` as promised. A program may be reading it.
+            unsafe {
+                copy(
+                    from,
+                    self.base.as_ptr(),
+                    len as usize,
+                    &mut Copier::narrow(),
+                )
+            }
+        }
+        fits
+    }
+
     /// Fetches bytes at `at` into a private copy. Fails where the buffer ends before.
     pub(crate) fn read(&self, at: u32, out: &mut [u8]) -> Result {
         let from = self.part(at, out.len())?;

@@ -168,6 +168,16 @@ impl<'m> RingView<'m> {
         unsafe { self.slot_ptr(index).cast::<Slot>().write_volatile(slot) }
     }
 
+    /// Slot `index`, which wraps as well.
+    #[inline]
+    pub(crate) fn cell(&self, index: u32) -> SlotCell<'m> {
+        // INVARIANT: a whole slot of the ring, which is valid for `'m`.
+        SlotCell {
+            at: self.slot_ptr(index),
+            _mem: PhantomData,
+        }
+    }
+
     /// `count` slots from `first` on, around the ring's end.
     pub(crate) fn around(&self, first: u32, count: u32) -> impl Iterator<Item = SlotCell<'m>> {
         let run = self.run(first, count);
