@@ -71,6 +71,13 @@ pub const FERROMAP_NR_SWAP: u32 = 0x1000;
 /// Its own driver is below, and each frame is copied on its way.
 pub const FERROMAP_NI_EMULATED: u32 = 0x1_0000;
 
+/// What is behind a port, in `pad1` of the answer to VALE_LIST (netmap leaves it as it was): programs.
+pub const FERROMAP_VALE_VIRTUAL: u16 = 1;
+/// As [`FERROMAP_VALE_VIRTUAL`]: an attached interface.
+pub const FERROMAP_VALE_INTERFACE: u16 = 2;
+/// As [`FERROMAP_VALE_VIRTUAL`]: the host stack of one.
+pub const FERROMAP_VALE_HOST: u16 = 3;
+
 /// Room for the text of [`NmreqWhy`], in bytes.
 pub const WHY_TEXT: usize = 244;
 

@@ -36,7 +36,7 @@ pub enum PortName<'a> {
 pub struct ValeName<'a> {
     /// 4 to 15 letters, digits and `_`, starting with `vale`.
     pub switch: &'a [u8],
-    /// Up to 15 characters.
+    /// Up to 15 characters, and a `^` behind them for the host stack of an attached interface.
     pub port: &'a [u8],
 }
 
@@ -61,7 +61,7 @@ impl<'a> ValeName<'a> {
         (is_vale(switch)
             && switch.len() < IFNAMSIZ
             && switch.iter().all(legal)
-            && port.len() < IFNAMSIZ)
+            && port.strip_suffix(b"^").unwrap_or(port).len() < IFNAMSIZ)
             .then_some(ValeName { switch, port })
     }
 }

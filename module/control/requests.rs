@@ -113,16 +113,14 @@ pub(super) fn vale_list(
         let Some(vale) = ValeName::parse(context.name) else {
             refuse!(ENOENT, "there is no switch {}", Name(context.name));
         };
-        let (switch, port) = switches.number_of(net, &vale)?;
-        req.nr_bridge_idx = switch;
-        req.nr_port_idx = port;
+        let listed = switches.listed(net, &vale)?;
+        (req.nr_bridge_idx, req.pad1, req.nr_port_idx) = (listed.switch, listed.kind, listed.port);
         return Ok(());
     }
     let Some(listed) = switches.list_from(net, req.nr_bridge_idx, req.nr_port_idx) else {
         refuse!(ENOENT, "there are no more ports");
     };
-    req.nr_bridge_idx = listed.switch;
-    req.nr_port_idx = listed.port;
+    (req.nr_bridge_idx, req.pad1, req.nr_port_idx) = (listed.switch, listed.kind, listed.port);
     *name = [0; NETMAP_REQ_IFNAMSIZ];
     let mut at = 0;
     // Both parts and the colon have 31 bytes at most.

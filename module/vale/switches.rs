@@ -12,6 +12,7 @@ use super::{
 use crate::{
     abi::{
         consts::{IFNAMSIZ, VALE_MAX_PORTS, VALE_NO_PORT},
+        ext::{FERROMAP_VALE_HOST, FERROMAP_VALE_INTERFACE, FERROMAP_VALE_VIRTUAL},
         name::ValeName,
     },
     net::NetId,
@@ -82,6 +83,8 @@ struct PortEntry {
 pub(crate) struct Listed {
     pub(crate) switch: u16,
     pub(crate) port: u32,
+    /// What is behind it: `FERROMAP_VALE_...`, 0 if there is no such port.
+    pub(crate) kind: u16,
     name: (Label, Label),
 }
 
@@ -168,15 +171,19 @@ impl Switches {
 
     /// Numbers of the switch and the port of that name. `Err(ENOENT)` for a switch that is not there;
     /// port [`VALE_NO_PORT`] for a port that is not.
-    pub(crate) fn number_of(&self, net: NetId, name: &ValeName<'_>) -> Answer<(u16, u32)> {
+    pub(crate) fn listed(&self, net: NetId, name: &ValeName<'_>) -> Answer<Listed> {
         let mut list = self.list.lock();
         let Some(entry) = Entry::find(&mut list, net, name) else {
             refuse!(ENOENT, "there is no switch {}", Name(name.switch));
         };
         let port = Label::new(name.port);
-        let port = entry.ports.iter().find(|p| p.name == port);
-        let index = port.map_or(VALE_NO_PORT, |p| p.member.index.into());
-        Ok((entry.number, index))
+        let found = entry.ports.iter().find(|p| p.name == port);
+        Ok(Listed {
+            switch: entry.number,
+            port: found.map_or(VALE_NO_PORT, |p| p.member.index.into()),
+            kind: found.map_or(0, |p| entry.kind(p)),
+            name: (entry.name, port),
+        })
     }
 
     /// The first port at or after that place, going through the ports of a switch by index and then to
@@ -189,6 +196,7 @@ impl Switches {
             .map(|(e, p)| Listed {
                 switch: e.number,
                 port: p.member.index.into(),
+                kind: e.kind(p),
                 name: (e.name, p.name),
             })
             .filter(|l| (l.switch, l.port) >= (switch, port))
@@ -236,6 +244,21 @@ impl Entry {
     fn find<'l>(list: &'l mut [Entry], net: NetId, name: &ValeName<'_>) -> Option<&'l mut Entry> {
         let switch = Label::new(name.switch);
         list.iter_mut().find(|e| e.name == switch && e.net == net)
+    }
+
+    /// What is behind a port of it.
+    fn kind(&self, port: &PortEntry) -> u16 {
+        if port.member.owner == Owner::Programs {
+            return FERROMAP_VALE_VIRTUAL;
+        }
+        // The host port of an interface is beside that interface's own.
+        let interface = port.name.as_bytes().strip_suffix(b"^").map(Label::new);
+        let attached = |p: &PortEntry| p.member.owner == Owner::Kernel && Some(p.name) == interface;
+        if self.ports.iter().any(attached) {
+            FERROMAP_VALE_HOST
+        } else {
+            FERROMAP_VALE_INTERFACE
+        }
     }
 
     /// A switch without ports, under the lowest number that is free in its namespace.

@@ -9,7 +9,10 @@ use crate::{
     spec::{Config, PortSpec},
 };
 use ferromap_abi::{consts::*, ext::FERROMAP_REQ_PROBE, wire::*};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::{
+    ffi::OsStr,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+};
 
 /// An open `/dev/netmap` that is not bound to a port.
 ///
@@ -58,7 +61,12 @@ impl Control {
     }
 
     /// As [`port_info`](Self::port_info), for a port as the kernel names it.
-    pub(crate) fn info(&self, name: &str, config: &Config, mem_id: u16) -> Result<PortInfo> {
+    pub(crate) fn info(
+        &self,
+        name: impl AsRef<OsStr>,
+        config: &Config,
+        mem_id: u16,
+    ) -> Result<PortInfo> {
         let mut body = NmreqPortInfoGet {
             nr_tx_slots: config.tx_slots,
             nr_rx_slots: config.rx_slots,
@@ -150,7 +158,7 @@ impl Control {
     }
 
     /// As [`port_header`](Self::port_header), for a port as the kernel names it.
-    pub(crate) fn header(&self, name: &str) -> Result<u32> {
+    pub(crate) fn header(&self, name: impl AsRef<OsStr>) -> Result<u32> {
         let mut body = NmreqPortHdr::default();
         self.request("PORT_HDR_GET", NETMAP_REQ_PORT_HDR_GET, name, &mut body)?;
         Ok(body.nr_hdr_len)
@@ -160,10 +168,11 @@ impl Control {
         &self,
         call: &'static str,
         reqtype: u16,
-        name: &str,
+        name: impl AsRef<OsStr>,
         body: &mut B,
     ) -> std::result::Result<(), Error> {
-        self.0.control(call, reqtype, &mut name.to_owned(), body)
+        let mut name = name.as_ref().to_owned();
+        self.0.control(call, reqtype, &mut name, body)
     }
 }
 

@@ -21,6 +21,7 @@ use nix::{
     sys::stat::Mode,
 };
 use std::{
+    ffi::OsString,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::fs::MetadataExt,
@@ -113,16 +114,18 @@ impl NetmapFile {
         &self,
         call: &'static str,
         reqtype: u16,
-        name: &mut String,
+        name: &mut OsString,
         body: &mut B,
     ) -> Result<()> {
-        ioctl::control(self.file.as_fd(), reqtype, name, body, None)
-            .map_err(|errno| Error::request(call, name, errno, self.why(reqtype, errno)))
+        ioctl::control(self.file.as_fd(), reqtype, name, body, None).map_err(|errno| {
+            let name = name.to_string_lossy();
+            Error::request(call, &name, errno, self.why(reqtype, errno))
+        })
     }
 
     /// A request without a body.
     pub(crate) fn bare(&self, call: &'static str, reqtype: u16, name: &str) -> Result<()> {
-        ioctl::bare(self.file.as_fd(), reqtype, &mut name.to_owned())
+        ioctl::bare(self.file.as_fd(), reqtype, &mut name.to_owned().into())
             .map_err(|errno| Error::request(call, name, errno, self.why(reqtype, errno)))
     }
 
@@ -132,7 +135,7 @@ impl NetmapFile {
         ioctl::control(
             self.file.as_fd(),
             FERROMAP_REQ_WHY,
-            &mut String::new(),
+            &mut OsString::new(),
             &mut why,
             None,
         )
@@ -150,7 +153,6 @@ impl AsFd for NetmapFile {
 
 impl Device for NetmapFile {
     fn register(&self, name: &str, request: &mut NmreqRegister) -> Result<()> {
-        let mut name = name.to_owned();
         let mut option = self.lent.as_ref().map(|lent| NmreqOptRegion {
             nro_opt: NmreqOption {
                 nro_reqtype: FERROMAP_OPT_REGION,
@@ -160,8 +162,14 @@ impl Device for NetmapFile {
             pad: 0,
         });
         let (file, reqtype) = (self.file.as_fd(), NETMAP_REQ_REGISTER);
-        ioctl::control(file, reqtype, &mut name, request, option.as_mut())
-            .map_err(|errno| Error::request("REGISTER", &name, errno, self.why(reqtype, errno)))
+        ioctl::control(
+            file,
+            reqtype,
+            &mut name.to_owned().into(),
+            request,
+            option.as_mut(),
+        )
+        .map_err(|errno| Error::request("REGISTER", name, errno, self.why(reqtype, errno)))
     }
 
     fn another(&self) -> Result<Box<dyn Device>> {

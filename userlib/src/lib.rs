@@ -101,6 +101,6 @@ pub use port::{Interest, Port, PortInfo, Ready};
 pub use rx::{RxBatch, RxPacket, RxRing, RxSlot, RxSlotMut};
 pub use slot::SlotFlags;
 pub use spec::{Config, PortSpec, Rings};
-pub use switch::{Attach, Persistent, Polling, ValePort};
+pub use switch::{Attach, Persistent, Polling, ValeKind, ValePort};
 pub use tx::{TxBatch, TxRing, TxSlot};
 pub use xdp::{XdpCount, XdpCounts, XdpProgram, XdpReplace};

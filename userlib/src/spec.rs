@@ -309,6 +309,8 @@ fn check_length(name: &str) -> Parsed<()> {
     match base.split_once(':') {
         Some((switch, port)) => {
             fits(switch, IFNAMSIZ - 1, "a switch")?;
+            // The host stack of an attached interface has one more.
+            let port = port.strip_suffix('^').unwrap_or(port);
             fits(port, IFNAMSIZ - 1, "a port of a switch")?;
         }
         None => fits(base, IFNAMSIZ - 1, "an interface")?,

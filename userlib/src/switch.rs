@@ -11,18 +11,51 @@ use crate::{
     port::PortInfo,
     spec::{Config, PortSpec},
 };
-use ferromap_abi::{consts::*, wire::*};
+use ferromap_abi::{consts::*, ext::*, wire::*};
 use nix::errno::Errno;
+use std::ffi::OsString;
 
 /// A port of a switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValePort {
-    /// Its full name, as in `vale0:a`.
+    /// Its full name, as in `vale0:a`. Any byte may be in it: what is no text is U+FFFD here.
     pub name: String,
     /// The number of the switch.
     pub switch: u16,
     /// The number of the port in the switch.
     pub port: u32,
+    /// What is behind it; `None` if the kernel does not tell, as netmap's does not.
+    pub kind: Option<ValeKind>,
+    /// The name as the kernel has it.
+    exact: OsString,
+}
+
+/// What is behind a port of a switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValeKind {
+    /// Programs.
+    Virtual,
+    /// An attached network interface.
+    Interface,
+    /// The host stack of an attached interface.
+    HostStack,
+}
+
+impl ValePort {
+    fn new(exact: OsString, answer: &NmreqValeList) -> Self {
+        ValePort {
+            name: exact.to_string_lossy().into_owned(),
+            switch: answer.nr_bridge_idx,
+            port: answer.nr_port_idx,
+            kind: match answer.pad1 {
+                FERROMAP_VALE_VIRTUAL => Some(ValeKind::Virtual),
+                FERROMAP_VALE_INTERFACE => Some(ValeKind::Interface),
+                FERROMAP_VALE_HOST => Some(ValeKind::HostStack),
+                _ => None,
+            },
+            exact,
+        }
+    }
 }
 
 /// How to plug an interface into a switch.
@@ -71,16 +104,13 @@ impl Control {
         let mut ports = Vec::new();
         let mut body = NmreqValeList::default();
         loop {
-            let mut name = String::new();
+            let mut name = OsString::new();
+            body.pad1 = 0;
             let asked = self
                 .0
                 .control("VALE_LIST", NETMAP_REQ_VALE_LIST, &mut name, &mut body);
             match asked {
-                Ok(()) => ports.push(ValePort {
-                    name,
-                    switch: body.nr_bridge_idx,
-                    port: body.nr_port_idx,
-                }),
+                Ok(()) => ports.push(ValePort::new(name, &body)),
                 Err(e) if e.errno() == Some(Errno::ENOENT) => return Ok(ports),
                 Err(e) => return Err(e),
             }
@@ -93,11 +123,7 @@ impl Control {
         let mut body = NmreqValeList::default();
         match self.request("VALE_LIST", NETMAP_REQ_VALE_LIST, whole(name)?, &mut body) {
             Ok(()) if body.nr_port_idx == VALE_NO_PORT => Ok(None),
-            Ok(()) => Ok(Some(ValePort {
-                name: name.to_owned(),
-                switch: body.nr_bridge_idx,
-                port: body.nr_port_idx,
-            })),
+            Ok(()) => Ok(Some(ValePort::new(name.into(), &body))),
             Err(e) if e.errno() == Some(Errno::ENOENT) => Ok(None),
             Err(e) => Err(e),
         }
@@ -107,8 +133,8 @@ impl Control {
     /// header before each of its frames.
     pub fn vale_port_info(&self, port: &ValePort) -> Result<(PortInfo, u32)> {
         // The header first: this request makes no port if it has gone meanwhile.
-        let header = self.header(&port.name)?;
-        Ok((self.info(&port.name, &Config::default(), 0)?, header))
+        let header = self.header(&port.exact)?;
+        Ok((self.info(&port.exact, &Config::default(), 0)?, header))
     }
 
     /// `VALE_ATTACH` — plugs a network interface, or a [`Persistent`] port, into a switch: `vale0:eth0`. The

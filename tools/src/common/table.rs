@@ -2,6 +2,7 @@
 
 //! Tables for people.
 
+use crate::units::visible;
 use std::cmp::Ordering;
 
 /// A column by its head.
@@ -20,11 +21,15 @@ impl Column {
     }
 }
 
-/// The head and the rows as lines, each column as wide as its widest cell.
+/// The head and the rows as lines, each column as wide as its widest cell. A cell stays on its line, whatever is in it.
 pub fn lay_out(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| visible(cell)).collect())
+        .collect();
     let head = columns.iter().map(|column| column.head().to_owned());
     let head: Vec<String> = head.collect();
-    let all = || std::iter::once(&head).chain(rows);
+    let all = || std::iter::once(&head).chain(&rows);
     let widths: Vec<usize> = (0..columns.len())
         .map(|i| {
             let cells = all().filter_map(|row| row.get(i));

@@ -48,8 +48,21 @@ pub fn escape(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A text for people to see: what would move a terminal's cursor, or end a line, is spelt out.
+pub fn visible(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
         }
     }
     out
@@ -83,5 +96,12 @@ mod tests {
     #[test]
     fn texts_stay_inside_their_string() {
         assert_eq!(escape("a\"b\\\n"), "a\\\"b\\\\\\u000a");
+        assert_eq!(escape("\u{9b}"), "\\u009b");
+    }
+
+    /// A port called `x\nvale0  9  eth0` made a line of the table that was not there.
+    #[test]
+    fn names_cannot_forge_lines() {
+        assert_eq!(visible("a\nb\x1b[2J\u{9b}ü"), "a\\nb\\u{1b}[2J\\u{9b}ü");
     }
 }

@@ -78,7 +78,8 @@ fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>
     let receives = !matches!(args.function, Function::Tx | Function::TxSeq);
     if sends {
         let slots = usize::from(args.fragments);
-        if slots > 1 && port.is_emulated() {
+        let emulated = port.is_emulated();
+        if slots > 1 && emulated {
             return Err(format!(
                 "-F {slots}: {} sends frames of one slot only, and drops others: leave -F out, and raise the module's parameter buf_size for longer frames",
                 args.interface
@@ -89,20 +90,26 @@ fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>
             .tx_rings()
             .first()
             .ok_or("the port has no transmit ring bound")?;
-        let part = (args.longest() + vnet).div_ceil(slots);
-        if part > ring.buffer_size() {
-            return Err(format!(
-                "-l: {part} bytes do not fit a buffer of {}: spread frames over several slots with -F",
-                ring.buffer_size()
-            )
-            .into());
-        }
+        // First: what is above both is for the interface to say, and -F is not for it.
         if let Some(mtu) = mtu.filter(|mtu| args.longest() > mtu + HEADERS) {
             return Err(format!(
                 "-l: {name} takes at most {} bytes, its MTU of {mtu} and {HEADERS} of headers: send less, or ip link set {name} mtu {}",
                 mtu + HEADERS,
                 args.longest() - HEADERS,
                 name = port.name()
+            )
+            .into());
+        }
+        let part = (args.longest() + vnet).div_ceil(slots);
+        if part > ring.buffer_size() {
+            let instead = if emulated {
+                "send less, or raise the module's parameter buf_size"
+            } else {
+                "spread frames over several slots with -F"
+            };
+            return Err(format!(
+                "-l: {part} bytes do not fit a buffer of {}: {instead}",
+                ring.buffer_size()
             )
             .into());
         }

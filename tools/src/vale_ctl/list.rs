@@ -4,12 +4,11 @@
 
 use crate::args::Args;
 use common::{
+    json::{quoted, Object},
     ports, say,
     table::{by_name, lay_out, Column},
-    units::escape,
 };
-use ferromap::{Control, Errno, PortInfo, ValePort};
-use nix::net::if_::if_nametoindex;
+use ferromap::{Control, Errno, PortInfo, ValeKind, ValePort};
 use std::error::Error;
 
 /// One port, with what could be learned of it.
@@ -17,17 +16,9 @@ struct Row {
     /// Of an interface that was asked for by its name there is none.
     place: Option<ValePort>,
     name: String,
-    kind: Kind,
+    kind: Option<ValeKind>,
     /// Sizes, and the length of the header; a port may not tell.
     info: Option<(PortInfo, u32)>,
-}
-
-/// What is behind a port.
-#[derive(Clone, Copy)]
-enum Kind {
-    Interface,
-    HostStack,
-    Virtual,
 }
 
 /// All ports, or those of one switch.
@@ -69,7 +60,7 @@ pub fn show(control: &Control, name: &str, args: &Args) -> Result<(), Box<dyn Er
         Row {
             place: None,
             name: name.to_owned(),
-            kind: kind(name),
+            kind: Some(ValeKind::Interface),
             info: Some((info, header)),
         }
     };
@@ -118,26 +109,11 @@ fn switch_of(name: &str) -> &str {
     name.split_once(':').map_or(name, |(switch, _)| switch)
 }
 
-/// The kernel does not say what a port is, but its name does: a switch port cannot be named like an
-/// interface that is not plugged in.
-fn kind(name: &str) -> Kind {
-    let own = name.split_once(':').map_or(name, |(_, own)| own);
-    if if_nametoindex(own).is_ok() {
-        Kind::Interface
-    } else if own.ends_with('^') {
-        Kind::HostStack
-    } else {
-        Kind::Virtual
-    }
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Interface => "interface",
-            Kind::HostStack => "host stack",
-            Kind::Virtual => "virtual",
-        }
+fn kind_name(kind: ValeKind) -> &'static str {
+    match kind {
+        ValeKind::Interface => "interface",
+        ValeKind::HostStack => "host stack",
+        ValeKind::Virtual => "virtual",
     }
 }
 
@@ -145,7 +121,7 @@ impl Row {
     fn of_switch(port: ValePort, info: Option<(PortInfo, u32)>) -> Self {
         Row {
             name: port.name.clone(),
-            kind: kind(&port.name),
+            kind: port.kind,
             place: Some(port),
             info,
         }
@@ -158,7 +134,7 @@ impl Row {
             place(|p| switch_of(&p.name).to_owned()),
             place(|p| p.port.to_string()),
             Some(self.name.clone()),
-            Some(self.kind.name().to_owned()),
+            self.kind.map(kind_name).map(str::to_owned),
             info(|(_, header)| header.to_string()),
             info(|(i, _)| i.mem_id.to_string()),
             info(|(i, _)| format!("{}x{}", i.tx_rings, i.tx_slots)),
@@ -177,35 +153,30 @@ impl Row {
             .collect()
     }
 
-    fn json(&self) -> String {
-        let mut fields = vec!["\"type\":\"port\"".to_owned()];
+    fn json(&self) -> Object {
+        let mut object = Object::new("port");
         if let Some(place) = &self.place {
-            fields.push(format!(
-                "\"switch\":\"{}\",\"switch_number\":{},\"port\":{}",
-                escape(switch_of(&place.name)),
-                place.switch,
-                place.port
-            ));
+            object = object
+                .text("switch", switch_of(&place.name))
+                .plain("switch_number", place.switch)
+                .plain("port", place.port);
         }
-        fields.push(format!(
-            "\"name\":\"{}\",\"kind\":\"{}\"",
-            escape(&self.name),
-            self.kind.name()
-        ));
-        if let Some((info, header)) = &self.info {
-            fields.push(format!(
-                "\"header\":{header},\"region\":{},\"region_bytes\":{},\"tx_rings\":{},\"tx_slots\":{},\"rx_rings\":{},\"rx_slots\":{},\"host_tx_rings\":{},\"host_rx_rings\":{}",
-                info.mem_id,
-                info.memory_size,
-                info.tx_rings,
-                info.tx_slots,
-                info.rx_rings,
-                info.rx_slots,
-                info.host_tx_rings,
-                info.host_rx_rings
-            ));
+        object = object
+            .text("name", &self.name)
+            .maybe("kind", self.kind.map(|kind| quoted(kind_name(kind))));
+        match &self.info {
+            None => object,
+            Some((info, header)) => object
+                .plain("header", header)
+                .plain("region", info.mem_id)
+                .plain("region_bytes", info.memory_size)
+                .plain("tx_rings", info.tx_rings)
+                .plain("tx_slots", info.tx_slots)
+                .plain("rx_rings", info.rx_rings)
+                .plain("rx_slots", info.rx_slots)
+                .plain("host_tx_rings", info.host_tx_rings)
+                .plain("host_rx_rings", info.host_rx_rings),
         }
-        format!("{{{}}}", fields.join(","))
     }
 }
 
@@ -214,14 +185,14 @@ mod tests {
     use super::*;
 
     fn row(name: &str) -> Row {
-        let port = ValePort {
-            name: name.to_owned(),
-            switch: 3,
-            port: 12,
-        };
         let mut info = PortInfo::default();
         (info.mem_id, info.tx_rings, info.tx_slots) = (2, 1, 1024);
-        Row::of_switch(port, Some((info, 12)))
+        Row {
+            place: None,
+            name: name.to_owned(),
+            kind: Some(ValeKind::HostStack),
+            info: Some((info, 12)),
+        }
     }
 
     #[test]
@@ -231,7 +202,7 @@ mod tests {
             lines,
             [
                 "SWITCH  PORT  NAME      KIND        HEADER  REGION      TX   RX",
-                "vale0     12  vale0:a^  host stack      12       2  1x1024  0x0"
+                "-          -  vale0:a^  host stack      12       2  1x1024  0x0"
             ]
         );
         assert_eq!(columns(true).len(), row("vale0:a").cells(true).len());
@@ -240,8 +211,11 @@ mod tests {
     #[test]
     fn what_a_port_does_not_tell_is_a_dash() {
         let mut row = row("vale0:a");
-        row.info = None;
-        assert_eq!(row.cells(false)[4..], ["-", "-", "-", "-"]);
-        assert!(!row.json().contains("region"));
+        (row.info, row.kind) = (None, None);
+        assert_eq!(row.cells(false)[3..], ["-", "-", "-", "-", "-"]);
+        assert_eq!(
+            row.json().to_string(),
+            r#"{"type":"port","name":"vale0:a"}"#
+        );
     }
 }

@@ -8,14 +8,20 @@ use ferromap_abi::{
     wire::{NmreqHeader, Plain},
 };
 use nix::{errno::Errno, libc};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::{
+    ffi::{OsStr, OsString},
+    os::{
+        fd::{AsRawFd, BorrowedFd},
+        unix::ffi::OsStrExt,
+    },
+};
 
 /// A request with a body, and perhaps an option. `body` and `option` go to the kernel and are overwritten with its answer;
 /// `name` is overwritten too, for `VALE_LIST`. A name that does not fit is the caller's to refuse: here it is cut.
 pub(crate) fn control<B: Plain>(
     fd: BorrowedFd<'_>,
     reqtype: u16,
-    name: &mut String,
+    name: &mut OsString,
     body: &mut B,
     option: Option<&mut NmreqOptRegion>,
 ) -> Result<(), Errno> {
@@ -26,7 +32,7 @@ pub(crate) fn control<B: Plain>(
 }
 
 /// A request without a body.
-pub(crate) fn bare(fd: BorrowedFd<'_>, reqtype: u16, name: &mut String) -> Result<(), Errno> {
+pub(crate) fn bare(fd: BorrowedFd<'_>, reqtype: u16, name: &mut OsString) -> Result<(), Errno> {
     // SAFETY: there is no body to write to.
     unsafe { call(fd, reqtype, name, 0, 0) }
 }
@@ -38,7 +44,7 @@ pub(crate) fn bare(fd: BorrowedFd<'_>, reqtype: u16, name: &mut String) -> Resul
 unsafe fn call(
     fd: BorrowedFd<'_>,
     reqtype: u16,
-    name: &mut String,
+    name: &mut OsString,
     body: u64,
     options: u64,
 ) -> Result<(), Errno> {
@@ -59,7 +65,7 @@ unsafe fn call(
         )
     };
     Errno::result(ret)?;
-    *name = String::from_utf8_lossy(ferromap_abi::name::trim(&header.nr_name)).into_owned();
+    *name = OsStr::from_bytes(ferromap_abi::name::trim(&header.nr_name)).to_owned();
     Ok(())
 }
 
