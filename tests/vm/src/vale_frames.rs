@@ -163,14 +163,7 @@ fn item_130_fragments_keep_their_lengths() -> Outcome {
             }
         }
         a.device.txsync()?;
-        b.device.rxsync()?;
-        let came: Vec<_> = b
-            .rx(0)
-            .take()
-            .into_iter()
-            .map(|(slot, bytes)| (slot.flags, bytes))
-            .collect();
-        b.device.rxsync()?;
+        let came = b.recv_slots()?;
         that("fragments as they were sent", came == sent)?;
     }
     Ok(())

@@ -75,11 +75,7 @@ fn through(
 ) -> Outcome<Vec<(u16, Vec<u8>)>> {
     put_cut(&from.tx(0), frame, first);
     from.device.txsync()?;
-    to.device.rxsync()?;
-    let came = to.rx(0).take();
-    to.device.rxsync()?;
-    let slots = came.into_iter().map(|(slot, bytes)| (slot.flags, bytes));
-    Ok(slots.collect())
+    Ok(to.recv_slots()?)
 }
 
 /// The makes of frames that are tried, with the kind of segments that they are cut into.
@@ -301,12 +297,7 @@ fn item_137_every_port_gets_what_it_understands() -> Outcome {
     for to in [&b, &c, &d] {
         to.device.rxsync()?;
     }
-    let mut came: Vec<_> = b
-        .rx(0)
-        .take()
-        .into_iter()
-        .map(|(s, f)| (s.flags, f))
-        .collect();
+    let mut came = b.recv_slots()?;
     same(
         "behind it",
         came.pop(),
@@ -442,14 +433,7 @@ fn item_137_from_the_programs_own_memory() -> Outcome {
         };
         put(whole.len(), whole.as_ptr() as u64);
         a.device.txsync()?;
-        b.device.rxsync()?;
-        let came: Vec<_> = b
-            .rx(0)
-            .take()
-            .into_iter()
-            .map(|(s, f)| (s.flags, f))
-            .collect();
-        b.device.rxsync()?;
+        let came = b.recv_slots()?;
         are_segments(&make, gso, 600, &sent, &came)?;
     }
     // The headers are there, of what comes behind some is not: segments that have it arrive empty.

@@ -3,6 +3,7 @@
 //! JSON objects, one field after the other.
 
 use crate::units::escape;
+use ferromap::PortInfo;
 use std::fmt::Display;
 
 /// An object that is being written.
@@ -36,6 +37,20 @@ impl Object {
     pub fn list(self, key: &str, items: impl IntoIterator<Item = impl Display>) -> Self {
         let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
         self.plain(key, format!("[{}]", items.join(",")))
+    }
+}
+
+impl Object {
+    /// What a port has: rings, slots, and its region.
+    pub fn sizes(self, sizes: &PortInfo) -> Self {
+        self.plain("region", sizes.mem_id)
+            .plain("region_bytes", sizes.memory_size)
+            .plain("tx_rings", sizes.tx_rings)
+            .plain("tx_slots", sizes.tx_slots)
+            .plain("rx_rings", sizes.rx_rings)
+            .plain("rx_slots", sizes.rx_slots)
+            .plain("host_tx_rings", sizes.host_tx_rings)
+            .plain("host_rx_rings", sizes.host_rx_rings)
     }
 }
 

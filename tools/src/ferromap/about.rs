@@ -155,15 +155,7 @@ impl About {
             object = object.text("kind", kind.name());
         }
         if let Some(sizes) = &self.sizes {
-            object = object
-                .plain("region", sizes.mem_id)
-                .plain("region_bytes", sizes.memory_size)
-                .plain("tx_rings", sizes.tx_rings)
-                .plain("tx_slots", sizes.tx_slots)
-                .plain("rx_rings", sizes.rx_rings)
-                .plain("rx_slots", sizes.rx_slots)
-                .plain("host_tx_rings", sizes.host_tx_rings)
-                .plain("host_rx_rings", sizes.host_rx_rings);
+            object = object.sizes(sizes);
         }
         object = object.maybe("header", self.header);
         if let Some(link) = &self.link {

@@ -166,16 +166,7 @@ impl Row {
             .maybe("kind", self.kind.map(|kind| quoted(kind_name(kind))));
         match &self.info {
             None => object,
-            Some((info, header)) => object
-                .plain("header", header)
-                .plain("region", info.mem_id)
-                .plain("region_bytes", info.memory_size)
-                .plain("tx_rings", info.tx_rings)
-                .plain("tx_slots", info.tx_slots)
-                .plain("rx_rings", info.rx_rings)
-                .plain("rx_slots", info.rx_slots)
-                .plain("host_tx_rings", info.host_tx_rings)
-                .plain("host_rx_rings", info.host_rx_rings),
+            Some((info, header)) => object.plain("header", header).sizes(info),
         }
     }
 }

@@ -145,6 +145,17 @@ impl Bound {
         Ok(frames)
     }
 
+    /// As [`recv`](Self::recv), slot by slot with its flags.
+    pub fn recv_slots(&self) -> Result<Vec<(u16, Vec<u8>)>, Errno> {
+        self.device.rxsync()?;
+        let slots = self.rx(0).take();
+        self.device.rxsync()?;
+        Ok(slots
+            .into_iter()
+            .map(|(slot, bytes)| (slot.flags, bytes))
+            .collect())
+    }
+
     /// Polls for `events`, for at most `ms` milliseconds.
     pub fn poll(&self, events: PollFlags, ms: u64) -> Result<PollFlags, Errno> {
         self.device.poll(events, Duration::from_millis(ms))
