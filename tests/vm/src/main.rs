@@ -22,6 +22,7 @@ mod raw;
 mod traces;
 
 mod attach;
+mod attach_names;
 mod badring;
 mod buffers;
 mod info;
@@ -112,6 +113,7 @@ const SUITES: &[&[Case]] = &[
     nic_host::CASES,
     nic_chains::CASES,
     attach::CASES,
+    attach_names::CASES,
     nic_kinds::CASES,
     nic_life::CASES,
     nic_tap::CASES,
