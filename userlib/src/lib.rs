@@ -82,6 +82,7 @@ mod error;
 mod extra;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod interface;
 mod port;
 mod raw;
 mod rx;

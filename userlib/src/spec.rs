@@ -31,13 +31,15 @@
 
 mod end;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    interface,
+};
 use ferromap_abi::{
     consts::*,
     name::{is_vale, PortName, ValeName},
     wire::NmreqRegister,
 };
-use nix::net::if_::if_nametoindex;
 use std::{borrow::Cow, str::FromStr};
 
 /// A port name, taken apart. [`FromStr`] reads it; the fields may be changed afterwards.
@@ -118,15 +120,16 @@ const MAX_RING: u16 = 4094;
 impl PortSpec {
     /// Reads a name where `is_interface` tells which interfaces there are. [`FromStr`] asks the kernel.
     pub fn read(full: &str, is_interface: impl Fn(&str) -> bool) -> Result<Self> {
-        parse(full, is_interface).map_err(|reason| Error::Name {
+        parse(full, &is_interface).map_err(|reason| Error::Name {
             name: full.to_owned(),
             reason,
         })
     }
 
-    /// Refuses a name, as the kernel has it (`eth0`, `vale0:a`, `vale0:`), that is too long, and names the limit.
+    /// Refuses a name, as the kernel has it (`eth0`, `vale0:a`, `vale0:`), that is too long, and names the limit. An alternative
+    /// name of an interface that is there may be longer.
     pub fn check_length(name: &str) -> Result<()> {
-        check_length(name).map_err(|reason| Error::Name {
+        check_length(name, &interface::is_there).map_err(|reason| Error::Name {
             name: name.to_owned(),
             reason,
         })
@@ -209,13 +212,13 @@ impl FromStr for PortSpec {
     type Err = Error;
 
     fn from_str(full: &str) -> Result<Self> {
-        PortSpec::read(full, |name| if_nametoindex(name).is_ok())
+        PortSpec::read(full, interface::is_there)
     }
 }
 
 type Parsed<T> = std::result::Result<T, String>;
 
-fn parse(full: &str, is_interface: impl Fn(&str) -> bool) -> Parsed<PortSpec> {
+fn parse(full: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<PortSpec> {
     let whole = PortSpec::full_name(full);
     let (subsystem, rest) = whole.split_once(':').unwrap_or_default();
     if whole != full && is_vale(full.as_bytes()) {
@@ -235,7 +238,7 @@ fn parse(full: &str, is_interface: impl Fn(&str) -> bool) -> Parsed<PortSpec> {
             "`{subsystem}:` is none of `netmap:`, `null:`, and the name of a switch, which starts with `vale`"
         ));
     };
-    check_name(&name)?;
+    check_name(&name, is_interface)?;
     let mut spec = PortSpec {
         name,
         ..PortSpec::default()
@@ -298,12 +301,17 @@ impl<'a> Cursor<'a> {
 }
 
 /// Whether the parts of a name, as the kernel has it, are short enough.
-fn check_length(name: &str) -> Parsed<()> {
+fn check_length(name: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<()> {
     let fits = |part: &str, most: usize, what: &str| match part.len() {
         len if len > most => Err(format!(
             "{part} is too long: {what} has at most {most} characters, and this has {len}"
         )),
         _ => Ok(()),
+    };
+    // Alternative names may be longer.
+    let interface_fits = |part: &str, what: &str| match part.len() {
+        IFNAMSIZ.. if is_interface(part) => Ok(()),
+        _ => fits(part, IFNAMSIZ - 1, what),
     };
     let base = name.split(['{', '}']).next().unwrap_or(name);
     match base.split_once(':') {
@@ -311,15 +319,15 @@ fn check_length(name: &str) -> Parsed<()> {
             fits(switch, IFNAMSIZ - 1, "a switch")?;
             // The host stack of an attached interface has one more.
             let port = port.strip_suffix('^').unwrap_or(port);
-            fits(port, IFNAMSIZ - 1, "a port of a switch")?;
+            interface_fits(port, "a port of a switch")?;
         }
-        None => fits(base, IFNAMSIZ - 1, "an interface")?,
+        None => interface_fits(base, "an interface")?,
     }
     fits(name, NETMAP_REQ_IFNAMSIZ - 1, "the name of a port")
 }
 
-fn check_name(name: &str) -> Parsed<()> {
-    check_length(name)?;
+fn check_name(name: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<()> {
+    check_length(name, is_interface)?;
     if name.bytes().any(|b| b == 0 || b.is_ascii_whitespace()) {
         return Err("a port has no spaces in its name".into());
     }
@@ -341,7 +349,8 @@ fn check_name(name: &str) -> Parsed<()> {
     if base.is_empty() || base.ends_with(b":") {
         return Err("the name of the port is missing".into());
     }
-    if is_vale(base) && base.contains(&b':') && ValeName::parse(base).is_none() {
+    let switch = base.split_inclusive(|&b| b == b':').next();
+    if switch.is_some_and(|s| is_vale(s) && s.ends_with(b":") && ValeName::parse(s).is_none()) {
         return Err("a switch is called by letters, digits and `_`".into());
     }
     Ok(())
@@ -616,6 +625,9 @@ mod tests {
         ] {
             let why = name.parse::<PortSpec>().unwrap_err().to_string();
             assert!(why.contains("is too long") && why.contains(limit), "{why}");
+        }
+        for full in [format!("netmap:{long}"), format!("vale0:{long}^")] {
+            assert!(PortSpec::read(&full, |name| name == long).is_ok(), "{full}");
         }
         assert!(PortSpec::check_length(&format!("vale0:{long}")).is_err());
         assert!(PortSpec::check_length("vale0:").is_ok());

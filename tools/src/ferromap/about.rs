@@ -33,6 +33,8 @@ struct Link {
 impl About {
     pub fn learn(facts: &Facts, name: &str) -> Result<Self, String> {
         PortSpec::check_length(name).map_err(|e| e.to_string())?;
+        let ports = counters::read(facts);
+        let name = &*counters::listed(ports.as_deref().unwrap_or_default(), facts, name);
         let switched = name.starts_with("vale");
         let own = name.split_once(':').map_or(name, |(_, own)| own);
         let link = Link::learn(facts, own);
@@ -55,7 +57,6 @@ impl About {
             let sizes = control.port_info(&full).map_err(|e| e.to_string())?;
             (Some(sizes), Some(header))
         };
-        let ports = counters::read(facts);
         let plugged = ports.as_ref().ok();
         let plugged = plugged.and_then(|all| counters::plugged(all, name));
         Ok(About {

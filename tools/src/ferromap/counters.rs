@@ -117,6 +117,15 @@ pub fn plugged<'a>(ports: &'a [Port], name: &str) -> Option<&'a str> {
     found.map(|port| port.name.as_str())
 }
 
+/// What `ports` call the port of that name: an interface may have others.
+pub fn listed(ports: &[Port], facts: &Facts, name: &str) -> String {
+    if ports.iter().any(|port| port.name == name) {
+        name.to_owned()
+    } else {
+        facts.port_name(name)
+    }
+}
+
 /// All open ports. The error tells people what to do.
 pub fn read(facts: &Facts) -> Result<Vec<Port>, String> {
     if !facts.module_is_loaded() {

@@ -113,6 +113,18 @@ impl Facts {
         self.has_interface(own).then(|| own.to_owned())
     }
 
+    /// What the module calls a port: alternative names of interfaces are replaced.
+    pub fn port_name(&self, name: &str) -> String {
+        let (switch, port) = name.split_at(name.find(':').map_or(0, |colon| colon + 1));
+        let host = port.strip_suffix('^').map(|base| (base, "^"));
+        let mut parts = [Some((port, "")), host].into_iter().flatten();
+        let known = parts.find_map(|(base, rest)| Some((self.own_name(base)?, rest)));
+        known.map_or_else(
+            || name.to_owned(),
+            |(own, rest)| format!("{switch}{own}{rest}"),
+        )
+    }
+
     pub fn module_is_loaded(&self) -> bool {
         self.is_there("sys/module/netmap")
     }

@@ -69,6 +69,7 @@ fn ports(facts: &Facts, args: &Stat) -> Result<Vec<Port>, String> {
     if let Some(name) = &args.port {
         let name = bare(name);
         PortSpec::check_length(name).map_err(|e| e.to_string())?;
+        let name = counters::listed(&ports, facts, name);
         ports.retain(|port| port.name == name);
         if ports.is_empty() && counters::only_own(facts) {
             return Err(format!(

@@ -9,7 +9,7 @@ use libbpf_rs::{
     Xdp, XdpFlags,
 };
 use nix::net::if_::{if_nameindex, if_nametoindex};
-use std::{io, os::fd::AsFd};
+use std::{io, os::fd::AsFd, process::Command};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -75,6 +75,20 @@ impl Mode {
     }
 }
 
+/// The number of an interface, by whichever of its names.
+fn index_of(name: &str) -> Option<u32> {
+    if let Ok(index) = if_nametoindex(name) {
+        return Some(index);
+    }
+    // The system's call has no room for long alternative names. A line is `2: eth0: <...>`.
+    let ip = Command::new("ip")
+        .args(["-o", "link", "show", "dev", name])
+        .output()
+        .ok()?;
+    let line = String::from_utf8(ip.stdout).ok()?;
+    line.split(':').next()?.trim().parse().ok()
+}
+
 impl Place {
     /// The error is for people.
     pub fn named(device: &str) -> Result<Self, String> {
@@ -83,9 +97,9 @@ impl Place {
         if is_port(device) {
             return Ok(Place::Port(device.to_owned()));
         }
-        match if_nametoindex(name) {
-            Ok(index) => Ok(Place::interface(name.to_owned(), index)),
-            Err(_) => Err(format!(
+        match index_of(name) {
+            Some(index) => Ok(Place::interface(name.to_owned(), index)),
+            None => Err(format!(
                 "there is no network interface {name}; ip link lists those that are"
             )),
         }

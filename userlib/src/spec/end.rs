@@ -5,8 +5,6 @@
 //! An interface may have the characters of suffixes in its name: `br-lan`, `br-1a2b3c`, `eth0-0`. So it is asked which
 //! interfaces there are, and the longest name wins.
 
-use ferromap_abi::consts::IFNAMSIZ;
-
 /// What begins a suffix.
 const SUFFIX: [char; 5] = ['-', '*', '^', '/', '@'];
 
@@ -23,7 +21,7 @@ pub(super) fn of_name(text: &str, is_interface: impl Fn(&str) -> bool) -> usize 
     let longest = ends
         .chain([most])
         .rev()
-        .find(|&end| end > shortest && end < IFNAMSIZ && is_interface(&text[..end]));
+        .find(|&end| end > shortest && is_interface(&text[..end]));
     match longest {
         None => shortest,
         Some(end) if text[end..].starts_with(PIPE) => end + first(&text[end..]),
@@ -71,6 +69,13 @@ mod tests {
             ),
             ("vale0:br-lan", &["br-lan"], "vale0:br-lan", Rings::Nic),
             ("netmap:-", &["-"], "-", Rings::Nic),
+            // Alternative names have no limit of 15.
+            (
+                "netmap:a-rather-long-name-1",
+                &["a-rather-long-name"],
+                "a-rather-long-name",
+                Rings::OneNic(1),
+            ),
         ] {
             let spec = read(text, interfaces);
             assert_eq!((spec.name.as_str(), spec.rings), (name, rings), "{text}");
