@@ -167,7 +167,15 @@ impl Binding {
     /// The process that asks for a sync, if it is the one that bound the file. Descriptors are inherited and handed on,
     /// and who polls one has not asked for his own memory to be sent.
     fn caller(&self) -> Option<Caller<'_>> {
-        self.process.as_ref()?.enter()
+        self.process.as_ref()?.enter(self.mem().writers())
+    }
+
+    /// The running process is about to map the memory for writing. The memory of interfaces is for all
+    /// administrators of a namespace, who have to trust each other.
+    pub(crate) fn add_writer(&self) {
+        if self.held.set().region().is_private() {
+            self.mem().writers().add();
+        }
     }
 
     /// Syncs one of the transmit rings.

@@ -152,6 +152,12 @@ impl Device for OpenFile {
         Some(self.binding()?.mem().memory())
     }
 
+    fn will_be_written(&self) {
+        if let Some(binding) = self.binding() {
+            binding.add_writer();
+        }
+    }
+
     fn show(&self, out: &SeqFile) {
         let Some(binding) = self.binding() else {
             seq_print!(out, "netmap-port:\t(not bound)\n");

@@ -13,7 +13,7 @@ use crate::{
     abi::{consts::IFNAMSIZ, ext::FERROMAP_NR_SWAP, name::ValeName},
     binding::Binding,
     memory::Use,
-    net::NetNs,
+    net::{device::DeviceId, NetNs},
     port::{self, Places, Port},
     refusal::{refuse, Answer, Name},
     ring::{RingSet, Selection, Shape},
@@ -127,9 +127,12 @@ impl Attachments {
         };
         let wire = plug(name.port, shape.rx_rings, shape.tx_rings)?;
         let host = if with_host {
-            let mut label = [b'^'; IFNAMSIZ];
-            label[..name.port.len()].copy_from_slice(name.port);
-            let label = &label[..=name.port.len()];
+            let (mut label, len) = ([b'^'; IFNAMSIZ], name.port.len());
+            let Some(label) = label.get_mut(..=len) else {
+                // Its own name is shorter, and that is what its port is called.
+                refuse!(EINVAL, "there is no network interface {}", Name(name.port));
+            };
+            label[..len].copy_from_slice(name.port);
             Some(plug(label, shape.host_rx_rings, shape.host_tx_rings)?)
         } else {
             None
@@ -169,6 +172,14 @@ impl Attachments {
         drop(list);
         drop(gone);
         Ok(index)
+    }
+
+    /// Calls `f` with the name of the port that an interface is, if it is attached.
+    pub(crate) fn port_of<T>(&self, interface: DeviceId, f: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let list = self.list.lock();
+        let is_it = |one: &&Attachment| one.ends.nic.port().interface() == Some(interface);
+        let attachment = list.iter().find(is_it)?;
+        Some(f(attachment.ends.wire.port().name()))
     }
 
     /// Begins to poll the rings of an attached interface (`Some`), or ends it.

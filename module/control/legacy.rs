@@ -70,7 +70,7 @@ fn serve(
         full.add_pipe(req);
     }
     let turn = world.turn.take();
-    let name = Known::by(full.as_bytes(), &world.places.switches)?;
+    let name = Known::by(full.as_bytes(), world)?;
     let context = Context {
         file,
         asker,

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Names of attached interfaces. A port has the name that the interface had with the kernel when it was attached, and is
-//! found by alternative names of the interface as well (`ip link property`).
+//! found by all names that the interface has: another one since, and alternative ones (`ip link property`).
 
 use crate::{
     abi::{
         consts::NETMAP_REQ_IFNAMSIZ,
         name::{is_vale, ValeName},
     },
-    net::{device::Label, NetNs},
+    net::{Device, NetNs},
     refusal::Answer,
     vale::Switches,
+    world::World,
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -22,29 +23,39 @@ pub(super) struct Known {
 
 impl Known {
     /// What a request calls `name`.
-    pub(super) fn by(name: &[u8], switches: &Arc<Switches>) -> Answer<Self> {
-        let mut known = Known {
-            bytes: [0; NETMAP_REQ_IFNAMSIZ],
-            len: 0,
-        };
+    pub(super) fn by(name: &[u8], world: &World) -> Answer<Self> {
         let colon = name.iter().position(|&b| b == b':');
         let (switch, port) = match colon.filter(|_| is_vale(name)) {
             Some(colon) => name.split_at(colon + 1),
             None => (name, &[][..]),
         };
-        let found = if port.is_empty() || is_port(name, switches)? {
+        let found = if port.is_empty() || is_port(name, &world.places.switches)? {
             None
         } else {
             of_interface(port)?
         };
-        let (own, rest) = match &found {
-            Some((own, rest)) => (&**own, *rest),
-            None => (port, &[][..]),
+        let Some((interface, rest)) = found else {
+            return Ok(Known::of([name, &[], &[]]));
         };
-        for part in [switch, own, rest] {
+        // It may have been renamed since it was attached.
+        let plugged = world.attachments.port_of(interface.id(), |plugged| {
+            let there = plugged.starts_with(switch);
+            there.then(|| Known::of([plugged, rest, &[]]))
+        });
+        Ok(plugged
+            .flatten()
+            .unwrap_or_else(|| Known::of([switch, &interface.name(), rest])))
+    }
+
+    fn of(parts: [&[u8]; 3]) -> Self {
+        let mut known = Known {
+            bytes: [0; NETMAP_REQ_IFNAMSIZ],
+            len: 0,
+        };
+        for part in parts {
             known.add(part);
         }
-        Ok(known)
+        known
     }
 
     /// A name in a request is shorter than the room, and an interface's own name fits where a port's does.
@@ -70,11 +81,11 @@ fn is_port(name: &[u8], switches: &Arc<Switches>) -> Result<bool> {
     Ok(matches!(switches.spot(net, &name), Ok(Some(_))))
 }
 
-/// The own name of the interface `port`, if there is such, and what is behind it: `^` for its host.
-fn of_interface(port: &[u8]) -> Result<Option<(Label, &'static [u8])>> {
+/// The interface `port`, if there is such, and what is behind it: `^` for its host.
+fn of_interface(port: &[u8]) -> Result<Option<(Device, &'static [u8])>> {
     let net = NetNs::current()?;
     let host = port.strip_suffix(b"^").map(|base| (base, &b"^"[..]));
     let bases = [Some((port, &[][..])), host].into_iter().flatten();
-    let mut own = bases.filter_map(|(base, rest)| Some((net.own_name(base)?, rest)));
-    Ok(own.next())
+    let mut found = bases.filter_map(|(base, rest)| Some((Device::find(&net, base)?, rest)));
+    Ok(found.next())
 }

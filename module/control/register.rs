@@ -46,7 +46,7 @@ fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, S
             extra_bufs: req.nr_extra_bufs,
         },
     )?;
-    if port.is_interface() {
+    if port.interface().is_some() {
         rights::interfaces(context, "binding a network interface")?;
     }
     context.admit(port.rings().region(), &claimant)?;

@@ -30,7 +30,7 @@ use crate::{
         wire::{IfHeader, RingHeader},
     },
     live::{self, Counted},
-    sys::vmalloc::HugeMem,
+    sys::{user::Writers, vmalloc::HugeMem},
 };
 use core::ptr::NonNull;
 use kernel::prelude::*;
@@ -43,6 +43,7 @@ use kernel::prelude::*;
 pub(crate) struct Mem {
     memory: HugeMem,
     layout: Layout,
+    writers: Writers,
     _live: Counted,
 }
 
@@ -54,6 +55,7 @@ impl Mem {
         Ok(HugeMem::new(bytes)?.map(|memory| Mem {
             memory,
             layout,
+            writers: Writers::none(),
             _live: Counted::new(live::Kind::Memory),
         }))
     }
@@ -65,6 +67,11 @@ impl Mem {
     /// The memory itself, for mapping it.
     pub(crate) fn memory(&self) -> &HugeMem {
         &self.memory
+    }
+
+    /// Which processes may write to it.
+    pub(crate) fn writers(&self) -> &Writers {
+        &self.writers
     }
 
     /// The buffer at which a region of that colour starts: its address is the colour's place, one default

@@ -2,7 +2,7 @@
 
 //! Network namespaces, and the interface names in them.
 
-use super::{bindings, device::Label, Device};
+use super::bindings;
 use crate::{abi::consts::NETMAP_REQ_IFNAMSIZ, sys::file::Asker};
 use core::ptr::NonNull;
 use kernel::{prelude::*, sync::rcu};
@@ -91,11 +91,6 @@ impl NetNs {
         // SAFETY: the namespace is alive, the name is NUL-terminated, RCU is held.
         let dev = unsafe { bindings::dev_get_by_name_rcu(self.0.as_ptr(), name.as_ptr().cast()) };
         !dev.is_null()
-    }
-
-    /// The kernel's own name of the network interface that is called so, by that name or an alternative one.
-    pub(crate) fn own_name(&self, name: &[u8]) -> Option<Label> {
-        Device::find(self, name).map(|device| device.name())
     }
 }
 

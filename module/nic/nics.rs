@@ -157,6 +157,10 @@ impl Nic {
     }
 
     /// Its name, which may change; once it has gone away, that which it had when it was opened.
+    pub(crate) fn id(&self) -> DeviceId {
+        self.id
+    }
+
     pub(crate) fn name(&self) -> Label {
         let guard = rcu::read_lock();
         self.device(&guard).map_or(self.name, Device::name)

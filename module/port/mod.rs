@@ -15,6 +15,7 @@ mod vale;
 pub(crate) use open::{open, open_existing, open_for_switch, plug, Places, Want};
 
 use crate::{
+    net::device::DeviceId,
     refusal::Answer,
     ring::{Held, RingSet, RxSync, Selection, TxSync},
 };
@@ -41,9 +42,9 @@ pub(crate) trait Port: Send + Sync {
         true
     }
 
-    /// Whether it is a network interface, which the host and others use as well.
-    fn is_interface(&self) -> bool {
-        false
+    /// Which network interface it is, if it is one: the host and others use it as well.
+    fn interface(&self) -> Option<DeviceId> {
+        None
     }
 
     /// Whether it is an interface in emulated mode.

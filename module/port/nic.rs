@@ -6,7 +6,11 @@ use super::Port;
 use crate::{
     abi::consts::ETH_HLEN,
     live::{self, Counted},
-    net::{bell::Bell, device::Label, tickets::Tickets},
+    net::{
+        bell::Bell,
+        device::{DeviceId, Label},
+        tickets::Tickets,
+    },
     nic::{self, Forwarding, NicRef},
     refusal::Answer,
     ring::{Held, Owner, RingSet, RxSync, Selection, TxSync},
@@ -88,8 +92,8 @@ impl Port for NicPort {
         self.nic.device(&rcu::read_lock()).is_some()
     }
 
-    fn is_interface(&self) -> bool {
-        true
+    fn interface(&self) -> Option<DeviceId> {
+        Some(self.nic.id())
     }
 
     fn is_emulated(&self) -> bool {

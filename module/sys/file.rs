@@ -31,6 +31,8 @@ pub(crate) trait Device: Sized + Send + Sync + 'static {
     fn poll(&self, poll: Poll<'_>) -> u32;
     /// The memory that `mmap(2)` shows, whole.
     fn memory(&self) -> Option<&HugeMem>;
+    /// The running process is about to map that memory, and may write to it from then on.
+    fn will_be_written(&self);
     /// Lines for `/proc/PID/fdinfo/FD`.
     fn show(&self, out: &SeqFile);
 }
@@ -285,6 +287,9 @@ impl<T: Device> Table<T> {
         area.try_clear_mayexec()?;
         area.set_dontexpand();
         area.set_dontdump();
+        if area.flags() & kernel::mm::virt::flags::MAYWRITE != 0 {
+            device.will_be_written();
+        }
         Ok(())
     }
 

@@ -5,14 +5,14 @@
 use super::nospec;
 use crate::abi::wire::Plain;
 use core::{
-    marker::PhantomData,
     mem::{size_of, MaybeUninit},
+    sync::atomic::{fence, AtomicBool, Ordering::*},
 };
 use kernel::{
     bindings,
     mm::Mm,
     prelude::*,
-    sync::aref::ARef,
+    sync::{aref::ARef, SetOnce},
     types::NotThreadSafe,
     uaccess::{UserPtr, UserSlice},
 };
@@ -63,22 +63,56 @@ impl AddressSpace {
 
     /// The running process, if this is its address space. After fork or exec it has another; all its threads share one,
     /// and so do processes made with `CLONE_VM`. A kernel thread is never it, even if it was lent the memory.
+    ///
+    /// Addresses of its memory are what it wrote itself, as long as nobody else could, which `writers` know.
     #[inline]
-    pub(crate) fn enter(&self) -> Option<Caller<'_>> {
+    pub(crate) fn enter<'a>(&'a self, writers: &'a Writers) -> Option<Caller<'a>> {
+        let entered = self.is_running() && !writers.are_several();
+        entered.then_some(Caller(writers, NotThreadSafe))
+    }
+
+    fn is_running(&self) -> bool {
         // SAFETY: the running task's own fields, which no other task changes.
         let (flags, mm) = unsafe {
             let task = bindings::get_current();
             ((*task).flags, (*task).mm)
         };
-        let same = flags & bindings::PF_KTHREAD == 0 && mm == self.0.as_raw();
-        same.then_some(Caller(PhantomData, NotThreadSafe))
+        flags & bindings::PF_KTHREAD == 0 && mm == self.0.as_raw()
+    }
+}
+
+/// Which processes could write to memory that they share with us: nobody yet, one, or several. It never becomes fewer.
+pub(crate) struct Writers {
+    first: SetOnce<AddressSpace>,
+    several: AtomicBool,
+}
+
+impl Writers {
+    pub(crate) const fn none() -> Self {
+        Writers {
+            first: SetOnce::new(),
+            several: AtomicBool::new(false),
+        }
+    }
+
+    /// The running process will be able to, once this has returned.
+    pub(crate) fn add(&self) {
+        let first = AddressSpace::of_caller().is_some_and(|own| self.first.populate(own));
+        if !first && !self.first.as_ref().is_some_and(AddressSpace::is_running) {
+            self.several.store(true, SeqCst);
+        }
+    }
+
+    #[inline]
+    fn are_several(&self) -> bool {
+        self.several.load(Relaxed)
     }
 }
 
 /// The running process, known to be the one whose memory may be read. Made by [`AddressSpace::enter`] alone, during a
 /// system call of that process.
 #[derive(Clone, Copy)]
-pub(crate) struct Caller<'a>(PhantomData<&'a AddressSpace>, NotThreadSafe);
+pub(crate) struct Caller<'a>(&'a Writers, NotThreadSafe);
 
 impl Caller<'_> {
     /// Brings its pages in, so that a copy that may not sleep finds them. May sleep. What is not there to be brought
@@ -113,7 +147,9 @@ impl Caller<'_> {
         // here selects an entry of the learning table.
         const USER: usize = isize::MAX as usize + 1;
         let from = nospec::confine(addr as usize, USER);
-        if from as u64 != addr {
+        // The address was read before this: had somebody else written it, we would see that he can (`Writers::add`).
+        fence(Acquire);
+        if from as u64 != addr || self.0.are_several() {
             return Err(EFAULT);
         }
         // SAFETY: `to` as promised by the caller; any user address is coped with.

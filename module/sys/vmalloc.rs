@@ -5,7 +5,7 @@
 //! It may be gigabytes, so that making it and giving it back take seconds. It is made where nobody else waits for it,
 //! and what is dropped with locks held is noted only, and given back by [`give_back`].
 
-use super::bindings;
+use super::{bindings, task};
 use core::{
     ptr::{null_mut, NonNull},
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*},
@@ -27,6 +27,18 @@ pub(crate) struct HugeMem {
     /// For when it is dropped: that must not need memory. Always there before.
     note: Option<KBox<Note>>,
 }
+
+/// What became of an attempt.
+enum Tried {
+    Made(HugeMem),
+    /// With what others are making it would be too much for the machine.
+    NoRoom,
+    /// On the machine, or in the cgroup of who asks.
+    NoMemory,
+}
+
+/// Milliseconds: to make a gigabyte takes a tenth of a second, several at once take longer.
+const PATIENCE: u32 = 5000;
 
 /// Memory that nobody uses any more.
 struct Note {
@@ -59,16 +71,30 @@ impl HugeMem {
         }
         // What the caller has closed just now may be among that, with somebody else giving it back.
         let returning = RETURNING.load(Relaxed) != 0;
-        match Self::try_new(bytes)? {
+        match Self::when_there_is_room(bytes)? {
             None if returning => {
                 wait_for_the_rest();
-                Self::try_new(bytes)
+                Self::when_there_is_room(bytes)
             }
             made => Ok(made),
         }
     }
 
-    fn try_new(bytes: usize) -> Result<Option<Self>> {
+    /// Others who ask at the same time may ask for what they cannot pay for, and leave it when they find that out. They are
+    /// waited for, for some seconds.
+    fn when_there_is_room(bytes: usize) -> Result<Option<Self>> {
+        for _ in 0..PATIENCE {
+            let others = MAKING.load(Relaxed) != 0;
+            match Self::try_new(bytes)? {
+                Tried::Made(made) => return Ok(Some(made)),
+                Tried::NoRoom if others && task::go_on() => fsleep(Delta::from_millis(1)),
+                Tried::NoRoom | Tried::NoMemory => break,
+            }
+        }
+        Ok(None)
+    }
+
+    fn try_new(bytes: usize) -> Result<Tried> {
         let gfp = bindings::GFP_KERNEL_ACCOUNT
             | bindings::__GFP_ZERO
             | bindings::__GFP_NOWARN
@@ -82,17 +108,17 @@ impl HugeMem {
         let room = can_be_had();
         let more = |making: usize| making.checked_add(bytes).filter(|all| *all <= room);
         if MAKING.fetch_update(Relaxed, Relaxed, more).is_err() {
-            return Ok(None);
+            return Ok(Tried::NoRoom);
         }
         // SAFETY: may sleep; callers are in process context.
         let ptr = unsafe { bindings::vmalloc_huge_node_noprof(bytes, gfp, bindings::NUMA_NO_NODE) };
         MAKING.fetch_sub(bytes, Relaxed);
         let Some(base) = NonNull::new(ptr.cast()) else {
-            return Ok(None);
+            return Ok(Tried::NoMemory);
         };
         note.base = base;
         // INVARIANT: allocated just now.
-        Ok(Some(HugeMem {
+        Ok(Tried::Made(HugeMem {
             base,
             bytes,
             note: Some(note),

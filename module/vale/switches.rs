@@ -188,19 +188,24 @@ impl Switches {
 
     /// The first port at or after that place, going through the ports of a switch by index and then to
     /// the next switch.
-    pub(crate) fn list_from(&self, net: NetId, switch: u16, port: u32) -> Option<Listed> {
+    pub(crate) fn list_from(&self, net: NetId, switch: u16, from: u32) -> Option<Listed> {
         let list = self.list.lock();
-        let entries = list.iter().filter(|e| e.net == net);
-        let ports = entries.flat_map(|e| e.ports.iter().map(move |p| (e, p)));
-        ports
-            .map(|(e, p)| Listed {
-                switch: e.number,
-                port: p.member.index.into(),
-                kind: e.kind(p),
-                name: (e.name, p.name),
-            })
-            .filter(|l| (l.switch, l.port) >= (switch, port))
-            .min_by_key(|l| (l.switch, l.port))
+        let mut next: Option<Listed> = None;
+        for entry in list.iter().filter(|e| e.net == net) {
+            for port in &entry.ports {
+                let at = (entry.number, u32::from(port.member.index));
+                let nearer = |other: &Listed| at < (other.switch, other.port);
+                if at >= (switch, from) && next.as_ref().is_none_or(nearer) {
+                    next = Some(Listed {
+                        switch: at.0,
+                        port: at.1,
+                        kind: entry.kind(port),
+                        name: (entry.name, port.name),
+                    });
+                }
+            }
+        }
+        next
     }
 
     /// Calls `f` for every port of every namespace, with the parts of its name.

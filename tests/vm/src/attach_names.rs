@@ -53,6 +53,7 @@ fn attached_names_are_given_once() -> Outcome {
 
 /// An interface that was attached by one of its names could not be detached by another.
 fn attached_by_alternative_names() -> Outcome {
+    small_region_one()?;
     wire()?;
     let (long, short) = ("fm0-has-a-rather-long-name", "fmx");
     for name in [long, short] {
@@ -76,6 +77,17 @@ fn attached_by_alternative_names() -> Outcome {
             same("listed then", vale_list()?, vec![])?;
         }
     }
+    // And by the name that it has now, where that is another than when it was attached.
+    attach_as("vale151:fm0", NR_REG_NIC_SW)?;
+    ip("link set fm0 name fm7")?;
+    for name in ["vale151:fm0", "vale151:fm7", &names[1]] {
+        same(name, vale_find(name)?.1, 0)?;
+        same("its host", vale_find(&format!("{name}^"))?.1, 1)?;
+        fails(format!("{name} again"), attach(name), Errno::EBUSY)?;
+    }
+    works("detaching", detach("vale151:fm7"))?;
+    same("listed then", vale_list()?, vec![])?;
+    ip("link set fm7 name fm0")?;
     // A port of that very name comes first.
     let _port = vale("vale151:mine").bind()?;
     ip("link property add dev fm0 altname mine")?;

@@ -25,7 +25,9 @@ pub const CASES: &[Case] = crate::cases![
     owner_sends_from_its_threads_and_by_any_poll,
     owner_poll_for_receive_may_leave_frames_alone,
     owner_shares_with_whom_it_shares_its_address_space,
-    owner_region_written_by_others_and_polled_by_others,
+    owner_addresses_are_nobodys_where_others_can_write,
+    owner_addresses_are_his_own_where_he_maps_twice,
+    owner_addresses_are_nobodys_before_the_other_has_written,
 ];
 
 /// Puts two ordinary frames into the ring, and one whose bytes are said to be at `address` between them.
@@ -187,24 +189,58 @@ fn owner_shares_with_whom_it_shares_its_address_space() -> Outcome {
     same("what came", got(&b)?, vec![1, 2, 3])
 }
 
-/// A neighbour maps the region by its id and writes into the ring of another process. It may do so, as whoever was given
-/// the region; it does not get memory of those who merely hold a descriptor of the port.
-fn owner_region_written_by_others_and_polled_by_others() -> Outcome {
+/// Another process of the same user opens the port by its name, or maps the region by its id, and writes an address into the
+/// ring. It got memory that it could not have read, not even by ptrace, when the owner did no more than poll.
+fn owner_addresses_are_nobodys_where_others_can_write() -> Outcome {
     let (a, b) = pair("vale136")?;
     let memory = frame(BROADCAST, station(1), 2);
     let region = a.reg.nr_mem_id;
     let (offset, address) = (a.tx(0).offset(), memory.as_ptr() as u64);
+    put_around(&a.tx(0), address);
+    a.device.txsync()?;
+    same("while the owner is alone", got(&b)?, vec![1, 2, 3])?;
+    let by_name = || vale("vale136:a").slots(64, 64).bind();
     // No room for rings is left in a private region but that of pipes.
-    let neighbour = in_child(|| {
-        let other = vale("nothing")
+    let by_number = || {
+        vale("nothing")
             .mode(NR_REG_NULL)
             .mem(region)
             .flags(NR_TX_RINGS_ONLY | NR_RX_RINGS_ONLY)
-            .bind()?;
-        put_around(&Ring::new(other.map.clone(), offset), address);
-        watch(a.device.raw())
-    })?;
-    ended_well(neighbour)?;
-    same("what came", got(&b)?, vec![1, 3])?;
-    same("refused", counter(&a, "tx0-drop_bad_address")?, 1)
+            .bind()
+    };
+    let ways: [&dyn Fn() -> Result<Bound, Errno>; 2] = [&by_number, &by_name];
+    for (way, round) in ways.iter().zip(1..) {
+        let writes = || {
+            let other = way()?;
+            put_around(&Ring::new(other.map.clone(), offset), address);
+            Ok(())
+        };
+        ended_well(in_child(writes)?)?;
+        a.poll(PollFlags::POLLIN, 0)?;
+        same("what came", got(&b)?, vec![1, 3])?;
+        same("refused", counter(&a, "tx0-drop_bad_address")?, round)?;
+    }
+    Ok(())
+}
+
+/// A process that maps its memory more than once is still alone.
+fn owner_addresses_are_his_own_where_he_maps_twice() -> Outcome {
+    let (a, b) = pair("vale137")?;
+    let again = vale("vale137:a").slots(64, 64).bind()?;
+    let memory = frame(BROADCAST, station(1), 2);
+    put_around(&a.tx(0), memory.as_ptr() as u64);
+    again.device.txsync()?;
+    same("what came", got(&b)?, vec![1, 2, 3])
+}
+
+/// It counts who could write, not who has: the owner may be in the middle of a sync.
+fn owner_addresses_are_nobodys_before_the_other_has_written() -> Outcome {
+    let (a, b) = pair("vale138")?;
+    ended_well(in_child(|| {
+        Ok(vale("vale138:a").slots(64, 64).bind().map(drop)?)
+    })?)?;
+    let memory = frame(BROADCAST, station(1), 2);
+    put_around(&a.tx(0), memory.as_ptr() as u64);
+    a.device.txsync()?;
+    same("what came", got(&b)?, vec![1, 3])
 }
