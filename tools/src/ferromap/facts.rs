@@ -14,7 +14,7 @@ use std::{
 pub struct Facts {
     root: PathBuf,
     run: fn(&Path, &[&str]) -> Answer,
-    probe: fn(&Path, &str) -> Option<Result<(), String>>,
+    probe: fn(&Path, &str) -> Option<Result<(), Refusal>>,
 }
 
 /// What came of running a program.
@@ -24,6 +24,45 @@ pub enum Answer {
     /// It ran and failed: most drivers cannot answer every question.
     Failed,
     NotInstalled,
+}
+
+/// Why the module would not open an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// In the module's words.
+    pub why: String,
+    pub cause: Cause,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Nobody can open an interface of that kind.
+    Kind,
+    /// Its frames are longer than a buffer.
+    Mtu,
+    /// Mostly somebody else who has it.
+    Other,
+}
+
+/// What the module says of an interface whose kind is the cause. An errno does not tell: others have the same.
+const OF_ITS_KIND: [&str; 3] = [
+    " is of kind ",
+    " does not carry Ethernet frames",
+    " go to whoever opens its /dev/tap",
+];
+const OF_ITS_MTU: &str = " do not fit: its MTU is ";
+
+impl Refusal {
+    fn new(why: String) -> Self {
+        let cause = if OF_ITS_KIND.iter().any(|words| why.contains(words)) {
+            Cause::Kind
+        } else if why.contains(OF_ITS_MTU) {
+            Cause::Mtu
+        } else {
+            Cause::Other
+        };
+        Refusal { why, cause }
+    }
 }
 
 impl Facts {
@@ -80,7 +119,7 @@ impl Facts {
     }
 
     /// Whether a program could open the interface now, and if not, why not. `None` if the module cannot be asked.
-    pub fn probe(&self, interface: &str) -> Option<Result<(), String>> {
+    pub fn probe(&self, interface: &str) -> Option<Result<(), Refusal>> {
         (self.probe)(&self.root, interface)
     }
 
@@ -150,15 +189,17 @@ fn run(_: &Path, words: &[&str]) -> Answer {
     }
 }
 
-fn probe(_: &Path, interface: &str) -> Option<Result<(), String>> {
+fn probe(_: &Path, interface: &str) -> Option<Result<(), Refusal>> {
     let control = Control::open().ok()?;
     let answer = control.probe(&format!("netmap:{interface}"));
-    Some(answer.map_err(|e| match e {
-        Error::Busy(r) | Error::Request(r) => {
-            let why = r.why.unwrap_or_else(|| r.errno.desc().to_owned());
-            format!("{why} ({:?})", r.errno)
-        }
-        other => other.to_string(),
+    Some(answer.map_err(|e| {
+        Refusal::new(match e {
+            Error::Busy(r) | Error::Request(r) => {
+                let why = r.why.unwrap_or_else(|| r.errno.desc().to_owned());
+                format!("{why} ({:?})", r.errno)
+            }
+            other => other.to_string(),
+        })
     }))
 }
 
@@ -227,12 +268,12 @@ pub mod made_up {
         }
     }
 
-    fn as_decided(root: &Path, interface: &str) -> Option<Result<(), String>> {
+    fn as_decided(root: &Path, interface: &str) -> Option<Result<(), Refusal>> {
         let refusal = fs::read_to_string(root.join("probes").join(interface)).ok()?;
         Some(if refusal.is_empty() {
             Ok(())
         } else {
-            Err(refusal)
+            Err(Refusal::new(refusal))
         })
     }
 
@@ -243,6 +284,19 @@ pub mod made_up {
         match fs::read_to_string(root.join("programs").join(words.join(" "))) {
             Ok(text) => Answer::Said(text),
             Err(_) => Answer::Failed,
+        }
+    }
+
+    /// The words by which a cause is known are the module's own.
+    #[test]
+    fn the_module_says_so() {
+        let module = [
+            include_str!("../../../module/nic/nics.rs"),
+            include_str!("../../../module/port/open.rs"),
+        ]
+        .concat();
+        for words in OF_ITS_KIND.iter().chain([&OF_ITS_MTU]) {
+            assert!(module.contains(words), "{words}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 //! The interface itself: its kind, its link, its MTU.
 
-use super::finding::Finding;
+use super::finding::{Finding, Severity};
 use crate::facts::Facts;
 
 /// `if_arp.h` and `if.h`.
@@ -41,7 +41,7 @@ pub fn ethernet(facts: &Facts, interface: &str) -> Vec<Finding> {
 
 pub fn up(facts: &Facts, interface: &str) -> Vec<Finding> {
     let finding = if flags(facts, interface) & UP == 0 {
-        let text = format!("{interface} is down: it can be opened, but no frame goes either way.");
+        let text = format!("{interface} is down: no frame goes either way.");
         Finding::problem("link", text).mend(format!("ip link set {interface} up"))
     } else if facts.of(interface, "carrier").as_deref() == Some("0") {
         Finding::problem(
@@ -81,6 +81,11 @@ pub fn mtu(facts: &Facts, interface: &str) -> Vec<Finding> {
         )
     };
     vec![finding]
+}
+
+/// Whether this is the one above by which to receive is refused.
+pub fn is_large_mtu(finding: &Finding) -> bool {
+    finding.check == "mtu" && finding.severity == Severity::Problem
 }
 
 /// What comes back to the stack over the loopback bears the machine's own addresses, which it takes for forged.
@@ -134,7 +139,7 @@ fn flags(facts: &Facts, interface: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{doctor::finding::Severity, facts::made_up::Machine};
+    use crate::facts::made_up::Machine;
 
     fn check(which: super::super::Check, files: &[(&str, &str)]) -> (Severity, Option<String>) {
         let machine = Machine::with(files);

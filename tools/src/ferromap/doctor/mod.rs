@@ -13,7 +13,7 @@ mod link;
 mod members;
 mod xdp;
 
-use crate::facts::Facts;
+use crate::facts::{Cause, Facts};
 use common::{json::Object, say};
 use finding::{Finding, Severity};
 use std::process::ExitCode;
@@ -83,9 +83,19 @@ fn examine(facts: &Facts, interface: &str) -> Vec<Finding> {
             // Then nothing of it stands in the way.
             obstacles.iter_mut().for_each(Finding::soften);
         }
-        Some(Err(why)) => {
-            let text = format!("{interface} cannot be opened: {why}.");
-            findings.push(Finding::problem("open", text));
+        Some(Err(refusal)) => {
+            let text = format!("{interface} cannot be opened: {}.", refusal.why);
+            let refused = Finding::problem("open", text);
+            match refusal.cause {
+                // All others are about an interface that is open, or could be.
+                Cause::Kind => {
+                    findings.push(refused);
+                    return findings;
+                }
+                // It is among the obstacles, with the command.
+                Cause::Mtu if obstacles.iter().any(link::is_large_mtu) => {}
+                Cause::Mtu | Cause::Other => findings.push(refused),
+            }
         }
         None => {}
     }
@@ -158,6 +168,59 @@ mod tests {
         let findings = examine(&machine.0, "eth0");
         assert_eq!(count(&findings, Severity::Problem), 0);
         assert_eq!(count(&findings, Severity::Note), 1);
+    }
+
+    /// A VRF that cannot be opened was said to be down, not promiscuous, and "it can be opened".
+    #[test]
+    fn of_what_nobody_can_open_nothing_else_is_told() {
+        let machine = healthy();
+        machine.write("sys/class/net/eth0/flags", "0x1002\n");
+        machine.write("sys/class/net/eth0/mtu", "65575\n");
+        for why in [
+            "eth0 is of kind vrf, and the kernel lets nobody take frames of such an interface (EINVAL)",
+            "eth0 does not carry Ethernet frames (EINVAL)",
+            "the frames of eth0, a macvtap, go to whoever opens its /dev/tap: use that (EBUSY)",
+        ] {
+            machine.decide("eth0", why);
+            let findings = examine(&machine.0, "eth0");
+            let told: Vec<&str> = findings.iter().map(|f| f.check).collect();
+            assert_eq!(told, ["device", "open"], "{why}");
+        }
+    }
+
+    /// A member of a bridge that is down can be mended, but "it can be opened" it cannot.
+    #[test]
+    fn what_can_be_mended_has_its_other_findings_too() {
+        let machine = healthy();
+        machine.write("sys/class/net/eth0/flags", "0x1002\n");
+        machine.write("sys/class/net/br0/bridge/x", "");
+        machine.link("sys/class/net/eth0/master", "../br0");
+        machine.decide(
+            "eth0",
+            "eth0 is in bridge br0, which takes its frames (EBUSY)",
+        );
+        let findings = examine(&machine.0, "eth0");
+        assert_eq!(count(&findings, Severity::Problem), 3, "{findings:?}");
+        assert!(findings.iter().any(|f| f.check == "promiscuous"));
+        assert!(!findings.iter().any(|f| f.text.contains("can be opened")));
+    }
+
+    /// Of the loopback it was told twice, once with 2048 as what to set it to and once with 1500.
+    #[test]
+    fn a_large_mtu_is_one_problem() {
+        let machine = healthy();
+        machine.write("sys/class/net/eth0/mtu", "65536\n");
+        let why = "frames of eth0 do not fit: its MTU is 65536, and a buffer has 2048 bytes. Lower the MTU (ip link set eth0 mtu 2048) (EINVAL)";
+        machine.decide("eth0", why);
+        let problems = || -> Vec<Option<String>> {
+            let mut findings = examine(&machine.0, "eth0");
+            findings.retain(|f| f.severity == Severity::Problem);
+            findings.into_iter().map(|f| f.command).collect()
+        };
+        assert_eq!(problems(), [Some("ip link set eth0 mtu 1500".to_owned())]);
+        // Buffers may have been larger by then: the module's word stays.
+        machine.write("sys/module/netmap/parameters/buf_size", "131072\n");
+        assert_eq!(problems(), [None]);
     }
 
     #[test]
