@@ -107,17 +107,26 @@ fn has_wire(spec: &PortSpec) -> bool {
     !spec.is_virtual() && !matches!(spec.rings, Rings::Host | Rings::OneHost(_))
 }
 
+const LOST: &str = "nothing comes, and what is sent is dropped";
+
 fn why_no_carrier(name: &str) -> Option<String> {
-    let told = |file: &str| fs::read_to_string(format!("/sys/class/net/{name}/{file}"));
-    told("ifindex").ok()?;
-    let lost = "nothing comes, and what is sent is dropped";
-    Some(match (told("bonding/slaves"), told("carrier")) {
-        (Ok(members), _) if members.trim().is_empty() => {
-            format!("{name} has no members: {lost}. Give it one: ip link set IF master {name}")
+    let told = |file: &str| fs::read_to_string(format!("/sys/class/net/{name}/{file}")).ok();
+    told("ifindex")?;
+    Some(match (lacks_members(name, told), told("carrier")) {
+        (Some(why), _) => why,
+        (None, Some(_)) => {
+            format!("{name} has no link: {LOST}. Check the cable and the other side")
         }
-        (_, Ok(_)) => format!("{name} has no link: {lost}. Check the cable and the other side"),
         // The kernel tells of a carrier only where the interface is up.
-        _ => format!("{name} is down: {lost}. Set it up: ip link set {name} up"),
+        (None, None) => format!("{name} is down: {LOST}. Set it up: ip link set {name} up"),
+    })
+}
+
+/// Says so of a bond that has no members, which are its cables. `told` reads the interface's files in sysfs.
+pub fn lacks_members(name: &str, told: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let members = told("bonding/slaves")?;
+    members.trim().is_empty().then(|| {
+        format!("{name} has no members: {LOST}. Give it one: ip link set IF master {name}")
     })
 }
 

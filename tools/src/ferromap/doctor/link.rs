@@ -4,6 +4,7 @@
 
 use super::finding::{Finding, Severity};
 use crate::facts::Facts;
+use common::ports;
 
 /// `if_arp.h` and `if.h`.
 const ETHERNET: &str = "1";
@@ -40,6 +41,9 @@ pub fn ethernet(facts: &Facts, interface: &str) -> Vec<Finding> {
 }
 
 pub fn up(facts: &Facts, interface: &str) -> Vec<Finding> {
+    if let Some(why) = ports::lacks_members(interface, |file| facts.of(interface, file)) {
+        return vec![Finding::problem("link", format!("{why}."))];
+    }
     let finding = if flags(facts, interface) & UP == 0 {
         let text = format!("{interface} is down: no frame goes either way.");
         Finding::problem("link", text).mend(format!("ip link set {interface} up"))
@@ -174,6 +178,22 @@ mod tests {
         let down = link("0x1002\n", "");
         assert_eq!(down.1.as_deref(), Some("ip link set eth0 up"));
         assert_eq!(link("0x1003\n", "0\n").0, Severity::Problem);
+    }
+
+    /// A bond without members was said to lack a cable.
+    #[test]
+    fn a_bond_needs_members() {
+        let machine = Machine::with(&[
+            ("sys/class/net/b0/flags", "0x1403\n"),
+            ("sys/class/net/b0/carrier", "0\n"),
+            ("sys/class/net/b0/bonding/slaves", "\n"),
+        ]);
+        let text = |machine: &Machine| up(&machine.0, "b0").remove(0).text;
+        let told = text(&machine);
+        assert!(told.contains("b0 has no members"), "{told}");
+        assert!(told.ends_with("ip link set IF master b0."), "{told}");
+        machine.write("sys/class/net/b0/bonding/slaves", "eth0\n");
+        assert!(text(&machine).contains("the cable"));
     }
 
     #[test]
