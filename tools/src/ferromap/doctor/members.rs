@@ -63,15 +63,14 @@ fn member(facts: &Facts, interface: &str, master: &str) -> Finding {
 
 fn above(facts: &Facts, interface: &str, upper: &str) -> Finding {
     let kind = device_type(facts, upper).filter(|kind| TAKERS.contains(kind));
-    let remove = format!("ip link del {upper}");
     if let Some(kind) = kind {
         let text = format!("{upper} ({kind}) is on top of {interface} and takes its frames.");
-        Finding::problem("member", text).mend(remove)
+        Finding::problem("member", text).mend(format!("ip link del {upper}"))
     } else {
         let text = format!(
-            "{upper} is on top of {interface}: it gets nothing while a program has the interface."
+            "{upper} is on top of {interface}: while a program has the interface, it gets only what that passes on to the host stack, as bridge -i {interface} -i {interface}^ does."
         );
-        Finding::note("member", text).mend(remove)
+        Finding::note("member", text)
     }
 }
 
@@ -137,15 +136,19 @@ mod tests {
         assert_eq!(taken(&machine.0, "eth0")[0].severity, Severity::Note);
     }
 
+    /// A VLAN was to be deleted though it stands in nobody's way.
     #[test]
     fn a_macvlan_takes_frames_and_a_vlan_does_not() {
-        for (kind, severity) in [("macvlan", Severity::Problem), ("vlan", Severity::Note)] {
+        for (kind, severity, command) in [
+            ("macvlan", Severity::Problem, Some("ip link del v")),
+            ("vlan", Severity::Note, None),
+        ] {
             let uevent = format!("DEVTYPE={kind}\n");
             let machine = Machine::with(&[("sys/class/net/v/uevent", &uevent)]);
             machine.link("sys/class/net/eth0/upper_v", "../v");
             let found = taken(&machine.0, "eth0").remove(0);
             assert_eq!(found.severity, severity, "{kind}");
-            assert_eq!(found.command.as_deref(), Some("ip link del v"));
+            assert_eq!(found.command.as_deref(), command);
         }
     }
 
