@@ -13,8 +13,12 @@ use libbpf_rs::{
     OpenObject, Program, ProgramAttachType, ProgramType,
 };
 use std::{
-    fs,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    fs::{self, File, FileType},
+    io::{self, Read},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::FileTypeExt,
+    },
     path::Path,
 };
 
@@ -166,18 +170,57 @@ fn open(called: &str, counting: Counting) -> Result<(OpenObject, Option<&str>), 
         return Ok((ObjectBuilder::default().open_memory(bytes)?, None));
     }
     let (path, section) = split(called);
-    let bytes = fs::read(path).map_err(|e| {
+    elf::check(&read(path)?)?;
+    let object = ObjectBuilder::default()
+        .open_file(path)
+        .map_err(|e| unreadable(&messages::take(), &e))?;
+    Ok((object, section))
+}
+
+/// Bytes of the largest file that is read. Objects have some thousands.
+const MOST: u64 = 64 << 20;
+
+/// A device or a pipe may have no end, and a large file takes all memory.
+fn read(path: &str) -> Result<Vec<u8>, String> {
+    let unknown = |e: io::Error| {
         let names: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
         format!(
             "neither a program that is built in ({}) nor a file that can be read: {e}",
             names.join(", ")
         )
-    })?;
-    elf::check(&bytes)?;
-    let object = ObjectBuilder::default()
-        .open_file(path)
-        .map_err(|e| unreadable(&messages::take(), &e))?;
-    Ok((object, section))
+    };
+    let kind = fs::metadata(path).map_err(unknown)?.file_type();
+    if !kind.is_file() {
+        return Err(format!(
+            "it is {}: give the object file that clang -target bpf -O2 -g -c makes",
+            name_of(kind)
+        ));
+    }
+    let mut bytes = Vec::new();
+    // Not all files in /proc and /sys tell how long they are.
+    File::open(path)
+        .and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes))
+        .map_err(unknown)?;
+    if bytes.len() as u64 > MOST {
+        return Err(format!(
+            "it has more than {} MiB, as no BPF object has: give the object file that clang -target bpf -O2 -g -c makes",
+            MOST >> 20
+        ));
+    }
+    Ok(bytes)
+}
+
+/// What is no regular file.
+fn name_of(kind: FileType) -> &'static str {
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
 }
 
 /// Why libbpf does not take an object that it was to open.
@@ -222,6 +265,26 @@ mod tests {
     fn the_section_is_behind_the_colon() {
         assert_eq!(split("a.o"), ("a.o", None));
         assert_eq!(split("./a.o:xdp/first"), ("./a.o", Some("xdp/first")));
+    }
+
+    /// /dev/zero was read until no memory was left.
+    #[test]
+    fn only_regular_files_of_some_size_are_read() {
+        let large = std::env::temp_dir().join(format!("ferromap-large-{}", std::process::id()));
+        let large = large.to_str().unwrap();
+        File::create(large).unwrap().set_len(MOST + 1).unwrap();
+        for (path, words) in [
+            ("/dev/zero", "it is a device: give"),
+            ("/", "it is a directory: give"),
+            (large, "more than 64 MiB"),
+            ("/nosuch.o", "nor a file that can be read: No such file"),
+        ] {
+            let why = read(path).unwrap_err();
+            assert!(why.contains(words), "{why}");
+        }
+        File::create(large).unwrap().set_len(MOST).unwrap();
+        assert_eq!(read(large).map(|bytes| bytes.len() as u64), Ok(MOST));
+        fs::remove_file(large).unwrap();
     }
 
     #[test]
