@@ -35,7 +35,8 @@ test: ## run every test; the last line is the verdict
 shell: module tools ## a shell in the VM, module loaded, tools on PATH [WITH=directory]
 	@rig/vm $(if $(WITH),--with '$(WITH)')
 
-vm: module tools ## run a command in the VM: RUN='command' [WITH=directory, seen at /host]
+# Nothing is built before it is known what for.
+vm: $(if $(value RUN),module tools) ## run a command in the VM: RUN='command' [WITH=directory, seen at /host]
 	@[ -n "$$FERROMAP_RUN" ] || { echo "error: say what to run: make vm RUN='command'" >&2; exit 2; }
 	@rig/vm $(if $(WITH),--with '$(WITH)') -- "$$FERROMAP_RUN"
 # Word for word: make is not to expand a dollar in it.
