@@ -34,12 +34,7 @@ to be forwarded was dropped."
 )]
 pub struct Args {
     /// Port, given twice; given once, or the same twice, the other port is the host stack of the interface
-    #[arg(
-        short,
-        long = "interface",
-        value_name = "PORT",
-        required_unless_present = "generate"
-    )]
+    #[arg(short, long = "interface", value_name = "PORT", required = true)]
     pub interfaces: Vec<String>,
 
     /// Slots to move at a time, from each ring
@@ -131,6 +126,18 @@ mod tests {
     #[test]
     fn the_definitions_hold_together() {
         Args::command().debug_assert();
+    }
+
+    /// Usage was `bridge [OPTIONS]`, and in the manual a list of letters.
+    #[test]
+    fn usage_tells_what_is_needed() {
+        let help = Args::command().render_help().to_string();
+        assert!(help.contains("Usage: bridge [OPTIONS] --interface <PORT>\n"));
+        let mut page = Vec::new();
+        Generate::Man.to::<Args>(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(page.contains(".SH SYNOPSIS\n\\fBbridge\\fR [OPTIONS] \\-\\-interface <PORT>\n"));
+        assert!(Args::try_parse_from(["bridge", "--generate", "man"]).is_ok());
     }
 
     #[test]

@@ -5,7 +5,10 @@
 use crate::{note, out};
 use clap::{Command, CommandFactory, Parser, ValueEnum};
 use clap_complete::Shell;
-use clap_mangen::Man;
+use clap_mangen::{
+    roff::{bold, roman, Roff},
+    Man,
+};
 use nix::errno::Errno;
 use std::{
     fmt::Display,
@@ -58,21 +61,21 @@ fn manual(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
         .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
         .cloned()
         .collect();
-    if subcommands.is_empty() {
-        return Man::new(command.clone()).render(&mut &mut *out);
-    }
     let mut page = Vec::new();
     let man = Man::new(command.clone());
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    synopsis(command, &mut page)?;
     man.render_description_section(&mut page)?;
-    for sub in subcommands {
+    if subcommands.is_empty() {
+        man.render_options_section(&mut page)?;
+    }
+    for mut sub in subcommands {
         let mut part = Vec::new();
         let about = sub.get_about().map(ToString::to_string);
         let called = sub.get_bin_name().unwrap_or(sub.get_name()).to_uppercase();
+        synopsis(&mut sub, &mut part)?;
         let man = Man::new(sub);
-        man.render_synopsis_section(&mut part)?;
         man.render_options_section(&mut part)?;
         man.render_extra_section(&mut part)?;
         let part = String::from_utf8_lossy(&part).replace(".SH ", ".SS ");
@@ -81,6 +84,17 @@ fn manual(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
     man.render_extra_section(&mut page)?;
     man.render_version_section(&mut page)?;
     out.write_all(&page)
+}
+
+/// As help has it. That of clap_mangen has a letter for each option, no values, and nothing is mandatory.
+fn synopsis(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
+    let usage = command.render_usage().to_string();
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    let rest = usage.split_once(name).map_or("", |(_, rest)| rest);
+    Roff::new()
+        .control("SH", ["SYNOPSIS"])
+        .text([bold(name), roman(rest)])
+        .to_writer(&mut &mut *out)
 }
 
 /// Lines of help, of the tool and of all its subcommands, that are too wide for people's terminals. For tests.

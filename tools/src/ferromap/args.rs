@@ -11,6 +11,8 @@ use ferromap::PortSpec;
 #[command(
     name = "ferromap",
     version,
+    // A subcommand that clap required would be so with --generate, too.
+    override_usage = "ferromap <COMMAND>",
     max_term_width = 100,
     after_help = "Examples:
   ferromap info                     the module, and all open ports with the processes that have them
@@ -144,6 +146,21 @@ mod tests {
     #[test]
     fn the_definitions_hold_together() {
         Args::command().debug_assert();
+    }
+
+    /// It was `ferromap [COMMAND]`, and in the manual a list of letters.
+    #[test]
+    fn usage_tells_what_is_needed() {
+        let help = Args::command().render_help().to_string();
+        assert!(help.contains("Usage: ferromap <COMMAND>\n"));
+        let mut page = Vec::new();
+        Generate::Man.to::<Args>(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(page.contains(".SH SYNOPSIS\n\\fBferromap\\fR <COMMAND>\n"));
+        assert!(
+            page.contains(".SS SYNOPSIS\n\\fBferromap doctor\\fR [OPTIONS] <IF>\n"),
+            "{page}"
+        );
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub struct Args {
         short,
         long,
         value_name = "PORT",
-        required_unless_present = "generate",
+        required = true,
         default_value = "",
         hide_default_value = true
     )]
@@ -342,6 +342,13 @@ mod tests {
     #[test]
     fn the_definitions_hold_together() {
         Args::command().debug_assert();
+    }
+
+    /// It was `pkt-gen [OPTIONS]`.
+    #[test]
+    fn usage_tells_what_is_needed() {
+        let help = Args::command().render_help().to_string();
+        assert!(help.contains("Usage: pkt-gen [OPTIONS] --interface <PORT>\n"));
     }
 
     #[test]

@@ -11,6 +11,8 @@ use common::{cli::Generate, watch::Watch};
 #[command(
     name = "xdp",
     version,
+    // A subcommand that clap required would be so with --generate, too.
+    override_usage = "xdp <COMMAND>",
     max_term_width = 100,
     after_help = "Examples:
   xdp load -d eth0 count                       count what comes in
@@ -233,6 +235,18 @@ mod tests {
     #[test]
     fn the_definitions_hold_together() {
         Args::command().debug_assert();
+    }
+
+    /// It was `xdp [COMMAND]`, and in the manual a list of letters.
+    #[test]
+    fn usage_tells_what_is_needed() {
+        let help = Args::command().render_help().to_string();
+        assert!(help.contains("Usage: xdp <COMMAND>\n"));
+        let mut page = Vec::new();
+        Generate::Man.to::<Args>(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(page.contains(".SH SYNOPSIS\n\\fBxdp\\fR <COMMAND>\n"));
+        assert!(page.contains(".SS SYNOPSIS\n\\fBxdp load\\fR [OPTIONS] \\-\\-device <DEVICE> <PROGRAM> [RULE]...\n"), "{page}");
     }
 
     #[test]
