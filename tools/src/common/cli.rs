@@ -97,18 +97,38 @@ fn synopsis(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
         .to_writer(&mut &mut *out)
 }
 
-/// Lines of help, of the tool and of all its subcommands, that are too wide for people's terminals. For tests.
-pub fn wide_help(mut command: Command) -> Vec<String> {
+/// Lines of help, of the tool and of all its subcommands, that are too wide for people's terminals, or that were broken
+/// by hand: clap breaks them itself, and both together leave lines of a word or two. For tests.
+pub fn bad_help(command: Command) -> Vec<String> {
+    let at = |width| bad_lines(command.clone().term_width(width), width);
+    [at(80), at(100)].concat()
+}
+
+fn bad_lines(mut command: Command, width: usize) -> Vec<String> {
     command.build();
-    let mut wide = Vec::new();
+    let mut bad = Vec::new();
     for help in [command.render_help(), command.render_long_help()] {
         let text = help.to_string();
-        let lines = text.lines().filter(|line| line.chars().count() > 100);
-        wide.extend(lines.map(str::to_owned));
+        let lines: Vec<&str> = text.lines().collect();
+        let wide = lines.iter().filter(|line| line.chars().count() > width);
+        bad.extend(wide.map(|line| (*line).to_owned()));
+        for two in lines.windows(2) {
+            // What is indented is a list.
+            if two
+                .iter()
+                .any(|line| line.is_empty() || line.starts_with(' '))
+            {
+                continue;
+            }
+            let next = two[1].split(' ').next().unwrap_or_default();
+            if two[0].chars().count() + 1 + next.chars().count() <= width {
+                bad.push(two[0].to_owned());
+            }
+        }
     }
     let inner = command.get_subcommands().cloned();
-    wide.extend(inner.flat_map(wide_help));
-    wide
+    bad.extend(inner.flat_map(|sub| bad_lines(sub, width)));
+    bad
 }
 
 /// The command line, or the status to end with: help was asked for, or something was wrong, which has been

@@ -24,8 +24,8 @@ use ferromap::PortSpec;
   ferromap stat --explain           each cause of drops, and what to do about it
   ferromap doctor eth0              what is wrong with eth0, with the commands that mend it
 
-It changes nothing. Root sees all; others see the ports and counters of their own processes.
-The status is 0, or 1 if something cannot be told (doctor: if there are problems), or 2 if the
+It changes nothing. Root sees all; others see the ports and counters of their own processes. \
+The status is 0, or 1 if something cannot be told (doctor: if there are problems), or 2 if the \
 options make no sense."
 )]
 pub struct Args {
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn help_fits_a_terminal() {
-        assert_eq!(common::cli::wide_help(Args::command()), [""; 0]);
+        assert_eq!(common::cli::bad_help(Args::command()), [""; 0]);
     }
 
     #[test]

@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn help_fits_a_terminal() {
-        assert_eq!(common::cli::wide_help(Args::command()), [""; 0]);
+        assert_eq!(common::cli::bad_help(Args::command()), [""; 0]);
     }
 
     #[test]
