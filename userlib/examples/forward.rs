@@ -11,7 +11,8 @@ use std::os::fd::AsFd;
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let (Some(one), Some(two)) = (args.next(), args.next()) else {
-        return Err("usage: forward PORT PORT".into());
+        eprintln!("usage: forward PORT PORT");
+        std::process::exit(2);
     };
     let mut a = Port::open(&one)?;
     // A port that has memory of its own already keeps it: then the swap below says so.

@@ -6,7 +6,10 @@ use ferromap::Port;
 use std::io::Write;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let name = std::env::args().nth(1).ok_or("usage: receive PORT")?;
+    let Some(name) = std::env::args().nth(1) else {
+        eprintln!("usage: receive PORT");
+        std::process::exit(2);
+    };
     // Only the receive rings: whoever sends through this port keeps the others.
     let mut port = Port::builder(&name).rx_only(true).open()?;
     let ring = port.rx_rings().first_mut().ok_or("no receive ring")?;

@@ -22,7 +22,10 @@ const FRAME: [u8; 60] = {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let name = args.next().ok_or("usage: send PORT [COUNT]")?;
+    let Some(name) = args.next() else {
+        eprintln!("usage: send PORT [COUNT]");
+        std::process::exit(2);
+    };
     let mut left: usize = args.next().map_or(Ok(1), |n| n.parse())?;
     let mut port = Port::builder(&name).tx_only(true).open()?;
     let ring = port.tx_rings().first_mut().ok_or("no transmit ring")?;
