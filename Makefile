@@ -13,7 +13,7 @@ PREFIX ?= /usr/local
 export DESTDIR PREFIX
 
 .DEFAULT_GOAL := all
-.PHONY: all module tools demo bench test shell vm install clean help
+.PHONY: all module tools tools-alone demo bench test shell vm install clean help
 
 all: module tools ## build the module and the tools
 
@@ -32,11 +32,15 @@ bench: ## measure at native speed, side by side, into build/bench [ONLY=pattern]
 test: ## run every test; the last line is the verdict
 	@rig/test
 
-shell: module tools ## a shell in the VM, module loaded, tools on PATH [WITH=directory]
+# Test programs take minutes more to build, and nobody asked for them.
+tools-alone:
+	@rig/user -p ferromap-tools
+
+shell: module tools-alone ## a shell in the VM, module loaded, tools on PATH [WITH=directory]
 	@rig/vm $(if $(WITH),--with '$(WITH)')
 
 # Nothing is built before it is known what for.
-vm: $(if $(value RUN),module tools) ## run a command in the VM: RUN='command' [WITH=directory, seen at /host]
+vm: $(if $(value RUN),module tools-alone) ## run a command in the VM: RUN='command' [WITH=directory, seen at /host]
 	@[ -n "$$FERROMAP_RUN" ] || { echo "error: say what to run: make vm RUN='command'" >&2; exit 2; }
 	@rig/vm $(if $(WITH),--with '$(WITH)') -- "$$FERROMAP_RUN"
 # Word for word: make is not to expand a dollar in it.

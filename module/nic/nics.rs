@@ -4,6 +4,7 @@
 //!
 //! Locks, in this order: the kernel's lock for configuration (`rtnl`), the list, an interface's own state.
 
+use super::send::FRAME_EXTRA;
 use crate::{
     live::{self, Counted},
     net::{
@@ -243,7 +244,8 @@ impl NicRef {
                 mtu,
                 size,
                 Name(&self.name()),
-                size
+                // Then each fits one slot, which is what goes on to other interfaces.
+                size.saturating_sub(FRAME_EXTRA)
             );
         }
         if new.is_some() {

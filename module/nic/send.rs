@@ -27,7 +27,7 @@ use kernel::sync::{rcu, Arc};
 const CHUNK: u32 = 64;
 
 /// Bytes of a frame that do not count for the MTU: header and two VLAN tags.
-const FRAME_EXTRA: u32 = ETH_HLEN as u32 + 8;
+pub(super) const FRAME_EXTRA: u32 = ETH_HLEN as u32 + 8;
 
 /// Sends what a program has released on transmit ring `number`, as far as the driver has room; where the process is being
 /// killed, the rest stays in the ring. Answers whether the program finds room past its `cur`.

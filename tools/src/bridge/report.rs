@@ -105,7 +105,8 @@ impl Reporter {
         if !lost.is_empty() {
             causes.push(lost.words());
         }
-        (!causes.is_empty() && lost.total() >= forwarded).then(|| causes.join(", "))
+        // Where more was dropped than was forwarded, other programs have these rings, too.
+        (!causes.is_empty() && lost.total() == forwarded).then(|| causes.join(", "))
     }
 
     /// What went each way that there is, and in how many seconds.

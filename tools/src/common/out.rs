@@ -51,11 +51,23 @@ pub fn data(bytes: &[u8]) {
     told(put(io::stdout(), bytes));
 }
 
-/// Whole lines for stderr. That they cannot be written can be told nowhere.
+/// Whole lines for stderr. That they cannot be written can be told nowhere. Who reports there only would not find out
+/// that stdout's reader has gone.
 pub fn lines(text: &str) {
-    if put(io::stderr(), text.as_bytes()) == Err(Errno::EPIPE) {
+    if put(io::stderr(), text.as_bytes()) == Err(Errno::EPIPE) || is_unread(io::stdout()) {
         reader_gone();
     }
+}
+
+/// Whether it is a pipe without a reader.
+fn is_unread(to: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(to.as_fd(), PollFlags::empty())];
+    let polled = poll(&mut fds, PollTimeout::ZERO);
+    let [fd] = fds;
+    polled == Ok(1)
+        && fd
+            .revents()
+            .is_some_and(|got| got.contains(PollFlags::POLLERR))
 }
 
 /// What became of something for stdout. The status at the [end](status) will tell, too.
@@ -135,7 +147,9 @@ mod tests {
         let mut buffer = [0; 5000];
         assert_eq!(read(&reader, &mut buffer), Ok(4000));
         assert_eq!(read(&reader, &mut buffer), Ok(5));
+        assert!(!is_unread(&writer));
         drop(reader);
+        assert!(is_unread(&writer));
         assert_eq!(put(&writer, b"too late\n"), Err(Errno::EPIPE));
     }
 

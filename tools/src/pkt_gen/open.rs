@@ -90,26 +90,29 @@ fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>
             .tx_rings()
             .first()
             .ok_or("the port has no transmit ring bound")?;
-        // First: what is above both is for the interface to say, and -F is not for it.
-        if let Some(mtu) = mtu.filter(|mtu| args.longest() > mtu + HEADERS) {
+        let (longest, buffer) = (args.longest(), ring.buffer_size());
+        let part = (longest + vnet).div_ceil(slots);
+        if part > buffer {
+            let instead = match mtu {
+                Some(mtu) => format!(
+                    "send at most {}, or raise the module's parameter buf_size",
+                    buffer.min(mtu + HEADERS)
+                ),
+                None if emulated => {
+                    format!("send at most {buffer}, or raise the module's parameter buf_size")
+                }
+                None => "spread frames over several slots with -F".to_owned(),
+            };
+            return Err(
+                format!("-l: {part} bytes do not fit a buffer of {buffer}: {instead}").into(),
+            );
+        }
+        if let Some(mtu) = mtu.filter(|mtu| longest > mtu + HEADERS) {
             return Err(format!(
                 "-l: {name} takes at most {} bytes, its MTU of {mtu} and {HEADERS} of headers: send less, or ip link set {name} mtu {}",
                 mtu + HEADERS,
-                args.longest() - HEADERS,
+                longest - HEADERS,
                 name = port.name()
-            )
-            .into());
-        }
-        let part = (args.longest() + vnet).div_ceil(slots);
-        if part > ring.buffer_size() {
-            let instead = if emulated {
-                "send less, or raise the module's parameter buf_size"
-            } else {
-                "spread frames over several slots with -F"
-            };
-            return Err(format!(
-                "-l: {part} bytes do not fit a buffer of {}: {instead}",
-                ring.buffer_size()
             )
             .into());
         }

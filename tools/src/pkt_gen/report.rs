@@ -187,7 +187,12 @@ impl Reporter {
             say!("{unsent} packets were not taken from the ring and are not counted.");
         }
         if !lost.tx.is_empty() {
-            say!("Dropped of what was sent: {}.", lost.tx.words());
+            let others = if lost.tx.total() > t.frames {
+                " More than this sent: other programs have these rings, too."
+            } else {
+                ""
+            };
+            say!("Dropped of what was sent: {}.{others}", lost.tx.words());
         }
         if !lost.rx.is_empty() {
             say!("Dropped of what came: {}.", lost.rx.words());
