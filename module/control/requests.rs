@@ -123,7 +123,7 @@ pub(super) fn vale_list(
     (req.nr_bridge_idx, req.pad1, req.nr_port_idx) = (listed.switch, listed.kind, listed.port);
     *name = [0; NETMAP_REQ_IFNAMSIZ];
     let mut at = 0;
-    // Both parts and the colon have 31 bytes at most.
+    // Both parts and the colon have 32 bytes at most.
     listed.name(|part| {
         if let Some(room) = name.get_mut(at..at + part.len()) {
             room.copy_from_slice(part);

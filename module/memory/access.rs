@@ -65,6 +65,11 @@ pub(super) struct Owner {
 }
 
 impl Owner {
+    /// Whether it is no user, but who administrates the namespace.
+    pub(super) fn is_namespaces(&self) -> bool {
+        self.user.is_none()
+    }
+
     /// Whether the two are in one namespace. In any other, a region is as if it were not there.
     pub(super) fn is_near(&self, claimant: &Claimant) -> bool {
         self.net == claimant.net

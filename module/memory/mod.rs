@@ -30,7 +30,10 @@ use crate::{
         wire::{IfHeader, RingHeader},
     },
     live::{self, Counted},
-    sys::{user::Writers, vmalloc::HugeMem},
+    sys::{
+        user::Writers,
+        vmalloc::{HugeMem, Lack},
+    },
 };
 use core::ptr::NonNull;
 use kernel::prelude::*;
@@ -48,8 +51,7 @@ pub(crate) struct Mem {
 }
 
 impl Mem {
-    /// `None` where there is not so much memory.
-    fn new(layout: Layout) -> Result<Option<Self>> {
+    fn new(layout: Layout) -> Result<Result<Self, Lack>> {
         let bytes = usize::try_from(layout.bytes()).map_err(|_| ENOMEM)?;
         // INVARIANT: allocated with that size.
         Ok(HugeMem::new(bytes)?.map(|memory| Mem {

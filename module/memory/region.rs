@@ -18,11 +18,16 @@ use crate::{
     live::{self, Counted},
     params,
     refusal::{refuse, Answer},
-    sys::param::Param,
+    sys::{
+        param::Param,
+        task,
+        vmalloc::{self, Lack},
+    },
 };
 use kernel::{
     prelude::*,
     sync::{new_mutex, Arc, Mutex},
+    time::Instant,
 };
 
 /// Where a region's sizes come from.
@@ -174,14 +179,22 @@ struct Made {
 impl Made {
     fn new(asked: Layout, kind: Kind, colour: u8) -> Answer<Self> {
         let least = kind.least_bufs(&asked);
-        let mut layout = asked;
+        let (mut layout, begun) = (asked, Instant::now());
         let mem = loop {
-            if let Some(mem) = Mem::new(layout)? {
-                break mem;
+            let lack = match Mem::new(layout)? {
+                Ok(mem) => break mem,
+                Err(lack) => lack,
+            };
+            if !task::go_on() {
+                // Nobody waits for it any more.
+                return Err(EINTR.into());
             }
             // Half the spare buffers still serve.
             let smaller = layout.with_bufs((layout.bufs.count / 2).max(least));
             if smaller == layout {
+                if lack == Lack::Others && vmalloc::wait_for_others(begun) {
+                    continue;
+                }
                 refuse!(
                     ENOMEM,
                     "no memory for a region of {} KiB ({} buffers of {} bytes), on the machine or in the cgroup of who asks: lower {}",
@@ -248,6 +261,11 @@ impl Region {
 
     pub(super) fn colour(&self) -> u8 {
         self.colour
+    }
+
+    /// Whether it is the memory of a namespace's interfaces.
+    pub(crate) fn is_namespaces(&self) -> bool {
+        self.owner.is_namespaces()
     }
 
     /// Whether the region belongs to one port.

@@ -54,7 +54,7 @@ impl Staging {
         let bytes = stride as usize * count as usize + (HEADROOM + longest + TAIL) as usize;
         // INVARIANT: as the lines above say.
         Ok(Staging {
-            memory: HugeMem::new(bytes.next_multiple_of(PAGE_SIZE))?.ok_or(ENOMEM)?,
+            memory: HugeMem::new(bytes.next_multiple_of(PAGE_SIZE))?.map_err(|_| ENOMEM)?,
             size,
             stride,
             count,

@@ -157,11 +157,11 @@ impl Nic {
         )
     }
 
-    /// Its name, which may change; once it has gone away, that which it had when it was opened.
     pub(crate) fn id(&self) -> DeviceId {
         self.id
     }
 
+    /// Its name, which may change; once it has gone away, that which it had when it was opened.
     pub(crate) fn name(&self) -> Label {
         let guard = rcu::read_lock();
         self.device(&guard).map_or(self.name, Device::name)

@@ -67,8 +67,8 @@ impl AddressSpace {
     /// Addresses of its memory are what it wrote itself, as long as nobody else could, which `writers` know.
     #[inline]
     pub(crate) fn enter<'a>(&'a self, writers: &'a Writers) -> Option<Caller<'a>> {
-        let entered = self.is_running() && !writers.are_several();
-        entered.then_some(Caller(writers, NotThreadSafe))
+        let entered = self.is_running() && !writers.others_than(self);
+        entered.then_some(Caller(self, writers, NotThreadSafe))
     }
 
     fn is_running(&self) -> bool {
@@ -103,16 +103,18 @@ impl Writers {
         }
     }
 
+    /// Whether there are any but this one.
     #[inline]
-    fn are_several(&self) -> bool {
-        self.several.load(Relaxed)
+    fn others_than(&self, own: &AddressSpace) -> bool {
+        let is_other = |first: &AddressSpace| first.0.as_raw() != own.0.as_raw();
+        self.several.load(Relaxed) || self.first.as_ref().is_some_and(is_other)
     }
 }
 
 /// The running process, known to be the one whose memory may be read. Made by [`AddressSpace::enter`] alone, during a
 /// system call of that process.
 #[derive(Clone, Copy)]
-pub(crate) struct Caller<'a>(&'a Writers, NotThreadSafe);
+pub(crate) struct Caller<'a>(&'a AddressSpace, &'a Writers, NotThreadSafe);
 
 impl Caller<'_> {
     /// Brings its pages in, so that a copy that may not sleep finds them. May sleep. What is not there to be brought
@@ -149,7 +151,7 @@ impl Caller<'_> {
         let from = nospec::confine(addr as usize, USER);
         // The address was read before this: had somebody else written it, we would see that he can (`Writers::add`).
         fence(Acquire);
-        if from as u64 != addr || self.0.are_several() {
+        if from as u64 != addr || self.1.others_than(self.0) {
             return Err(EFAULT);
         }
         // SAFETY: `to` as promised by the caller; any user address is coped with.

@@ -13,7 +13,7 @@ use core::{
 use kernel::{
     page::PAGE_SIZE,
     prelude::*,
-    time::{delay::fsleep, Delta},
+    time::{delay::fsleep, Delta, Instant, Monotonic},
 };
 
 /// Zeroed, virtually contiguous memory in whole pages, which processes may map. It is charged to who makes it.
@@ -28,17 +28,27 @@ pub(crate) struct HugeMem {
     note: Option<KBox<Note>>,
 }
 
-/// What became of an attempt.
-enum Tried {
-    Made(HugeMem),
-    /// With what others are making it would be too much for the machine.
-    NoRoom,
-    /// On the machine, or in the cgroup of who asks.
-    NoMemory,
+/// What there is none of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// Memory, on the machine or in the cgroup of who asks.
+    Memory,
+    /// Room beside what others are asking for at this moment. They may get it, or find out that they cannot pay for it.
+    Others,
+}
+
+/// Waits a moment for others who are asking for memory, but no longer than some seconds from `begun` on. False if it is
+/// not worth while any more.
+pub(crate) fn wait_for_others(begun: Instant<Monotonic>) -> bool {
+    let goes_on = begun.elapsed().as_millis() < PATIENCE && task::go_on();
+    if goes_on {
+        fsleep(Delta::from_millis(1));
+    }
+    goes_on
 }
 
 /// Milliseconds: to make a gigabyte takes a tenth of a second, several at once take longer.
-const PATIENCE: u32 = 5000;
+const PATIENCE: i64 = 5000;
 
 /// Memory that nobody uses any more.
 struct Note {
@@ -63,42 +73,24 @@ unsafe impl Send for HugeMem {}
 unsafe impl Sync for HugeMem {}
 
 impl HugeMem {
-    /// Allocates `bytes`, a multiple of the page size; `None` where there are not so many. Tries hard, but ends nobody
-    /// for it: asking for a region larger than the machine is an error for the caller, not for its neighbours.
-    pub(crate) fn new(bytes: usize) -> Result<Option<Self>> {
+    /// Allocates `bytes`, a multiple of the page size. Tries hard, but ends nobody for it: asking for a region larger than
+    /// the machine is an error for the caller, not for its neighbours.
+    pub(crate) fn new(bytes: usize) -> Result<Result<Self, Lack>> {
         if bytes == 0 || bytes % PAGE_SIZE != 0 {
             return Err(EINVAL);
         }
         // What the caller has closed just now may be among that, with somebody else giving it back.
         let returning = RETURNING.load(Relaxed) != 0;
-        match Self::when_there_is_room(bytes)? {
-            None if returning => {
+        match Self::try_new(bytes)? {
+            Err(_) if returning => {
                 wait_for_the_rest();
-                Self::when_there_is_room(bytes)
+                Self::try_new(bytes)
             }
-            made => Ok(made),
+            tried => Ok(tried),
         }
     }
 
-    /// Others who ask at the same time may ask for what they cannot pay for, and leave it when they find that out. They are
-    /// waited for, for some seconds.
-    fn when_there_is_room(bytes: usize) -> Result<Option<Self>> {
-        for _ in 0..PATIENCE {
-            let others = MAKING.load(Relaxed) != 0;
-            match Self::try_new(bytes)? {
-                Tried::Made(made) => return Ok(Some(made)),
-                Tried::NoRoom if others && task::go_on() => fsleep(Delta::from_millis(1)),
-                Tried::NoRoom | Tried::NoMemory => break,
-            }
-        }
-        Ok(None)
-    }
-
-    fn try_new(bytes: usize) -> Result<Tried> {
-        let gfp = bindings::GFP_KERNEL_ACCOUNT
-            | bindings::__GFP_ZERO
-            | bindings::__GFP_NOWARN
-            | 1 << bindings::___GFP_RETRY_MAYFAIL_BIT;
+    fn try_new(bytes: usize) -> Result<Result<Self, Lack>> {
         let note = Note {
             base: NonNull::dangling(),
             bytes,
@@ -107,18 +99,20 @@ impl HugeMem {
         let mut note = KBox::new(note, GFP_KERNEL_ACCOUNT)?;
         let room = can_be_had();
         let more = |making: usize| making.checked_add(bytes).filter(|all| *all <= room);
-        if MAKING.fetch_update(Relaxed, Relaxed, more).is_err() {
-            return Ok(Tried::NoRoom);
+        match MAKING.fetch_update(Relaxed, Relaxed, more) {
+            Ok(_) => {}
+            Err(0) => return Ok(Err(Lack::Memory)),
+            Err(_) => return Ok(Err(Lack::Others)),
         }
-        // SAFETY: may sleep; callers are in process context.
-        let ptr = unsafe { bindings::vmalloc_huge_node_noprof(bytes, gfp, bindings::NUMA_NO_NODE) };
+        let base = allocate(bytes);
         MAKING.fetch_sub(bytes, Relaxed);
-        let Some(base) = NonNull::new(ptr.cast()) else {
-            return Ok(Tried::NoMemory);
+        let Some(base) = base else {
+            wait_for_the_part();
+            return Ok(Err(Lack::Memory));
         };
         note.base = base;
         // INVARIANT: allocated just now.
-        Ok(Tried::Made(HugeMem {
+        Ok(Ok(HugeMem {
             base,
             bytes,
             note: Some(note),
@@ -148,6 +142,35 @@ impl HugeMem {
             bindings::get_page(page);
             Some(page)
         }
+    }
+}
+
+/// Zeroed pages, charged to the caller, whom nobody is ended for.
+fn allocate(bytes: usize) -> Option<NonNull<u8>> {
+    let gfp = bindings::GFP_KERNEL_ACCOUNT
+        | bindings::__GFP_ZERO
+        | bindings::__GFP_NOWARN
+        | 1 << bindings::___GFP_RETRY_MAYFAIL_BIT;
+    // SAFETY: may sleep; callers are in process context.
+    let ptr = unsafe { bindings::vmalloc_huge_node_noprof(bytes, gfp, bindings::NUMA_NO_NODE) };
+    NonNull::new(ptr.cast())
+}
+
+/// Waits until the kernel has given back the part that it had got of an allocation that failed, which it leaves to a worker
+/// (mm/vmalloc.c, `defer_vm_area_cleanup`). Until then the caller's cgroup is full, and the next small thing that it needs
+/// would have it ended. For a second at most: the cgroup may be full of other things.
+fn wait_for_the_part() {
+    const ROOM: usize = 1 << 20;
+    for _ in 0..1000 {
+        if let Some(room) = allocate(ROOM) {
+            // SAFETY: ours, and nobody else knows it.
+            unsafe { bindings::vfree(room.as_ptr().cast()) };
+            return;
+        }
+        if !task::go_on() {
+            return;
+        }
+        fsleep(Delta::from_millis(1));
     }
 }
 

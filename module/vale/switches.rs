@@ -169,8 +169,8 @@ impl Switches {
         Ok(joined)
     }
 
-    /// Numbers of the switch and the port of that name. `Err(ENOENT)` for a switch that is not there;
-    /// port [`VALE_NO_PORT`] for a port that is not.
+    /// The line of the port of that name. `Err(ENOENT)` for a switch that is not there; port [`VALE_NO_PORT`] for a port
+    /// that is not.
     pub(crate) fn listed(&self, net: NetId, name: &ValeName<'_>) -> Answer<Listed> {
         let mut list = self.list.lock();
         let Some(entry) = Entry::find(&mut list, net, name) else {

@@ -3,7 +3,10 @@
 //! Which network interfaces there are, by their own names and by alternative ones (`ip link property`).
 
 use crate::{control::Control, spec::Config};
-use ferromap_abi::consts::{IFNAMSIZ, NETMAP_REQ_IFNAMSIZ};
+use ferromap_abi::{
+    consts::{IFNAMSIZ, NETMAP_REQ_IFNAMSIZ},
+    name::is_vale,
+};
 use nix::{errno::Errno, net::if_::if_nametoindex};
 
 /// Whether there is an interface of that name.
@@ -15,8 +18,10 @@ pub(crate) fn is_there(name: &str) -> bool {
         IFNAMSIZ..NETMAP_REQ_IFNAMSIZ if !name.contains(':') => {
             Control::open().is_ok_and(|control| {
                 let info = control.info(name, &Config::default(), 0);
-                // Whatever else is the matter with it, it is there.
-                info.map_or_else(|e| e.errno() != Some(Errno::ENXIO), |_| true)
+                let errno = info.err().and_then(|e| e.errno());
+                // Whatever else is the matter with it, it is there, unless it is taken for a switch.
+                let is_switch = is_vale(name.as_bytes()) && errno == Some(Errno::EINVAL);
+                errno != Some(Errno::ENXIO) && !is_switch
             })
         }
         _ => false,

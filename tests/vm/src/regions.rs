@@ -13,7 +13,8 @@ use ferromap_abi::ext::*;
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};
-use nix::sys::wait::waitpid;
+use nix::sys::signal::{kill, Signal};
+use nix::sys::wait::{waitpid, WaitStatus};
 use nix::unistd::{fork, pipe, setresuid, ForkResult, Uid};
 use std::fs::{create_dir, read_to_string, remove_dir, write, File};
 use std::io::{Read, Write};
@@ -32,8 +33,8 @@ pub const CASES: &[Case] = crate::cases![
     region_has_a_netmap_if_for_every_ring,
     region_is_charged_to_who_asks,
     region_state_is_charged_to_who_asks,
-    region_that_takes_long_keeps_nobody_waiting,
-];
+    region_that_takes_long_keeps_nobody_waiting
+; slow: region_requests_in_vain_hurt_nobody];
 
 const STRANGER: u32 = 65534;
 const MARK: [u8; 16] = *b"what I left here";
@@ -408,6 +409,45 @@ fn region_is_charged_to_who_asks() -> Outcome {
     // Others have what they had.
     let all = vale("valepay:large").rings(16, 16).slots(1024, 1024);
     works("outside of it", all.try_bind())
+}
+
+// What small cgroups asked for in vain counted as taken meanwhile, so that others were refused; and the kernel ended some of
+// those who asked, since what they had got in part came back to their cgroup only by and by.
+fn region_requests_in_vain_hurt_nobody() -> Outcome {
+    let mut groups = Vec::new();
+    for i in 0..8 {
+        groups.push(Cgroup::new(&format!("vain{i}"), "16M")?);
+    }
+    let ask_in_vain = |i: usize| -> Outcome {
+        groups[i].enter()?;
+        let name = format!("valevain:{i}");
+        let large = || vale(&name).rings(16, 16).slots(4096, 4096).extra(500_000);
+        loop {
+            fails("in vain", large().try_bind(), Errno::ENOMEM)?;
+        }
+    };
+    let mut children = Vec::new();
+    for i in 0..groups.len() {
+        // SAFETY: the case's process has one thread, so the child may do anything that the parent may.
+        match unsafe { fork() }? {
+            ForkResult::Child => {
+                let _ = ask_in_vain(i).map_err(|why| eprintln!("child: {why}"));
+                // SAFETY: always safe; the parent's destructors are not the child's to run.
+                unsafe { libc::_exit(1) }
+            }
+            ForkResult::Parent { child } => children.push(child),
+        }
+    }
+    let others = || works("others", vale("valeothers:a").try_bind());
+    let asked = (0..10).try_for_each(|_| others());
+    for child in &children {
+        kill(*child, Signal::SIGTERM)?;
+    }
+    for child in children {
+        let want = WaitStatus::Signaled(child, Signal::SIGTERM, false);
+        same("a child", waitpid(child, None)?, want)?;
+    }
+    asked
 }
 
 // Rings, files and switches were charged to nobody.

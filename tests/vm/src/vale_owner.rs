@@ -6,6 +6,7 @@ use crate::check::*;
 use crate::frame::*;
 use crate::harness::Case;
 use crate::raw::bound::pair;
+use crate::raw::device::Device;
 use crate::raw::*;
 use crate::traffic::*;
 use ferromap_abi::consts::*;
@@ -28,6 +29,7 @@ pub const CASES: &[Case] = crate::cases![
     owner_addresses_are_nobodys_where_others_can_write,
     owner_addresses_are_his_own_where_he_maps_twice,
     owner_addresses_are_nobodys_before_the_other_has_written,
+    owner_addresses_are_nobodys_where_only_others_can_write,
 ];
 
 /// Puts two ordinary frames into the ring, and one whose bytes are said to be at `address` between them.
@@ -233,7 +235,23 @@ fn owner_addresses_are_his_own_where_he_maps_twice() -> Outcome {
     same("what came", got(&b)?, vec![1, 2, 3])
 }
 
-/// It counts who could write, not who has: the owner may be in the middle of a sync.
+/// The owner need not have mapped anything: then the other is the first.
+fn owner_addresses_are_nobodys_where_only_others_can_write() -> Outcome {
+    let b = vale("vale139:b").slots(64, 64).bind()?;
+    let device = Device::open()?;
+    vale("vale139:a").slots(64, 64).send(&device)?;
+    let memory = frame(BROADCAST, station(1), 2);
+    let address = memory.as_ptr() as u64;
+    ended_well(in_child(|| {
+        let other = vale("vale139:a").slots(64, 64).bind()?;
+        put_around(&other.tx(0), address);
+        Ok(())
+    })?)?;
+    device.poll(PollFlags::POLLIN, std::time::Duration::ZERO)?;
+    same("by a poll", got(&b)?, vec![1, 3])
+}
+
+/// It counts who could write, not who has.
 fn owner_addresses_are_nobodys_before_the_other_has_written() -> Outcome {
     let (a, b) = pair("vale138")?;
     ended_well(in_child(|| {

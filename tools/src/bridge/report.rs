@@ -105,7 +105,9 @@ impl Reporter {
         if !lost.is_empty() {
             causes.push(lost.words());
         }
-        // Where more was dropped than was forwarded, other programs have these rings, too.
+        if lost.total() > forwarded && !self.json {
+            say!("More was dropped than was forwarded: other programs have these rings, too.");
+        }
         (!causes.is_empty() && lost.total() == forwarded).then(|| causes.join(", "))
     }
 

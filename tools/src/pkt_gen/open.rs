@@ -94,14 +94,14 @@ fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>
         let part = (longest + vnet).div_ceil(slots);
         if part > buffer {
             let instead = match mtu {
-                Some(mtu) => format!(
-                    "send at most {}, or raise the module's parameter buf_size",
+                Some(mtu) if mtu + HEADERS < longest => format!(
+                    "send at most {}, or raise the MTU and the module's parameter buf_size",
                     buffer.min(mtu + HEADERS)
                 ),
-                None if emulated => {
+                _ if emulated => {
                     format!("send at most {buffer}, or raise the module's parameter buf_size")
                 }
-                None => "spread frames over several slots with -F".to_owned(),
+                _ => "spread frames over several slots with -F".to_owned(),
             };
             return Err(
                 format!("-l: {part} bytes do not fit a buffer of {buffer}: {instead}").into(),

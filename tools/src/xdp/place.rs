@@ -93,16 +93,17 @@ impl Place {
     /// The error is for people.
     pub fn named(device: &str) -> Result<Self, String> {
         let name = device.strip_prefix("netmap:").unwrap_or(device);
-        PortSpec::check_length(name).map_err(|e| e.to_string())?;
         if is_port(device) {
+            PortSpec::check_length(name).map_err(|e| e.to_string())?;
             return Ok(Place::Port(device.to_owned()));
         }
-        match index_of(name) {
-            Some(index) => Ok(Place::interface(name.to_owned(), index)),
-            None => Err(format!(
-                "there is no network interface {name}; ip link lists those that are"
-            )),
+        if let Some(index) = index_of(name) {
+            return Ok(Place::interface(name.to_owned(), index));
         }
+        PortSpec::check_length(name).map_err(|e| e.to_string())?;
+        Err(format!(
+            "there is no network interface {name}; ip link lists those that are"
+        ))
     }
 
     /// Everywhere. What cannot be asked has none.
