@@ -33,8 +33,9 @@ pub const CASES: &[Case] = crate::cases![
     region_has_a_netmap_if_for_every_ring,
     region_is_charged_to_who_asks,
     region_state_is_charged_to_who_asks,
-    region_that_takes_long_keeps_nobody_waiting
-; slow: region_requests_in_vain_hurt_nobody];
+    region_that_takes_long_keeps_nobody_waiting;
+    slow: region_requests_in_vain_hurt_nobody,
+];
 
 const STRANGER: u32 = 65534;
 const MARK: [u8; 16] = *b"what I left here";
