@@ -170,8 +170,8 @@ impl Binding {
         self.process.as_ref()?.enter(self.mem().writers())
     }
 
-    /// The running process is about to map the memory for writing. The memory of a
-    /// namespace's interfaces is for all its administrators, who have to trust each other.
+    /// The running process is about to map the memory for writing. The memory of a namespace's interfaces is for all its
+    /// administrators, who have to trust each other.
     pub(crate) fn add_writer(&self) {
         if !self.held.set().region().is_namespaces() {
             self.mem().writers().add();

@@ -10,11 +10,11 @@ use super::{
     lane::Ends,
 };
 use crate::{
-    abi::{consts::IFNAMSIZ, ext::FERROMAP_NR_SWAP, name::ValeName},
+    abi::{ext::FERROMAP_NR_SWAP, name::ValeName},
     binding::Binding,
     memory::Use,
     net::{device::DeviceId, NetNs},
-    port::{self, Places, Port},
+    port::{self, Places, Port, PortLabel},
     refusal::{refuse, Answer, Name},
     ring::{RingSet, Selection, Shape},
     sys::keep::Keep,
@@ -127,13 +127,12 @@ impl Attachments {
         };
         let wire = plug(name.port, shape.rx_rings, shape.tx_rings)?;
         let host = if with_host {
-            let (mut label, len) = ([b'^'; IFNAMSIZ], name.port.len());
-            let Some(label) = label.get_mut(..=len) else {
-                // Its own name is shorter, and that is what its port is called.
-                refuse!(EINVAL, "there is no network interface {}", Name(name.port));
-            };
-            label[..len].copy_from_slice(name.port);
-            Some(plug(label, shape.host_rx_rings, shape.host_tx_rings)?)
+            let label = PortLabel::new(&[name.port, b"^"]);
+            Some(plug(
+                label.as_bytes(),
+                shape.host_rx_rings,
+                shape.host_tx_rings,
+            )?)
         } else {
             None
         };

@@ -2,7 +2,7 @@
 
 //! `NIOCREGIF` and `NIOCGINFO`, turned into today's requests (sections 7.15 and 7.16 of the interface).
 
-use super::{attach, later, names::Known, register, requests, Context};
+use super::{attach, later, names, register, requests, Context};
 use crate::{
     abi::{consts::*, name, wire::*},
     device::OpenFile,
@@ -70,7 +70,7 @@ fn serve(
         full.add_pipe(req);
     }
     let turn = world.turn.take();
-    let name = Known::by(full.as_bytes(), world)?;
+    let name = names::known(full.as_bytes(), world)?;
     let context = Context {
         file,
         asker,

@@ -221,7 +221,7 @@ impl Call<'_> {
         let unknown = |entry: &Entry| entry.status == Status::Unsupported;
         let world = self.file.world();
         let turn = world.turn.take();
-        let name = names::Known::by(name::trim(&self.header.nr_name), world)?;
+        let name = names::known(name::trim(&self.header.nr_name), world)?;
         let context = Context {
             file: self.file,
             asker: self.asker,

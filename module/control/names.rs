@@ -4,72 +4,38 @@
 //! found by all names that the interface has: another one since, and alternative ones (`ip link property`).
 
 use crate::{
-    abi::{
-        consts::NETMAP_REQ_IFNAMSIZ,
-        name::{is_vale, ValeName},
-    },
+    abi::name::{is_vale, ValeName},
     net::{Device, NetNs},
+    port::PortLabel,
     refusal::Answer,
     vale::Switches,
     world::World,
 };
 use kernel::{prelude::*, sync::Arc};
 
-/// A name as the switches know it.
-pub(super) struct Known {
-    bytes: [u8; NETMAP_REQ_IFNAMSIZ],
-    len: usize,
-}
-
-impl Known {
-    /// What a request calls `name`.
-    pub(super) fn by(name: &[u8], world: &World) -> Answer<Self> {
-        let colon = name.iter().position(|&b| b == b':');
-        let (switch, port) = match colon.filter(|_| is_vale(name)) {
-            Some(colon) => name.split_at(colon + 1),
-            None => (name, &[][..]),
-        };
-        let found = if port.is_empty() || is_port(name, &world.places.switches)? {
-            None
-        } else {
-            of_interface(port)?
-        };
-        let Some((interface, rest)) = found else {
-            return Ok(Known::of([name, &[], &[]]));
-        };
-        // It may have been renamed since it was attached.
-        let plugged = world.attachments.port_of(interface.id(), |plugged| {
-            let there = plugged.starts_with(switch);
-            there.then(|| Known::of([plugged, rest, &[]]))
-        });
-        Ok(plugged
-            .flatten()
-            .unwrap_or_else(|| Known::of([switch, &interface.name(), rest])))
-    }
-
-    fn of(parts: [&[u8]; 3]) -> Self {
-        let mut known = Known {
-            bytes: [0; NETMAP_REQ_IFNAMSIZ],
-            len: 0,
-        };
-        for part in parts {
-            known.add(part);
-        }
-        known
-    }
-
-    /// A name in a request is shorter than the room, and an interface's own name fits where a port's does.
-    fn add(&mut self, part: &[u8]) {
-        let end = self.len + part.len();
-        if let Some(room) = self.bytes.get_mut(self.len..end) {
-            room.copy_from_slice(part);
-            self.len = end;
-        }
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
+/// What the switches call the port that a request calls `name`.
+pub(super) fn known(name: &[u8], world: &World) -> Answer<PortLabel> {
+    let colon = name.iter().position(|&b| b == b':');
+    let (switch, port) = match colon.filter(|_| is_vale(name)) {
+        Some(colon) => name.split_at(colon + 1),
+        None => (name, &[][..]),
+    };
+    let found = if port.is_empty() || is_port(name, &world.places.switches)? {
+        None
+    } else {
+        of_interface(port)?
+    };
+    let Some((interface, rest)) = found else {
+        return Ok(PortLabel::new(&[name]));
+    };
+    // It may have been renamed since it was attached.
+    let plugged = world.attachments.port_of(interface.id(), |plugged| {
+        let there = plugged.starts_with(switch);
+        there.then(|| PortLabel::new(&[plugged, rest]))
+    });
+    Ok(plugged
+        .flatten()
+        .unwrap_or_else(|| PortLabel::new(&[switch, &interface.name(), rest])))
 }
 
 /// Whether a switch has a port of that very name.

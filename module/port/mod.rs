@@ -92,7 +92,7 @@ pub(crate) struct PortLabel {
 
 impl PortLabel {
     /// The parts, one after the other; what does not fit is cut.
-    fn new(parts: &[&[u8]]) -> Self {
+    pub(crate) fn new(parts: &[&[u8]]) -> Self {
         let mut label = PortLabel {
             bytes: [0; crate::abi::consts::NETMAP_REQ_IFNAMSIZ],
             len: 0,
@@ -105,7 +105,7 @@ impl PortLabel {
         label
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }

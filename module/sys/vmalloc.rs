@@ -161,17 +161,14 @@ fn allocate(bytes: usize) -> Option<NonNull<u8>> {
 /// would have it ended. For a second at most: the cgroup may be full of other things.
 fn wait_for_the_part() {
     const ROOM: usize = 1 << 20;
-    for _ in 0..1000 {
-        if let Some(room) = allocate(ROOM) {
+    within_a_second(|| {
+        let room = allocate(ROOM);
+        if let Some(room) = room {
             // SAFETY: ours, and nobody else knows it.
             unsafe { bindings::vfree(room.as_ptr().cast()) };
-            return;
         }
-        if !task::go_on() {
-            return;
-        }
-        fsleep(Delta::from_millis(1));
-    }
+        room.is_some()
+    });
 }
 
 /// Bytes that may be taken without hurting anybody. Were all there is taken, the next process to touch a
@@ -218,9 +215,16 @@ pub(crate) fn give_back() {
 
 /// Has everything given back, and waits for others who do it: for a second at most, where a gigabyte takes a tenth.
 fn wait_for_the_rest() {
-    for _ in 0..1000 {
+    within_a_second(|| {
         give_back();
-        if RETURNING.load(Relaxed) == 0 {
+        RETURNING.load(Relaxed) == 0
+    });
+}
+
+/// Tries it every millisecond until it is `done`, or nobody waits for it any more.
+fn within_a_second(mut done: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if done() || !task::go_on() {
             return;
         }
         fsleep(Delta::from_millis(1));

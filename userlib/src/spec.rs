@@ -30,16 +30,13 @@
 //! pair 0 of `eth0` in any case.
 
 mod end;
+mod name;
 
 use crate::{
     error::{Error, Result},
     interface,
 };
-use ferromap_abi::{
-    consts::*,
-    name::{is_vale, PortName, ValeName},
-    wire::NmreqRegister,
-};
+use ferromap_abi::{consts::*, name::is_vale, wire::NmreqRegister};
 use std::{borrow::Cow, str::FromStr};
 
 /// A port name, taken apart. [`FromStr`] reads it; the fields may be changed afterwards.
@@ -129,7 +126,7 @@ impl PortSpec {
     /// Refuses a name, as the kernel has it (`eth0`, `vale0:a`, `vale0:`), that is too long, and names the limit. An alternative
     /// name of an interface that is there may be longer.
     pub fn check_length(name: &str) -> Result<()> {
-        check_length(name, &interface::is_there).map_err(|reason| Error::Name {
+        name::check_length(name, &interface::is_there).map_err(|reason| Error::Name {
             name: name.to_owned(),
             reason,
         })
@@ -238,7 +235,7 @@ fn parse(full: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<PortSpec> {
             "`{subsystem}:` is none of `netmap:`, `null:`, and the name of a switch, which starts with `vale`"
         ));
     };
-    check_name(&name, is_interface)?;
+    name::check(&name, is_interface)?;
     let mut spec = PortSpec {
         name,
         ..PortSpec::default()
@@ -301,61 +298,6 @@ impl<'a> Cursor<'a> {
 }
 
 /// Whether the parts of a name, as the kernel has it, are short enough.
-fn check_length(name: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<()> {
-    let fits = |part: &str, most: usize, what: &str| match part.len() {
-        len if len > most => Err(format!(
-            "{part} is too long: {what} has at most {most} characters, and this has {len}"
-        )),
-        _ => Ok(()),
-    };
-    // Alternative names may be longer.
-    let interface_fits = |part: &str, what: &str| match part.len() {
-        IFNAMSIZ.. if is_interface(part) => Ok(()),
-        _ => fits(part, IFNAMSIZ - 1, what),
-    };
-    let base = name.split(['{', '}']).next().unwrap_or(name);
-    match base.split_once(':') {
-        Some((switch, port)) => {
-            fits(switch, IFNAMSIZ - 1, "a switch")?;
-            // The host stack of an attached interface has one more.
-            let port = port.strip_suffix('^').unwrap_or(port);
-            interface_fits(port, "a port of a switch")?;
-        }
-        None => interface_fits(base, "an interface")?,
-    }
-    fits(name, NETMAP_REQ_IFNAMSIZ - 1, "the name of a port")
-}
-
-fn check_name(name: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<()> {
-    check_length(name, is_interface)?;
-    if name.bytes().any(|b| b == 0 || b.is_ascii_whitespace()) {
-        return Err("a port has no spaces in its name".into());
-    }
-    if name.matches(['{', '}']).count() > 1 {
-        return Err("only one pipe suffix is allowed".into());
-    }
-    let base = match PortName::parse(name.as_bytes()) {
-        PortName::Pipe { base, id, .. } => {
-            if !id.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_') {
-                return Err("a pipe is named by letters, digits and `_`".into());
-            }
-            base
-        }
-        PortName::BadPipe => {
-            return Err("a pipe needs a port before and a name after the brace".into())
-        }
-        _ => name.as_bytes(),
-    };
-    if base.is_empty() || base.ends_with(b":") {
-        return Err("the name of the port is missing".into());
-    }
-    let switch = base.split_inclusive(|&b| b == b':').next();
-    if switch.is_some_and(|s| is_vale(s) && s.ends_with(b":") && ValeName::parse(s).is_none()) {
-        return Err("a switch is called by letters, digits and `_`".into());
-    }
-    Ok(())
-}
-
 fn mode(rest: &mut Cursor) -> Parsed<Rings> {
     Ok(if rest.eat('*') {
         Rings::NicAndHost
@@ -609,28 +551,6 @@ mod tests {
                 other => panic!("{name}: {other:?}"),
             }
         }
-    }
-
-    #[test]
-    fn what_is_too_long_is_called_so() {
-        let long = "abcdefghijklmnop";
-        for (name, limit) in [
-            (format!("netmap:{long}"), "an interface has at most 15"),
-            (format!("vale0:{long}"), "a port of a switch has at most 15"),
-            (format!("vale{long}:a"), "a switch has at most 15"),
-            (
-                format!("netmap:eth0{{{}", long.repeat(4)),
-                "the name of a port has at most 63",
-            ),
-        ] {
-            let why = name.parse::<PortSpec>().unwrap_err().to_string();
-            assert!(why.contains("is too long") && why.contains(limit), "{why}");
-        }
-        for full in [format!("netmap:{long}"), format!("vale0:{long}^")] {
-            assert!(PortSpec::read(&full, |name| name == long).is_ok(), "{full}");
-        }
-        assert!(PortSpec::check_length(&format!("vale0:{long}")).is_err());
-        assert!(PortSpec::check_length("vale0:").is_ok());
     }
 
     #[test]

@@ -134,18 +134,14 @@ mod tests {
     fn usage_tells_what_is_needed() {
         let help = Args::command().render_help().to_string();
         assert!(help.contains("Usage: bridge [OPTIONS] --interface <PORT>\n"));
-        let mut page = Vec::new();
-        Generate::Man.to::<Args>(&mut page).unwrap();
-        let page = String::from_utf8(page).unwrap();
+        let page = common::cli::page::<Args>();
         assert!(page.contains(".SH SYNOPSIS\n\\fBbridge\\fR [OPTIONS] \\-\\-interface <PORT>\n"));
         assert!(Args::try_parse_from(["bridge", "--generate", "man"]).is_ok());
     }
 
     #[test]
     fn the_manual_names_the_options() {
-        let mut page = Vec::new();
-        Generate::Man.to::<Args>(&mut page).unwrap();
-        let page = String::from_utf8(page).unwrap();
+        let page = common::cli::page::<Args>();
         for option in ["interface", "batch", "duration"] {
             assert!(page.contains(option), "{option}");
         }

@@ -37,7 +37,7 @@ impl Generate {
         out::status(ExitCode::SUCCESS)
     }
 
-    pub fn to<A: CommandFactory>(self, out: &mut dyn Write) -> io::Result<()> {
+    fn to<A: CommandFactory>(self, out: &mut dyn Write) -> io::Result<()> {
         let mut command = A::command();
         let shell = match self {
             Generate::Man => return manual(&mut command, out),
@@ -95,6 +95,15 @@ fn synopsis(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
         .control("SH", ["SYNOPSIS"])
         .text([bold(name), roman(rest)])
         .to_writer(&mut &mut *out)
+}
+
+/// What `--generate man` prints. For tests.
+pub fn page<A: CommandFactory>() -> String {
+    let mut page = Vec::new();
+    Generate::Man
+        .to::<A>(&mut page)
+        .expect("memory takes all that is written");
+    String::from_utf8(page).expect("the manual is text")
 }
 
 /// Lines of help, of the tool and of all its subcommands, that are too wide for people's terminals, or that were broken

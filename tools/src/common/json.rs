@@ -38,9 +38,7 @@ impl Object {
         let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
         self.plain(key, format!("[{}]", items.join(",")))
     }
-}
 
-impl Object {
     /// What a port has: rings, slots, and its region.
     pub fn sizes(self, sizes: &PortInfo) -> Self {
         self.plain("region", sizes.mem_id)

@@ -6,6 +6,7 @@ pub mod causes;
 pub mod cli;
 pub mod drops;
 pub mod json;
+pub mod links;
 pub mod out;
 pub mod ports;
 pub mod signals;

@@ -4,6 +4,7 @@
 //!
 //! Everything is read below one directory, so that tests can make machines up.
 
+use common::links;
 use ferromap::{Control, Error};
 use std::{
     fs, io,
@@ -140,11 +141,10 @@ impl Facts {
         if self.has_interface(name) {
             return Some(name.to_owned());
         }
-        // Nothing else tells of alternative names. A line is `2: eth0: <...>`, or `2: eth0@eth1: <...>`.
-        let Answer::Said(line) = self.ask(&["ip", "-o", "link", "show", "dev", name]) else {
+        let Answer::Said(answer) = self.ask(&links::command(name)) else {
             return None;
         };
-        let shown = line.split(": ").nth(1)?;
+        let (_, shown) = links::parse(&answer)?;
         let own = match shown.rsplit_once('@') {
             Some((own, _)) if !self.has_interface(shown) => own,
             _ => shown,

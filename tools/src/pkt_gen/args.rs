@@ -353,9 +353,7 @@ mod tests {
 
     #[test]
     fn the_manual_names_the_options() {
-        let mut page = Vec::new();
-        Generate::Man.to::<Args>(&mut page).unwrap();
-        let page = String::from_utf8(page).unwrap();
+        let page = common::cli::page::<Args>();
         for option in ["interface", "burst", "duration"] {
             assert!(page.contains(option), "{option}");
         }

@@ -241,9 +241,7 @@ mod tests {
     fn usage_tells_what_is_needed() {
         let help = Args::command().render_help().to_string();
         assert!(help.contains("Usage: xdp <COMMAND>\n"));
-        let mut page = Vec::new();
-        Generate::Man.to::<Args>(&mut page).unwrap();
-        let page = String::from_utf8(page).unwrap();
+        let page = common::cli::page::<Args>();
         assert!(page.contains(".SH SYNOPSIS\n\\fBxdp\\fR <COMMAND>\n"));
         assert!(page.contains(".SS SYNOPSIS\n\\fBxdp load\\fR [OPTIONS] \\-\\-device <DEVICE> <PROGRAM> [RULE]...\n"), "{page}");
     }

@@ -3,6 +3,7 @@
 //! Where programs can be: network interfaces of this namespace, ports of switches, and whole switches.
 
 use crate::counts::Counts;
+use common::links;
 use ferromap::{Control, PortSpec};
 use libbpf_rs::{
     libbpf_sys::{XDP_FLAGS_DRV_MODE, XDP_FLAGS_HW_MODE, XDP_FLAGS_SKB_MODE},
@@ -80,13 +81,11 @@ fn index_of(name: &str) -> Option<u32> {
     if let Ok(index) = if_nametoindex(name) {
         return Some(index);
     }
-    // The system's call has no room for long alternative names. A line is `2: eth0: <...>`.
-    let ip = Command::new("ip")
-        .args(["-o", "link", "show", "dev", name])
-        .output()
-        .ok()?;
-    let line = String::from_utf8(ip.stdout).ok()?;
-    line.split(':').next()?.trim().parse().ok()
+    // The system's call has no room for long alternative names.
+    let [ip, words @ ..] = links::command(name);
+    let told = Command::new(ip).args(words).output().ok()?;
+    let (index, _) = links::parse(std::str::from_utf8(&told.stdout).ok()?)?;
+    Some(index)
 }
 
 impl Place {
