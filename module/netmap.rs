@@ -29,7 +29,6 @@ mod control;
 mod device;
 mod live;
 mod memory;
-mod net;
 mod nic;
 mod params;
 mod port;
@@ -61,7 +60,7 @@ struct Netmap {
     _device: Pin<KBox<sys::file::Registration<device::OpenFile>>>,
     _watch: watch::Watch,
     _nics: nic::Watch,
-    _homes: net::home::Watch,
+    _homes: sys::net::home::Watch,
     _last: Last,
 }
 

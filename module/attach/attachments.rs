@@ -13,11 +13,11 @@ use crate::{
     abi::{ext::FERROMAP_NR_SWAP, name::ValeName},
     binding::Binding,
     memory::Use,
-    net::{device::DeviceId, NetNs},
     port::{self, Places, Port, PortLabel},
     refusal::{refuse, Answer, Name},
     ring::{RingSet, Selection, Shape},
     sys::keep::Keep,
+    sys::net::{device::DeviceId, NetNs},
     turn::{Taken, Turn},
 };
 use kernel::{

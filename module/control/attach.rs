@@ -7,10 +7,10 @@ use crate::{
     abi::{consts::*, name::is_vale, name::ValeName, wire::*},
     attach::Polling,
     memory::Claimant,
-    net::NetNs,
     port,
     refusal::{refuse, Answer, Name},
     sys::cpus,
+    sys::net::NetNs,
 };
 use kernel::prelude::*;
 

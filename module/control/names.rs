@@ -5,9 +5,9 @@
 
 use crate::{
     abi::name::{is_vale, ValeName},
-    net::{Device, NetNs},
     port::PortLabel,
     refusal::Answer,
+    sys::net::{Device, NetNs},
     vale::Switches,
     world::World,
 };

@@ -12,10 +12,10 @@ use crate::{
         wire::*,
     },
     memory::Claimant,
-    net::NetNs,
     port::{self, Port, Want},
     refusal::{refuse, Answer, Name},
     ring::Shape,
+    sys::net::NetNs,
 };
 use kernel::prelude::*;
 

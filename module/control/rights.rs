@@ -8,9 +8,9 @@
 
 use super::Context;
 use crate::{
-    net::NetNs,
     params,
     refusal::{refuse, Answer},
+    sys::net::NetNs,
 };
 use kernel::prelude::*;
 

@@ -9,8 +9,8 @@ use crate::{
         ext::{NmreqXdp, FERROMAP_XDP_REPLACE, XDP_ACTIONS},
         name::{is_vale, ValeName},
     },
-    net::{xdp::Program, NetNs},
     refusal::{refuse, Answer, Name},
+    sys::net::{xdp::Program, NetNs},
     vale::{Hook, Spot},
 };
 use kernel::prelude::*;

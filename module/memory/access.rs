@@ -6,10 +6,10 @@
 //! right to (systemd does so). What passes memory on is a descriptor that is bound there.
 
 use crate::{
-    net::{NetId, NetNs},
     params,
     refusal::{refuse, Answer},
     sys::file::Asker,
+    sys::net::{NetId, NetNs},
 };
 use kernel::{prelude::*, task::Kuid};
 

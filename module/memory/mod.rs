@@ -19,10 +19,8 @@ mod staging;
 pub(crate) use access::Claimant;
 pub(crate) use region::{Kind, Region, Use};
 pub(crate) use regions::{RegionRef, Regions};
-pub(crate) use shared::{
-    head_of, Buf, Bufs, Copier, Head, IfView, Position, RingView, SlotCell, SlotRun,
-};
-pub(crate) use staging::{Area, Staging, HEADROOM};
+pub(crate) use shared::{head_of, Buf, Bufs, Head, IfView, Position, RingView, SlotCell, SlotRun};
+pub(crate) use staging::{Area, Staging};
 
 use crate::{
     abi::{

@@ -6,16 +6,14 @@ use super::shared::Bufs;
 use crate::{
     abi::consts::NETMAP_MAX_FRAGS,
     live::{self, Counted},
-    sys::{bindings, vmalloc::HugeMem},
+    sys::{
+        net::xdp::{HEADROOM, TAIL},
+        vmalloc::HugeMem,
+    },
 };
 use core::{ops::Range, ptr::NonNull};
 use kernel::{page::PAGE_SIZE, prelude::*};
 
-/// Bytes in front of a frame that may be added to it: `XDP_PACKET_HEADROOM` of linux/bpf.h.
-pub(crate) const HEADROOM: u32 = 256;
-/// Bytes behind a frame that are never its own: drivers keep `struct skb_shared_info` there, in whole cache lines, and
-/// what works on frames takes it to be so.
-const TAIL: u32 = (size_of::<bindings::skb_shared_info>() as u32).next_multiple_of(64);
 /// Most bytes of a frame that has several slots, unless buffers are small: as many as 64 buffers of 2048.
 const LONGEST: u32 = 128 * 1024;
 
@@ -131,13 +129,11 @@ impl Staging {
 }
 
 impl Area<'_> {
-    /// Where it starts: all its bytes are valid for reading and writing while it lives.
-    pub(crate) fn start(&self) -> NonNull<u8> {
-        self.start
-    }
-
-    pub(crate) fn bytes(&self) -> u32 {
-        self.bytes
+    /// All its bytes.
+    #[inline(always)]
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: they are ours while this lives, by `_of`, and initialised, as all memory of this kind is when it is made.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes as usize) }
     }
 
     /// A private copy of up to 12 bytes, where a virtio-net header is.

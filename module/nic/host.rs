@@ -9,8 +9,8 @@ use crate::{
         wire::Slot,
     },
     memory::{Bufs, SlotCell},
-    net::{Device, Packet},
     ring::{parts::Part, TxSync},
+    sys::net::{Device, Packet},
     sys::{
         bottom_half::{self, Disabled},
         task,
@@ -118,7 +118,8 @@ fn give(device: &Device, bufs: &Bufs<'_>, slot: Slot, pinned: &Disabled) -> Resu
     if len < ETH_HLEN as u32 || len > buf.size() {
         return Err(Unfit::Length);
     }
-    let packet = Packet::copy_of(device, 0, &buf, len, pinned).ok_or(Unfit::NoMemory)?;
+    let bytes = buf.span(0, len).ok_or(Unfit::Length)?;
+    let packet = Packet::copy_of(device, 0, bytes, pinned).ok_or(Unfit::NoMemory)?;
     packet.up(device, pinned);
     Ok(len)
 }

@@ -7,14 +7,14 @@
 use super::send::FRAME_EXTRA;
 use crate::{
     live::{self, Counted},
-    net::{
+    refusal::{refuse, Answer, Name, Refusal},
+    ring::{count::Counter, Owner, RingSet},
+    sys::net::{
         device::{DeviceId, Label},
         notifier::{Notifier, Watcher},
         receive::Hook,
         Device, NetNs, Rtnl,
     },
-    refusal::{refuse, Answer, Name, Refusal},
-    ring::{count::Counter, Owner, RingSet},
     sys::rcu::RcuSlot,
 };
 use core::ops::Deref;

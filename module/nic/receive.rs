@@ -5,9 +5,9 @@
 use super::Nic;
 use crate::{
     abi::{consts::NS_MOREFRAG, cursor::add},
-    net::{packet::Side, receive::Receiver, Packet},
     ring::{count::Counter, RxRing},
     sys::bottom_half::Disabled,
+    sys::net::{packet::Side, receive::Receiver, Packet},
 };
 use kernel::{
     bindings::{POLLIN, POLLRDNORM},
@@ -92,7 +92,8 @@ fn put(ring: &RxRing, packet: &Packet, from: Side, pinned: &Disabled) {
         let flags = if i + 1 < slots { NS_MOREFRAG } else { 0 };
         let copied = bufs
             .own(cell.buf())
-            .is_some_and(|buf| packet.copy_to(at, &buf, part));
+            .and_then(|buf| buf.span(0, part))
+            .is_some_and(|bytes| packet.copy_to(at, bytes));
         if copied {
             cell.set_len_flags(part as u16, flags);
         } else {

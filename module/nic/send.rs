@@ -9,14 +9,14 @@ use crate::{
         consts::{ETH_HLEN, NS_REPORT},
         cursor::add,
     },
-    net::{
-        tickets::{Outgoing, Tickets},
-        transmit::Sending,
-        Device, Packet,
-    },
     ring::{
         parts::{Part, Parts},
         TxSync,
+    },
+    sys::net::{
+        tickets::{Outgoing, Tickets},
+        transmit::Sending,
+        Device, Packet,
     },
     sys::{bottom_half::Disabled, task},
 };
@@ -181,8 +181,9 @@ impl Batch<'_> {
             return Err(Unfit::Length);
         }
         let ticket = self.tickets.issue(index).ok_or(Unfit::NoMemory)?;
-        let packet = Packet::copy_of(device, queue, &buf, len, pinned).ok_or(Unfit::NoMemory)?;
-        Ok(packet.with_ticket(ticket))
+        let bytes = buf.span(0, len).ok_or(Unfit::Length)?;
+        let packet = Packet::copy_of(device, queue, bytes, pinned).ok_or(Unfit::NoMemory)?;
+        Ok(Outgoing::new(packet, ticket))
     }
 }
 

@@ -15,9 +15,9 @@ mod vale;
 pub(crate) use open::{open, open_existing, open_for_switch, plug, Places, Want};
 
 use crate::{
-    net::device::DeviceId,
     refusal::Answer,
     ring::{Held, RingSet, RxSync, Selection, TxSync},
+    sys::net::device::DeviceId,
 };
 use kernel::sync::Arc;
 

@@ -6,14 +6,14 @@ use super::Port;
 use crate::{
     abi::consts::ETH_HLEN,
     live::{self, Counted},
-    net::{
+    nic::{self, Forwarding, NicRef},
+    refusal::Answer,
+    ring::{Held, Owner, RingSet, RxSync, Selection, TxSync},
+    sys::net::{
         bell::Bell,
         device::{DeviceId, Label},
         tickets::Tickets,
     },
-    nic::{self, Forwarding, NicRef},
-    refusal::Answer,
-    ring::{Held, Owner, RingSet, RxSync, Selection, TxSync},
 };
 use kernel::{
     prelude::*,

@@ -13,11 +13,11 @@ use crate::{
         name::{PortName, ValeName},
     },
     memory::{Claimant, Kind, RegionRef, Regions},
-    net::{home::Homes, NetId, NetNs},
     nic::Nics,
     params,
     refusal::{refuse, Answer, Name},
     ring::{Owner, RingSet, Shape},
+    sys::net::{home::Homes, NetId, NetNs},
     vale::Switches,
 };
 use kernel::{prelude::*, sync::Arc};

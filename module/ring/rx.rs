@@ -16,9 +16,9 @@ use crate::{
         cursor::{add, dist, prev},
     },
     memory::{Position, RingView, SlotCell, Use},
-    net::bell::Bell,
     params,
     refusal::Answer,
+    sys::net::bell::Bell,
     sys::{bottom_half::Disabled, clock, wait::WaitQueue},
 };
 use core::sync::atomic::AtomicU32;

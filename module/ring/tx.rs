@@ -17,8 +17,8 @@ use crate::{
         wire::Slot,
     },
     memory::{RingView, SlotCell, Use},
-    net::tickets::{Tickets, WakeUp},
     refusal::Answer,
+    sys::net::tickets::{Tickets, WakeUp},
     sys::{user::Caller, wait::WaitQueue},
 };
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};

@@ -7,17 +7,19 @@
 //! - [`cpus`]: which processors there are.
 //! - [`debugfs`]: files to look at.
 //! - [`keep`]: keeping the module loaded.
+//! - [`net`]: the kernel's networking.
 //! - [`nospec`]: indexes that programs choose, also where the processor guesses.
 //! - [`task`]: what long system calls ask between their steps.
 //! - [`thread`]: kernel threads.
 //! - [`random`]: numbers that nobody can guess.
 //! - [`param`]: module parameters that stay visible and writable.
 //! - [`user`]: copies from and to a process.
+//! - [`span`], [`copy`]: bytes that others may be writing, and copying them.
 //! - [`wide`]: the processor's wide registers.
 //! - [`vmalloc`]: one straight line of memory, on huge pages where they are to be had.
 //!
-//! Each wrapper is small, and its types make misuse impossible; this room, `net` and `memory` are the only
-//! ones that may say `unsafe`.
+//! Each wrapper is small, and its types make misuse impossible; this room and `memory` are the only ones that may say
+//! `unsafe`.
 
 #![allow(unsafe_code)]
 
@@ -44,14 +46,17 @@ pub(crate) mod bindings {
 
 pub(crate) mod bottom_half;
 pub(crate) mod clock;
+pub(crate) mod copy;
 pub(crate) mod cpus;
 pub(crate) mod debugfs;
 pub(crate) mod file;
 pub(crate) mod keep;
+pub(crate) mod net;
 pub(crate) mod nospec;
 pub(crate) mod param;
 pub(crate) mod random;
 pub(crate) mod rcu;
+pub(crate) mod span;
 pub(crate) mod task;
 pub(crate) mod thread;
 pub(crate) mod user;

@@ -13,9 +13,9 @@ use crate::{
         consts::{NS_BUF_CHANGED, NS_MOREFRAG, NS_RFRAGS_SHIFT},
         wire::Slot,
     },
-    memory::{Buf, Bufs, Copier, SlotCell, SlotRun},
+    memory::{Buf, Bufs, SlotCell, SlotRun},
     ring::RxRing,
-    sys::{bottom_half, user::Caller},
+    sys::{bottom_half, copy::Copier, user::Caller},
 };
 use core::slice::Iter;
 

@@ -13,13 +13,16 @@ use crate::{
         consts::{ETH_HLEN, NETMAP_MAX_FRAGS, VALE_MAX_PORTS},
         wire::Slot,
     },
-    memory::{Area, Bufs, Copier, Head, SlotRun, Staging, HEADROOM},
-    net::{
-        home::Inhabited,
-        xdp::{session, Action, Origin, Session, Verdict},
-    },
+    memory::{Area, Bufs, Head, SlotRun, Staging},
     ring::count::Counter,
-    sys::bottom_half::{self, Disabled},
+    sys::net::{
+        home::Inhabited,
+        xdp::{session, Action, Origin, Session, Verdict, HEADROOM},
+    },
+    sys::{
+        bottom_half::{self, Disabled},
+        copy::Copier,
+    },
 };
 use core::ops::Range;
 use kernel::sync::rcu;
@@ -150,7 +153,7 @@ impl<'l, 's> Looker<'l, 's> {
         if hook.program.moves() {
             area.clear_headroom();
         }
-        let (verdict, frame) = session.run(&hook.program, area, frame);
+        let (verdict, frame) = session.run(&hook.program, area.bytes_mut(), frame);
         let bytes = frame.end.wrapping_sub(frame.start);
         self.tally.add(verdict.action, bytes);
         (verdict, frame)

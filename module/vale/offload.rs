@@ -21,9 +21,9 @@ use crate::{
         consts::{NETMAP_MAX_FRAGS, NS_MOREFRAG, NS_RFRAGS_SHIFT},
         wire::Slot,
     },
-    memory::{Buf, Bufs, Copier},
+    memory::{Buf, Bufs},
     ring::{count::Counter, RxRing},
-    sys::{bottom_half, random, user::Caller},
+    sys::{bottom_half, copy::Copier, random, user::Caller},
 };
 use kernel::prelude::*;
 

@@ -15,11 +15,11 @@ use crate::{
         ext::{FERROMAP_VALE_HOST, FERROMAP_VALE_INTERFACE, FERROMAP_VALE_VIRTUAL},
         name::ValeName,
     },
-    net::NetId,
     params,
     refusal::{refuse, Answer, Name},
     ring::{Owner, RingSet},
     sys::cpus,
+    sys::net::NetId,
 };
 use kernel::{
     prelude::*,

@@ -6,11 +6,11 @@ use super::{forward::Sender, forward::PASS};
 use crate::{
     abi::ext::{XdpCount, XDP_ACTIONS},
     memory::Staging,
-    net::{
+    ring::count::Counter,
+    sys::net::{
         home::Home,
         xdp::{Action, Origin, Program, Verdict},
     },
-    ring::count::Counter,
     sys::{bottom_half::Disabled, rcu::RcuSlot},
 };
 use kernel::{

@@ -2,10 +2,15 @@
 
 //! Packet buffers.
 
-use super::copy::{copy, Copier};
 use crate::{
     abi::consts::NETMAP_RESERVED_BUFS,
-    sys::{bindings, nospec::confine32, user::Caller},
+    sys::{
+        bindings,
+        copy::{copy, Copier},
+        nospec::confine32,
+        span::Span,
+        user::Caller,
+    },
 };
 use core::{marker::PhantomData, ops::Range, ptr::NonNull};
 use kernel::prelude::*;
@@ -123,7 +128,7 @@ pub(crate) fn head_of(bytes: [u8; 16]) -> Head {
     [word(0), word(8)]
 }
 
-impl Buf<'_> {
+impl<'m> Buf<'m> {
     /// The first word of the buffer, where a chain of extra buffers keeps its links.
     pub(crate) fn link(&self) -> u32 {
         // SAFETY: buffers have at least 64 bytes and are aligned.
@@ -218,44 +223,12 @@ impl Buf<'_> {
         self.size
     }
 
-    /// Where it starts, for copies by other means: [`size`](Self::size) bytes from there are valid for as long as the
-    /// region is, and programs may be writing to them.
-    pub(crate) fn start(&self) -> *mut u8 {
-        self.base.as_ptr()
-    }
-
-    /// Copies the first `len` bytes to private memory. What is past the end of the buffer is left out.
-    ///
-    /// # Safety
-    ///
-    /// `to` must be valid for writing `len` bytes.
-    pub(crate) unsafe fn copy_out(&self, to: *mut u8, len: u32) {
-        let len = len.min(self.size) as usize;
-        // SAFETY: within the buffer by the line above, and within `to` as promised. A program may be writing to the
-        // buffer: what is read is a frame's contents and nothing else.
-        unsafe { copy(self.base.as_ptr(), to, len, &mut Copier::narrow()) }
-    }
-
-    /// Copies `len` bytes of private memory to the start of the buffer. `false`, and nothing done, if it is smaller.
-    ///
-    /// # Safety
-    ///
-    /// `from` must be valid for reading `len` bytes.
+    /// `len` bytes at `at`, for copies by other means. `None` where the buffer ends before.
     #[inline]
-    pub(crate) unsafe fn copy_in(&self, from: *const u8, len: u32) -> bool {
-        let fits = len <= self.size;
-        if fits {
-            // SAFETY: within the buffer by the line above, and within `from` as promised. A program may be reading it.
-            unsafe {
-                copy(
-                    from,
-                    self.base.as_ptr(),
-                    len as usize,
-                    &mut Copier::narrow(),
-                )
-            }
-        }
-        fits
+    pub(crate) fn span(&self, at: u32, len: u32) -> Option<Span<'m>> {
+        let start = NonNull::new(self.part(at, len as usize).ok()?)?;
+        // SAFETY: within the buffer, by the check in `part`, so valid for `'m` by the invariant.
+        Some(unsafe { Span::new(start, len) })
     }
 
     /// Fetches bytes at `at` into a private copy. Fails where the buffer ends before.

@@ -7,11 +7,9 @@
 //! [`Mem`](super::Mem) only, for objects that lie wholly inside it, and borrow it.
 
 mod bufs;
-mod copy;
 mod interface;
 mod ring;
 
 pub(crate) use bufs::{head_of, Buf, Bufs, Head};
-pub(crate) use copy::Copier;
 pub(crate) use interface::IfView;
 pub(crate) use ring::{Position, RingView, SlotCell, SlotRun};

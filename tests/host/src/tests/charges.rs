@@ -12,7 +12,7 @@ use std::{
 const ONCE: &[(&str, usize)] = &[
     ("attach/attachments.rs", 2),
     ("memory/regions.rs", 2),
-    ("net/home.rs", 3),
+    ("sys/net/home.rs", 3),
     ("netmap.rs", 1),
     ("nic/nics.rs", 3),
     ("refusal.rs", 1),

@@ -189,7 +189,7 @@ unsafe fn of(skb: *mut sk_buff) -> Ticket {
 pub(crate) struct Outgoing(Packet);
 
 impl Outgoing {
-    pub(super) fn new(packet: Packet, ticket: Ticket) -> Self {
+    pub(crate) fn new(packet: Packet, ticket: Ticket) -> Self {
         let skb = packet.as_ptr();
         // SAFETY: the frame is ours, and has no destructor; the shared info lies at its end.
         unsafe {

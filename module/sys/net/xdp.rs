@@ -5,7 +5,6 @@
 use super::{bindings, home::Inhabited};
 use crate::{
     live::{self, Counted},
-    memory::Area,
     refusal::{refuse, Answer},
     sys::bottom_half::Disabled,
 };
@@ -17,6 +16,12 @@ use kernel::{
     },
     prelude::*,
 };
+
+/// Bytes in front of a frame that may be added to it: `XDP_PACKET_HEADROOM` of linux/bpf.h.
+pub(crate) const HEADROOM: u32 = 256;
+/// Bytes behind a frame that are never its own: drivers keep `struct skb_shared_info` there, in whole cache lines, and
+/// what works on frames takes it to be so.
+pub(crate) const TAIL: u32 = (size_of::<bindings::skb_shared_info>() as u32).next_multiple_of(64);
 
 /// A loaded program, which stays loaded while this lives.
 pub(crate) struct Program {
@@ -234,19 +239,21 @@ pub(crate) fn session<T>(
 }
 
 impl Session<'_> {
-    /// Runs `program` on the frame that is at `frame` in `area`. Answers what it decided and where the frame is now.
+    /// Runs `program` on the frame that is at `frame` in `room`, behind which there are [`TAIL`] bytes more. Returns what
+    /// it decided and where the frame is now.
     #[inline(always)]
     pub(crate) fn run(
         &mut self,
         program: &Program,
-        area: &mut Area<'_>,
+        room: &mut [u8],
         frame: Range<u32>,
     ) -> (Verdict, Range<u32>) {
-        let start = area.start().as_ptr();
-        if frame.start > frame.end || frame.end > area.bytes() {
+        let bytes = room.len() as u32;
+        if frame.start > frame.end || frame.end > bytes.saturating_sub(TAIL) {
             return (Verdict::of(Action::Drop), frame);
         }
-        // SAFETY: both are inside the area.
+        let start = room.as_mut_ptr();
+        // SAFETY: both are inside the room, by the check above.
         let (data, end) = unsafe {
             (
                 start.add(frame.start as usize),
@@ -258,10 +265,10 @@ impl Session<'_> {
         self.frame.data_end = end.cast();
         self.frame.data_meta = data.cast();
         // `frame_sz`, and no flags.
-        self.frame.__bindgen_anon_1.bindgen_union_field = area.bytes().into();
+        self.frame.__bindgen_anon_1.bindgen_union_field = bytes.into();
         self.redirection.map_id = 0;
-        // SAFETY: the frame is in memory that is ours, with headroom before and `skb_shared_info` behind; all that the
-        // kernel asks of the caller, bottom halves and the task's context, is what a session is.
+        // SAFETY: the frame is in memory that is ours, with room for `skb_shared_info` behind; all that the kernel asks
+        // of the caller, bottom halves and the task's context, is what a session is.
         let action = unsafe {
             bindings::bpf_prog_run_xdp(program.program.as_ptr().cast(), &raw mut self.frame)
         };

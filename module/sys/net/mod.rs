@@ -14,8 +14,6 @@
 //! - [`xdp`]: XDP programs, and running them.
 //! - [`notifier`]: hearing that an interface or a namespace goes away.
 
-#![allow(unsafe_code)]
-
 use crate::sys::bindings;
 
 pub(crate) mod bell;

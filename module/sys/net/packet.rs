@@ -2,12 +2,15 @@
 
 //! Frames on their way through the kernel (`sk_buff`).
 
-use super::{
-    bindings,
-    tickets::{Outgoing, Ticket},
-    Device,
+use super::{bindings, Device};
+use crate::{
+    abi::consts::ETH_HLEN,
+    sys::{
+        bottom_half::Disabled,
+        copy::{copy, Copier},
+        span::Span,
+    },
 };
-use crate::{abi::consts::ETH_HLEN, memory::Buf, sys::bottom_half::Disabled};
 use core::ptr::NonNull;
 use kernel::bindings::{sk_buff, GFP_ATOMIC};
 
@@ -63,26 +66,26 @@ impl Packet {
         self.0.as_ptr()
     }
 
-    /// A frame for `device` with the first `len` bytes of a buffer, to leave on queue `queue`. `None` if there
-    /// is no memory, or if that is no Ethernet frame.
+    /// A frame for `device` with these bytes, to leave on queue `queue`. `None` if there is no memory, or if that is no
+    /// Ethernet frame.
     ///
     /// Unless it is long, both its parts come from stores of this CPU, which is what drivers do for frames that they
     /// receive: two trips to the allocator would cost as much as all the rest of sending.
     pub(crate) fn copy_of(
         device: &Device,
         queue: u16,
-        buf: &Buf<'_>,
-        len: u32,
+        bytes: Span<'_>,
         pinned: &Disabled,
     ) -> Option<Self> {
-        if (len as usize) < ETH_HLEN || len > buf.size() {
+        let len = bytes.len();
+        if (len as usize) < ETH_HLEN {
             return None;
         }
         let room = device.headroom();
         let packet = Self::empty(room + len, pinned)?;
         let skb = packet.as_ptr();
-        // SAFETY: the frame is ours, and has room for `room` and `len` bytes as asked for. All headers of an
-        // Ethernet frame lie within `len`.
+        // SAFETY: the frame is ours, and has room for `room` and `len` bytes as asked for, of which a span has as many.
+        // All headers of an Ethernet frame lie within `len`.
         unsafe {
             (*skb)
                 .__bindgen_anon_1
@@ -91,7 +94,7 @@ impl Packet {
                 .dev = device.as_ptr().cast();
             bindings::skb_reserve(skb, room as i32);
             let to: *mut u8 = bindings::skb_put(skb, len).cast();
-            buf.copy_out(to, len);
+            copy(bytes.start(), to, len as usize, &mut Copier::narrow());
             bindings::skb_reset_mac_header(skb);
             bindings::skb_set_network_header(skb, ETH_HLEN as i32);
             let headers = (*skb).__bindgen_anon_4.headers.as_mut();
@@ -145,21 +148,17 @@ impl Packet {
         }
     }
 
-    /// Has `ticket` handed in when the driver has finished with the frame.
-    pub(crate) fn with_ticket(self, ticket: Ticket) -> Outgoing {
-        Outgoing::new(self, ticket)
-    }
-
     /// Bytes of the frame.
     pub(crate) fn len(&self) -> u32 {
         // SAFETY: the frame is ours.
         unsafe { (*self.as_ptr()).len }
     }
 
-    /// Copies `len` bytes at `at` of the frame to the start of a buffer. False, and the buffer undefined, if
-    /// one of them has not as many.
-    pub(crate) fn copy_to(&self, at: u32, buf: &Buf<'_>, len: u32) -> bool {
-        if len > buf.size() || at.saturating_add(len) > self.len() {
+    /// Copies bytes from `at` on of the frame, as many as `to` has. False, and those undefined, if the frame has not as
+    /// many.
+    pub(crate) fn copy_to(&self, at: u32, to: Span<'_>) -> bool {
+        let len = to.len();
+        if at.saturating_add(len) > self.len() {
             return false;
         }
         // SAFETY: the frame is ours.
@@ -169,13 +168,21 @@ impl Packet {
         };
         // Most frames are in one piece.
         if at + len <= head {
-            // SAFETY: so many bytes are there, in front of those in other pages.
-            return unsafe { buf.copy_in(data.add(at as usize).cast(), len) };
+            // SAFETY: so many bytes are there, in front of those in other pages, and in the span.
+            unsafe {
+                copy(
+                    data.add(at as usize).cast(),
+                    to.start(),
+                    len as usize,
+                    &mut Copier::narrow(),
+                )
+            };
+            return true;
         }
-        // SAFETY: both ranges are there, by the line above. Programs may write to the buffer meanwhile, which is
-        // their loss.
+        // SAFETY: the frame has so many bytes, by the check above, and the span, by its invariant. Programs may write to
+        // the span meanwhile, which is their loss.
         unsafe {
-            bindings::skb_copy_bits(self.as_ptr(), at as i32, buf.start().cast(), len as i32) == 0
+            bindings::skb_copy_bits(self.as_ptr(), at as i32, to.start().cast(), len as i32) == 0
         }
     }
 

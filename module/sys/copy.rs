@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Copying between buffers.
+//! Copying bytes that others may be writing.
 
-use crate::sys::{bottom_half::Disabled, wide::Wide};
+use super::{bottom_half::Disabled, wide::Wide};
 
 /// Who copies: it takes the wide registers with the first frame that is worth it.
 pub(crate) struct Copier<'b>(State<'b>);
@@ -61,7 +61,7 @@ impl<'b> Copier<'b> {
 /// `from` must be valid for reading and `to` for writing `len` bytes, for all but this copy's own purposes
 /// of data races: the bytes may change during it.
 #[inline(always)]
-pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize, by: &mut Copier<'_>) {
+pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize, by: &mut Copier<'_>) {
     // SAFETY: as promised by the caller, and of at least 32 bytes where that is asked for.
     unsafe {
         match len {
