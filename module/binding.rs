@@ -13,7 +13,7 @@ use crate::{
     params,
     port::Port,
     refusal::{Answer, Name},
-    ring::{Begun, Held, RxRing, Selection, TxRing},
+    ring::{Held, RxRing, Selection, Synced, TxRing},
     sys::{
         file::Poll,
         task,
@@ -53,8 +53,7 @@ impl Binding {
         process: Option<AddressSpace>,
     ) -> Answer<Self> {
         port.prepare(&selection)?;
-        let held = port.rings().bind(selection, memory)?;
-        port.bound(&held)?;
+        let held = port.rings().bind(selection, memory, &*port)?;
         let mut objects = Objects::new(&held, &*port, memory.clone())?;
         objects.take_extra_bufs(extra_bufs);
         let binding = Binding {
@@ -112,8 +111,8 @@ impl Binding {
     /// `NIOCTXSYNC`: sends what the program released on its transmit rings.
     pub(crate) fn txsync(&self) -> Result {
         self.still_there()?;
-        for (number, ring) in self.tx() {
-            self.sync_tx(number, ring);
+        for ring in self.held.tx() {
+            self.sync_tx(ring);
             if !task::go_on() {
                 break;
             }
@@ -121,13 +120,14 @@ impl Binding {
         Ok(())
     }
 
-    /// `NIOCRXSYNC`: takes back what the program released on its receive rings, and shows it what arrived.
+    /// `NIOCRXSYNC`: takes back what the program released on its receive rings, and shows it what
+    /// arrived.
     pub(crate) fn rxsync(&self) -> Result {
         self.still_there()?;
-        for (number, ring) in self.rx() {
+        for ring in self.held.rx() {
             // After a reset the sync goes on with the kernel's own indexes.
-            if matches!(self.sync_rx(number, ring), Synced::Bad) {
-                self.sync_rx(number, ring);
+            if self.sync_rx(ring) == Synced::Bad {
+                self.sync_rx(ring);
             }
         }
         Ok(())
@@ -154,16 +154,6 @@ impl Binding {
         self.held.rx().get(usize::from(at)).map(|ring| &**ring)
     }
 
-    fn tx(&self) -> impl Iterator<Item = (u16, &TxRing)> {
-        let numbers = self.held.selection().tx.clone();
-        numbers.zip(self.held.tx().iter().map(|ring| &**ring))
-    }
-
-    fn rx(&self) -> impl Iterator<Item = (u16, &RxRing)> {
-        let numbers = self.held.selection().rx.clone();
-        numbers.zip(self.held.rx().iter().map(|ring| &**ring))
-    }
-
     /// The process that asks for a sync, if it is the one that bound the file. Descriptors are inherited and handed on,
     /// and who polls one has not asked for his own memory to be sent.
     fn caller(&self) -> Option<Caller<'_>> {
@@ -179,30 +169,23 @@ impl Binding {
     }
 
     /// Syncs one of the transmit rings.
-    pub(crate) fn sync_tx(&self, number: u16, ring: &TxRing) -> Synced {
-        match ring.sync(self.caller(), |sync| self.port.txsync(number, sync)) {
-            Begun::Ready(ready) => Synced::from(ready),
-            Begun::Busy => Synced::from(ring.mem.looks_ready()),
-            Begun::Bad => Synced::Bad,
-        }
+    pub(crate) fn sync_tx(&self, ring: &TxRing) -> Synced {
+        ring.sync(self.caller())
     }
 
     /// Syncs one of the receive rings.
-    pub(crate) fn sync_rx(&self, number: u16, ring: &RxRing) -> Synced {
-        match ring.sync(|sync| self.port.rxsync(number, sync)) {
-            Begun::Ready(ready) => Synced::from(ready),
-            Begun::Busy => Synced::from(ring.mem.looks_ready()),
-            Begun::Bad => Synced::Bad,
-        }
+    pub(crate) fn sync_rx(&self, ring: &RxRing) -> Synced {
+        let from_the_first = self.held.selection().tx.start == 0;
+        ring.sync(if from_the_first { self.held.tx() } else { &[] })
     }
 
     /// `poll(2)`, which syncs (section 5 of the interface).
     pub(crate) fn poll(&self, poll: &Poll<'_>) -> u32 {
         for ring in self.held.rx() {
-            poll.wait_on(ring.news());
+            poll.wait_on(ring.waiters());
         }
         for ring in self.held.tx() {
-            poll.wait_on(ring.news());
+            poll.wait_on(ring.waiters());
         }
         if !self.port.is_there() {
             return POLLERR;
@@ -223,7 +206,7 @@ impl Binding {
     /// Syncs transmit rings until one has room; the others only if they have something to send.
     fn poll_tx(&self, want: u32) -> u32 {
         let mut events = 0;
-        for (number, ring) in self.tx() {
+        for ring in self.held.tx() {
             let satisfied = want == 0 || events & want != 0;
             if satisfied && !ring.has_unsent() {
                 continue;
@@ -231,7 +214,7 @@ impl Binding {
             if !task::go_on() {
                 break;
             }
-            match self.sync_tx(number, ring) {
+            match self.sync_tx(ring) {
                 Synced::Ready => events |= want,
                 Synced::Waiting => {}
                 Synced::Bad => events |= POLLERR,
@@ -242,13 +225,14 @@ impl Binding {
 
     /// Syncs every receive ring.
     fn poll_rx(&self, want: u32) -> u32 {
-        self.rx().fold(0, |events, (number, ring)| {
-            match self.sync_rx(number, ring) {
+        self.held
+            .rx()
+            .iter()
+            .fold(0, |events, ring| match self.sync_rx(ring) {
                 Synced::Ready => events | want,
                 Synced::Waiting => events,
                 Synced::Bad => events | POLLERR,
-            }
-        })
+            })
     }
 }
 
@@ -265,25 +249,6 @@ fn twice(want: u32, poll: impl Fn() -> u32) -> u32 {
         events | poll()
     } else {
         events
-    }
-}
-
-/// How a sync of one ring ended.
-pub(crate) enum Synced {
-    /// The program finds something past its `cur`.
-    Ready,
-    Waiting,
-    /// The program's indexes made no sense.
-    Bad,
-}
-
-impl From<bool> for Synced {
-    fn from(ready: bool) -> Self {
-        if ready {
-            Synced::Ready
-        } else {
-            Synced::Waiting
-        }
     }
 }
 

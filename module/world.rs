@@ -2,7 +2,7 @@
 
 //! Everything there is: what control requests look things up in.
 
-use crate::{attach::Attachments, port::Places, turn::Turn};
+use crate::{attach::Attachments, registry::Places, turn::Turn};
 use kernel::{prelude::*, sync::Arc};
 
 /// Everything there is.

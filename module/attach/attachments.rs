@@ -13,8 +13,9 @@ use crate::{
     abi::{ext::FERROMAP_NR_SWAP, name::ValeName},
     binding::Binding,
     memory::Use,
-    port::{self, Places, Port, PortLabel},
+    port::{Port, PortLabel},
     refusal::{refuse, Answer, Name},
+    registry::{self, Places},
     ring::{RingSet, Selection, Shape},
     sys::keep::Keep,
     sys::net::{device::DeviceId, NetNs},
@@ -117,7 +118,7 @@ impl Attachments {
                 port,
             };
             let rings = RingSet::new(region.clone(), shape)?;
-            let plugged = port::plug(places, net.id(), &name, rings)?;
+            let plugged = registry::plug(places, net.id(), &name, rings)?;
             let bound = bind(plugged, shape, &memory)?;
             for ring in bound.held().tx() {
                 // Its frames are nobody's but ours: they may change hands.

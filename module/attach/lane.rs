@@ -4,7 +4,7 @@
 
 use crate::{
     binding::Binding,
-    ring::{RxRing, TxRing},
+    ring::{count::TxDrop, RxRing, TxRing},
     sys::wait::WaitQueue,
 };
 
@@ -69,13 +69,13 @@ impl Lane {
         else {
             return false;
         };
-        source.sync_rx(self.from.1, from);
+        source.sync_rx(from);
         let moved = match to.append() {
             // Where frames have one slot, what has more is dropped there.
             Some(mut append) => from.read(|frame| {
                 if frame.slots() >= to.mem.slots() {
                     // It would wait for ever.
-                    to.counters.bad_chain.add_alone(1);
+                    to.counters.drop(TxDrop::BadChain, 1);
                     return true;
                 }
                 append.carry(&frame)
@@ -84,7 +84,7 @@ impl Lane {
             None => false,
         };
         if moved || to.has_unsent() {
-            sink.sync_tx(self.to.1, to);
+            sink.sync_tx(to);
         }
         moved
     }
@@ -92,8 +92,8 @@ impl Lane {
     /// What is woken when there is something to carry: frames have come, or room has.
     pub(super) fn news<'e>(&self, ends: &'e Ends) -> [Option<&'e WaitQueue>; 2] {
         [
-            ends.rx(self.from).map(|(_, ring)| ring.news()),
-            ends.tx(self.to).map(|(_, ring)| ring.news()),
+            ends.rx(self.from).map(|(_, ring)| ring.waiters()),
+            ends.tx(self.to).map(|(_, ring)| ring.waiters()),
         ]
     }
 }

@@ -7,8 +7,8 @@ use crate::{
     abi::{consts::*, name::is_vale, name::ValeName, wire::*},
     attach::Polling,
     memory::Claimant,
-    port,
     refusal::{refuse, Answer, Name},
+    registry,
     sys::cpus,
     sys::net::NetNs,
 };
@@ -60,7 +60,7 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqValeAttach) -> Answer
         if !NetNs::current()?.has_interface(name.port) {
             refuse!(EINVAL, "there is no network interface {}", Name(name.port));
         }
-        let nic = port::open_for_switch(&world.places, name.port, &claimant, region)?;
+        let nic = registry::open_for_switch(&world.places, name.port, &claimant, region)?;
         // It may be open already, in another's memory.
         context.admit(nic.rings().region(), &claimant)?;
         Ok(nic)

@@ -7,8 +7,9 @@ use crate::{
     abi::{consts::*, wire::NmreqRegister},
     binding::Binding,
     memory::Claimant,
-    port::{self, Port, Want},
+    port::Port,
     refusal::{refuse, Answer, Name},
+    registry::{self, Want},
     ring::{Selection, Shape},
     sys::{nospec::confine32, user::AddressSpace},
 };
@@ -26,7 +27,7 @@ fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, S
     }
     rights::change(context)?;
     let claimant = Claimant::current(context.asker)?;
-    let port = port::open(
+    let port = registry::open(
         &context.world.places,
         &Want {
             name: context.name,

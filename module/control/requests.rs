@@ -12,8 +12,9 @@ use crate::{
         wire::*,
     },
     memory::Claimant,
-    port::{self, Port, Want},
+    port::Port,
     refusal::{refuse, Answer, Name},
+    registry::{self, Want},
     ring::Shape,
     sys::net::NetNs,
 };
@@ -22,7 +23,7 @@ use kernel::prelude::*;
 /// The port that a REGISTER in mode ALL_NIC would bind; for the duration of the request.
 fn look_up(context: &Context<'_>, shape: Shape, mem_id: u16) -> Answer<KBox<dyn Port>> {
     let claimant = Claimant::current(context.asker)?;
-    port::open(
+    registry::open(
         &context.world.places,
         &Want {
             name: context.name,
@@ -147,7 +148,7 @@ pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Ans
     if !is_vale(context.name) {
         refuse!(ENXIO, "{} is not a switch port", Name(context.name));
     }
-    let port = port::open_existing(&context.world.places, context.name)?;
+    let port = registry::open_existing(&context.world.places, context.name)?;
     // It shifts every frame of whoever has the port, and lets senders ask for what a header can ask for.
     let claimant = Claimant::current(context.asker)?;
     if context.admit(port.rings().region(), &claimant).is_err() {
@@ -161,7 +162,7 @@ pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Ans
 
 /// `NETMAP_REQ_PORT_HDR_GET`.
 pub(super) fn port_hdr_get(context: &Context<'_>, req: &mut NmreqPortHdr) -> Answer {
-    req.nr_hdr_len = port::open_existing(&context.world.places, context.name)?.header();
+    req.nr_hdr_len = registry::open_existing(&context.world.places, context.name)?.header();
     Ok(())
 }
 

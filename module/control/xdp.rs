@@ -11,7 +11,7 @@ use crate::{
     },
     refusal::{refuse, Answer, Name},
     sys::net::{xdp::Program, NetNs},
-    vale::{Hook, Spot},
+    vale::{Installed, Spot},
 };
 use kernel::prelude::*;
 
@@ -24,7 +24,7 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
         refuse!(EINVAL, "there is no flag {:#x}", req.flags);
     }
     let program = Program::from_fd(req.fd)?;
-    let found = spot.xdp().look(Hook::program_id);
+    let found = spot.xdp().look(Installed::program_id);
     match found {
         Some(id) if req.flags & FERROMAP_XDP_REPLACE == 0 => refuse!(
             EBUSY,
@@ -41,7 +41,7 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
             // Others had their turns meanwhile.
             let still = self::spot(context, &net)?;
             if !core::ptr::eq(still.xdp(), spot.xdp())
-                || still.xdp().look(Hook::program_id) != found
+                || still.xdp().look(Installed::program_id) != found
             {
                 refuse!(
                     EBUSY,
@@ -53,7 +53,9 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
         }
     };
     let home = context.world.places.homes.of(&net)?;
-    let before = spot.xdp().replace(Some(Hook::new(program, home, stages)?));
+    let before = spot
+        .xdp()
+        .replace(Some(Installed::new(program, home, stages)?));
     answer(req, before.as_deref());
     Ok(())
 }
@@ -64,7 +66,7 @@ pub(super) fn detach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
     let spot = spot(context, &net)?;
     permit(context)?;
     no_flags(req)?;
-    let found = spot.xdp().look(Hook::program_id);
+    let found = spot.xdp().look(Installed::program_id);
     if found.is_none() {
         refuse!(ENOENT, "{} has no XDP program", Name(context.name));
     }
@@ -78,7 +80,7 @@ pub(super) fn query(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
     let spot = spot(context, &NetNs::current()?)?;
     no_flags(req)?;
     answer(req, None);
-    spot.xdp().look(|hook| answer(req, Some(hook)));
+    spot.xdp().look(|installed| answer(req, Some(installed)));
     Ok(())
 }
 
@@ -148,7 +150,7 @@ fn expect(context: &Context<'_>, expected: u32, found: Option<u32>) -> Answer {
     }
 }
 
-fn answer(req: &mut NmreqXdp, hook: Option<&Hook>) {
-    req.prog_id = hook.map_or(0, Hook::program_id);
-    req.actions = hook.map_or([XdpCount::default(); XDP_ACTIONS], Hook::decided);
+fn answer(req: &mut NmreqXdp, installed: Option<&Installed>) {
+    req.prog_id = installed.map_or(0, Installed::program_id);
+    req.actions = installed.map_or([XdpCount::default(); XDP_ACTIONS], Installed::decided);
 }

@@ -14,12 +14,14 @@ mod pool;
 mod region;
 mod regions;
 mod shared;
+mod source;
 mod staging;
 
 pub(crate) use access::Claimant;
 pub(crate) use region::{Kind, Region, Use};
 pub(crate) use regions::{RegionRef, Regions};
-pub(crate) use shared::{head_of, Buf, Bufs, Head, IfView, Position, RingView, SlotCell, SlotRun};
+pub(crate) use shared::{Buf, Bufs, Head, IfView, Position, RingView, SlotCell, SlotRun};
+pub(crate) use source::Source;
 pub(crate) use staging::{Area, Staging};
 
 use crate::{

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A network interface in emulated mode: its ordinary driver below, and rings in front of it.
+//! Network interfaces.
 //!
 //! - [`nics`]: which interfaces are open, and what happens when one goes away.
-//! - [`receive`]: from the driver into receive rings, and from the stack into host receive rings.
-//! - [`send`]: from transmit rings to the driver.
-//! - [`host`]: from host transmit rings to the stack.
-//! - [`forward`]: from ring to ring without the program.
+//! - [`port`]: a file's view of one.
+//! - [`emulated`]: running one with its ordinary driver below, and rings in front of it.
 
-mod forward;
-mod host;
+mod emulated;
 mod nics;
-mod receive;
-mod send;
+mod port;
 
-pub(crate) use forward::Forwarding;
-pub(crate) use host::inject;
-pub(crate) use nics::{Nic, NicRef, Nics, Watch};
-pub(crate) use send::send;
+pub(crate) use nics::{Nics, Watch};
+pub(crate) use port::NicPort;

@@ -4,25 +4,29 @@
 //!
 //! Locks, in this order: the kernel's lock for configuration (`rtnl`), the list, an interface's own state.
 
-use super::send::FRAME_EXTRA;
 use crate::{
+    abi::consts::ETH_HLEN,
     live::{self, Counted},
     refusal::{refuse, Answer, Name, Refusal},
     ring::{count::Counter, Owner, RingSet},
-    sys::net::{
-        device::{DeviceId, Label},
-        notifier::{Notifier, Watcher},
-        receive::Hook,
-        Device, NetNs, Rtnl,
+    sys::{
+        net::{
+            device::{DeviceId, Label},
+            hook::Hook,
+            notifier::{Notifier, Watcher},
+            Device, NetNs, Rtnl,
+        },
+        rcu::RcuSlot,
     },
-    sys::rcu::RcuSlot,
 };
 use core::ops::Deref;
 use kernel::{
-    bindings::{POLLERR, POLLIN, POLLOUT},
     prelude::*,
     sync::{new_mutex, rcu, Arc, Mutex},
 };
+
+/// Bytes of a frame that do not count for the MTU: header and two VLAN tags.
+pub(super) const FRAME_EXTRA: u32 = ETH_HLEN as u32 + 8;
 
 /// All interfaces that are open.
 #[pin_data]
@@ -180,10 +184,8 @@ impl Nic {
             hook.remove(rtnl);
         }
         drop(self.device.replace(None));
-        self.rings
-            .each_tx(|_, ring| ring.news().wake(POLLOUT | POLLERR));
-        self.rings
-            .each_rx(|_, ring| ring.news().wake(POLLIN | POLLERR));
+        self.rings.each_tx(|_, ring| ring.waiters().wake_in_vain());
+        self.rings.each_rx(|_, ring| ring.waiters().wake_in_vain());
     }
 }
 
@@ -194,16 +196,16 @@ pub(crate) struct NicRef {
 }
 
 impl Deref for NicRef {
-    type Target = Nic;
+    type Target = Arc<Nic>;
 
-    fn deref(&self) -> &Nic {
+    fn deref(&self) -> &Arc<Nic> {
         &self.nic
     }
 }
 
 impl NicRef {
-    /// Puts the interface in netmap mode, if it is not. To be undone with [`release`](Self::release).
-    pub(crate) fn seize(&self, receives: bool, owner: Owner) -> Answer {
+    /// Puts the interface in netmap mode, if it is not. To be undone with [`leave_netmap_mode`](Self::leave_netmap_mode).
+    pub(crate) fn enter_netmap_mode(&self, receives: bool, owner: Owner) -> Answer {
         let rtnl = Rtnl::lock();
         let mut state = self.nic.state.lock();
         if state.owner == Owner::Kernel {
@@ -314,8 +316,8 @@ impl NicRef {
         )
     }
 
-    /// Undoes [`seize`](Self::seize).
-    pub(crate) fn release(&self) {
+    /// Undoes [`enter_netmap_mode`](Self::enter_netmap_mode).
+    pub(crate) fn leave_netmap_mode(&self) {
         let rtnl = Rtnl::lock();
         let mut state = self.nic.state.lock();
         state.users -= 1;

@@ -1,41 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kinds of ports.
-//!
-//! - [`null`]: moves nothing. The smallest; read it first.
-//! - [`vale`]: a port of a switch.
-//! - [`nic`]: a network interface.
-//! - [`open`](mod@open): from a name to a port.
-
-mod nic;
-mod null;
-mod open;
-mod vale;
-
-pub(crate) use open::{open, open_existing, open_for_switch, plug, Places, Want};
+//! What a binding asks of a port, whatever its kind: `null.rs` is the smallest, `vale` has those of a
+//! switch, `nic` network interfaces.
 
 use crate::{
     refusal::Answer,
-    ring::{Held, RingSet, RxSync, Selection, TxSync},
+    ring::{Queues, RingSet, Selection},
     sys::net::device::DeviceId,
 };
 use kernel::sync::Arc;
 
 /// What a binding asks of the port that it holds. Dropping it lets go of the port.
-pub(crate) trait Port: Send + Sync {
+pub(crate) trait Port: Queues + Send + Sync {
     /// The port's rings.
     fn rings(&self) -> &Arc<RingSet>;
 
     /// The kernel's name of the port: what `ni_name` shows.
     fn name(&self) -> &[u8];
 
-    /// Makes what syncs of the selected rings will need: they allocate nothing.
+    /// Refuses where these rings are not to be had, and gets ready for them: an interface enters netmap
+    /// mode.
     fn prepare(&mut self, selection: &Selection) -> Answer;
-
-    /// Completes what syncs of these rings, now bound, will need.
-    fn bound(&mut self, _: &Held) -> Answer {
-        Ok(())
-    }
 
     /// False once what the port stands for has gone away: then nothing moves any more.
     fn is_there(&self) -> bool {
@@ -51,14 +36,6 @@ pub(crate) trait Port: Send + Sync {
     fn is_emulated(&self) -> bool {
         false
     }
-
-    /// Sends what the program released on transmit ring `number`. Answers whether the program finds room
-    /// past its `cur`.
-    fn txsync(&self, number: u16, sync: TxSync<'_>) -> bool;
-
-    /// Takes back what the program released on receive ring `number` and shows it what arrived. Answers
-    /// whether the program finds frames past its `cur`.
-    fn rxsync(&self, number: u16, sync: RxSync<'_>) -> bool;
 
     /// Its number on the switch that it is a port of.
     fn switch_index(&self) -> Option<u32> {

@@ -28,33 +28,73 @@ impl Counter {
     }
 }
 
-/// What a program sent through a transmit ring, and why frames of it went nowhere.
+/// Declares why frames are dropped, and the names by which people read of it, in the same order.
+macro_rules! reasons {
+    ($(#[$doc:meta])* $what:ident { $($(#[$why:meta])* $reason:ident: $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum $what { $($(#[$why])* $reason,)* }
+
+        impl $what {
+            const NAMES: &'static [&'static str] = &[$($name,)*];
+        }
+    };
+}
+
+reasons! {
+    /// Why a frame that a program sent goes nowhere.
+    TxDrop {
+        /// Too short for an Ethernet header, or longer than a buffer or what the interface sends.
+        BadLength: "drop_bad_length",
+        /// A slot named a buffer that does not exist.
+        BadBuffer: "drop_bad_buffer",
+        /// More than 64 slots in a chain, or a chain where frames have one slot.
+        BadChain: "drop_bad_chain",
+        /// A virtio-net header that cannot be carried out.
+        BadHeader: "drop_bad_header",
+        /// `NS_INDIRECT` with an address that the process cannot read, or in a sync by another one.
+        BadAddress: "drop_bad_address",
+        /// An XDP program decided so.
+        Xdp: "drop_xdp",
+        /// For a station behind the port that it came from.
+        Loop: "drop_loop",
+        /// The interface was down, or had no link.
+        Down: "drop_down",
+        /// There was no memory for the kernel's copy. To wait might take for ever, as no driver
+        /// tells when there is some again.
+        NoMemory: "drop_no_memory",
+        /// For a port without a bound ring.
+        Nobody: "drop_nobody",
+        /// Parameter `bridge_batch` is 0.
+        Disabled: "drop_disabled",
+    }
+}
+
+reasons! {
+    /// Why a frame for a receive ring does not arrive there, or goes no further.
+    RxDrop {
+        /// The ring was full.
+        Full: "drop_full",
+        /// Too long for a buffer, on a ring where frames have one slot.
+        BadLength: "drop_bad_length",
+        /// A chain that was to be forwarded to where frames have one slot.
+        BadChain: "drop_bad_chain",
+        /// To be forwarded, and there was no room where.
+        NotForwarded: "drop_not_forwarded",
+        /// The stack's frame could not be made whole, for want of memory or since its headers are
+        /// wrong.
+        BadFrame: "drop_bad_frame",
+        /// The program had released a slot with a buffer that does not exist, or too small a one.
+        BadBuffer: "drop_bad_buffer",
+    }
+}
+
+/// What a program sent through a transmit ring. Only who syncs the ring writes here.
 #[derive(Default)]
 pub(crate) struct TxCounters {
     pub(crate) frames: Counter,
     pub(crate) bytes: Counter,
-    /// Too short for an Ethernet header, or longer than a buffer.
-    pub(crate) bad_length: Counter,
-    /// A slot named a buffer that does not exist.
-    pub(crate) bad_buffer: Counter,
-    /// More than 64 slots in a chain, or a chain where frames have one slot.
-    pub(crate) bad_chain: Counter,
-    /// A virtio-net header that cannot be carried out.
-    pub(crate) bad_header: Counter,
-    /// `NS_INDIRECT` with an address that the process cannot read, or in a sync by another process.
-    pub(crate) bad_address: Counter,
-    /// An XDP program decided so.
-    pub(crate) xdp: Counter,
-    /// For a station behind the port that it came from.
-    pub(crate) loops: Counter,
-    /// The interface was down, or had no link.
-    pub(crate) down: Counter,
-    /// There was no memory for the kernel's copy.
-    pub(crate) no_memory: Counter,
-    /// For a port without a bound ring.
-    pub(crate) nobody: Counter,
-    /// Parameter `bridge_batch` is 0.
-    pub(crate) disabled: Counter,
+    drops: [Counter; TxDrop::NAMES.len()],
     /// `head` or `cur` made no sense and the ring was reset.
     pub(crate) resets: Counter,
 }
@@ -64,53 +104,52 @@ pub(crate) struct TxCounters {
 pub(crate) struct RxCounters {
     pub(crate) frames: Counter,
     pub(crate) bytes: Counter,
-    /// The ring was full.
-    pub(crate) full: Counter,
-    /// Too long for a buffer, on a ring where frames have one slot.
-    pub(crate) bad_length: Counter,
-    /// A chain that was to be forwarded to where frames have one slot.
-    pub(crate) bad_chain: Counter,
-    /// To be forwarded, and there was no room where.
-    pub(crate) not_forwarded: Counter,
-    /// The stack's frame could not be made a whole one, for want of memory or because its headers are wrong.
-    pub(crate) bad_frame: Counter,
-    /// The program had released a slot with a buffer that does not exist, or too small a one.
-    pub(crate) bad_buffer: Counter,
+    drops: [Counter; RxDrop::NAMES.len()],
     /// `head` or `cur` made no sense and the ring was reset.
     pub(crate) resets: Counter,
 }
 
 impl TxCounters {
+    /// So many frames went nowhere.
+    pub(crate) fn drop(&self, why: TxDrop, frames: u64) {
+        self.drops[why as usize].add_alone(frames);
+    }
+
     /// Each counter with its name.
-    pub(crate) fn each(&self, mut line: impl FnMut(&str, u64)) {
-        line("frames", self.frames.get());
-        line("bytes", self.bytes.get());
-        line("drop_bad_length", self.bad_length.get());
-        line("drop_bad_buffer", self.bad_buffer.get());
-        line("drop_bad_chain", self.bad_chain.get());
-        line("drop_bad_header", self.bad_header.get());
-        line("drop_bad_address", self.bad_address.get());
-        line("drop_xdp", self.xdp.get());
-        line("drop_loop", self.loops.get());
-        line("drop_down", self.down.get());
-        line("drop_no_memory", self.no_memory.get());
-        line("drop_nobody", self.nobody.get());
-        line("drop_disabled", self.disabled.get());
-        line("resets", self.resets.get());
+    pub(crate) fn each(&self, line: impl FnMut(&str, u64)) {
+        each(
+            (&self.frames, &self.bytes, &self.resets),
+            TxDrop::NAMES.iter().zip(&self.drops),
+            line,
+        );
     }
 }
 
 impl RxCounters {
-    /// Each counter with its name.
-    pub(crate) fn each(&self, mut line: impl FnMut(&str, u64)) {
-        line("frames", self.frames.get());
-        line("bytes", self.bytes.get());
-        line("drop_full", self.full.get());
-        line("drop_bad_length", self.bad_length.get());
-        line("drop_bad_chain", self.bad_chain.get());
-        line("drop_not_forwarded", self.not_forwarded.get());
-        line("drop_bad_frame", self.bad_frame.get());
-        line("drop_bad_buffer", self.bad_buffer.get());
-        line("resets", self.resets.get());
+    /// So many frames were lost. Several senders may count at once.
+    pub(crate) fn drop(&self, why: RxDrop, frames: u64) {
+        self.drops[why as usize].add(frames);
     }
+
+    /// Each counter with its name.
+    pub(crate) fn each(&self, line: impl FnMut(&str, u64)) {
+        each(
+            (&self.frames, &self.bytes, &self.resets),
+            RxDrop::NAMES.iter().zip(&self.drops),
+            line,
+        );
+    }
+}
+
+fn each<'c>(
+    (frames, bytes, resets): (&Counter, &Counter, &Counter),
+    drops: impl Iterator<Item = (&'c &'static str, &'c Counter)>,
+    mut line: impl FnMut(&str, u64),
+) {
+    line("frames", frames.get());
+    line("bytes", bytes.get());
+    for (name, counter) in drops {
+        line(name, counter.get());
+    }
+    line("resets", resets.get());
 }

@@ -31,15 +31,17 @@ pub(crate) struct Inbox<D> {
     done: D,
 }
 
-/// Consecutive slots, from `first` on and wrapping, that one sender must fill and then commit.
-#[must_use = "slots that are not committed block the ring"]
-pub(crate) struct Lease {
+/// Consecutive slots, from `first` on and wrapping, that one sender must fill. Dropping it commits
+/// them: it hands all of them to the receiver.
+#[must_use = "slots are handed to the receiver when this is dropped"]
+pub(crate) struct Lease<'i, D: Deref<Target = [AtomicU32]>> {
+    inbox: &'i Inbox<D>,
     first: u32,
     count: u32,
 }
 
-impl Lease {
-    /// The slots to fill, in order.
+impl<D: Deref<Target = [AtomicU32]>> Lease<'_, D> {
+    /// The first slot to fill.
     pub(crate) fn first(&self) -> u32 {
         self.first
     }
@@ -47,6 +49,16 @@ impl Lease {
     /// How many there are.
     pub(crate) fn count(&self) -> u32 {
         self.count
+    }
+}
+
+impl<D: Deref<Target = [AtomicU32]>> Drop for Lease<'_, D> {
+    /// Release pairs with the Acquire in `collect`.
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(mark) = self.inbox.done.get(self.first as usize) {
+            mark.store(self.count, Release);
+        }
     }
 }
 
@@ -64,9 +76,10 @@ impl<D: Deref<Target = [AtomicU32]>> Inbox<D> {
         self.done.len() as u64
     }
 
-    /// Reserves slots. `take` is told how many are free and answers how many it wants of them; it may be
-    /// asked again when another sender was faster. `None` if it wants none.
-    pub(crate) fn reserve(&self, take: impl Fn(u32) -> u32) -> Option<Lease> {
+    /// Reserves slots. `take` is told how many are free and returns how many it wants of them; it
+    /// may be asked again when another sender was faster. `None` if it wants none.
+    #[inline(always)]
+    pub(crate) fn reserve(&self, take: impl Fn(u32) -> u32) -> Option<Lease<'_, D>> {
         // One slot always stays unused.
         let most = self.size().saturating_sub(1);
         let mut reserved = self.reserved.0.load(Relaxed);
@@ -88,6 +101,7 @@ impl<D: Deref<Target = [AtomicU32]>> Inbox<D> {
             ) {
                 Ok(_) => {
                     return Some(Lease {
+                        inbox: self,
                         // The size is not 0: nothing would be free.
                         first: reserved.checked_rem(self.size()).unwrap_or(0) as u32,
                         count,
@@ -98,15 +112,8 @@ impl<D: Deref<Target = [AtomicU32]>> Inbox<D> {
         }
     }
 
-    /// Hands filled slots to the receiver. Release pairs with the Acquire in `collect`.
-    pub(crate) fn commit(&self, lease: Lease) {
-        if let Some(mark) = self.done.get(lease.first as usize) {
-            mark.store(lease.count, Release);
-        }
-    }
-
-    /// How many slots from `from` on are committed; each is answered once. Only the receiver calls this,
-    /// one thread at a time, with the slot where the last answer ended.
+    /// How many slots from `from` on are committed; each is counted once. Only the receiver calls
+    /// this, one thread at a time, with the slot where the last count ended.
     pub(crate) fn collect(&self, from: u32) -> u32 {
         let (mut at, mut total) = (from as usize, 0);
         while let Some(mark) = self.done.get(at) {

@@ -2,40 +2,42 @@
 
 //! The kernel's side of a ring: check head and cur, reserve, publish, wake.
 //!
-//! - [`tx`] and [`rx`]: a ring of each direction. A sync begins by checking what the program wrote (one of
-//!   the three borders where values are checked) and ends by publishing `tail`.
-//! - [`inbox`]: how senders share a receive ring.
-//! - [`parts`]: which slots are frames of their own.
-//! - [`set`]: all rings of a port, which of them exist, and who has them.
+//! - [`tx`] and [`rx`]: a ring of each direction, and what a port makes for it: a [`TxQueue`] or an
+//!   [`RxQueue`]. A sync begins by checking what the program wrote (one of the three borders where
+//!   values are checked) and ends by publishing `tail`.
+//! - [`delivery`]: bringing frames into a receive ring; [`inbox`]: how senders share one.
+//! - [`append`], [`arrived`]: the kernel adds and takes frames as a program would.
+//! - [`set`]: all rings of a port, which of them exist, and who has them; [`shape`]: how many.
 //! - [`mem`]: the part of the region that a ring owns.
+//! - [`walk`]: the way through consecutive slots; [`parts`]: which of them are frames of their own.
 //! - [`turns`]: threads that come to sync one ring at the same time.
 //! - [`count`]: what went through and what was dropped.
 
+mod append;
+mod arrived;
 pub(crate) mod count;
+mod delivery;
 mod inbox;
+mod indexes;
 mod mem;
 pub(crate) mod parts;
 mod rx;
 mod set;
+mod shape;
 mod turns;
 mod tx;
+mod walk;
 
 /// What [`inbox`] and [`turns`] are built on; their tests use loom's.
 mod atomic {
     pub(crate) use core::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicU64, Ordering};
 }
 
-pub(crate) use rx::{RxRing, RxSync};
-pub(crate) use set::{Held, Owner, RingSet, Selection, Shape};
-pub(crate) use turns::Begun;
-pub(crate) use tx::{Append, TxRing, TxSync};
-
-/// The kernel's private indexes of a ring. `hwcur..hwtail` of the shared ring mean what the program may
-/// believe; these are what the kernel believes.
-#[derive(Clone, Copy)]
-struct Indexes {
-    /// First slot that the program released and the kernel has not processed.
-    hwcur: u32,
-    /// The `tail` published last.
-    hwtail: u32,
-}
+pub(crate) use append::Append;
+pub(crate) use delivery::Delivery;
+pub(crate) use rx::{Collect, RxQueue, RxRing, RxSync};
+pub(crate) use set::{Held, Queues, RingSet};
+pub(crate) use shape::{Owner, Selection, Shape};
+pub(crate) use turns::Synced;
+pub(crate) use tx::{TxQueue, TxRing, TxSync};
+pub(crate) use walk::Walk;

@@ -3,42 +3,64 @@
 //! A receive ring.
 
 use super::{
+    arrived::Arrived,
     count::RxCounters,
     inbox::{Inbox, Lease},
+    indexes::Indexes,
     mem::{Direction, RingMem},
-    parts::Parts,
-    turns::{Begun, Turns},
-    Indexes,
+    turns::{Synced, Turns},
+    tx::TxRing,
 };
 use crate::{
     abi::{
-        consts::{NR_TIMESTAMP, NS_MOREFRAG},
+        consts::NR_TIMESTAMP,
         cursor::{add, dist, prev},
     },
     memory::{Position, RingView, SlotCell, Use},
     params,
     refusal::Answer,
-    sys::net::bell::Bell,
-    sys::{bottom_half::Disabled, clock, wait::WaitQueue},
+    sys::{
+        clock,
+        soft_wake::SoftWake,
+        wait::{WaitQueue, FRAMES},
+    },
 };
 use core::sync::atomic::AtomicU32;
 use kernel::{
-    bindings::{POLLIN, POLLRDNORM},
     prelude::*,
-    sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex, SetOnce},
+    sync::{new_mutex, Arc, Mutex},
 };
 
-/// A receive ring that is bound by somebody.
+/// What shows a program the frames of a receive ring. A port makes one for each ring that is bound;
+/// it owns all that is private to the ring, and one thread at a time uses it.
+pub(crate) trait RxQueue: Send {
+    /// Takes back what the program released and shows it what arrived. Returns whether the program
+    /// finds frames past its `cur`.
+    fn sync(&mut self, sync: RxSync<'_>) -> bool;
+}
+
+/// The queue of a ring that shows what senders have put into it, and does nothing else.
+pub(crate) struct Collect;
+
+impl RxQueue for Collect {
+    fn sync(&mut self, sync: RxSync<'_>) -> bool {
+        sync.collect()
+    }
+}
+
+/// What the inbox of a ring keeps for each slot.
+pub(super) type Marks = KVVec<AtomicU32>;
+
+/// A receive ring that exists because somebody binds it.
 #[pin_data]
 pub(crate) struct RxRing {
     pub(crate) mem: RingMem,
     pub(crate) counters: RxCounters,
     /// Where senders put frames.
-    inbox: Inbox<KVVec<AtomicU32>>,
+    inbox: Inbox<Marks>,
+    waiters: Arc<WaitQueue>,
     #[pin]
-    wait: WaitQueue,
-    /// Where frames come one by one.
-    bell: SetOnce<Arc<Bell>>,
+    soft_wake: SoftWake,
     turns: Turns,
     #[pin]
     state: Mutex<State>,
@@ -46,31 +68,36 @@ pub(crate) struct RxRing {
 
 struct State {
     indexes: Indexes,
-    /// Where released frames may be forwarded: what the slots released so far say about the next.
-    parts: Parts,
+    queue: KBox<dyn RxQueue>,
 }
 
 impl RxRing {
-    pub(super) fn new(memory: &Use, number: u16, slots: u32) -> Answer<Arc<Self>> {
+    pub(super) fn new(
+        memory: &Use,
+        number: u16,
+        slots: u32,
+        queue: KBox<dyn RxQueue>,
+    ) -> Answer<Arc<Self>> {
         let mem = RingMem::new(memory.clone(), number, slots, Direction::Rx)?;
         let mut marks = KVVec::with_capacity(slots as usize, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..slots {
             marks.push(AtomicU32::new(0), GFP_KERNEL_ACCOUNT)?;
         }
+        let waiters = WaitQueue::new(FRAMES)?;
         let state = State {
             indexes: Indexes {
                 hwcur: 0,
                 hwtail: 0,
             },
-            parts: Parts::default(),
+            queue,
         };
         Ok(Arc::pin_init(
             pin_init!(RxRing {
                 mem,
                 counters: RxCounters::default(),
                 inbox: Inbox::new(marks),
-                wait <- WaitQueue::new(),
-                bell: SetOnce::new(),
+                soft_wake <- SoftWake::new(waiters.clone()),
+                waiters,
                 turns: Turns::new(),
                 state <- new_mutex!(state),
             }),
@@ -78,67 +105,69 @@ impl RxRing {
         )?)
     }
 
-    /// Has readers woken by a bell. Only the first time counts.
-    pub(crate) fn set_bell(&self, bell: Arc<Bell>) {
-        self.bell.populate(bell);
+    /// Who waits for frames.
+    pub(crate) fn waiters(&self) -> &WaitQueue {
+        &self.waiters
     }
 
-    pub(crate) fn bell(&self) -> Option<&Arc<Bell>> {
-        self.bell.as_ref()
+    /// Wakes who waits for frames, once for all that a softirq brings: for those that come one by
+    /// one. To be called after they can be seen.
+    pub(crate) fn wake_soon(&self) {
+        self.soft_wake.wake();
     }
 
-    /// Woken when frames arrive.
-    pub(crate) fn news(&self) -> &WaitQueue {
-        self.bell().map_or(&self.wait, |bell| &bell.wait)
-    }
-
-    /// Reserves slots for a sender: see [`Inbox::reserve`]. Other senders' frames wait behind these slots, so nobody may
-    /// interrupt him until he commits them.
+    /// Reserves slots for a sender: see [`Inbox::reserve`].
     #[inline(always)]
-    pub(crate) fn reserve(&self, take: impl Fn(u32) -> u32, _: &Disabled) -> Option<Lease> {
+    pub(super) fn reserve(&self, take: impl Fn(u32) -> u32) -> Option<Lease<'_, Marks>> {
         self.inbox.reserve(take)
     }
 
-    /// Hands filled slots to the program.
-    #[inline(always)]
-    pub(crate) fn commit(&self, lease: Lease, _: &Disabled) {
-        self.inbox.commit(lease);
+    /// Has what arrived shown, unless another thread syncs the ring: then what it looks like is
+    /// returned. `beside` are the transmit rings that whoever asks has bound together with it, from
+    /// the port's first one on, or none.
+    pub(crate) fn sync(&self, beside: &[Arc<TxRing>]) -> Synced {
+        let synced = self
+            .turns
+            .serve(|| self.try_sync(beside), || self.waiters.wake());
+        synced.unwrap_or_else(|| self.mem.looks_ready().into())
     }
 
-    /// Has `sync` sync the ring, unless another thread does. It answers whether the program finds frames past its `cur`.
-    pub(crate) fn sync(&self, sync: impl Fn(RxSync<'_>) -> bool) -> Begun<bool> {
-        let once = || self.begin().map(&sync);
-        self.turns
-            .serve(once, || self.news().wake(POLLIN | POLLRDNORM))
+    /// `None` if another thread has the ring.
+    fn try_sync(&self, beside: &[Arc<TxRing>]) -> Option<Synced> {
+        let mut state = self.turns.enter(|| self.state.try_lock())?;
+        let State { indexes, queue } = &mut *state;
+        Some(match self.begin(indexes, beside) {
+            Some(sync) => queue.sync(sync).into(),
+            None => Synced::Bad,
+        })
     }
 
-    /// Begins a sync: fetches head and cur, once, and checks them.
-    fn begin(&self) -> Begun<RxSync<'_>> {
-        let Some(state) = self.turns.enter(|| self.state.try_lock()) else {
-            return Begun::Busy;
-        };
+    /// Begins a sync: fetches head and cur, once, and checks them. If they make no sense, the ring is
+    /// reset.
+    fn begin<'s>(
+        &'s self,
+        indexes: &'s mut Indexes,
+        beside: &'s [Arc<TxRing>],
+    ) -> Option<RxSync<'s>> {
         let view = self.mem.view();
-        let Indexes { hwcur, hwtail } = state.indexes;
-        match view.position(hwcur, hwtail) {
-            Some(at) => Begun::Ready(RxSync {
-                ring: self,
-                view,
-                head: at.head,
-                cur: at.cur,
-                state,
-            }),
-            None => {
-                self.mem.reset(hwcur, hwtail);
-                self.counters.resets.add_alone(1);
-                Begun::Bad
-            }
-        }
+        let Indexes { hwcur, hwtail } = *indexes;
+        let Some(at) = view.position(hwcur, hwtail) else {
+            self.mem.reset(hwcur, hwtail);
+            self.counters.resets.add_alone(1);
+            return None;
+        };
+        Some(RxSync {
+            ring: self,
+            view,
+            head: at.head,
+            cur: at.cur,
+            beside,
+            indexes,
+        })
     }
-}
 
-impl RxRing {
-    /// Takes frames that have arrived, as the program would: shows `take` frame by frame, until it answers false, and
-    /// releases those before. Answers whether there were any.
+    /// Takes frames that have arrived, as the program would: shows `take` frame by frame, until it
+    /// returns false, and releases those before. Returns whether there were any.
     pub(crate) fn read<'r>(&'r self, mut take: impl FnMut(Arrived<'r>) -> bool) -> bool {
         let Some(state) = self.state.try_lock() else {
             return false;
@@ -151,7 +180,7 @@ impl RxRing {
         let mut at = head;
         while at != hwtail {
             let frame = Arrived::new(view, at, dist(at, hwtail, slots));
-            let next = add(at, frame.slots, slots);
+            let next = add(at, frame.slots(), slots);
             if !take(frame) {
                 break;
             }
@@ -162,97 +191,62 @@ impl RxRing {
     }
 }
 
-/// A frame that has arrived, with all its slots.
-pub(crate) struct Arrived<'r> {
-    view: RingView<'r>,
-    first: u32,
-    slots: u32,
-}
-
-impl<'r> Arrived<'r> {
-    /// The frame that starts at slot `first`, of `there` slots. They come whole: one that says to go on behind these was
-    /// scribbled on, and ends here.
-    fn new(view: RingView<'r>, first: u32, there: u32) -> Self {
-        let last = view
-            .around(first, there)
-            .position(|cell| cell.flags() & NS_MOREFRAG == 0);
-        let slots = last.map_or(there, |last| last as u32 + 1);
-        Arrived { view, first, slots }
-    }
-
-    /// How many slots it has.
-    pub(crate) fn slots(&self) -> u32 {
-        self.slots
-    }
-
-    pub(crate) fn cells(&self) -> impl Iterator<Item = SlotCell<'r>> {
-        self.view.around(self.first, self.slots)
-    }
-}
-
 /// A sync of a receive ring, with the program's indexes checked.
-pub(crate) struct RxSync<'r> {
-    ring: &'r RxRing,
-    view: RingView<'r>,
+pub(crate) struct RxSync<'s> {
+    ring: &'s RxRing,
+    view: RingView<'s>,
     head: u32,
     cur: u32,
-    state: Guard<'r, State, MutexBackend>,
+    beside: &'s [Arc<TxRing>],
+    indexes: &'s mut Indexes,
 }
 
-impl<'r> RxSync<'r> {
-    pub(crate) fn ring(&self) -> &'r RxRing {
+impl<'s> RxSync<'s> {
+    pub(crate) fn ring(&self) -> &'s RxRing {
         self.ring
     }
 
-    pub(crate) fn view(&self) -> RingView<'r> {
+    pub(crate) fn view(&self) -> RingView<'s> {
         self.view
+    }
+
+    /// The transmit rings that whoever asks has bound together with this one: see [`RxRing::sync`].
+    pub(crate) fn beside(&self) -> &'s [Arc<TxRing>] {
+        self.beside
     }
 
     /// The slots that the program has released since the last sync.
-    pub(crate) fn released(&self) -> impl Iterator<Item = SlotCell<'r>> {
-        self.view
-            .around(self.state.indexes.hwcur, self.released_count())
+    pub(crate) fn released(&self) -> impl Iterator<Item = SlotCell<'s>> {
+        self.view.around(self.indexes.hwcur, self.released_count())
+    }
+
+    /// The last of those.
+    pub(crate) fn last_released(&self) -> Option<SlotCell<'s>> {
+        let last = prev(self.head, self.ring.mem.slots());
+        (self.released_count() > 0).then(|| self.view.cell(last))
     }
 
     fn released_count(&self) -> u32 {
-        dist(self.state.indexes.hwcur, self.head, self.ring.mem.slots())
-    }
-
-    /// What the slots released before say about the first of these.
-    pub(crate) fn parts(&self) -> Parts {
-        self.state.parts
-    }
-
-    /// Keeps what the slots released by now say about the next one.
-    pub(crate) fn keep_parts(&mut self, parts: Parts) {
-        self.state.parts = parts;
-    }
-
-    /// The same, where nobody has looked at them: the last one tells.
-    pub(crate) fn pass_parts(&mut self) {
-        if self.released_count() > 0 {
-            let last = prev(self.head, self.ring.mem.slots());
-            self.state.parts = Parts::behind(self.view.slot(last).flags);
-        }
+        dist(self.indexes.hwcur, self.head, self.ring.mem.slots())
     }
 
     /// Ends the sync: gives released slots back to the senders, and shows the program what they have
-    /// delivered since. Answers whether the program finds frames past its `cur`.
-    pub(crate) fn collect(mut self) -> bool {
+    /// delivered since. Returns whether it finds frames past its `cur`.
+    pub(crate) fn collect(self) -> bool {
         let (slots, inbox) = (self.ring.mem.slots(), &self.ring.inbox);
         let released = self.released_count();
         if released != 0 {
             inbox.release(released);
-            self.state.indexes.hwcur = self.head;
+            self.indexes.hwcur = self.head;
         }
-        let arrived = inbox.collect(self.state.indexes.hwtail);
-        self.state.indexes.hwtail = add(self.state.indexes.hwtail, arrived, slots);
+        let arrived = inbox.collect(self.indexes.hwtail);
+        self.indexes.hwtail = add(self.indexes.hwtail, arrived, slots);
         self.publish()
     }
 
     /// Ends the sync of a port where nothing ever arrives.
-    pub(crate) fn nothing_arrived(mut self) -> bool {
-        self.state.indexes.hwcur = self.head;
+    pub(crate) fn nothing_arrived(self) -> bool {
+        self.indexes.hwcur = self.head;
         self.publish()
     }
 
@@ -260,7 +254,7 @@ impl<'r> RxSync<'r> {
         if params::no_timestamp.get() == 0 || self.view.flags() & NR_TIMESTAMP != 0 {
             self.view.set_timestamp(clock::wall());
         }
-        let tail = self.state.indexes.hwtail;
+        let tail = self.indexes.hwtail;
         self.view.set_tail(tail);
         self.cur != tail
     }

@@ -2,14 +2,19 @@
 
 //! All rings of a port: which of them exist, and who has them.
 //!
-//! A ring exists while somebody binds it. Senders find receive rings under RCU, so binding and unbinding
-//! replaces the list that they see as a whole.
+//! A ring exists while somebody keeps it ([`Kept`]); who binds it ([`Held`]) does, and may have it for
+//! himself. Senders find receive rings under RCU, so that the list that they see is replaced as a
+//! whole when a ring comes or goes.
 
-use super::{rx::RxRing, tx::TxRing};
+use super::{
+    rx::{RxQueue, RxRing},
+    shape::{Selection, Shape},
+    tx::{TxQueue, TxRing},
+};
 use crate::{
     memory::{RegionRef, Use},
     refusal::{refuse, Answer},
-    sys::rcu::RcuSlot,
+    sys::{rcu::RcuSlot, wait::WaitQueue},
 };
 use core::ops::Range;
 use kernel::{
@@ -17,69 +22,27 @@ use kernel::{
     sync::{new_mutex, rcu, Arc, Mutex, UniqueArc},
 };
 
-/// How many rings of how many slots a port has. Host rings are numbered after the others, and have as many slots.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub(crate) tx_rings: u16,
-    pub(crate) rx_rings: u16,
-    pub(crate) host_tx_rings: u16,
-    pub(crate) host_rx_rings: u16,
-    pub(crate) tx_slots: u32,
-    pub(crate) rx_slots: u32,
-}
+/// Who makes the queues of a port's rings.
+pub(crate) trait Queues {
+    /// The queue of transmit ring `number`, which has `slots` slots. Who waits for room in it sleeps
+    /// on `waiters`.
+    fn tx_queue(
+        &self,
+        number: u16,
+        slots: u32,
+        waiters: &Arc<WaitQueue>,
+    ) -> Answer<KBox<dyn TxQueue>>;
 
-impl Shape {
-    /// The numbers of the host transmit rings.
-    pub(crate) fn host_tx(&self) -> Range<u16> {
-        self.tx_rings..self.tx_rings.saturating_add(self.host_tx_rings)
-    }
-
-    /// The numbers of the host receive rings.
-    pub(crate) fn host_rx(&self) -> Range<u16> {
-        self.rx_rings..self.rx_rings.saturating_add(self.host_rx_rings)
-    }
-
-    /// What people call transmit ring `number`: its kind, and its number among those.
-    pub(crate) fn tx_label(&self, number: u16) -> (&'static str, u16) {
-        match number.checked_sub(self.tx_rings) {
-            Some(host) => ("host-tx", host),
-            None => ("tx", number),
-        }
-    }
-
-    /// What people call receive ring `number`.
-    pub(crate) fn rx_label(&self, number: u16) -> (&'static str, u16) {
-        match number.checked_sub(self.rx_rings) {
-            Some(host) => ("host-rx", host),
-            None => ("rx", number),
-        }
-    }
-}
-
-/// Who moves the frames of a port.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// Programs that open it.
-    Programs,
-    /// The kernel: an interface is attached to a switch.
-    Kernel,
-}
-
-/// Which rings a binding wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Selection {
-    pub(crate) tx: Range<u16>,
-    pub(crate) rx: Range<u16>,
-    /// Nobody else may have any of them.
-    pub(crate) exclusive: bool,
+    /// The queue of receive ring `number`.
+    fn rx_queue(&self, number: u16) -> Answer<KBox<dyn RxQueue>>;
 }
 
 /// What can be seen under RCU of the rings that exist.
 struct Shown {
     /// Receive rings, by number.
     rx: KVec<Option<Arc<RxRing>>>,
-    /// Whether there is a transmit ring of that number.
-    tx: KVec<bool>,
+    /// Transmit rings, by number.
+    tx: KVec<Option<Arc<TxRing>>>,
 }
 
 /// The rings of a port.
@@ -100,7 +63,10 @@ struct Seats {
 }
 
 struct Seat<R> {
+    /// There while somebody keeps it.
     ring: Option<Arc<R>>,
+    keepers: u32,
+    /// Files that have it bound, and whether one of them is to be the only one.
     users: u32,
     exclusive: bool,
 }
@@ -111,6 +77,7 @@ impl<R> Seat<R> {
         for _ in 0..count {
             let seat = Seat {
                 ring: None,
+                keepers: 0,
                 users: 0,
                 exclusive: false,
             };
@@ -119,17 +86,27 @@ impl<R> Seat<R> {
         Ok(seats)
     }
 
-    fn join(&mut self, ring: &Arc<R>, exclusive: bool) {
+    fn keep(&mut self, ring: &Arc<R>) {
         self.ring.get_or_insert_with(|| ring.clone());
+        self.keepers += 1;
+    }
+
+    fn let_go(&mut self) {
+        self.keepers -= 1;
+        if self.keepers == 0 {
+            self.ring = None;
+        }
+    }
+
+    fn bind(&mut self, exclusive: bool) {
         self.users += 1;
         self.exclusive = exclusive;
     }
 
-    fn leave(&mut self) {
+    fn unbind(&mut self) {
         self.users -= 1;
         if self.users == 0 {
             self.exclusive = false;
-            self.ring = None;
         }
     }
 }
@@ -138,17 +115,22 @@ impl<R> Seat<R> {
 type Chosen<'s> = (&'s mut [Seat<TxRing>], &'s mut [Seat<RxRing>]);
 
 impl Seats {
-    /// The seats of the selected rings, unless somebody is in the way.
-    fn free(&mut self, want: &Selection) -> Answer<Chosen<'_>> {
+    /// The seats of those rings.
+    fn of(&mut self, want: &Selection) -> Answer<Chosen<'_>> {
         let Some(tx) = self.tx.get_mut(range(&want.tx)) else {
             refuse!(EINVAL, "the port has no such transmit ring");
         };
         let Some(rx) = self.rx.get_mut(range(&want.rx)) else {
             refuse!(EINVAL, "the port has no such receive ring");
         };
-        admit(tx, "transmit", &want.tx, want.exclusive)?;
-        admit(rx, "receive", &want.rx, want.exclusive)?;
         Ok((tx, rx))
+    }
+
+    /// Refuses if somebody is in the way of who wants to bind those rings.
+    fn admit(&mut self, want: &Selection) -> Answer {
+        let (tx, rx) = self.of(want)?;
+        admit(tx, "transmit", &want.tx, want.exclusive)?;
+        admit(rx, "receive", &want.rx, want.exclusive)
     }
 }
 
@@ -192,8 +174,9 @@ impl RingSet {
 
     /// Whether somebody binds the transmit ring of that number.
     pub(crate) fn has_tx(&self, number: u16, guard: &rcu::Guard) -> bool {
-        let shown = self.shown.load(guard);
-        shown.is_some_and(|shown| shown.tx.get(usize::from(number)) == Some(&true))
+        let tx = self.shown.load(guard).map(|shown| &shown.tx);
+        let ring = tx.and_then(|tx| tx.get(usize::from(number))?.as_deref());
+        ring.is_some_and(TxRing::has_users)
     }
 
     /// Calls `f` for each receive ring that exists.
@@ -218,35 +201,64 @@ impl RingSet {
 
     /// Whether the selected rings can be bound now.
     pub(crate) fn admit(&self, want: &Selection) -> Answer {
-        self.seats.lock().free(want).map(drop)
+        self.seats.lock().admit(want)
     }
 
-    /// Binds the selected rings and makes those that do not exist yet, in the region's memory; all or none. The ranges
-    /// must lie within the port's shape.
-    pub(crate) fn bind(self: &Arc<Self>, want: Selection, memory: &Use) -> Answer<Held> {
+    /// Binds the selected rings, and makes those that do not exist yet in the region's memory, with
+    /// the queues that `queues` makes; all or none. The ranges must lie within the port's shape.
+    pub(crate) fn bind(
+        self: &Arc<Self>,
+        want: Selection,
+        memory: &Use,
+        queues: &(impl Queues + ?Sized),
+    ) -> Answer<Held> {
+        let mut seats = self.seats.lock();
+        seats.admit(&want)?;
+        let kept = self.keep(&mut seats, &want, memory, queues)?;
+        // They were found just now.
+        if let Ok((tx, rx)) = seats.of(&want) {
+            tx.iter_mut().for_each(|seat| seat.bind(want.exclusive));
+            rx.iter_mut().for_each(|seat| seat.bind(want.exclusive));
+        }
+        drop(seats);
+        kept.tx.iter().for_each(|ring| ring.add_user());
+        Ok(Held { kept })
+    }
+
+    /// Has the selected rings exist from now on, and makes those that do not.
+    fn keep(
+        self: &Arc<Self>,
+        seats: &mut Seats,
+        want: &Selection,
+        memory: &Use,
+        queues: &(impl Queues + ?Sized),
+    ) -> Answer<Kept> {
         let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
-        let mut guard = self.seats.lock();
-        let seats = &mut *guard;
-        let (tx_seats, rx_seats) = seats.free(&want)?;
+        let (tx_seats, rx_seats) = seats.of(want)?;
 
         // First everything that can fail, on the side; then take the seats.
-        let tx = find_or_make(tx_seats, &want.tx, |n| TxRing::new(memory, n, tx_slots))?;
-        let rx = find_or_make(rx_seats, &want.rx, |n| RxRing::new(memory, n, rx_slots))?;
+        let tx = find_or_make(tx_seats, &want.tx, |n| {
+            TxRing::new(memory, n, tx_slots, |waiters| {
+                queues.tx_queue(n, tx_slots, waiters)
+            })
+        })?;
+        let rx = find_or_make(rx_seats, &want.rx, |n| {
+            RxRing::new(memory, n, rx_slots, queues.rx_queue(n)?)
+        })?;
         let list = self.show_nothing()?;
         let spare = self.show_nothing()?;
 
         for (seat, ring) in tx_seats.iter_mut().zip(&tx) {
-            seat.join(ring, want.exclusive);
+            seat.keep(ring);
         }
         for (seat, ring) in rx_seats.iter_mut().zip(&rx) {
-            seat.join(ring, want.exclusive);
+            seat.keep(ring);
         }
         self.show_senders(seats, list);
-        drop(guard);
-        Ok(Held {
+        Ok(Kept {
             tx,
             rx,
-            selection: want,
+            selection: want.clone(),
             spare: Some(spare),
             set: self.clone(),
         })
@@ -271,7 +283,7 @@ impl RingSet {
         }
         for seat in &seats.tx {
             any |= seat.ring.is_some();
-            let _ = lists.tx.push_within_capacity(seat.ring.is_some());
+            let _ = lists.tx.push_within_capacity(seat.ring.clone());
         }
         self.shown.replace(any.then(|| lists.into()));
     }
@@ -323,9 +335,9 @@ fn find_or_make<R>(
     Ok(rings)
 }
 
-/// The rings that a binding has. Dropping it lets go of them; rings that nobody else has are gone then,
-/// and their buffers are back in the region.
-pub(crate) struct Held {
+/// Has rings exist. Dropping it lets go of them; rings that nobody else keeps are gone then, and
+/// their buffers are back in the region.
+struct Kept {
     tx: KVec<Arc<TxRing>>,
     rx: KVec<Arc<RxRing>>,
     selection: Selection,
@@ -334,36 +346,50 @@ pub(crate) struct Held {
     set: Arc<RingSet>,
 }
 
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut seats = self.set.seats.lock();
+        // Our own references keep the rings alive until senders have been shown the new list.
+        if let Ok((tx, rx)) = seats.of(&self.selection) {
+            tx.iter_mut().for_each(Seat::let_go);
+            rx.iter_mut().for_each(Seat::let_go);
+        }
+        if let Some(lists) = self.spare.take() {
+            self.set.show_senders(&seats, lists);
+        }
+    }
+}
+
+/// The rings that a binding has.
+pub(crate) struct Held {
+    kept: Kept,
+}
+
 impl Held {
     pub(crate) fn tx(&self) -> &[Arc<TxRing>] {
-        &self.tx
+        &self.kept.tx
     }
 
     pub(crate) fn rx(&self) -> &[Arc<RxRing>] {
-        &self.rx
+        &self.kept.rx
     }
 
     pub(crate) fn selection(&self) -> &Selection {
-        &self.selection
+        &self.kept.selection
     }
 
     pub(crate) fn set(&self) -> &Arc<RingSet> {
-        &self.set
+        &self.kept.set
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut seats = self.set.seats.lock();
-        // Our own references keep the rings alive until senders have been shown the new list.
-        if let Some(seats) = seats.tx.get_mut(range(&self.selection.tx)) {
-            seats.iter_mut().for_each(Seat::leave);
-        }
-        if let Some(seats) = seats.rx.get_mut(range(&self.selection.rx)) {
-            seats.iter_mut().for_each(Seat::leave);
-        }
-        if let Some(lists) = self.spare.take() {
-            self.set.show_senders(&seats, lists);
+        self.kept.tx.iter().for_each(|ring| ring.remove_user());
+        let mut seats = self.kept.set.seats.lock();
+        if let Ok((tx, rx)) = seats.of(&self.kept.selection) {
+            tx.iter_mut().for_each(Seat::unbind);
+            rx.iter_mut().for_each(Seat::unbind);
         }
     }
 }

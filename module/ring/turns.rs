@@ -10,23 +10,23 @@ use super::atomic::{
     Ordering::{Relaxed, SeqCst},
 };
 
-/// How a sync begins.
-pub(crate) enum Begun<S> {
-    /// Another thread is syncing the ring.
-    Busy,
+/// How a sync of a ring ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Synced {
+    /// The program finds something past its `cur`.
+    Ready,
+    /// It does not.
+    Waiting,
     /// The program's indexes made no sense; the ring is back at the kernel's own.
     Bad,
-    /// Go on.
-    Ready(S),
 }
 
-impl<S> Begun<S> {
-    /// Goes on with `then`, if it is ready.
-    pub(crate) fn map<T>(self, then: impl FnOnce(S) -> T) -> Begun<T> {
-        match self {
-            Begun::Busy => Begun::Busy,
-            Begun::Bad => Begun::Bad,
-            Begun::Ready(sync) => Begun::Ready(then(sync)),
+impl From<bool> for Synced {
+    fn from(ready: bool) -> Self {
+        if ready {
+            Synced::Ready
+        } else {
+            Synced::Waiting
         }
     }
 }
@@ -53,20 +53,24 @@ impl Turns {
         })
     }
 
-    /// Syncs, and on behalf of those who came in vain meanwhile once more. If they have anything to look at then, `wake`
-    /// is called. They must have joined the queue before they came.
+    /// Syncs, and on behalf of those who came in vain meanwhile once more. If they have anything to
+    /// look at then, `wake` is called. They must have joined the queue before they came.
     ///
-    /// `sync` takes the lock by [`enter`](Self::enter), and answers whether the program finds something.
-    pub(crate) fn serve(&self, sync: impl Fn() -> Begun<bool>, wake: impl FnOnce()) -> Begun<bool> {
+    /// `sync` takes the lock by [`enter`](Self::enter), and returns `None` if another thread has it.
+    pub(crate) fn serve(
+        &self,
+        sync: impl Fn() -> Option<Synced>,
+        wake: impl FnOnce(),
+    ) -> Option<Synced> {
         let done = sync();
-        if !matches!(done, Begun::Busy) && self.take() {
-            // Not for the news that we have published ourselves, but for those that came behind our back while they had
-            // not joined the queue.
+        if done.is_some() && self.take() {
+            // Not for the news that we have published ourselves, but for those that came behind our
+            // back while they had not joined the queue.
             match sync() {
                 // Somebody else has it: he finds our word, which is as good as theirs.
-                Begun::Busy => {}
+                None => {}
                 // More have come. To go on for them might have no end; they look again.
-                Begun::Ready(false) if !self.take() => {}
+                Some(Synced::Waiting) if !self.take() => {}
                 _ => wake(),
             }
         }

@@ -4,313 +4,242 @@
 
 use super::{
     count::TxCounters,
+    indexes::Indexes,
     mem::{Direction, RingMem},
-    parts::Parts,
-    rx::Arrived,
-    turns::{Begun, Turns},
-    Indexes,
+    turns::{Synced, Turns},
 };
 use crate::{
-    abi::{
-        consts::{NS_BUF_CHANGED, NS_MOREFRAG},
-        cursor::{add, dist, prev},
-        wire::Slot,
-    },
+    abi::cursor::{add, dist, prev},
     memory::{RingView, SlotCell, Use},
     refusal::Answer,
-    sys::net::tickets::{Tickets, WakeUp},
-    sys::{user::Caller, wait::WaitQueue},
+    sys::{
+        user::Caller,
+        wait::{WaitQueue, ROOM},
+    },
 };
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use kernel::{
-    bindings::{POLLOUT, POLLWRNORM},
     prelude::*,
-    sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex, SetOnce},
+    sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex},
 };
 
-/// A transmit ring that is bound by somebody.
+/// What takes frames from a transmit ring. A port makes one for each ring that is bound; it owns all
+/// that is private to the ring, and one thread at a time uses it.
+pub(crate) trait TxQueue: Send {
+    /// Sends what the program released. Returns whether the program finds room past its `cur`.
+    fn sync(&mut self, sync: TxSync<'_>) -> bool;
+}
+
+/// A transmit ring that exists because somebody binds it.
 #[pin_data]
 pub(crate) struct TxRing {
     pub(crate) mem: RingMem,
     pub(crate) counters: TxCounters,
-    #[pin]
-    wait: WaitQueue,
-    /// Of frames that leave later, where there is a driver below.
-    tickets: SetOnce<Arc<Tickets>>,
+    waiters: Arc<WaitQueue>,
+    /// Files that have it bound.
+    users: AtomicU32,
     turns: Turns,
     /// First slot that no sync has taken, for those who have not got the ring.
-    sent: AtomicU32,
+    next: AtomicU32,
     #[pin]
     state: Mutex<State>,
 }
 
-struct State {
-    indexes: Indexes,
+pub(super) struct State {
+    pub(super) sent: Sent,
+    queue: KBox<dyn TxQueue>,
+}
+
+/// How far the kernel has come.
+pub(super) struct Sent {
+    pub(super) indexes: Indexes,
     /// The last head that was accepted: the next one is measured from there.
-    head: u32,
-    /// Where frames have one slot: what the slots sent so far say about the next.
-    parts: Parts,
-    /// Brings sleepers back while the driver is full.
-    wake_up: WakeUp,
+    pub(super) head: u32,
 }
 
 impl TxRing {
-    pub(super) fn new(memory: &Use, number: u16, slots: u32) -> Answer<Arc<Self>> {
+    /// A ring of `slots` slots, with the queue that `queue` makes. Who waits for room in it sleeps on
+    /// what that is told of.
+    pub(super) fn new(
+        memory: &Use,
+        number: u16,
+        slots: u32,
+        queue: impl FnOnce(&Arc<WaitQueue>) -> Answer<KBox<dyn TxQueue>>,
+    ) -> Answer<Arc<Self>> {
         let mem = RingMem::new(memory.clone(), number, slots, Direction::Tx)?;
+        let waiters = WaitQueue::new(ROOM)?;
         let state = State {
-            indexes: Indexes {
-                hwcur: 0,
-                hwtail: slots.saturating_sub(1),
+            sent: Sent {
+                indexes: Indexes {
+                    hwcur: 0,
+                    hwtail: slots.saturating_sub(1),
+                },
+                head: 0,
             },
-            head: 0,
-            parts: Parts::default(),
-            wake_up: WakeUp::default(),
+            queue: queue(&waiters)?,
         };
         Ok(Arc::pin_init(
             pin_init!(TxRing {
                 mem,
                 counters: TxCounters::default(),
-                wait <- WaitQueue::new(),
-                tickets: SetOnce::new(),
+                waiters,
+                users: AtomicU32::new(0),
                 turns: Turns::new(),
-                sent: AtomicU32::new(0),
+                next: AtomicU32::new(0),
                 state <- new_mutex!(state),
             }),
             GFP_KERNEL_ACCOUNT,
         )?)
     }
 
-    /// Where frames tell that they have left. Only the first time counts.
-    pub(crate) fn set_tickets(&self, tickets: Arc<Tickets>) {
-        self.tickets.populate(tickets);
+    /// Who waits for slots to become free.
+    pub(crate) fn waiters(&self) -> &WaitQueue {
+        &self.waiters
     }
 
-    pub(crate) fn tickets(&self) -> Option<&Arc<Tickets>> {
-        self.tickets.as_ref()
+    pub(super) fn add_user(&self) {
+        self.users.fetch_add(1, Relaxed);
     }
 
-    /// Woken when slots become free.
-    pub(crate) fn news(&self) -> &WaitQueue {
-        self.tickets().map_or(&self.wait, |tickets| &tickets.wait)
+    pub(super) fn remove_user(&self) {
+        self.users.fetch_sub(1, Relaxed);
     }
 
-    /// Has `sync` sync the ring, unless another thread does. It answers whether the program finds room past its `cur`.
-    /// `caller` is the process that asks for it, if it is its memory that addresses in slots mean.
-    pub(crate) fn sync(
-        &self,
-        caller: Option<Caller<'_>>,
-        sync: impl Fn(TxSync<'_>) -> bool,
-    ) -> Begun<bool> {
-        let once = || self.begin(caller).map(&sync);
-        self.turns
-            .serve(once, || self.news().wake(POLLOUT | POLLWRNORM))
+    pub(super) fn has_users(&self) -> bool {
+        self.users.load(Relaxed) > 0
     }
 
-    /// Begins a sync: fetches head and cur, once, and checks them.
-    fn begin<'r>(&'r self, caller: Option<Caller<'r>>) -> Begun<TxSync<'r>> {
-        let Some(mut state) = self.turns.enter(|| self.state.try_lock()) else {
-            return Begun::Busy;
-        };
+    pub(super) fn lock(&self) -> Guard<'_, State, MutexBackend> {
+        self.state.lock()
+    }
+
+    /// Has what was released sent, unless another thread syncs the ring: then what it looks like is
+    /// returned. `caller` is the process that asks for it, if it is its memory that addresses in
+    /// slots mean.
+    pub(crate) fn sync(&self, caller: Option<Caller<'_>>) -> Synced {
+        let synced = self
+            .turns
+            .serve(|| self.try_sync(caller), || self.waiters.wake());
+        synced.unwrap_or_else(|| self.mem.looks_ready().into())
+    }
+
+    /// `None` if another thread has the ring.
+    fn try_sync(&self, caller: Option<Caller<'_>>) -> Option<Synced> {
+        let mut state = self.turns.enter(|| self.state.try_lock())?;
+        let State { sent, queue } = &mut *state;
+        Some(match self.begin(sent, caller) {
+            Some(sync) => queue.sync(sync).into(),
+            None => Synced::Bad,
+        })
+    }
+
+    /// Begins a sync: fetches head and cur, once, and checks them. If they make no sense, the ring is
+    /// reset.
+    fn begin<'s>(&'s self, sent: &'s mut Sent, caller: Option<Caller<'s>>) -> Option<TxSync<'s>> {
         let view = self.mem.view();
-        let hwtail = state.indexes.hwtail;
-        match view.position(state.head, hwtail) {
-            Some(at) => {
-                state.head = at.head;
-                Begun::Ready(TxSync {
-                    ring: self,
-                    view,
-                    cur: at.cur,
-                    caller,
-                    state,
-                })
-            }
-            None => {
-                let hwcur = state.indexes.hwcur;
-                state.head = hwcur;
-                self.mem.reset(hwcur, hwtail);
-                self.counters.resets.add_alone(1);
-                Begun::Bad
-            }
-        }
-    }
-
-    /// Begins to add frames behind the program's own; waits for another thread that syncs the ring. `None` if the
-    /// program's indexes make no sense. To be followed by a [`sync`](Self::sync), for frames to leave and for those
-    /// who came meanwhile.
-    pub(crate) fn append(&self) -> Option<Append<'_>> {
-        let state = self.state.lock();
-        let (view, slots, tail) = (self.mem.view(), self.mem.slots(), state.indexes.hwtail);
-        let at = view.position(state.head, tail)?;
-        Some(Append {
+        let Indexes { hwcur, hwtail } = sent.indexes;
+        let Some(at) = view.position(sent.head, hwtail) else {
+            sent.head = hwcur;
+            self.mem.reset(hwcur, hwtail);
+            self.counters.resets.add_alone(1);
+            return None;
+        };
+        sent.head = at.head;
+        Some(TxSync {
+            ring: self,
             view,
-            slots,
-            head: at.head,
-            tail,
-            _state: state,
+            cur: at.cur,
+            caller,
+            sent,
         })
     }
 
     /// Whether the program has filled slots that no sync has taken yet. A hint: the program may be
     /// writing at this moment.
     pub(crate) fn has_unsent(&self) -> bool {
-        self.mem.view().claimed().head != self.sent.load(Relaxed)
-    }
-}
-
-/// Adds frames to a transmit ring as the program would.
-pub(crate) struct Append<'r> {
-    view: RingView<'r>,
-    slots: u32,
-    head: u32,
-    tail: u32,
-    _state: Guard<'r, State, MutexBackend>,
-}
-
-impl Append<'_> {
-    /// Puts a frame of one slot, taken from `from`, into the next free slot, by exchanging buffers. False if there
-    /// is none.
-    pub(crate) fn exchange(&mut self, from: SlotCell<'_>, frame: Slot) -> bool {
-        self.has_room(1) && {
-            self.swap(from, frame, 0);
-            true
-        }
-    }
-
-    /// Puts a frame into as many free slots as it has, by exchanging buffers. False if there are not as many.
-    pub(crate) fn carry(&mut self, frame: &Arrived<'_>) -> bool {
-        if !self.has_room(frame.slots()) {
-            return false;
-        }
-        // The frame's end is where it was found, whatever others write into its slots meanwhile.
-        for (left, from) in (0..frame.slots()).rev().zip(frame.cells()) {
-            self.swap(from, from.take(), if left > 0 { NS_MOREFRAG } else { 0 });
-        }
-        true
-    }
-
-    fn has_room(&self, slots: u32) -> bool {
-        slots <= dist(self.head, self.tail, self.slots)
-    }
-
-    /// Exchanges buffers with the next slot, which must be free.
-    fn swap(&mut self, from: SlotCell<'_>, part: Slot, more: u16) {
-        let to = self.view.cell(self.head);
-        let theirs = to.buf();
-        to.set(part.buf_idx, part.len, NS_BUF_CHANGED | more);
-        from.set(theirs, part.len, NS_BUF_CHANGED);
-        self.head = add(self.head, 1, self.slots);
-    }
-}
-
-impl Drop for Append<'_> {
-    fn drop(&mut self) {
-        self.view.advance(self.head);
+        self.mem.view().claimed().head != self.next.load(Relaxed)
     }
 }
 
 /// A sync of a transmit ring, with the program's indexes checked.
-pub(crate) struct TxSync<'r> {
-    ring: &'r TxRing,
-    view: RingView<'r>,
+pub(crate) struct TxSync<'s> {
+    ring: &'s TxRing,
+    view: RingView<'s>,
     cur: u32,
-    caller: Option<Caller<'r>>,
-    state: Guard<'r, State, MutexBackend>,
+    caller: Option<Caller<'s>>,
+    sent: &'s mut Sent,
 }
 
-impl<'r> TxSync<'r> {
-    pub(crate) fn ring(&self) -> &'r TxRing {
+impl<'s> TxSync<'s> {
+    pub(crate) fn ring(&self) -> &'s TxRing {
         self.ring
     }
 
-    pub(crate) fn view(&self) -> RingView<'r> {
+    pub(crate) fn view(&self) -> RingView<'s> {
         self.view
     }
 
-    /// Whose memory the addresses in slots mean (`NS_INDIRECT`). Nobody's, if somebody else syncs the ring.
-    pub(crate) fn caller(&self) -> Option<Caller<'r>> {
+    /// Whose memory the addresses in slots mean (`NS_INDIRECT`). Nobody's, if somebody else syncs the
+    /// ring.
+    pub(crate) fn caller(&self) -> Option<Caller<'s>> {
         self.caller
     }
 
     /// First slot to send.
     pub(crate) fn first(&self) -> u32 {
-        self.state.indexes.hwcur
-    }
-
-    /// The slots to send.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = SlotCell<'r>> {
-        self.view.around(self.first(), self.count())
-    }
-
-    /// What the slots sent before say about the first one.
-    pub(crate) fn parts(&self) -> Parts {
-        self.state.parts
-    }
-
-    /// Keeps what the slots sent by now say about the next one.
-    pub(crate) fn keep_parts(&mut self, parts: Parts) {
-        self.state.parts = parts;
+        self.sent.indexes.hwcur
     }
 
     /// How many slots there are to send.
     pub(crate) fn count(&self) -> u32 {
-        let Indexes { hwcur, .. } = self.state.indexes;
-        dist(hwcur, self.state.head, self.ring.mem.slots())
+        dist(self.first(), self.sent.head, self.ring.mem.slots())
     }
 
-    /// Ends the sync: every slot is sent, and all but one are free again. Answers whether the program
-    /// finds room past its `cur`.
+    /// The slots to send.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = SlotCell<'s>> {
+        self.view.around(self.first(), self.count())
+    }
+
+    /// The first `count` of the slots to send are on their way.
+    pub(crate) fn advance(&mut self, count: u32) {
+        self.sent.indexes.hwcur = add(self.first(), count, self.ring.mem.slots());
+    }
+
+    /// Slots that are on their way are free again up to the first of which `done` says no. Returns
+    /// whether there are any.
+    pub(crate) fn reclaim(&mut self, done: impl Fn(u32) -> bool) -> bool {
+        let slots = self.ring.mem.slots();
+        let Indexes { hwcur, hwtail } = &mut self.sent.indexes;
+        let before = *hwtail;
+        loop {
+            let next = add(*hwtail, 1, slots);
+            if next == *hwcur || !done(next) {
+                return *hwtail != before;
+            }
+            *hwtail = next;
+        }
+    }
+
+    /// Ends the sync: every slot is sent, and all but one are free again.
     pub(crate) fn all_sent(self) -> bool {
         self.all_sent_but(0)
     }
 
-    /// Ends the sync: all slots but the last `left` are sent, and those are free again. Answers the same.
+    /// Ends the sync: all slots but the last `left` are sent, and those are free again.
     pub(crate) fn all_sent_but(mut self, left: u32) -> bool {
-        let slots = self.ring.mem.slots();
-        let sent = self.count().saturating_sub(left);
-        let hwcur = add(self.state.indexes.hwcur, sent, slots);
-        self.state.indexes = Indexes {
-            hwcur,
-            hwtail: prev(hwcur, slots.max(1)),
-        };
+        self.advance(self.count().saturating_sub(left));
+        self.sent.indexes.hwtail = prev(self.first(), self.ring.mem.slots().max(1));
         self.publish()
     }
 
-    /// Ends the sync: `count` slots are on their way, and those are free again up to which `done` says yes of each. Answers
-    /// whether the program finds room past its `cur`.
-    pub(crate) fn taken(mut self, count: u32, done: impl Fn(u32) -> bool) -> bool {
-        let slots = self.ring.mem.slots();
-        let Indexes { hwcur, mut hwtail } = self.state.indexes;
-        let hwcur = add(hwcur, count, slots);
-        let before = hwtail;
-        loop {
-            let next = add(hwtail, 1, slots);
-            if next == hwcur || !done(next) {
-                break;
-            }
-            hwtail = next;
-        }
-        self.state.indexes = Indexes { hwcur, hwtail };
-        match self.ring.tickets() {
-            Some(tickets) if hwcur != self.state.head => {
-                let moved = count > 0 || hwtail != before;
-                self.state.wake_up.set(tickets, moved);
-            }
-            _ => self.state.wake_up.clear(),
-        }
-        self.publish()
-    }
-
-    /// Ends the sync with nothing sent. Answers whether the program finds room past its `cur`.
-    pub(crate) fn nothing_sent(self) -> bool {
-        self.publish()
-    }
-
-    fn publish(self) -> bool {
+    /// Ends the sync: shows the program which slots are free. Returns whether it finds room past its
+    /// `cur`.
+    pub(crate) fn publish(self) -> bool {
         let Indexes {
             hwcur,
             hwtail: tail,
-        } = self.state.indexes;
-        self.ring.sent.store(hwcur, Relaxed);
+        } = self.sent.indexes;
+        self.ring.next.store(hwcur, Relaxed);
         self.view.set_tail(tail);
         self.cur != tail
     }

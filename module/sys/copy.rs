@@ -9,7 +9,7 @@ pub(crate) struct Copier<'b>(State<'b>);
 
 enum State<'b> {
     Narrow,
-    Lent(&'b mut Disabled),
+    Lent(&'b Disabled),
     Wide(Wide<'b>),
 }
 
@@ -24,7 +24,7 @@ impl<'b> Copier<'b> {
     const MANY: u32 = 48;
 
     /// For that many frames.
-    pub(crate) fn new(frames: u32, lent: &'b mut Disabled) -> Self {
+    pub(crate) fn new(frames: u32, lent: &'b Disabled) -> Self {
         Copier(if frames < Self::MANY {
             State::Narrow
         } else {

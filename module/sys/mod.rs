@@ -3,7 +3,8 @@
 //! Safe wrappers over what Rust for Linux lacks, and nothing else.
 //!
 //! - [`file`]: a character device with poll and page faults.
-//! - [`bottom_half`], [`rcu`], [`wait`]: staying on a CPU, reading under RCU, sleeping readers.
+//! - [`bottom_half`], [`rcu`]: staying on a CPU, reading under RCU.
+//! - [`wait`], [`soft_wake`]: who sleeps until a ring has news, and waking him after a softirq.
 //! - [`cpus`]: which processors there are.
 //! - [`debugfs`]: files to look at.
 //! - [`keep`]: keeping the module loaded.
@@ -56,6 +57,7 @@ pub(crate) mod nospec;
 pub(crate) mod param;
 pub(crate) mod random;
 pub(crate) mod rcu;
+pub(crate) mod soft_wake;
 pub(crate) mod span;
 pub(crate) mod task;
 pub(crate) mod thread;

@@ -3,13 +3,25 @@
 //! Where poll sleeps until a ring has news.
 
 use core::sync::atomic::{fence, Ordering::SeqCst};
-use kernel::{bindings, prelude::*, types::Opaque};
+use kernel::{
+    bindings::{self, POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM},
+    prelude::*,
+    sync::Arc,
+    types::Opaque,
+};
+
+/// What who waits at a receive ring waits for: frames to read.
+pub(crate) const FRAMES: u32 = POLLIN | POLLRDNORM;
+/// And at a transmit ring: room to write.
+pub(crate) const ROOM: u32 = POLLOUT | POLLWRNORM;
 
 /// A wait queue for poll, select and epoll.
 #[pin_data]
 pub(crate) struct WaitQueue {
     #[pin]
     head: Opaque<bindings::wait_queue_head>,
+    /// What sleepers wait for.
+    events: u32,
 }
 
 // SAFETY: a wait queue has its own lock.
@@ -18,26 +30,40 @@ unsafe impl Send for WaitQueue {}
 unsafe impl Sync for WaitQueue {}
 
 impl WaitQueue {
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            head <- Opaque::ffi_init(|slot| {
-                // SAFETY: `slot` is pinned memory for a wait queue head; name and key are static.
-                unsafe {
-                    bindings::__init_waitqueue_head(
-                        slot,
-                        c"netmap ring".as_char_ptr(),
-                        kernel::static_lock_class!().as_ptr(),
-                    )
-                }
+    /// For those who wait for [`FRAMES`] or [`ROOM`].
+    pub(crate) fn new(events: u32) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(WaitQueue {
+                head <- Opaque::ffi_init(|slot| {
+                    // SAFETY: `slot` is pinned memory for a wait queue head; name and key are static.
+                    unsafe {
+                        bindings::__init_waitqueue_head(
+                            slot,
+                            c"netmap ring".as_char_ptr(),
+                            kernel::static_lock_class!().as_ptr(),
+                        )
+                    }
+                }),
+                events,
             }),
-        })
+            GFP_KERNEL_ACCOUNT,
+        )
     }
 
-    /// Wakes whoever sleeps here because of `events`.
+    /// Wakes whoever sleeps here: what they wait for is there.
     ///
     /// Call it after publishing the news: the fence orders that before the look at the queue, and pairs
     /// with the one in `poll_wait`, so either the sleeper sees the news or we see the sleeper.
-    pub(crate) fn wake(&self, events: u32) {
+    pub(crate) fn wake(&self) {
+        self.wake_for(self.events);
+    }
+
+    /// Wakes whoever sleeps here: what they wait at has gone away.
+    pub(crate) fn wake_in_vain(&self) {
+        self.wake_for(self.events | POLLERR);
+    }
+
+    fn wake_for(&self, events: u32) {
         if self.has_sleepers() {
             // SAFETY: the head is initialised; poll's wake functions take the events as the key.
             unsafe {

@@ -19,12 +19,12 @@ pub(crate) fn probe() {
 
 /// Wide registers, free to be used until this is dropped. They may be in use only once at a time: `'b` is
 /// that of the only thing that can lend them on this CPU.
-pub(crate) struct Wide<'b>(PhantomData<&'b mut Disabled>);
+pub(crate) struct Wide<'b>(PhantomData<&'b Disabled>);
 
 impl<'b> Wide<'b> {
     /// `None` where there are none.
     #[cold]
-    pub(crate) fn take(_: &'b mut Disabled) -> Option<Self> {
+    pub(crate) fn take(_: &'b Disabled) -> Option<Self> {
         PRESENT.load(Relaxed).then(|| {
             arch::begin();
             Wide(PhantomData)

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The first half of a pass: read slots, check them, sort the frames by destination.
+//! The first half of a burst: read slots, check them, sort the frames by destination.
+//!
+//! Who decides where a frame goes is a parameter ([`Decide`]): the switch's table does ([`ByTable`]),
+//! or an XDP program first.
 
 use super::{
-    chain::{FrameId, Run, RunId},
-    forward::{Dest, Frame, Kind, Scratch, Sender, Sorted, Walk, DROP, FLOOD},
-    inspect::Inspector,
-    source::Source,
+    frame::{Dest, Frame, Kind, DROP, FLOOD},
+    origin::source_of,
+    scratch::{Scratch, Sorted},
+    sender::Sender,
     switch::{Member, Switch},
     table::Mac,
     virtio::is_plain,
@@ -17,45 +20,55 @@ use crate::{
         wire::Slot,
     },
     memory::{Bufs, Head, SlotRun},
-    ring::count::{Counter, TxCounters},
+    ring::{count::TxDrop, Walk},
     sys::user::Caller,
 };
 
-/// Why a frame is dropped before anybody looks where it goes.
-#[derive(Clone, Copy)]
-pub(super) enum Bad {
-    Length,
-    Buffer,
-    Chain,
-    Address,
-}
+/// Who decides where frames go.
+pub(super) trait Decide {
+    /// Whether memory of the process that slots name was brought in before, because nobody may sleep
+    /// now.
+    const BROUGHT_IN: bool;
 
-impl TxCounters {
-    /// Where such frames are counted.
-    #[cold]
-    pub(super) fn bad(&self, bad: Bad) -> &Counter {
-        match bad {
-            Bad::Length => &self.bad_length,
-            Bad::Buffer => &self.bad_buffer,
-            Bad::Chain => &self.bad_chain,
-            Bad::Address => &self.bad_address,
-        }
-    }
+    /// Takes simple frames that go somewhere, for as long as they come. Returns the slot after those,
+    /// which it has passed, too.
+    fn take_simple(
+        &mut self,
+        scratch: &mut Scratch,
+        sender: &Sender<'_>,
+        slots: &mut SlotRun<'_>,
+        burst: &mut Burst,
+    ) -> Option<Slot>;
+
+    /// Where any frame goes, which was read and checked and starts with `head`. Its slots are the last
+    /// of `scratch`, and may be replaced by others.
+    fn decide(
+        &mut self,
+        scratch: &mut Scratch,
+        frame: Frame,
+        head: Head,
+        sender: &Sender<'_>,
+    ) -> Result<(Frame, Dest), TxDrop>;
 }
 
 /// Checks a slot that was read from the ring. Memory of the process is brought in, unless `there` says that it was.
-fn check(slot: &Slot, bufs: &Bufs<'_>, caller: Option<Caller<'_>>, there: bool) -> Result<(), Bad> {
+fn check(
+    slot: &Slot,
+    bufs: &Bufs<'_>,
+    caller: Option<Caller<'_>>,
+    there: bool,
+) -> Result<(), TxDrop> {
     if u32::from(slot.len) > bufs.size() {
-        return Err(Bad::Length);
+        return Err(TxDrop::BadLength);
     }
     if slot.flags & NS_INDIRECT != 0 {
-        let caller = caller.filter(|_| slot.ptr != 0).ok_or(Bad::Address)?;
+        let caller = caller.filter(|_| slot.ptr != 0).ok_or(TxDrop::BadAddress)?;
         if !there {
             // Now, while sleeping is allowed; the copies are made where it is not.
             caller.fault_in(slot.ptr, slot.len.into());
         }
     } else if bufs.get(slot.buf_idx).is_none() {
-        return Err(Bad::Buffer);
+        return Err(TxDrop::BadBuffer);
     }
     Ok(())
 }
@@ -71,10 +84,11 @@ fn fitting(slots: u32, size: u32, room: u32) -> u32 {
 
 /// The start of the Ethernet header of a frame in these slots, behind a virtio-net header of `header`
 /// bytes, and whether that one asks for nothing to be done.
-fn ethernet(frags: &[Slot], header: u32, sender: &Sender<'_>) -> Result<(Head, bool), Bad> {
-    let source = |slot: &Slot| Source::of(slot, &sender.bufs, sender.caller).ok_or(Bad::Buffer);
+fn ethernet(frags: &[Slot], header: u32, sender: &Sender<'_>) -> Result<(Head, bool), TxDrop> {
+    let source =
+        |slot: &Slot| source_of(slot, &sender.bufs, sender.caller).ok_or(TxDrop::BadBuffer);
     let [slot, rest @ ..] = frags else {
-        return Err(Bad::Length);
+        return Err(TxDrop::BadLength);
     };
     let (first, len) = (source(slot)?, u32::from(slot.len));
     let head = if len >= header + ETH_HLEN as u32 {
@@ -85,11 +99,11 @@ fn ethernet(frags: &[Slot], header: u32, sender: &Sender<'_>) -> Result<(Head, b
             Some(next) if header != 0 && len == header && usize::from(next.len) >= ETH_HLEN => {
                 source(next)?.head(0, next.len.into())
             }
-            _ => return Err(Bad::Length),
+            _ => return Err(TxDrop::BadLength),
         }
     };
     let plain = header == 0 || first.head(0, len).is_some_and(|[word, _]| is_plain(word));
-    Ok((head.ok_or(Bad::Address)?, plain))
+    Ok((head.ok_or(TxDrop::BadAddress)?, plain))
 }
 
 /// Where a frame goes. Learns where it came from.
@@ -109,12 +123,12 @@ pub(super) fn classify([low, high]: Head, switch: &Switch, from: &Member) -> Des
 
 /// The start of the Ethernet header of a simple frame: in one slot, in a buffer, without a virtio-net header.
 #[inline(always)]
-fn start_of(frame: &Frame, bufs: &Bufs<'_>) -> Result<Head, Bad> {
+fn start_of(frame: &Frame, bufs: &Bufs<'_>) -> Result<Head, TxDrop> {
     let len = u32::from(frame.len);
     if len < ETH_HLEN as u32 || len > bufs.size() {
-        return Err(Bad::Length);
+        return Err(TxDrop::BadLength);
     }
-    Ok(bufs.get(frame.place).ok_or(Bad::Buffer)?.head(0))
+    Ok(bufs.get(frame.first).ok_or(TxDrop::BadBuffer)?.head(0))
 }
 
 /// Whether a slot is a simple frame, if its port has no virtio-net headers.
@@ -137,8 +151,8 @@ impl Flow {
     }
 }
 
-/// How far a pass has come.
-pub(super) struct Pass {
+/// How far a burst has come.
+pub(super) struct Burst {
     /// The addresses of the last frame that went somewhere, if its addresses sent it there.
     pub(super) flow: Flow,
     /// Where it went, and where the run of frames to there begins.
@@ -152,21 +166,41 @@ pub(super) struct Pass {
     pub(super) bytes: u64,
 }
 
+impl Burst {
+    /// The next frame, number `next`, goes to `dest`.
+    #[inline]
+    fn turn_to(&mut self, dest: Dest, sorted: &mut Sorted, next: usize) {
+        if dest != self.dest {
+            self.end_run(sorted, next);
+            self.dest = dest;
+        }
+    }
+
+    /// Puts the run that is going on, up to frame number `next`, behind the others to its destination.
+    fn end_run(&mut self, sorted: &mut Sorted, next: usize) {
+        let frames = next - self.first;
+        if frames != 0 {
+            let slots = frames + self.more_slots as usize;
+            sorted.push(self.dest, self.first, frames, slots);
+        }
+        self.first = next;
+        self.more_slots = 0;
+    }
+}
+
 impl Scratch {
-    /// The first half of a pass: reads up to `limit` slots and `room` bytes or a frame more, checks them, and sorts the
-    /// frames by destination. With an inspector, a program decides about each first. Answers the way behind those it took.
+    /// The first half of a burst: reads up to `limit` slots and `room` bytes or a frame more, checks
+    /// them, and sorts the frames by destination. Returns the way behind those it took.
+    #[inline(never)]
     pub(super) fn collect<'r>(
         &mut self,
         sender: &Sender<'_>,
         mut walk: Walk<'r>,
         (limit, room): (u32, u32),
-        mut inspector: Option<&mut Inspector<'_>>,
+        by: &mut impl Decide,
     ) -> Walk<'r> {
-        self.taken = 0;
-        self.frags.clear();
-        self.sorted.runs.clear();
-        self.asked = sender.switch.table.now();
-        let mut pass = Pass {
+        self.clear(sender.switch.table.now());
+        let mut burst = Burst {
             flow: Flow::NONE,
             dest: DROP,
             first: 0,
@@ -175,14 +209,14 @@ impl Scratch {
             bytes: 0,
         };
         let end = walk.left().saturating_sub(limit);
-        while walk.left() > end && pass.bytes < room.into() {
-            let room = room - pass.bytes as u32;
+        while walk.left() > end && burst.bytes < room.into() {
+            let room = room - burst.bytes as u32;
             let mut slots = walk.ahead(fitting(walk.left() - end, sender.bufs.size(), room));
             let before = slots.left();
-            let odd = match &mut inspector {
-                _ if sender.header != 0 => slots.next().map(|cell| cell.take()),
-                None => self.take_simple(sender, &mut slots, &mut pass),
-                Some(inspector) => self.inspect_simple(sender, &mut slots, &mut pass, inspector),
+            let odd = if sender.header != 0 {
+                slots.next().map(|cell| cell.take())
+            } else {
+                by.take_simple(self, sender, &mut slots, &mut burst)
             };
             let passed = before - slots.left();
             let Some(slot) = odd else {
@@ -192,36 +226,141 @@ impl Scratch {
             walk.pass_over(passed - 1);
             let at_odd = walk;
             walk.pass_over(1);
-            let inspector = inspector.as_deref_mut();
-            if !self.take_odd(sender, slot, &mut walk, end, &mut pass, inspector) {
+            if !self.take_odd(sender, slot, &mut walk, end, &mut burst, by) {
                 walk = at_odd;
                 break;
             }
         }
-        self.sorted.end_run(&mut pass, self.taken);
+        burst.end_run(&mut self.sorted, self.taken);
         let counters = &sender.ring.counters;
-        counters.frames.add_alone(self.taken as u64 + pass.dropped);
-        counters.bytes.add_alone(pass.bytes);
+        counters.frames.add_alone(self.taken as u64 + burst.dropped);
+        counters.bytes.add_alone(burst.bytes);
         walk
     }
 
-    /// Takes simple frames that go somewhere, for as long as they come. Answers the slot after those, which it
-    /// has passed, too.
+    /// Takes a frame that starts with `slot` and is not simple, or goes nowhere. `false`, and nothing
+    /// kept, if it does not fit the burst, which ends when `end` slots are left.
+    #[inline(never)]
+    fn take_odd<D: Decide>(
+        &mut self,
+        sender: &Sender<'_>,
+        slot: Slot,
+        walk: &mut Walk<'_>,
+        end: u32,
+        burst: &mut Burst,
+        by: &mut D,
+    ) -> bool {
+        let (frame, bytes, verdict) = if sender.header == 0 && is_simple(&slot) {
+            let frame = Frame::simple(slot.buf_idx, slot.len);
+            (frame, slot.len.into(), start_of(&frame, &sender.bufs))
+        } else {
+            match self.take_chain(slot, walk, end, sender, D::BROUGHT_IN) {
+                Some(chained) => chained,
+                None => return false,
+            }
+        };
+        burst.bytes += bytes;
+        match verdict.and_then(|head| by.decide(self, frame, head, sender)) {
+            Ok((frame, dest)) => {
+                // The next simple frame is not to follow this one.
+                burst.flow = Flow::NONE;
+                self.keep(frame, dest, burst);
+            }
+            Err(why) => {
+                // Its slots make room for those behind it: there are as many places as slots in a burst.
+                if frame.kind != Kind::Simple {
+                    self.frags.truncate(frame.first as usize);
+                }
+                burst.dropped += 1;
+                sender.ring.counters.drop(why, 1);
+            }
+        }
+        true
+    }
+
+    /// Puts a frame behind the others of the burst, and of its destination.
+    #[inline]
+    pub(super) fn keep(&mut self, frame: Frame, dest: Dest, burst: &mut Burst) {
+        burst.turn_to(dest, &mut self.sorted, self.taken);
+        burst.more_slots += u32::from(frame.slots) - 1;
+        // There is room: a frame has at least one slot.
+        if let Some(to) = self.frames.get_mut(self.taken) {
+            *to = frame;
+            self.taken += 1;
+        }
+    }
+
+    /// Any frame: a chain of slots that starts with `slot`, to be read further. `None`, and nothing
+    /// kept, if it does not fit the burst, which ends when `end` slots are left.
+    #[inline(never)]
+    fn take_chain(
+        &mut self,
+        mut slot: Slot,
+        walk: &mut Walk<'_>,
+        end: u32,
+        sender: &Sender<'_>,
+        brought_in: bool,
+    ) -> Option<(Frame, u64, Result<Head, TxDrop>)> {
+        let first = self.frags.len();
+        let alone = self.taken == 0;
+        let (mut verdict, mut bytes) = (Ok(()), 0);
+        loop {
+            verdict = verdict.and(check(&slot, &sender.bufs, sender.caller, brought_in));
+            bytes += u64::from(slot.len);
+            if self.frags.len() - first < NETMAP_MAX_FRAGS {
+                // There is room: a burst ends before a chain that does not fit.
+                let _ = self.frags.push_within_capacity(slot);
+            } else {
+                verdict = Err(TxDrop::BadChain);
+            }
+            // A chain that the program has not finished ends here.
+            if slot.flags & NS_MOREFRAG == 0 || walk.left() == 0 {
+                break;
+            }
+            if walk.left() <= end && !alone {
+                self.frags.truncate(first);
+                return None;
+            }
+            let Some(cell) = walk.next() else { break };
+            slot = cell.take();
+        }
+        let frags = self.frags.get(first..).unwrap_or(&[]);
+        let head = verdict.and_then(|()| ethernet(frags, sender.header, sender));
+        let frame = Frame {
+            first: first as u32,
+            len: 0,
+            slots: frags.len() as u8,
+            kind: match head {
+                Ok((_, true)) => Kind::Plain,
+                _ => Kind::Asking,
+            },
+        };
+        Some((frame, bytes, head.map(|(head, _)| head)))
+    }
+}
+
+/// The table of the switch decides.
+pub(super) struct ByTable;
+
+impl Decide for ByTable {
+    const BROUGHT_IN: bool = false;
+
     #[inline(always)]
     fn take_simple(
         &mut self,
+        scratch: &mut Scratch,
         sender: &Sender<'_>,
         slots: &mut SlotRun<'_>,
-        pass: &mut Pass,
+        burst: &mut Burst,
     ) -> Option<Slot> {
-        let (mut flow, first) = (pass.flow, self.taken);
-        let room = self.frames.get_mut(first..).unwrap_or(&mut []);
+        let (mut flow, first) = (burst.flow, scratch.taken);
+        let room = scratch.frames.get_mut(first..).unwrap_or(&mut []);
         let (mut taken, mut bytes) = (0, 0u64);
         let mut odd = None;
         // A copy, which is kept in registers.
         let mut run = *slots;
         // There is room: a frame has at least one slot.
-        for (place, cell) in room.iter_mut().zip(&mut run) {
+        for (to, cell) in room.iter_mut().zip(&mut run) {
             let frame = match cell.ordinary() {
                 Some((buf, len)) => Frame::simple(buf, len),
                 None => {
@@ -244,159 +383,29 @@ impl Scratch {
                     break;
                 }
                 flow = Flow::of(head);
-                self.sorted.turn_to(dest, pass, first + taken);
+                burst.turn_to(dest, &mut scratch.sorted, first + taken);
             }
-            *place = frame;
+            *to = frame;
             bytes = bytes.wrapping_add(frame.len.into());
             taken += 1;
         }
         *slots = run;
-        self.taken = first + taken;
-        pass.flow = flow;
-        pass.bytes += bytes;
+        scratch.taken = first + taken;
+        burst.flow = flow;
+        burst.bytes += bytes;
         odd
     }
 
-    /// Takes a frame that starts with `slot` and is not simple, or goes nowhere. `false`, and nothing kept, if it
-    /// does not fit the pass, which ends when `end` slots are left.
-    #[inline(never)]
-    fn take_odd(
+    fn decide(
         &mut self,
+        _: &mut Scratch,
+        frame: Frame,
+        head: Head,
         sender: &Sender<'_>,
-        slot: Slot,
-        walk: &mut Walk<'_>,
-        end: u32,
-        pass: &mut Pass,
-        inspector: Option<&mut Inspector<'_>>,
-    ) -> bool {
-        let header = sender.header;
-        let (frame, bytes, verdict) = if header == 0 && is_simple(&slot) {
-            let frame = Frame::simple(slot.buf_idx, slot.len);
-            (frame, slot.len.into(), start_of(&frame, &sender.bufs))
-        } else {
-            let there = inspector.is_some();
-            match self.take_chain(slot, walk, end, header, sender, there) {
-                Some(chained) => chained,
-                None => return false,
-            }
-        };
-        pass.bytes += bytes;
-        let counters = &sender.ring.counters;
-        let kept = match (verdict, inspector) {
-            (Err(bad), _) => Err(counters.bad(bad)),
-            (Ok(_), Some(inspector)) => self.inspect_odd(frame, header, sender, inspector),
-            (Ok(head), None) => match classify(head, sender.switch, sender.member) {
-                DROP => Err(&counters.loops),
-                dest => Ok((frame, dest)),
-            },
-        };
-        match kept {
-            Ok((frame, dest)) => {
-                // The next simple frame is not to follow this one.
-                pass.flow = Flow::NONE;
-                self.keep(frame, dest, pass);
-            }
-            Err(why) => {
-                // Its slots make room for those behind it: there are as many places as slots in a pass.
-                if frame.kind != Kind::Simple {
-                    self.frags.truncate(frame.place as usize);
-                }
-                pass.dropped += 1;
-                why.add_alone(1);
-            }
+    ) -> Result<(Frame, Dest), TxDrop> {
+        match classify(head, sender.switch, sender.member) {
+            DROP => Err(TxDrop::Loop),
+            dest => Ok((frame, dest)),
         }
-        true
-    }
-
-    /// Puts a frame behind the others of the pass, and of its destination.
-    #[inline]
-    pub(super) fn keep(&mut self, frame: Frame, dest: Dest, pass: &mut Pass) {
-        self.sorted.turn_to(dest, pass, self.taken);
-        pass.more_slots += u32::from(frame.slots) - 1;
-        // There is room: a frame has at least one slot.
-        if let Some(place) = self.frames.get_mut(self.taken) {
-            *place = frame;
-            self.taken += 1;
-        }
-    }
-
-    /// Any frame: a chain of slots that starts with `slot`, to be read further. `None`, and nothing kept, if
-    /// it does not fit the pass, which ends when `end` slots are left.
-    #[inline(never)]
-    fn take_chain(
-        &mut self,
-        mut slot: Slot,
-        walk: &mut Walk<'_>,
-        end: u32,
-        header: u32,
-        sender: &Sender<'_>,
-        there: bool,
-    ) -> Option<(Frame, u64, Result<Head, Bad>)> {
-        let first = self.frags.len();
-        let alone = self.taken == 0;
-        let (mut verdict, mut bytes) = (Ok(()), 0);
-        loop {
-            verdict = verdict.and(check(&slot, &sender.bufs, sender.caller, there));
-            bytes += u64::from(slot.len);
-            if self.frags.len() - first < NETMAP_MAX_FRAGS {
-                // There is room: a pass ends before a chain that does not fit.
-                let _ = self.frags.push_within_capacity(slot);
-            } else {
-                verdict = Err(Bad::Chain);
-            }
-            // A chain that the program has not finished ends here.
-            if slot.flags & NS_MOREFRAG == 0 || walk.left() == 0 {
-                break;
-            }
-            if walk.left() <= end && !alone {
-                self.frags.truncate(first);
-                return None;
-            }
-            let Some(cell) = walk.next() else { break };
-            slot = cell.take();
-        }
-        let frags = self.frags.get(first..).unwrap_or(&[]);
-        let head = verdict.and_then(|()| ethernet(frags, header, sender));
-        let frame = Frame {
-            place: first as u32,
-            len: 0,
-            slots: frags.len() as u8,
-            kind: match head {
-                Ok((_, true)) => Kind::Plain,
-                _ => Kind::Asking,
-            },
-        };
-        Some((frame, bytes, head.map(|(head, _)| head)))
-    }
-}
-
-impl Sorted {
-    /// The next frame, number `next`, goes to `dest`.
-    #[inline]
-    fn turn_to(&mut self, dest: Dest, pass: &mut Pass, next: usize) {
-        if dest != pass.dest {
-            self.end_run(pass, next);
-            pass.dest = dest;
-        }
-    }
-
-    /// Puts the run that is going on, up to frame number `next`, behind the others to its destination.
-    fn end_run(&mut self, pass: &mut Pass, next: usize) {
-        let frames = next - pass.first;
-        if frames != 0 {
-            let id = self.runs.len() as RunId;
-            let slots = frames + pass.more_slots as usize;
-            let run = Run::new(pass.first as FrameId, frames as u16, slots as u16);
-            // There is room for as many runs as frames, and for every destination.
-            let _ = self.runs.push_within_capacity(run);
-            if let Some(chain) = self.chains.get_mut(usize::from(pass.dest)) {
-                if chain.is_empty() {
-                    let _ = self.touched.push_within_capacity(pass.dest);
-                }
-                chain.push(&mut self.runs, id);
-            }
-        }
-        pass.first = next;
-        pass.more_slots = 0;
     }
 }

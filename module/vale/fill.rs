@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Filling a receive ring: reserve slots, copy, commit.
+//! Filling a receive ring with the frames of a burst.
 
 use super::{
-    chain::Merge,
-    forward::{Frame, Kind, Scratch, Sender, Starts, Walk},
-    source::Source,
+    frame::{Frame, Kind, ONE_SLOT},
+    origin::Origin,
+    runs::Merge,
+    scratch::Scratch,
     virtio::Reheader,
 };
 use crate::{
-    abi::{
-        consts::{NS_BUF_CHANGED, NS_MOREFRAG, NS_RFRAGS_SHIFT},
-        wire::Slot,
-    },
-    memory::{Buf, Bufs, SlotCell, SlotRun},
-    ring::RxRing,
-    sys::{bottom_half, copy::Copier, user::Caller},
+    abi::consts::{NS_MOREFRAG, NS_RFRAGS_SHIFT},
+    memory::{SlotCell, SlotRun, Source},
+    ring::{count::RxDrop, Delivery, RxRing},
+    sys::{bottom_half, copy::Copier},
 };
-use core::slice::Iter;
 
 /// Frames for one ring.
 pub(super) struct Load<'l> {
@@ -26,16 +23,11 @@ pub(super) struct Load<'l> {
     pub(super) frames: u32,
     pub(super) slots: u32,
     pub(super) header: Reheader,
-    /// The sent slots of all frames of the pass, one by one, if buffers may be exchanged.
-    pub(super) sent: Option<Walk<'l>>,
 }
 
-/// Flags of a received frame that has one slot.
-pub(super) const ONE_SLOT: u16 = 1 << NS_RFRAGS_SHIFT;
-
 impl Scratch {
-    /// Brings frames into a ring, as many as fit, in order. Answers how many there was room for.
-    pub(super) fn fill(&self, load: Load<'_>, sender: &Sender<'_>, ring: &RxRing) -> u32 {
+    /// Brings frames into a ring, as many as fit, in order. Returns how many there was room for.
+    pub(super) fn fill(&self, load: Load<'_>, origin: &impl Origin, ring: &RxRing) -> u32 {
         let (header, runs) = (load.header, &load.runs);
         let each = || {
             let runs = runs.clone();
@@ -46,8 +38,6 @@ impl Scratch {
         if header.strips() {
             slots = each().map(|frame| self.slots_of(frame, header)).sum();
         }
-        // From here to the commit nobody can interrupt: others wait for these slots.
-        let mut pinned = bottom_half::disable();
         let take = |free| {
             if slots <= free {
                 return slots;
@@ -62,93 +52,80 @@ impl Scratch {
             }
             taken
         };
-        let lease = ring.reserve(take, &pinned);
-        let Some(lease) = lease else {
-            ring.counters.full.add(frames.into());
+        let pinned = bottom_half::disable();
+        let Some(mut out) = ring.deliver(take, &pinned) else {
+            ring.counters.drop(RxDrop::Full, frames.into());
             return 0;
         };
-        let bufs = ring.mem.mem().bufs();
-        let mut copier = Copier::new(lease.count(), &mut pinned);
-        let sent = load
-            .sent
-            .filter(|_| header == Reheader::NONE && bufs.is(&sender.bufs));
-        let slots = Walk::new(ring.mem.view(), lease.first(), lease.count());
-        let mut out = Out::new(sender, (bufs, slots), sent, &mut copier);
-        let done = self.put(load.runs, header, &mut out);
-        let refused = out.refused;
+        let mut copier = Copier::new(out.left(), &pinned);
+        let done = self.put(load.runs, header, origin, &mut out, &mut copier);
         drop(copier);
-        ring.commit(lease, &pinned);
+        drop(out);
         drop(pinned);
-        ring.counters.bad_buffer.add(refused);
-        ring.counters.frames.add(done.frames.into());
-        ring.counters.bytes.add(done.bytes);
-        ring.counters.full.add((frames - done.frames).into());
-        done.frames
+        ring.counters.drop(RxDrop::Full, (frames - done).into());
+        done
     }
 
-    /// Puts frames into the slots of `out`, as many as fit.
+    /// Puts frames into the slots of `out`, as many as fit. Returns how many.
     #[inline]
-    fn put(&self, runs: Merge<'_>, header: Reheader, out: &mut Out<'_, '_>) -> Done {
-        let mut done = Done::default();
+    fn put(
+        &self,
+        runs: Merge<'_>,
+        header: Reheader,
+        origin: &impl Origin,
+        out: &mut Delivery<'_>,
+        by: &mut Copier<'_>,
+    ) -> u32 {
+        let mut done = 0;
         for run in runs {
             let end = run.frames().end;
-            let mut frames = self.frames.get(run.frames()).unwrap_or(&[]).iter();
-            while let [frame, ..] = frames.as_slice() {
+            let mut frames = self.frames.get(run.frames()).unwrap_or(&[]);
+            while let [frame, rest @ ..] = frames {
+                let at = (end - frames.len()) as u32;
                 if frame.kind == Kind::Simple && header == Reheader::NONE {
-                    let at = (end - frames.as_slice().len()) as u32;
-                    let alike = match (out.sent, out.starts) {
-                        (None, None) => out.copy_alike(&mut frames),
-                        (None, Some(starts)) => out.start_alike(&mut frames, starts, at),
-                        (Some(sent), _) => out.swap_alike(&mut frames, sent.behind(at)),
-                    };
-                    if alike.frames == 0 {
+                    let alike = put_alike(frames, at, origin, out, by);
+                    if alike == 0 {
                         return done;
                     }
-                    done.frames += alike.frames;
-                    done.bytes += alike.bytes;
+                    done += alike;
+                    frames = frames.get(alike as usize..).unwrap_or(&[]);
                     continue;
                 }
                 let slots = self.slots_of(frame, header);
-                if slots > out.slots.left() {
+                if slots > out.left() {
                     return done;
                 }
-                let at = (end - frames.as_slice().len()) as u32;
-                frames.next();
-                done.bytes += self.put_chain((frame, at), slots, header, out);
-                done.frames += 1;
+                self.put_chain((frame, at), slots, header, origin, out);
+                done += 1;
+                frames = rest;
             }
         }
         done
     }
 
-    /// Slots that a frame takes at the receiver: one fewer than it has if the first holds nothing but a header that is
-    /// taken off.
+    /// Slots that a frame takes at the receiver: one fewer than it has if the first holds nothing but
+    /// a header that is taken off.
     #[inline]
     pub(super) fn slots_of(&self, frame: &Frame, header: Reheader) -> u32 {
         let slots = u32::from(frame.slots);
         if !header.strips() || frame.kind == Kind::Simple {
             return slots;
         }
-        let first = self.frags.get(frame.place as usize);
+        let first = self.frags.get(frame.first as usize);
         slots - u32::from(first.is_some_and(|slot| u32::from(slot.len) == header.skip))
     }
 
-    /// Copies any frame, number `at`, into `slots` slots of the receiver. Answers the bytes it had.
+    /// Copies any frame, number `at`, into `slots` slots of the receiver.
     #[inline(never)]
     pub(super) fn put_chain(
         &self,
         (frame, at): (&Frame, u32),
         slots: u32,
         header: Reheader,
-        out: &mut Out<'_, '_>,
-    ) -> u64 {
+        origin: &impl Origin,
+        out: &mut Delivery<'_>,
+    ) {
         let alone = [frame.slot()];
-        let starts = out.starts.filter(|_| frame.kind == Kind::Simple);
-        let start = starts.and_then(|starts| Some((starts.bufs.get(at)?, starts.len)));
-        let from = match frame.kind {
-            Kind::Simple => out.source,
-            Kind::Plain | Kind::Asking => out.chains,
-        };
         let frags = self.slots_in(frame, &alone);
         let bytes: u64 = frags.iter().map(|slot| u64::from(slot.len)).sum();
         let bytes = (bytes + u64::from(header.len())).saturating_sub(header.skip.into());
@@ -161,198 +138,79 @@ impl Scratch {
         };
         let rfrags = (slots as u16) << NS_RFRAGS_SHIFT;
         for (i, slot) in frags.iter().enumerate() {
+            let source = match frame.kind {
+                Kind::Simple => origin.simple(frame, at),
+                Kind::Plain | Kind::Asking => origin.fragment(slot),
+            };
             let header = if i == 0 { header } else { Reheader::NONE };
             let more = if i + 1 == slots { 0 } else { NS_MOREFRAG };
-            // The lease has room for the whole frame.
-            if let Some(cell) = out.slots.next() {
-                out.fill(cell, (slot, &from, start), header, rfrags | more);
+            // There is room for the whole frame.
+            if let Some(cell) = out.next() {
+                put_fragment(cell, (source, slot.len), header, rfrags | more, out);
             }
         }
-        bytes
+        out.count(1, bytes);
     }
 }
 
-/// Frames that found room.
-#[derive(Default)]
-struct Done {
-    frames: u32,
-    bytes: u64,
-}
-
-/// Slots of a receiver, to be filled one after the other.
-pub(super) struct Out<'r, 'b> {
-    /// The sender's slots, if buffers may be exchanged.
-    sent: Option<Walk<'r>>,
-    /// Where simple frames are, and fragments of others.
-    source: Bufs<'r>,
-    chains: Bufs<'r>,
-    /// Whose memory addresses in slots mean.
-    caller: Option<Caller<'r>>,
-    /// Where the starts of simple frames are, if they are not with the rest.
-    starts: Option<Starts<'r>>,
-    /// The receiver's buffers.
-    pub(super) bufs: Bufs<'r>,
-    pub(super) slots: Walk<'r>,
-    copier: &'r mut Copier<'b>,
-    /// Slots that could not take their fragment.
-    pub(super) refused: u64,
-}
-
-impl<'r, 'b> Out<'r, 'b> {
-    /// For frames of `sender`, which are also in the slots `sent` if buffers may be exchanged.
-    #[inline(always)]
-    pub(super) fn new(
-        sender: &Sender<'r>,
-        (bufs, slots): (Bufs<'r>, Walk<'r>),
-        sent: Option<Walk<'r>>,
-        copier: &'r mut Copier<'b>,
-    ) -> Self {
-        Out {
-            sent,
-            source: sender.bufs,
-            chains: sender.chains,
-            caller: sender.caller,
-            starts: sender.starts,
-            bufs,
-            slots,
-            copier,
-            refused: 0,
+/// Puts simple frames, of number `at` and on, into slots that lie side by side, until one is not
+/// simple or these slots end. Returns how many. A function of its own, so that all that a frame needs
+/// is in registers.
+#[inline(never)]
+fn put_alike<O: Origin>(
+    frames: &[Frame],
+    at: u32,
+    origin: &O,
+    out: &mut Delivery<'_>,
+    by: &mut Copier<'_>,
+) -> u32 {
+    let (bufs, origin) = (*out.bufs(), *origin);
+    let mut run = origin.run(at, &bufs);
+    let mut slots: SlotRun<'_> = out.ahead();
+    let before = slots.left();
+    let mut bytes = 0u64;
+    for frame in frames {
+        if frame.kind != Kind::Simple {
+            break;
         }
-    }
-}
-
-impl Out<'_, '_> {
-    /// Copies simple frames until one is not, or the slots that lie side by side end.
-    #[inline]
-    fn copy_alike(&mut self, frames: &mut Iter<'_, Frame>) -> Done {
-        self.each_alike(frames, |out, frame, cell| {
-            if out.copy(frame, cell) {
-                cell.set_len_flags(frame.len, ONE_SLOT);
-            } else {
-                out.refuse(cell, ONE_SLOT);
-            }
-        })
-    }
-
-    /// As [`copy_alike`](Self::copy_alike), but takes their starts, of frame number `at` and on, from elsewhere.
-    #[inline(never)]
-    fn start_alike(
-        &mut self,
-        frames: &mut Iter<'_, Frame>,
-        starts: Starts<'_>,
-        mut at: u32,
-    ) -> Done {
-        self.each_alike(frames, |out, frame, cell| {
-            let from = out.source.known(frame.place).zip(starts.bufs.known(at));
-            let to = out.bufs.own(cell.buf());
-            at += 1;
-            let len = u32::from(frame.len);
-            let seen = starts.len.min(len);
-            let copied = from.zip(to).is_some_and(|((rest, start), to)| {
-                start.copy_start_to(&to, seen, out.copier)
-                    && rest.copy_part_to(&to, seen..len, out.copier)
-            });
-            if copied {
-                cell.set_len_flags(frame.len, ONE_SLOT);
-            } else {
-                out.refuse(cell, ONE_SLOT);
-            }
-        })
-    }
-
-    /// As [`copy_alike`](Self::copy_alike), but exchanges the buffers with those of `sent`, where the frames
-    /// come from.
-    #[inline(never)]
-    fn swap_alike(&mut self, frames: &mut Iter<'_, Frame>, mut sent: Walk<'_>) -> Done {
-        self.each_alike(frames, |out, frame, cell| {
-            let theirs = cell.buf();
-            let both = out.bufs.own(frame.place).and(out.bufs.own(theirs));
-            match sent.next() {
-                Some(from) if both.is_some() => {
-                    from.set(theirs, frame.len, NS_BUF_CHANGED);
-                    cell.set(frame.place, frame.len, ONE_SLOT | NS_BUF_CHANGED);
-                }
-                // One of them is nobody's.
-                _ if out.copy(frame, cell) => cell.set_len_flags(frame.len, ONE_SLOT),
-                _ => out.refuse(cell, ONE_SLOT),
-            }
-        })
-    }
-
-    #[inline(always)]
-    fn each_alike(
-        &mut self,
-        frames: &mut Iter<'_, Frame>,
-        mut put: impl FnMut(&mut Self, &Frame, SlotCell<'_>),
-    ) -> Done {
-        let mut slots: SlotRun<'_> = self.slots.ahead(u32::MAX);
-        let before = slots.left();
-        let mut bytes = 0u64;
-        while let [frame, ..] = frames.as_slice() {
-            if frame.kind != Kind::Simple {
-                break;
-            }
-            let Some(cell) = slots.next() else {
-                break;
-            };
-            frames.next();
-            bytes = bytes.wrapping_add(frame.len.into());
-            slots.prefetch();
-            put(self, frame, cell);
-        }
-        let frames = before - slots.left();
-        self.slots.pass_over(frames);
-        Done { frames, bytes }
-    }
-
-    /// Copies a simple frame into the buffer of a slot, if both are there.
-    #[inline(always)]
-    fn copy(&mut self, frame: &Frame, cell: SlotCell<'_>) -> bool {
-        let Some(from) = self.source.known(frame.place) else {
-            return false;
+        let Some(cell) = slots.next() else {
+            break;
         };
-        let Some(to) = self.bufs.own(cell.buf()) else {
-            return false;
-        };
-        from.copy_start_to(&to, frame.len.into(), self.copier)
-    }
-
-    /// Copies any fragment into a slot: from its buffers, and its start, if that is given with its length, from there.
-    fn fill(
-        &mut self,
-        cell: SlotCell<'_>,
-        (slot, bufs, start): (&Slot, &Bufs<'_>, Option<(Buf<'_>, u32)>),
-        header: Reheader,
-        flags: u16,
-    ) {
-        let body = u32::from(slot.len).saturating_sub(header.skip);
-        let len = header.len() + body;
-        let to = self.bufs.own(cell.buf());
-        let copied = Source::of(slot, bufs, self.caller)
-            .zip(to)
-            .filter(|_| len <= self.bufs.size())
-            .is_some_and(|(source, buf)| {
-                buf.zero(header.keep, header.zeros);
-                let mut seen = 0;
-                if let Some((start, len)) = start {
-                    seen = len.min(body);
-                    start.copy_to(0, &buf, header.len(), seen);
-                }
-                let (from, to) = (header.skip + seen, header.len() + seen);
-                (header.keep == 0 || source.copy_to(0, &buf, 0, header.keep).is_ok())
-                    && source.copy_to(from, &buf, to, body - seen).is_ok()
-            });
-        if copied {
-            cell.set_len_flags(len as u16, flags);
-        } else {
-            self.refuse(cell, flags);
+        slots.prefetch();
+        bytes = bytes.wrapping_add(frame.len.into());
+        if !origin.put(&mut run, frame, cell, &bufs, by) {
+            out.refuse(cell, ONE_SLOT);
         }
     }
+    let done = before - slots.left();
+    out.filled(done);
+    out.count(done, bytes);
+    done
+}
 
-    /// The slot could not take the fragment, or the fragment could not be read: it arrives empty.
-    #[cold]
-    pub(super) fn refuse(&mut self, cell: SlotCell<'_>, flags: u16) {
-        self.refused += 1;
-        cell.set_len_flags(0, flags);
+/// Copies any fragment, which has `len` bytes, into a slot.
+fn put_fragment(
+    cell: SlotCell<'_>,
+    (source, len): (Option<Source<'_>>, u16),
+    header: Reheader,
+    flags: u16,
+    out: &mut Delivery<'_>,
+) {
+    let body = u32::from(len).saturating_sub(header.skip);
+    let len = header.len() + body;
+    let copied = source
+        .zip(out.buf(cell))
+        .filter(|_| len <= out.bufs().size())
+        .is_some_and(|(source, buf)| {
+            buf.zero(header.keep, header.zeros);
+            (header.keep == 0 || source.copy_to(0, &buf, 0, header.keep).is_ok())
+                && source
+                    .copy_to(header.skip, &buf, header.len(), body)
+                    .is_ok()
+        });
+    if copied {
+        cell.set_len_flags(len as u16, flags);
+    } else {
+        out.refuse(cell, flags);
     }
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The first half of a pass where an XDP program decides about each frame first, on a copy that nobody else can change.
+//! The first half of a burst where an XDP program decides about each frame first, on a copy that nobody
+//! else can change.
 
 use super::{
-    collect::{classify, is_simple, Bad, Flow, Pass},
-    forward::{Dest, Frame, Kind, Scratch, Sender, Starts, DROP},
-    source::Source,
-    xdp::{Hook, Stage, Tally},
+    collect::{classify, is_simple, Burst, Decide, Flow},
+    frame::{Dest, Frame, Kind, DROP},
+    origin::{source_of, HalfStaged, Staged},
+    scratch::Scratch,
+    sender::Sender,
+    xdp::{Installed, Stage, Tally},
 };
 use crate::{
     abi::{
@@ -14,14 +17,14 @@ use crate::{
         wire::Slot,
     },
     memory::{Area, Bufs, Head, SlotRun, Staging},
-    ring::count::Counter,
-    sys::net::{
-        home::Inhabited,
-        xdp::{session, Action, Origin, Session, Verdict, HEADROOM},
-    },
+    ring::count::TxDrop,
     sys::{
         bottom_half::{self, Disabled},
         copy::Copier,
+        net::{
+            home::Inhabited,
+            xdp::{session, Action, Origin, Session, Verdict, HEADROOM},
+        },
     },
 };
 use core::ops::Range;
@@ -33,12 +36,12 @@ const HEADER: usize = 12;
 /// Starts of frames are copied in pieces of so many bytes: two addresses and what follows, as the switch reads them.
 const START: u32 = 16;
 
-/// A program at work on a pass.
+/// A program at work on a burst.
 pub(super) struct Inspector<'p> {
     stage: &'p mut Stage,
     running: Running<'p>,
-    /// Bytes at the start of a simple frame that are copied to be looked at, where the program sees no more of it: the rest
-    /// stays in the sender's buffer.
+    /// Bytes at the start of a simple frame that are copied to be looked at, where the program sees no
+    /// more of it: the rest stays in the sender's buffer.
     start: Option<u32>,
 }
 
@@ -46,19 +49,19 @@ pub(super) struct Inspector<'p> {
 #[derive(Clone, Copy)]
 struct Running<'p> {
     /// A program, and the namespace that it works in.
-    hook: Option<(&'p Hook, Inhabited<'p>)>,
-    /// What is decided without one. If it was detached a moment ago, all frames pass. If it has lost its namespace, it
-    /// cannot work, and what it was to hold back must not pass.
+    program: Option<(&'p Installed, Inhabited<'p>)>,
+    /// What is decided without one. If it was detached a moment ago, all frames go on. If it has lost its
+    /// namespace, it cannot work, and what it was to hold back must not go on.
     without: Verdict,
     pinned: &'p Disabled,
 }
 
 impl<'p> Running<'p> {
-    fn new(hook: Option<&'p Hook>, guard: &'p rcu::Guard, pinned: &'p Disabled) -> Self {
-        let at_home = hook.and_then(|hook| Some((hook, hook.home.look(guard)?)));
+    fn new(program: Option<&'p Installed>, guard: &'p rcu::Guard, pinned: &'p Disabled) -> Self {
+        let at_home = program.and_then(|program| Some((program, program.home.look(guard)?)));
         Running {
-            hook: at_home,
-            without: match (hook, at_home) {
+            program: at_home,
+            without: match (program, at_home) {
                 (Some(_), None) => Verdict::ABORTED,
                 _ => Verdict::PASS,
             },
@@ -68,38 +71,40 @@ impl<'p> Running<'p> {
 }
 
 impl<'p> Inspector<'p> {
-    /// For frames of `mean` bytes or so.
+    /// For frames of `mean` bytes or so from that sender.
     pub(super) fn new(
         stage: &'p mut Stage,
-        hook: Option<&'p Hook>,
+        sender: &'p Sender<'_>,
         guard: &'p rcu::Guard,
         pinned: &'p Disabled,
         mean: u32,
     ) -> Self {
         (stage.low, stage.high) = (0, 0);
-        let sees = hook.map_or(0, |hook| hook.program.sees());
+        let program = sender.member.program(sender.switch, guard);
+        let sees = program.map_or(0, |program| program.program.sees());
         let start = sees.max(1).checked_next_multiple_of(START);
         Inspector {
             // It pays where four times as much is left alone (measured on Zen 5).
             start: start.filter(|&start| mean / 4 > start.max(4 * START)),
             stage,
-            running: Running::new(hook, guard, pinned),
+            running: Running::new(program, guard, pinned),
         }
     }
 
-    /// The sender, with the buffers that its frames are in now.
-    pub(super) fn inspected<'i>(&'i self, sender: &Sender<'i>) -> Sender<'i> {
-        let bufs = self.stage.staging.bufs();
-        Sender {
-            bufs: if self.start.is_some() {
-                sender.bufs
-            } else {
-                bufs
-            },
-            chains: bufs,
-            starts: self.start.map(|len| Starts { bufs, len }),
-            ..*sender
+    /// Where the frames are now, if all of them were copied.
+    pub(super) fn staged(&self) -> Staged<'_> {
+        Staged {
+            bufs: self.stage.staging.bufs(),
         }
+    }
+
+    /// The same, if only their starts were.
+    pub(super) fn half_staged<'i>(&'i self, sender: &Sender<'i>) -> Option<HalfStaged<'i>> {
+        self.start.map(|len| HalfStaged {
+            starts: self.stage.staging.bufs(),
+            len,
+            rest: sender.bufs,
+        })
     }
 
     /// How many buffers are free.
@@ -111,7 +116,7 @@ impl<'p> Inspector<'p> {
 
 /// Runs a program on frames, and counts what it decides.
 struct Looker<'l, 's> {
-    program: Option<(&'l Hook, &'l mut Session<'s>)>,
+    program: Option<(&'l Installed, &'l mut Session<'s>)>,
     without: Verdict,
     tally: Tally,
 }
@@ -123,20 +128,20 @@ fn look<T>(
     origin: &mut Origin,
     f: impl FnOnce(&mut Looker<'_, '_>) -> T,
 ) -> T {
-    let Some((hook, net)) = running.hook else {
+    let Some((program, net)) = running.program else {
         return f(&mut Looker::new(None, running.without));
     };
     let from = (sender.member.index, sender.number);
     session(origin, net, from, running.pinned, |session| {
-        let mut looker = Looker::new(Some((hook, session)), running.without);
-        let answer = f(&mut looker);
-        hook.count(&looker.tally);
-        answer
+        let mut looker = Looker::new(Some((program, session)), running.without);
+        let done = f(&mut looker);
+        program.count(&looker.tally);
+        done
     })
 }
 
 impl<'l, 's> Looker<'l, 's> {
-    fn new(program: Option<(&'l Hook, &'l mut Session<'s>)>, without: Verdict) -> Self {
+    fn new(program: Option<(&'l Installed, &'l mut Session<'s>)>, without: Verdict) -> Self {
         Looker {
             program,
             without,
@@ -147,41 +152,41 @@ impl<'l, 's> Looker<'l, 's> {
     /// What the program decides about a frame, and where in `area` that is afterwards.
     #[inline(always)]
     fn decide(&mut self, area: &mut Area<'_>, frame: Range<u32>) -> (Verdict, Range<u32>) {
-        let Some((hook, session)) = &mut self.program else {
+        let Some((program, session)) = &mut self.program else {
             return (self.without, frame);
         };
-        if hook.program.moves() {
+        if program.program.moves() {
             area.clear_headroom();
         }
-        let (verdict, frame) = session.run(&hook.program, area.bytes_mut(), frame);
+        let (verdict, frame) = session.run(&program.program, area.bytes_mut(), frame);
         let bytes = frame.end.wrapping_sub(frame.start);
         self.tally.add(verdict.action, bytes);
         (verdict, frame)
     }
 }
 
-/// Where a frame goes, or where it is counted because it goes nowhere: `unfit` if it cannot be brought anywhere as it is.
+/// Where a frame goes after what was decided, or why it goes nowhere: `bad` if it cannot be brought
+/// anywhere as it is.
 #[inline(always)]
-fn destination<'c>(
+fn destination(
     verdict: Verdict,
-    unfit: Option<&'c Counter>,
-    sender: &Sender<'c>,
+    bad: Option<TxDrop>,
+    sender: &Sender<'_>,
     classify: impl FnOnce() -> Dest,
-) -> Result<Dest, &'c Counter> {
-    let counters = &sender.ring.counters;
-    match (verdict.action, unfit) {
-        (Action::Drop | Action::Aborted, _) => return Err(&counters.xdp),
-        (_, Some(unfit)) => return Err(unfit),
+) -> Result<Dest, TxDrop> {
+    match (verdict.action, bad) {
+        (Action::Drop | Action::Aborted, _) => return Err(TxDrop::Xdp),
+        (_, Some(bad)) => return Err(bad),
         _ => {}
     }
     match verdict.action {
         Action::Pass => match classify() {
-            DROP => Err(&counters.loops),
+            DROP => Err(TxDrop::Loop),
             dest => Ok(dest),
         },
         Action::Tx => Ok(sender.member.index),
         Action::Redirect if (verdict.port as usize) < VALE_MAX_PORTS => Ok(verdict.port as Dest),
-        _ => Err(&counters.nobody),
+        _ => Err(TxDrop::Nobody),
     }
 }
 
@@ -210,30 +215,90 @@ fn decide(sender: &Sender<'_>, frames: &mut [Frame], unit: u32, inspector: &mut 
     });
 }
 
-impl Scratch {
-    /// As [`take_simple`](Self::take_simple), for frames that a program decides about. In three steps, each of which
-    /// does the same to all frames: what the next frame needs is then on its way while this one is worked on.
-    pub(super) fn inspect_simple(
+impl Decide for Inspector<'_> {
+    const BROUGHT_IN: bool = true;
+
+    /// In three steps, each of which does the same to all frames: what the next frame needs is then on
+    /// its way while this one is worked on.
+    fn take_simple(
         &mut self,
+        scratch: &mut Scratch,
         sender: &Sender<'_>,
         slots: &mut SlotRun<'_>,
-        pass: &mut Pass,
-        inspector: &mut Inspector<'_>,
+        burst: &mut Burst,
     ) -> Option<Slot> {
-        let first = self.taken;
-        if inspector.start.is_some() {
+        let first = scratch.taken;
+        if self.start.is_some() {
             // The start of each frame is in the buffer of its number.
-            inspector.stage.low = first as u32;
+            self.stage.low = first as u32;
         }
-        let unit = inspector.stage.low;
-        let (staged, odd) = self.stage_simple(sender, slots, pass, inspector);
+        let unit = self.stage.low;
+        let (staged, odd) = scratch.stage_simple(sender, slots, burst, self);
         let staged = first..first + staged;
-        let frames = self.frames.get_mut(staged.clone()).unwrap_or(&mut []);
-        decide(sender, frames, unit, inspector);
-        self.route(sender, staged, unit, pass, inspector);
+        let frames = scratch.frames.get_mut(staged.clone()).unwrap_or(&mut []);
+        decide(sender, frames, unit, self);
+        scratch.route(sender, staged, unit, burst, self);
         odd
     }
 
+    /// The frame is shown in one piece.
+    #[inline(never)]
+    fn decide(
+        &mut self,
+        scratch: &mut Scratch,
+        frame: Frame,
+        _: Head,
+        sender: &Sender<'_>,
+    ) -> Result<(Frame, Dest), TxDrop> {
+        if self.start.is_some() {
+            self.stage.low = scratch.taken as u32;
+        }
+        let (running, header) = (self.running, sender.header);
+        let free = self.free();
+        let Stage {
+            staging,
+            origin,
+            high,
+            ..
+        } = &mut *self.stage;
+        let gathered = scratch.gather(&frame, sender, staging);
+        if frame.kind != Kind::Simple {
+            scratch.frags.truncate(frame.first as usize);
+        }
+        let sent = gathered?;
+        let mut area = staging.long_area();
+        // The program may write where the header is.
+        let saved: [u8; HEADER] = area.save(HEADROOM);
+        let (verdict, now) = look(sender, running, origin, |looker| {
+            looker.decide(&mut area, HEADROOM + header..HEADROOM + sent)
+        });
+        let ethernet = now.end - now.start;
+        let start = now.start - header;
+        area.put(start, saved.get(..header as usize).unwrap_or(&[]));
+        area.settle(start..now.end);
+        let len = header + ethernet;
+        let bad = if ethernet < ETH_HLEN as u32 || len > staging.longest() {
+            Some(TxDrop::BadLength)
+        } else if len != sent && frame.kind == Kind::Asking {
+            // Its header speaks of places that are elsewhere now.
+            Some(TxDrop::BadHeader)
+        } else {
+            None
+        };
+        let dest = destination(verdict, bad, sender, || {
+            let head = head_at(staging.long(), 0, header);
+            classify(head, sender.switch, sender.member)
+        })?;
+        let kind = match frame.kind {
+            Kind::Simple => Kind::Plain,
+            kind => kind,
+        };
+        let frame = scratch.split((len, kind), staging, free, high);
+        frame.map(|frame| (frame, dest)).ok_or(TxDrop::BadLength)
+    }
+}
+
+impl Scratch {
     /// Copies simple frames, or their starts, to buffers of the stage for as long as they come. Answers how many, and the
     /// slot after those.
     #[inline(never)]
@@ -241,11 +306,11 @@ impl Scratch {
         &mut self,
         sender: &Sender<'_>,
         slots: &mut SlotRun<'_>,
-        pass: &mut Pass,
+        burst: &mut Burst,
         inspector: &mut Inspector<'_>,
     ) -> (usize, Option<Slot>) {
-        let mut pinned = bottom_half::disable();
-        let mut copier = Copier::new(slots.left(), &mut pinned);
+        let pinned = bottom_half::disable();
+        let mut copier = Copier::new(slots.left(), &pinned);
         let free = inspector.free();
         let Stage { staging, low, .. } = &mut *inspector.stage;
         let lens = ETH_HLEN as u32..=staging.size();
@@ -253,7 +318,7 @@ impl Scratch {
         let start = inspector.start.unwrap_or(u32::MAX);
         let (mut staged, mut bytes, mut odd) = (0, 0, None);
         let room = self.frames.get_mut(self.taken..).unwrap_or(&mut []);
-        for (place, cell) in room.iter_mut().zip(slots) {
+        for (to_frame, cell) in room.iter_mut().zip(slots) {
             let slot = cell.take();
             let (len, unit) = (u32::from(slot.len), *low + staged);
             let both = sender.bufs.get(slot.buf_idx).zip(to.known(unit));
@@ -266,12 +331,12 @@ impl Scratch {
                 break;
             }
             let whole = inspector.start.is_none();
-            *place = Frame::simple(if whole { unit } else { slot.buf_idx }, slot.len);
+            *to_frame = Frame::simple(if whole { unit } else { slot.buf_idx }, slot.len);
             bytes += u64::from(len);
             staged += 1;
         }
         *low += staged;
-        pass.bytes += bytes;
+        burst.bytes += bytes;
         (staged as usize, odd)
     }
 
@@ -283,7 +348,7 @@ impl Scratch {
         sender: &Sender<'_>,
         staged: Range<usize>,
         unit: u32,
-        pass: &mut Pass,
+        burst: &mut Burst,
         inspector: &Inspector<'_>,
     ) {
         let stage = &*inspector.stage;
@@ -295,104 +360,48 @@ impl Scratch {
                 break;
             };
             let mut flow = Flow::NONE;
-            let unfit = (!lens.contains(&frame.len.into())).then_some(&counters.bad_length);
-            let dest = destination(verdict, unfit, sender, || {
+            let bad = (!lens.contains(&frame.len.into())).then_some(TxDrop::BadLength);
+            let dest = destination(verdict, bad, sender, || {
                 let head = head_at(bufs, unit, 0);
                 flow = Flow::of(head);
-                if flow == pass.flow {
-                    pass.dest
+                if flow == burst.flow {
+                    burst.dest
                 } else {
                     classify(head, sender.switch, sender.member)
                 }
             });
             match dest {
                 Ok(dest) => {
-                    pass.flow = flow;
+                    burst.flow = flow;
                     if let Some(len) = inspector.start.filter(|_| at != self.taken) {
                         move_start(bufs, unit, self.taken as u32, len);
                     }
-                    self.keep(frame, dest, pass);
+                    self.keep(frame, dest, burst);
                 }
                 Err(why) => {
-                    pass.dropped += 1;
-                    why.add_alone(1);
+                    burst.dropped += 1;
+                    counters.drop(why, 1);
                 }
             }
         }
     }
 
-    /// Has the program decide about any frame, which was read and checked. It is shown in one piece; its slots, behind
-    /// which no others are, are replaced by others. `Err` tells where it is counted.
-    #[inline(never)]
-    pub(super) fn inspect_odd<'c>(
-        &mut self,
-        frame: Frame,
-        header: u32,
-        sender: &Sender<'c>,
-        inspector: &mut Inspector<'_>,
-    ) -> Result<(Frame, Dest), &'c Counter> {
-        let counters = &sender.ring.counters;
-        if inspector.start.is_some() {
-            inspector.stage.low = self.taken as u32;
-        }
-        let running = inspector.running;
-        let free = inspector.free();
-        let Stage {
-            staging,
-            origin,
-            high,
-            ..
-        } = &mut *inspector.stage;
-        let gathered = self.gather(&frame, sender, staging);
-        if frame.kind != Kind::Simple {
-            self.frags.truncate(frame.place as usize);
-        }
-        let sent = gathered.map_err(|bad| counters.bad(bad))?;
-        let mut area = staging.long_area();
-        // The program may write where the header is.
-        let saved: [u8; HEADER] = area.save(HEADROOM);
-        let (verdict, now) = look(sender, running, origin, |looker| {
-            looker.decide(&mut area, HEADROOM + header..HEADROOM + sent)
-        });
-        let ethernet = now.end - now.start;
-        let start = now.start - header;
-        area.put(start, saved.get(..header as usize).unwrap_or(&[]));
-        area.settle(start..now.end);
-        let len = header + ethernet;
-        let unfit = if ethernet < ETH_HLEN as u32 || len > staging.longest() {
-            Some(&counters.bad_length)
-        } else if len != sent && frame.kind == Kind::Asking {
-            // Its header speaks of places that are elsewhere now.
-            Some(&counters.bad_header)
-        } else {
-            None
-        };
-        let dest = destination(verdict, unfit, sender, || {
-            let head = head_at(staging.long(), 0, header);
-            classify(head, sender.switch, sender.member)
-        })?;
-        let kind = match frame.kind {
-            Kind::Simple => Kind::Plain,
-            kind => kind,
-        };
-        let frame = self.split((len, kind), staging, free, high);
-        frame.map(|frame| (frame, dest)).ok_or(&counters.bad_length)
-    }
-
     /// Copies a frame to where it is long in one piece. Answers its bytes.
-    fn gather(&self, frame: &Frame, sender: &Sender<'_>, staging: &Staging) -> Result<u32, Bad> {
+    fn gather(&self, frame: &Frame, sender: &Sender<'_>, staging: &Staging) -> Result<u32, TxDrop> {
         let alone = [frame.slot()];
         let frags = self.slots_in(frame, &alone);
         let bytes = frags.iter().map(|slot| u32::from(slot.len)).sum();
-        let to = staging.long().get(0).ok_or(Bad::Length)?;
+        let to = staging.long().get(0).ok_or(TxDrop::BadLength)?;
         if bytes > staging.longest() {
-            return Err(Bad::Length);
+            return Err(TxDrop::BadLength);
         }
         let mut at = 0;
         for slot in frags {
             let len = u32::from(slot.len);
-            let source = Source::of(slot, &sender.bufs, sender.caller).ok_or(Bad::Buffer)?;
-            source.copy_to(0, &to, at, len).map_err(|_| Bad::Address)?;
+            let source = source_of(slot, &sender.bufs, sender.caller).ok_or(TxDrop::BadBuffer)?;
+            source
+                .copy_to(0, &to, at, len)
+                .map_err(|_| TxDrop::BadAddress)?;
             at += len;
         }
         Ok(bytes)
@@ -413,7 +422,7 @@ impl Scratch {
         if slots > room.min(free).min(NETMAP_MAX_FRAGS as u32) {
             return None;
         }
-        let place = self.frags.len() as u32;
+        let first = self.frags.len() as u32;
         let (from, bufs) = (staging.long().get(0)?, staging.bufs());
         for at in (0..len).step_by(size as usize) {
             *high += 1;
@@ -429,7 +438,7 @@ impl Scratch {
             let _ = self.frags.push_within_capacity(slot);
         }
         Some(Frame {
-            place,
+            first,
             len: 0,
             slots: slots as u8,
             kind,

@@ -2,29 +2,37 @@
 
 //! The VALE switch: a learning Ethernet bridge between ports.
 //!
+//! - [`port`]: a file's view of a port of one.
 //! - [`switch`]: a switch and its members, found under RCU by senders.
 //! - [`switches`]: all switches, by network namespace and name; who joins and leaves.
 //! - [`table`]: which station is behind which port.
-//! - [`forward`]: a batch on its way, in passes of two halves: [`collect`] reads slots, [`deliver`] finds the
-//!   receivers' rings, [`fill`] fills them.
-//! - [`xdp`]: programs that decide about frames first; [`inspect`] runs them, [`ahead`] brings in what they need.
-//! - [`chain`]: the frames of a pass, sorted by destination; [`ports`]: sets of ports.
-//! - [`source`], [`header`]: where bytes come from, and virtio-net headers in front of them.
-//! - [`offload`]: what such headers ask for, done for receivers without: [`checksum`], and [`segment`] with [`headers`].
+//! - [`forward`]: a batch on its way, in bursts of two halves: [`collect`] reads slots, [`deliver`]
+//!   finds the receivers' rings, [`fill`] fills them.
+//! - [`frame`], [`scratch`]: the frames of a burst; [`runs`]: sorted by destination; [`sender`]: who
+//!   sends them; [`ports`]: sets of ports.
+//! - [`origin`]: where the frames lie; [`virtio`]: virtio-net headers in front of them.
+//! - [`xdp`]: programs that decide about frames first; [`inspect`] runs them, [`ahead`] brings in what
+//!   they need.
+//! - [`offload`]: what virtio-net headers ask for, done for receivers without: [`checksum`], and
+//!   [`segment`] with [`headers`].
 
 mod ahead;
-mod chain;
 mod checksum;
 mod collect;
 mod deliver;
 mod fill;
 mod forward;
+mod frame;
 mod headers;
 mod inspect;
 mod offload;
+mod origin;
+mod port;
 mod ports;
+mod runs;
+mod scratch;
 mod segment;
-mod source;
+mod sender;
 mod switch;
 mod switches;
 mod table;
@@ -36,7 +44,7 @@ mod atomic {
     pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
 }
 
-pub(crate) use forward::{forward, Scratch};
+pub(crate) use port::ValePort;
 pub(crate) use switch::Member;
-pub(crate) use switches::{Joined, Spot, Switches};
-pub(crate) use xdp::Hook;
+pub(crate) use switches::{Spot, Switches};
+pub(crate) use xdp::Installed;

@@ -9,37 +9,34 @@
 
 use super::{
     checksum::Sum,
-    fill::{Load, Out, ONE_SLOT},
-    forward::{Frame, Kind, Scratch, Sender, Walk},
+    fill::Load,
+    frame::{Frame, Kind, ONE_SLOT},
     headers::{Headers, MOST},
+    origin::Origin,
+    scratch::Scratch,
     segment::Segments,
-    source::Source,
     virtio::{Asked, Cut, Field, Reheader, LOOKED_AT},
 };
 use crate::{
     abi::{
-        consts::{NETMAP_MAX_FRAGS, NS_MOREFRAG, NS_RFRAGS_SHIFT},
+        consts::{NETMAP_MAX_FRAGS, NS_RFRAGS_SHIFT},
         wire::Slot,
     },
-    memory::{Buf, Bufs},
-    ring::{count::Counter, RxRing},
-    sys::{bottom_half, copy::Copier, random, user::Caller},
+    memory::{Buf, Source},
+    ring::{
+        count::{RxDrop, TxCounters, TxDrop},
+        Delivery, RxRing,
+    },
+    sys::{bottom_half, random},
 };
 use kernel::prelude::*;
 
-/// Frames and bytes that a ring got.
-#[derive(Default)]
-struct Done {
-    frames: u64,
-    bytes: u64,
-}
-
 /// Why a frame does not arrive.
-enum Lost<'c> {
+enum Lost {
     /// The ring has no room for all of it.
     Full,
     /// It is the sender's fault, and counted there.
-    Bad(&'c Counter),
+    Bad(TxDrop),
 }
 
 impl Scratch {
@@ -52,14 +49,15 @@ impl Scratch {
         })
     }
 
-    /// As [`fill`](Self::fill), for frames whose headers are taken off and that ask for something. They are segmented into
-    /// frames of at most `longest` bytes.
+    /// As [`fill`](Self::fill), for frames whose headers are taken off and that ask for something. They
+    /// are segmented into frames of at most `longest` bytes.
     #[inline(never)]
     pub(super) fn carry_out(
         &self,
         load: Load<'_>,
         longest: u32,
-        sender: &Sender<'_>,
+        origin: &impl Origin,
+        sent: &TxCounters,
         ring: &RxRing,
     ) -> u32 {
         let header = load.header;
@@ -71,21 +69,17 @@ impl Scratch {
             .flatten();
         for frame in frames {
             let put = match frame.kind {
-                Kind::Simple | Kind::Plain => self.put_plain(frame, header, sender, ring),
-                Kind::Asking => self.put_asking(frame, header, longest, sender, ring),
+                Kind::Simple | Kind::Plain => self.put_plain(frame, header, origin, ring),
+                Kind::Asking => self.put_asking(frame, header, longest, origin, ring),
             };
             match put {
-                Ok(done) => {
-                    ring.counters.frames.add(done.frames);
-                    ring.counters.bytes.add(done.bytes);
-                    came += 1;
-                }
+                Ok(()) => came += 1,
                 // So that frames keep their order, those behind it do not come either.
                 Err(Lost::Full) => {
-                    ring.counters.full.add(left.into());
+                    ring.counters.drop(RxDrop::Full, left.into());
                     break;
                 }
-                Err(Lost::Bad(why)) => why.add_alone(1),
+                Err(Lost::Bad(why)) => sent.drop(why, 1),
             }
             left -= 1;
         }
@@ -93,42 +87,39 @@ impl Scratch {
     }
 
     /// Brings one frame that asks for nothing into a ring.
-    fn put_plain<'c>(
+    fn put_plain(
         &self,
         frame: &Frame,
         header: Reheader,
-        sender: &Sender<'c>,
+        origin: &impl Origin,
         ring: &RxRing,
-    ) -> Result<Done, Lost<'c>> {
+    ) -> Result<(), Lost> {
         let slots = self.slots_of(frame, header);
-        with_slots(slots, sender, ring, |out| Done {
-            frames: 1,
-            bytes: self.put_chain((frame, 0), slots, header, out),
+        with_slots(slots, ring, |out| {
+            self.put_chain((frame, 0), slots, header, origin, out)
         })
     }
 
     /// Does what the header of a frame asks for.
-    fn put_asking<'c>(
+    fn put_asking(
         &self,
         frame: &Frame,
         header: Reheader,
         longest: u32,
-        sender: &Sender<'c>,
+        origin: &impl Origin,
         ring: &RxRing,
-    ) -> Result<Done, Lost<'c>> {
-        let counters = &sender.ring.counters;
+    ) -> Result<(), Lost> {
         let alone = [frame.slot()];
         let frags = self.slots_in(frame, &alone);
         let all: u32 = frags.iter().map(|slot| u32::from(slot.len)).sum();
         let len = all.saturating_sub(header.skip);
         let mut bytes = Bytes {
             frags,
-            bufs: sender.chains,
-            caller: sender.caller,
+            origin,
             at: 0,
         };
-        let unreadable = |_| Lost::Bad(&counters.bad_address);
-        let bad_header = || Lost::Bad(&counters.bad_header);
+        let unreadable = |_| Lost::Bad(TxDrop::BadAddress);
+        let bad_header = || Lost::Bad(TxDrop::BadHeader);
         let mut looked_at = [0; LOOKED_AT];
         bytes.clone().read(&mut looked_at).map_err(unreadable)?;
         let asked = Asked::read(&looked_at, len).ok_or_else(bad_header)?;
@@ -137,9 +128,9 @@ impl Scratch {
         let Some(cut) = asked.cut else {
             let slots = len.div_ceil(size.max(1));
             if slots > NETMAP_MAX_FRAGS as u32 {
-                return Err(Lost::Bad(&counters.bad_length));
+                return Err(Lost::Bad(TxDrop::BadLength));
             }
-            return with_slots(slots, sender, ring, |out| {
+            return with_slots(slots, ring, |out| {
                 put_whole(bytes, (len, size, slots), asked.checksum, out)
             });
         };
@@ -154,93 +145,68 @@ impl Scratch {
         };
         let segments = Segments::read(&asked, cut, headers, len, (longest, size), id);
         let segments = segments.ok_or_else(bad_header)?;
-        with_slots(segments.count(), sender, ring, |out| {
+        with_slots(segments.count(), ring, |out| {
             put_segments(bytes, segments, out)
         })
     }
 }
 
 /// Reserves slots of a ring and has them filled. All of them, or none.
-fn with_slots<'c>(
-    slots: u32,
-    sender: &Sender<'c>,
-    ring: &RxRing,
-    fill: impl FnOnce(&mut Out<'_, '_>) -> Done,
-) -> Result<Done, Lost<'c>> {
+fn with_slots(slots: u32, ring: &RxRing, fill: impl FnOnce(&mut Delivery<'_>)) -> Result<(), Lost> {
     // To wait for so much room would hold up all frames behind it for ever.
     if slots >= ring.mem.slots() {
-        return Err(Lost::Bad(&sender.ring.counters.bad_length));
+        return Err(Lost::Bad(TxDrop::BadLength));
     }
-    // From here to the commit nobody can interrupt: others wait for these slots.
     let pinned = bottom_half::disable();
-    let take = |free| if slots <= free { slots } else { 0 };
-    let lease = ring.reserve(take, &pinned).ok_or(Lost::Full)?;
-    let slots = Walk::new(ring.mem.view(), lease.first(), lease.count());
-    let mut copier = Copier::narrow();
-    let mut out = Out::new(sender, (ring.mem.mem().bufs(), slots), None, &mut copier);
-    let done = fill(&mut out);
-    let refused = out.refused;
-    ring.commit(lease, &pinned);
-    drop(pinned);
-    ring.counters.bad_buffer.add(refused);
-    Ok(done)
+    let delivery = ring.deliver(|free| if slots <= free { slots } else { 0 }, &pinned);
+    fill(&mut delivery.ok_or(Lost::Full)?);
+    Ok(())
 }
 
 /// Copies a frame of `len` bytes into `slots` slots of `size` bytes, and finishes the checksum.
 fn put_whole(
-    mut bytes: Bytes<'_>,
+    mut bytes: Bytes<'_, impl Origin>,
     (len, size, slots): (u32, u32, u32),
     field: Option<Field>,
-    out: &mut Out<'_, '_>,
-) -> Done {
+    out: &mut Delivery<'_>,
+) {
     let rfrags = (slots as u16) << NS_RFRAGS_SHIFT;
     let mut sum = Sum::default();
     // Where the two bytes of the checksum are: they may be in two slots.
-    let mut places = [None; 2];
-    for i in 0..slots {
-        let (start, end) = (i * size, len.min((i + 1) * size));
-        let flags = rfrags | if end < len { NS_MOREFRAG } else { 0 };
-        // The lease has room for the whole frame.
-        let Some(cell) = out.slots.next() else { break };
-        let to = out.bufs.own(cell.buf());
-        let Some(buf) = bytes.next_to(to, 0, end - start) else {
-            out.refuse(cell, flags);
-            continue;
+    let mut field_bytes = [None; 2];
+    out.spread(len, size, rfrags, |buf, part| {
+        let Some(buf) = bytes.next_to(buf, 0, part.end - part.start) else {
+            return false;
         };
-        cell.set_len_flags((end - start) as u16, flags);
-        let Some(field) = field else { continue };
-        let from = field.start.clamp(start, end);
-        let part = Sum::of_words(buf.sum(from - start..end - start));
+        let Some(field) = field else { return true };
+        let from = field.start.clamp(part.start, part.end);
+        let summed = Sum::of_words(buf.sum(from - part.start..part.end - part.start));
         // Past the start of what is summed up, or it is of no bytes.
-        sum = sum.and(part.at(from.wrapping_sub(field.start)));
-        for (place, at) in places.iter_mut().zip(field.at..) {
-            if (start..end).contains(&at) {
-                *place = Some((buf, at - start));
+        sum = sum.and(summed.at(from.wrapping_sub(field.start)));
+        for (byte, at) in field_bytes.iter_mut().zip(field.at..) {
+            if part.contains(&at) {
+                *byte = Some((buf, at - part.start));
             }
         }
-    }
-    for (place, byte) in places.iter().zip(sum.field_not_zero()) {
-        if let Some((buf, at)) = place {
+        true
+    });
+    for (to, byte) in field_bytes.iter().zip(sum.field_not_zero()) {
+        if let Some((buf, at)) = to {
             // It is within the buffer, as it is within the fragment.
             let _ = buf.write(*at, &[byte]);
         }
     }
-    Done {
-        frames: 1,
-        bytes: len.into(),
-    }
 }
 
 /// Cuts a frame into segments, a slot each.
-fn put_segments(mut bytes: Bytes<'_>, mut segments: Segments, out: &mut Out<'_, '_>) -> Done {
-    let mut done = Done::default();
+fn put_segments(mut bytes: Bytes<'_, impl Origin>, mut segments: Segments, out: &mut Delivery<'_>) {
     let mut first = None;
     bytes.skip(segments.body(0).from.start);
     for i in 0..segments.count() {
         let body = segments.body(i);
-        // The lease has room for all of them.
-        let Some(cell) = out.slots.next() else { break };
-        let to = out.bufs.own(cell.buf());
+        // There is room for all of them.
+        let Some(cell) = out.next() else { break };
+        let to = out.buf(cell);
         let Some(buf) = bytes.next_to(to, body.to, body.from.end - body.from.start) else {
             out.refuse(cell, ONE_SLOT);
             continue;
@@ -252,27 +218,28 @@ fn put_segments(mut bytes: Bytes<'_>, mut segments: Segments, out: &mut Out<'_, 
         if i == 0 {
             first = Some(buf);
         }
-        done.frames += 1;
-        done.bytes += u64::from(body.end());
+        out.count(1, body.end().into());
     }
     if let Some((buf, (at, field))) = first.zip(segments.late()) {
         let _ = buf.write(at, &field);
     }
-    done
 }
 
 /// The bytes of a frame, from its slots one after the other.
-#[derive(Clone)]
-struct Bytes<'f> {
+struct Bytes<'f, O> {
     /// What is left, from `at` on in the first.
     frags: &'f [Slot],
     at: u32,
-    bufs: Bufs<'f>,
-    /// Whose memory addresses in slots mean.
-    caller: Option<Caller<'f>>,
+    origin: &'f O,
 }
 
-impl<'f> Bytes<'f> {
+impl<O> Clone for Bytes<'_, O> {
+    fn clone(&self) -> Self {
+        Bytes { ..*self }
+    }
+}
+
+impl<'f, O: Origin> Bytes<'f, O> {
     /// Calls `each` for the next `len` bytes, as often as they are in different slots: with where they are, and how many were
     /// before. Goes on behind them also if it fails.
     fn next(
@@ -286,7 +253,7 @@ impl<'f> Bytes<'f> {
                 return Err(EINVAL);
             };
             let piece = u32::from(slot.len).saturating_sub(self.at).min(len - done);
-            let source = Source::of(slot, &self.bufs, self.caller).ok_or(EINVAL)?;
+            let source = self.origin.fragment(slot).ok_or(EINVAL)?;
             all = all.and(each((&source, self.at), done, piece));
             self.at += piece;
             done += piece;

@@ -5,7 +5,7 @@
 use super::{
     ports::{self, PortSet},
     table::{self, Moment, Table},
-    xdp,
+    xdp::{Installed, ProgramSlot},
 };
 use crate::{
     abi::consts::{VALE_MAX_FRAME, VALE_MAX_PORTS},
@@ -34,7 +34,7 @@ pub(crate) struct Member {
     /// Bytes of the longest frame that one from elsewhere is segmented into.
     longest: AtomicU32,
     /// The XDP program that its frames go through.
-    pub(crate) xdp: xdp::Place,
+    pub(crate) xdp: ProgramSlot,
 }
 
 impl Member {
@@ -46,13 +46,24 @@ impl Member {
             owner,
             header: AtomicU32::new(0),
             longest: AtomicU32::new(VALE_MAX_FRAME),
-            xdp: xdp::Place::new(),
+            xdp: ProgramSlot::new(),
         }
     }
 
     /// Bytes of a buffer.
     pub(super) fn buf_size(&self) -> Answer<u32> {
         Ok(self.rings.region().layout()?.bufs.size)
+    }
+
+    /// The program that its frames go through: its own, or else that of the switch.
+    #[inline]
+    pub(super) fn program<'g>(
+        &'g self,
+        switch: &'g Switch,
+        guard: &'g rcu::Guard,
+    ) -> Option<&'g Installed> {
+        let own = self.xdp.load(guard);
+        own.or_else(|| switch.xdp.load(guard))
     }
 
     pub(crate) fn header(&self) -> u32 {
@@ -80,7 +91,7 @@ pub(crate) struct Switch {
     /// A bit for each member, so that floods need not look at every slot. `members` has the last word.
     present: [AtomicU64; ports::WORDS],
     /// The XDP program for frames of members that have none of their own.
-    pub(crate) xdp: xdp::Place,
+    pub(crate) xdp: ProgramSlot,
     _live: Counted,
 }
 
@@ -98,7 +109,7 @@ impl Switch {
             table: Table::new(entries),
             members,
             present: [const { AtomicU64::new(0) }; ports::WORDS],
-            xdp: xdp::Place::new(),
+            xdp: ProgramSlot::new(),
             _live: Counted::new(live::Kind::Switch),
         };
         Ok(Arc::new(switch, GFP_KERNEL_ACCOUNT)?)

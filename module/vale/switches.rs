@@ -7,7 +7,7 @@
 
 use super::{
     switch::{Member, Switch},
-    xdp::{Place, Stages},
+    xdp::{ProgramSlot, Stages},
 };
 use crate::{
     abi::{
@@ -342,7 +342,7 @@ pub(crate) enum Spot {
 }
 
 impl Spot {
-    pub(crate) fn xdp(&self) -> &Place {
+    pub(crate) fn xdp(&self) -> &ProgramSlot {
         match self {
             Spot::Port(member) => &member.xdp,
             Spot::Switch(switch, _) => &switch.xdp,
@@ -367,11 +367,11 @@ pub(crate) struct Joined {
 }
 
 impl Joined {
-    pub(crate) fn switch(&self) -> &Switch {
+    pub(crate) fn switch(&self) -> &Arc<Switch> {
         &self.switch
     }
 
-    pub(crate) fn member(&self) -> &Member {
+    pub(crate) fn member(&self) -> &Arc<Member> {
         &self.member
     }
 }

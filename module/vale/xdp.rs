@@ -2,7 +2,7 @@
 
 //! Where XDP programs are on a switch: on a port, or on all ports that have none of their own.
 
-use super::{forward::Sender, forward::PASS};
+use super::scratch::BURST;
 use crate::{
     abi::ext::{XdpCount, XDP_ACTIONS},
     memory::Staging,
@@ -19,11 +19,11 @@ use kernel::{
     sync::{rcu, Arc, SpinLock, SpinLockGuard},
 };
 
-/// A place for a program. Senders look at it under RCU.
-pub(crate) struct Place(RcuSlot<Hook>);
+/// Where a program can be. Senders look at it under RCU.
+pub(crate) struct ProgramSlot(RcuSlot<Installed>);
 
-/// A program at its place, and what it decided there.
-pub(crate) struct Hook {
+/// A program that is there, and what it decided.
+pub(crate) struct Installed {
     pub(super) program: Program,
     /// The namespace that it works in, and cannot work without.
     pub(super) home: Arc<Home>,
@@ -37,7 +37,7 @@ struct Decided {
     bytes: Counter,
 }
 
-/// What a pass decided, by action.
+/// What a burst decided, by action.
 #[derive(Default)]
 pub(super) struct Tally([XdpCount; XDP_ACTIONS]);
 
@@ -50,16 +50,16 @@ impl Tally {
     }
 }
 
-impl Hook {
-    /// A program for a place where there is none.
+impl Installed {
+    /// A program to be put there.
     pub(crate) fn new(program: Program, home: Arc<Home>, stages: Arc<Stages>) -> Result<Arc<Self>> {
-        let hook = Hook {
+        let installed = Installed {
             program,
             home,
             decided: Default::default(),
             stages,
         };
-        Ok(Arc::new(hook, GFP_KERNEL_ACCOUNT)?)
+        Ok(Arc::new(installed, GFP_KERNEL_ACCOUNT)?)
     }
 
     pub(crate) fn program_id(&self) -> u32 {
@@ -74,6 +74,11 @@ impl Hook {
         })
     }
 
+    /// The memory in which it works, and how far into a frame it sees.
+    pub(super) fn needs(&self) -> (Arc<Stages>, u32) {
+        (self.stages.clone(), self.program.sees())
+    }
+
     pub(super) fn count(&self, tally: &Tally) {
         for (of, more) in self.decided.iter().zip(&tally.0) {
             of.packets.add(more.packets);
@@ -82,52 +87,36 @@ impl Hook {
     }
 }
 
-impl Place {
+impl ProgramSlot {
     pub(super) const fn new() -> Self {
-        Place(RcuSlot::new())
+        ProgramSlot(RcuSlot::new())
     }
 
     #[inline]
-    fn load<'g>(&'g self, guard: &'g rcu::Guard) -> Option<&'g Hook> {
+    pub(super) fn load<'g>(&'g self, guard: &'g rcu::Guard) -> Option<&'g Installed> {
         self.0.load(guard)
     }
 
     /// Calls `f` with the program that is there, if there is one.
-    pub(crate) fn look<T>(&self, f: impl FnOnce(&Hook) -> T) -> Option<T> {
+    pub(crate) fn look<T>(&self, f: impl FnOnce(&Installed) -> T) -> Option<T> {
         self.load(&rcu::read_lock()).map(f)
     }
 
     /// The memory in which the program that is there works.
     pub(crate) fn stages(&self) -> Option<Arc<Stages>> {
-        self.look(|hook| hook.stages.clone())
+        self.look(|installed| installed.stages.clone())
     }
 
-    /// Puts another program there, or none. Answers the one that was there: it runs no more, and its counts are final.
-    pub(crate) fn replace(&self, hook: Option<Arc<Hook>>) -> Option<Arc<Hook>> {
-        self.0.replace(hook)
-    }
-}
-
-impl Sender<'_> {
-    /// The program that frames from here go through: the port's own, or else that of the switch.
-    #[inline]
-    pub(super) fn hook<'g>(&'g self, guard: &'g rcu::Guard) -> Option<&'g Hook> {
-        let own = self.member.xdp.load(guard);
-        own.or_else(|| self.switch.xdp.load(guard))
-    }
-
-    /// The memory for that, and how far into a frame the program sees.
-    pub(super) fn stages(&self) -> Option<(Arc<Stages>, u32)> {
-        let guard = rcu::read_lock();
-        let hook = self.hook(&guard)?;
-        Some((hook.stages.clone(), hook.program.sees()))
+    /// Puts another program there, or none. Returns the one that was there: it runs no more, and its counts are final.
+    pub(crate) fn replace(&self, installed: Option<Arc<Installed>>) -> Option<Arc<Installed>> {
+        self.0.replace(installed)
     }
 }
 
-/// Memory in which programs work on frames: one [`Stage`] for each pass that can run at once. At least one.
+/// Memory in which programs work on frames: one [`Stage`] for each burst that can run at once. At least one.
 pub(crate) struct Stages(KVec<Pin<KBox<SpinLock<Stage>>>>);
 
-/// What one pass needs to run programs.
+/// What one burst needs to run programs.
 pub(super) struct Stage {
     pub(super) staging: Staging,
     pub(super) origin: Origin,
@@ -139,16 +128,16 @@ pub(super) struct Stage {
 }
 
 impl Stages {
-    /// For `passes` at once, of frames in buffers of `size` bytes.
-    pub(crate) fn new(passes: u32, size: u32) -> Result<Arc<Self>> {
+    /// For `bursts` at once, of frames in buffers of `size` bytes.
+    pub(crate) fn new(bursts: u32, size: u32) -> Result<Arc<Self>> {
         let mut stages = KVec::new();
-        for _ in 0..passes.max(1) {
+        for _ in 0..bursts.max(1) {
             let stage = Stage {
-                staging: Staging::new(PASS as u32, size)?,
+                staging: Staging::new(BURST as u32, size)?,
                 origin: Origin::new()?,
                 low: 0,
                 high: 0,
-                verdicts: KVec::from_elem(Verdict::PASS, PASS, GFP_KERNEL_ACCOUNT)?,
+                verdicts: KVec::from_elem(Verdict::PASS, BURST, GFP_KERNEL_ACCOUNT)?,
             };
             let stage = KBox::pin_init(new_spinlock!(stage), GFP_KERNEL_ACCOUNT)?;
             stages.push(stage, GFP_KERNEL_ACCOUNT)?;
@@ -156,7 +145,7 @@ impl Stages {
         Ok(Arc::new(Stages(stages), GFP_KERNEL_ACCOUNT)?)
     }
 
-    /// One that no other pass uses now. There is one for each processor or ring, so waiting is rare, and whoever has
+    /// One that no other burst uses now. There is one for each processor or ring, so waiting is rare, and whoever has
     /// one does not sleep.
     pub(super) fn take(&self, _: &Disabled) -> SpinLockGuard<'_, Stage> {
         let free = self.0.iter().find_map(|stage| stage.try_lock());

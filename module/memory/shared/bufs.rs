@@ -226,9 +226,9 @@ impl<'m> Buf<'m> {
     /// `len` bytes at `at`, for copies by other means. `None` where the buffer ends before.
     #[inline]
     pub(crate) fn span(&self, at: u32, len: u32) -> Option<Span<'m>> {
-        let start = NonNull::new(self.part(at, len as usize).ok()?)?;
-        // SAFETY: within the buffer, by the check in `part`, so valid for `'m` by the invariant.
-        Some(unsafe { Span::new(start, len) })
+        let fits = at <= self.size && len <= self.size - at;
+        // SAFETY: within the buffer, by the line above, so valid for `'m` by the invariant.
+        fits.then(|| unsafe { Span::new(self.base.add(at as usize), len) })
     }
 
     /// Fetches bytes at `at` into a private copy. Fails where the buffer ends before.

@@ -100,6 +100,15 @@ unsafe impl Send for Device {}
 // SAFETY: as above.
 unsafe impl Sync for Device {}
 
+/// A field of an interface, read once.
+macro_rules! read {
+    ($device:expr, $field:ident) => {
+        // SAFETY: the reference keeps the interface alive, and the field is a plain value of it, which
+        // others may write.
+        unsafe { (&raw const (*$device.as_ptr()).$field).read_volatile() }
+    };
+}
+
 impl Device {
     /// The interface of that name.
     pub(crate) fn find(net: &NetNs, name: &[u8]) -> Option<Self> {
@@ -120,50 +129,37 @@ impl Device {
         self.0.as_ptr()
     }
 
-    /// A field of the interface.
-    fn field<T: Copy>(&self, of: impl Fn(*const bindings::net_device) -> *const T) -> T {
-        // SAFETY: our reference keeps the interface alive; `of` points to a field of it. Others may write it.
-        unsafe { of(self.as_ptr()).read_volatile() }
-    }
-
     pub(crate) fn id(&self) -> DeviceId {
         DeviceId::of(self.as_ptr())
     }
 
     /// Its name, for as long as nobody renames it.
     pub(crate) fn name(&self) -> Label {
-        // SAFETY: as for `field`.
-        Label::new(&self.field(|dev| unsafe { &raw const (*dev).name }))
+        Label::new(&read!(self, name))
     }
 
     /// The largest payload of a frame, in bytes.
     pub(crate) fn mtu(&self) -> u32 {
-        // SAFETY: as for `field`.
-        self.field(|dev| unsafe { &raw const (*dev).mtu })
+        read!(self, mtu)
     }
 
     /// Bytes that its driver wants before a frame, and those of a cache line more.
     pub(super) fn headroom(&self) -> u32 {
-        // SAFETY: as for `field`.
-        let needed = self.field(|dev| unsafe { &raw const (*dev).needed_headroom });
+        let needed = read!(self, needed_headroom);
         u32::from(needed) + 64
     }
 
     /// Queues in each direction: transmit, receive.
     pub(crate) fn queues(&self) -> (u32, u32) {
-        // SAFETY: as for `field`.
-        let tx = self.field(|dev| unsafe { &raw const (*dev).real_num_tx_queues });
-        // SAFETY: as for `field`.
-        let rx = self.field(|dev| unsafe { &raw const (*dev).real_num_rx_queues });
+        let tx = read!(self, real_num_tx_queues);
+        let rx = read!(self, real_num_rx_queues);
         (tx, rx)
     }
 
     /// Whether its frames are Ethernet frames.
     pub(crate) fn is_ethernet(&self) -> bool {
-        // SAFETY: as for `field`.
-        let kind = self.field(|dev| unsafe { &raw const (*dev).type_ });
-        // SAFETY: as for `field`.
-        let header = self.field(|dev| unsafe { &raw const (*dev).hard_header_len });
+        let kind = read!(self, type_);
+        let header = read!(self, hard_header_len);
         matches!(kind, ARPHRD_ETHER | ARPHRD_LOOPBACK)
             && usize::from(header) >= crate::abi::consts::ETH_HLEN
     }

@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Safe wrappers over the kernel's network interfaces, as far as an emulated port needs them.
+//! Safe wrappers over the kernel's network interfaces, as far as an emulated port needs them. They
+//! know nothing of rings and regions.
 //!
 //! - [`ns`]: network namespaces.
 //! - [`home`]: network namespaces that may end.
 //! - [`device`]: an interface, and the lock of its configuration.
 //! - [`packet`]: a frame on its way through the kernel.
-//! - [`receive`]: taking frames off an interface before the stack sees them, and before it sends them.
-//! - [`netfilter`]: the hooks by which they are met.
+//! - [`receiver`]: who takes frames off an interface before the stack sees them, and before it sends
+//!   them. [`netfilter`] and [`rx_handler`] are the two ways to meet them, [`hook`] has both.
 //! - [`transmit`]: handing frames to a driver.
-//! - [`tickets`]: hearing when the driver has finished with them.
-//! - [`bell`]: waking readers once for many frames.
+//! - [`completion`]: hearing when the driver has finished with them.
 //! - [`xdp`]: XDP programs, and running them.
 //! - [`notifier`]: hearing that an interface or a namespace goes away.
 
 use crate::sys::bindings;
 
-pub(crate) mod bell;
+pub(crate) mod completion;
 pub(crate) mod device;
 pub(crate) mod home;
+pub(crate) mod hook;
 mod netfilter;
 pub(crate) mod notifier;
 pub(crate) mod ns;
 pub(crate) mod packet;
-pub(crate) mod receive;
-pub(crate) mod tickets;
+pub(crate) mod receiver;
+mod rx_handler;
 pub(crate) mod transmit;
 pub(crate) mod xdp;
 

@@ -7,7 +7,7 @@
 use super::{
     bindings,
     packet::Side,
-    receive::{arrival, take, Receiver},
+    receiver::{arrival, take, Receiver},
     Device,
 };
 use crate::abi::consts::ETH_HLEN;
@@ -104,11 +104,11 @@ unsafe extern "C" fn ingress<R: Receiver>(
     // SAFETY: the receiver is there while the hook is; the frame is ours to look at.
     let (receiver, queue) = unsafe { (&*receiver.cast::<R>(), arrival(skb)) };
     let guard = rcu::read_lock();
-    let Some(place) = queue.and_then(|queue| receiver.place(Side::Wire, queue, &guard)) else {
+    let Some(target) = queue.and_then(|queue| receiver.target(Side::Wire, queue, &guard)) else {
         return NF_ACCEPT;
     };
     // SAFETY: the frame is given to us, and the kernel has passed over the Ethernet header.
-    unsafe { take::<R>(&place, skb, ETH_HLEN as u32, Side::Wire) };
+    unsafe { take::<R>(&target, skb, ETH_HLEN as u32, Side::Wire) };
     NF_STOLEN
 }
 
@@ -131,10 +131,10 @@ unsafe extern "C" fn egress<R: Receiver>(
         }
     };
     let guard = rcu::read_lock();
-    let Some(place) = receiver.place(Side::Host, queue, &guard) else {
+    let Some(target) = receiver.target(Side::Host, queue, &guard) else {
         return NF_ACCEPT;
     };
     // SAFETY: the frame is given to us and starts with its Ethernet header.
-    unsafe { take::<R>(&place, skb, 0, Side::Host) };
+    unsafe { take::<R>(&target, skb, 0, Side::Host) };
     NF_STOLEN
 }

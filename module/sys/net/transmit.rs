@@ -2,7 +2,7 @@
 
 //! Handing frames to a driver, without a queueing discipline between.
 
-use super::{bindings, tickets::Outgoing, Device};
+use super::{bindings, completion::Outgoing, Device};
 use crate::sys::bottom_half::{self, Disabled};
 
 /// The lock of a transmit queue, held by us. Nobody can interrupt us: not to be kept for long.

@@ -21,8 +21,6 @@ mod sys {
     pub(crate) mod nospec;
 }
 
-#[path = "../../../module/vale/chain.rs"]
-mod chain;
 #[path = "../../../module/vale/checksum.rs"]
 mod checksum;
 #[path = "../../../module/vale/headers.rs"]
@@ -31,6 +29,8 @@ mod headers;
 mod inbox;
 #[path = "../../../module/control/options.rs"]
 mod options;
+#[path = "../../../module/vale/runs.rs"]
+mod runs;
 // Frames for the tests in the VM, too.
 #[path = "../../vm/src/packets.rs"]
 mod packets;

@@ -5,21 +5,23 @@
 
 use crate::{
     atomic::AtomicU32,
-    inbox::{Inbox, Lease},
+    inbox::{self, Inbox},
 };
 use proptest::prelude::*;
 use std::collections::VecDeque;
+
+type Lease<'i> = inbox::Lease<'i, Vec<AtomicU32>>;
 
 fn inbox(slots: u32) -> Inbox<Vec<AtomicU32>> {
     Inbox::new((0..slots).map(|_| AtomicU32::new(0)).collect())
 }
 
-/// Reserves as many slots as there are, up to `most`; answers the first and how many.
-fn reserve(inbox: &Inbox<Vec<AtomicU32>>, most: u32) -> Option<Lease> {
+/// Reserves as many slots as there are, up to `most`; returns the first and how many.
+fn reserve(inbox: &Inbox<Vec<AtomicU32>>, most: u32) -> Option<Lease<'_>> {
     inbox.reserve(|free| free.min(most))
 }
 
-fn span(lease: &Lease) -> (u32, u32) {
+fn span(lease: &Lease<'_>) -> (u32, u32) {
     (lease.first(), lease.count())
 }
 
@@ -61,11 +63,11 @@ fn nothing_is_collected_before_it_is_committed() {
     let (a, b) = (reserve(&inbox, 2).unwrap(), reserve(&inbox, 3).unwrap());
     assert_eq!((span(&a), span(&b)), ((0, 2), (2, 3)));
     assert_eq!(inbox.collect(0), 0);
-    inbox.commit(b);
+    drop(b);
     assert_eq!(inbox.collect(0), 0, "the first is still missing");
-    inbox.commit(a);
+    drop(a);
     assert_eq!(inbox.collect(0), 5);
-    assert_eq!(inbox.collect(5), 0, "each is answered once");
+    assert_eq!(inbox.collect(5), 0, "each is counted once");
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn runs_wrap_around_the_end_and_come_out_whole() {
     for round in 0..20 {
         let lease = reserve(&inbox, 3).unwrap();
         assert_eq!(span(&lease), (at, 3), "round {round}");
-        inbox.commit(lease);
+        drop(lease);
         assert_eq!(inbox.collect(at), 3, "round {round}");
         at = (at + 3) % 4;
         assert!(
@@ -90,7 +92,7 @@ fn runs_wrap_around_the_end_and_come_out_whole() {
 fn slots_are_free_again_when_they_are_released_and_not_before() {
     let inbox = inbox(5);
     let lease = reserve(&inbox, 4).unwrap();
-    inbox.commit(lease);
+    drop(lease);
     assert_eq!((inbox.collect(0), free(&inbox)), (4, 0));
     inbox.release(1);
     assert_eq!(free(&inbox), 1);
@@ -100,16 +102,16 @@ fn slots_are_free_again_when_they_are_released_and_not_before() {
     assert_eq!(free(&inbox), 3);
     let other = reserve(&inbox, 4).unwrap();
     assert_eq!(span(&other), (0, 3));
-    inbox.commit(other);
+    drop(other);
     assert_eq!(inbox.collect(4), 0);
-    inbox.commit(lease);
+    drop(lease);
     assert_eq!(inbox.collect(4), 4);
 }
 
 #[test]
 fn a_place_outside_the_ring_has_nothing_to_collect() {
     let inbox = inbox(4);
-    inbox.commit(reserve(&inbox, 2).unwrap());
+    drop(reserve(&inbox, 2).unwrap());
     assert_eq!((inbox.collect(4), inbox.collect(u32::MAX)), (0, 0));
     assert_eq!(inbox.collect(0), 2);
 }
@@ -179,7 +181,7 @@ proptest! {
         let inbox = inbox(slots);
         let mut model = Model { slots: slots.into(), ..Model::default() };
         // Open leases, each with the count at which it starts.
-        let mut open: Vec<(u64, Lease)> = Vec::new();
+        let mut open: Vec<(u64, Lease<'_>)> = Vec::new();
         for step in steps {
             prop_assert_eq!(free(&inbox), model.free());
             match step {
@@ -196,7 +198,7 @@ proptest! {
                 }
                 Step::Commit(which) if !open.is_empty() => {
                     let (start, lease) = open.swap_remove(which % open.len());
-                    inbox.commit(lease);
+                    drop(lease);
                     model.commit(start);
                 }
                 Step::Collect if slots > 0 => {

@@ -2,7 +2,6 @@
 
 //! One file for each file of the module, and one for all of them.
 
-mod chain;
 mod charges;
 mod checksum;
 mod inbox;
@@ -11,6 +10,7 @@ mod options;
 mod parts;
 mod pool;
 mod ports;
+mod runs;
 mod segment;
 mod table;
 mod virtio;

@@ -6,9 +6,11 @@
 use crate::{
     atomic::AtomicU32,
     every_interleaving,
-    inbox::{Inbox, Lease},
+    inbox::{self, Inbox},
 };
 use loom::{cell::UnsafeCell, sync::Arc, thread};
+
+type Lease<'i> = inbox::Lease<'i, Vec<AtomicU32>>;
 
 /// A ring: its inbox, and in each slot the number of a frame.
 struct Ring {
@@ -28,8 +30,7 @@ impl Ring {
             slots: (0..slots).map(|_| UnsafeCell::new(0)).collect(),
         };
         for at in 0..start {
-            let lease = ring.inbox.reserve(|_| 1).unwrap();
-            ring.inbox.commit(lease);
+            drop(ring.inbox.reserve(|_| 1).unwrap());
             assert_eq!(ring.inbox.collect(at), 1);
             ring.inbox.release(1);
         }
@@ -41,7 +42,7 @@ impl Ring {
     }
 
     /// Fills the lease with frames numbered from `frame` on.
-    fn fill(&self, lease: &Lease, frame: u32) {
+    fn fill(&self, lease: &Lease<'_>, frame: u32) {
         let mut at = lease.first();
         for i in 0..lease.count() {
             self.slots[at as usize].with_mut(|slot| {
@@ -52,7 +53,7 @@ impl Ring {
         }
     }
 
-    /// Sends up to `count` frames at once, numbered from `frame` on; answers how many there was room for.
+    /// Sends up to `count` frames at once, numbered from `frame` on; returns how many there was room for.
     fn send(&self, frame: u32, count: u32) -> u32 {
         let most = self.slots.len() as u32 - 1;
         let lease = self.inbox.reserve(|free| {
@@ -62,7 +63,7 @@ impl Ring {
         let Some(lease) = lease else { return 0 };
         self.fill(&lease, frame);
         let count = lease.count();
-        self.inbox.commit(lease);
+        drop(lease);
         count
     }
 }
@@ -172,7 +173,7 @@ fn a_run_that_waits_for_an_earlier_one_arrives_with_it() {
         receiver.receive(&ring);
         assert_eq!(receiver.frames, [], "the first run is not committed");
         ring.fill(&early, 100);
-        ring.inbox.commit(early);
+        drop(early);
         receiver.receive(&ring);
         assert_eq!(receiver.from(100), [100]);
         assert_eq!(late.join().unwrap(), 2);

@@ -9,7 +9,7 @@ use crate::{
         Ordering::{Acquire, Relaxed, Release, SeqCst},
     },
     every_interleaving,
-    turns::{Begun, Turns},
+    turns::{Synced, Turns},
 };
 use loom::{sync::Arc, thread};
 
@@ -51,17 +51,12 @@ impl Ring {
         took.ok().map(|_| Locked(self))
     }
 
-    fn sync(&self) -> Begun<bool> {
+    fn sync(&self) -> Option<Synced> {
         let once = || {
-            let begun = match self.turns.enter(|| self.try_lock()) {
-                Some(locked) => Begun::Ready(locked),
-                None => Begun::Busy,
-            };
-            begun.map(|_locked| {
-                let arrived = self.arrived.load(Acquire);
-                self.tail.store(arrived, Release);
-                arrived > 0
-            })
+            let _locked = self.turns.enter(|| self.try_lock())?;
+            let arrived = self.arrived.load(Acquire);
+            self.tail.store(arrived, Release);
+            Some(Synced::from(arrived > 0))
         };
         self.turns.serve(once, || self.wake())
     }
@@ -70,10 +65,9 @@ impl Ring {
     fn poll(&self) -> bool {
         self.joined.store(true, Relaxed);
         fence(SeqCst);
-        match self.sync() {
-            Begun::Ready(ready) => ready,
-            _ => self.tail.load(Acquire) > 0,
-        }
+        let synced = self.sync();
+        let ready = synced.map(|synced| synced == Synced::Ready);
+        ready.unwrap_or_else(|| self.tail.load(Acquire) > 0)
     }
 }
 

@@ -2,36 +2,36 @@
 
 //! Frames sorted by destination come out in the order in which they were sent.
 
-use crate::chain::{Chain, FrameId, Run, RunId, NONE};
+use crate::runs::{FrameId, Run, RunId, RunList, NONE};
 use proptest::prelude::*;
 
-/// Frames with the destination and the slots of each, as a pass sorts them: the chains of destinations 1 and
+/// Frames with the destination and the slots of each, as a burst sorts them: the lists of destinations 1 and
 /// 2, and the runs they are made of. Frames to 0 go nowhere, and end a run.
-fn sort(frames: &[(u8, u16)]) -> ([Chain; 2], Vec<Run>) {
-    let mut chains = [Chain::EMPTY; 2];
+fn sort(frames: &[(u8, u16)]) -> ([RunList; 2], Vec<Run>) {
+    let mut lists = [RunList::EMPTY; 2];
     let mut runs = Vec::new();
     let mut first = 0;
     while first < frames.len() {
         let dest = frames[first].0;
         let same = frames[first..].iter().take_while(|frame| frame.0 == dest);
         let (count, slots) = same.fold((0, 0), |(n, slots), frame| (n + 1, slots + frame.1));
-        if let Some(chain) = chains.get_mut(usize::from(dest).wrapping_sub(1)) {
+        if let Some(list) = lists.get_mut(usize::from(dest).wrapping_sub(1)) {
             let id = runs.len() as RunId;
             runs.push(Run::new(first as FrameId, count as u16, slots));
-            chain.push(&mut runs, id);
+            list.push(&mut runs, id);
         }
         first += count;
     }
-    (chains, runs)
+    (lists, runs)
 }
 
-/// The frames of two chains, in the order in which they come out.
-fn merged(a: Chain, b: Chain, runs: &[Run]) -> Vec<usize> {
+/// The frames of two lists, in the order in which they come out.
+fn merged(a: RunList, b: RunList, runs: &[Run]) -> Vec<usize> {
     a.merge(b, runs).flat_map(|run| run.frames()).collect()
 }
 
 #[test]
-fn two_chains_merge_into_the_order_of_sending() {
+fn two_lists_merge_into_the_order_of_sending() {
     let table: [(&[u8], &[usize]); 9] = [
         (&[], &[]),
         (&[0, 0], &[]),
@@ -53,15 +53,15 @@ fn two_chains_merge_into_the_order_of_sending() {
 
 #[test]
 fn an_empty_chain_has_nothing() {
-    assert!(Chain::EMPTY.is_empty());
-    assert_eq!((Chain::EMPTY.frames, Chain::EMPTY.slots), (0, 0));
-    assert_eq!(Chain::EMPTY.merge(Chain::EMPTY, &[]).next(), None);
+    assert!(RunList::EMPTY.is_empty());
+    assert_eq!((RunList::EMPTY.frames, RunList::EMPTY.slots), (0, 0));
+    assert_eq!(RunList::EMPTY.merge(RunList::EMPTY, &[]).next(), None);
 }
 
 #[test]
 fn frames_that_follow_one_another_are_one_run() {
     let ([a, b], runs) = sort(&[(1, 1), (1, 3), (2, 1), (1, 1)]);
-    let of_a: Vec<_> = a.merge(Chain::EMPTY, &runs).map(|r| r.frames()).collect();
+    let of_a: Vec<_> = a.merge(RunList::EMPTY, &runs).map(|r| r.frames()).collect();
     assert_eq!(of_a, [0..2, 3..4]);
     assert_eq!((a.frames, a.slots), (3, 5));
     assert_eq!((b.frames, b.slots), (1, 1));
@@ -69,11 +69,11 @@ fn frames_that_follow_one_another_are_one_run() {
 
 #[test]
 fn a_run_that_does_not_exist_is_not_taken_in() {
-    let (mut chain, mut runs) = (Chain::EMPTY, vec![Run::new(0, 1, 1)]);
-    chain.push(&mut runs, 7);
-    chain.push(&mut runs, NONE);
-    assert!(chain.is_empty());
-    assert_eq!(chain.frames, 0);
+    let (mut list, mut runs) = (RunList::EMPTY, vec![Run::new(0, 1, 1)]);
+    list.push(&mut runs, 7);
+    list.push(&mut runs, NONE);
+    assert!(list.is_empty());
+    assert_eq!(list.frames, 0);
 }
 
 proptest! {
@@ -85,12 +85,12 @@ proptest! {
         let to = |want: &[u8]| -> Vec<usize> {
             (0..frames.len()).filter(|&i| want.contains(&frames[i].0)).collect()
         };
-        for (chain, want) in [(a, [1]), (b, [2])] {
+        for (list, want) in [(a, [1]), (b, [2])] {
             let want = to(&want);
             let slots: u32 = want.iter().map(|&i| u32::from(frames[i].1)).sum();
-            prop_assert_eq!(chain.frames as usize, want.len());
-            prop_assert_eq!(chain.slots, slots);
-            prop_assert_eq!(chain.is_empty(), want.is_empty());
+            prop_assert_eq!(list.frames as usize, want.len());
+            prop_assert_eq!(list.slots, slots);
+            prop_assert_eq!(list.is_empty(), want.is_empty());
         }
         prop_assert_eq!(merged(a, b, &runs), to(&[1, 2]));
         let merge = a.merge(b, &runs);

@@ -2,18 +2,19 @@
 
 //! The null port: rings and buffers of a region, and no traffic.
 //!
-//! Programs open one to get extra buffers, or a mapping of a region, without a port that moves anything.
+//! The smallest kind of port; read it first. Programs open one to get extra buffers, or a mapping of a region, without a port that moves anything.
 //! Transmit slots are never consumed and nothing is ever received. Each REGISTER makes a port of its own.
 
-use super::{Port, PortLabel};
 use crate::{
     live::{self, Counted},
+    port::{Port, PortLabel},
     refusal::Answer,
-    ring::{RingSet, RxSync, Selection, TxSync},
+    ring::{Queues, RingSet, RxQueue, RxSync, Selection, TxQueue, TxSync},
+    sys::wait::WaitQueue,
 };
 use kernel::{prelude::*, sync::Arc};
 
-pub(super) struct NullPort {
+pub(crate) struct NullPort {
     name: PortLabel,
     rings: Arc<RingSet>,
     _live: Counted,
@@ -21,7 +22,7 @@ pub(super) struct NullPort {
 
 impl NullPort {
     /// A null port with these rings; `label` is whatever the program calls it.
-    pub(super) fn open(label: &[u8], rings: Arc<RingSet>) -> Answer<KBox<dyn Port>> {
+    pub(crate) fn open(label: &[u8], rings: Arc<RingSet>) -> Answer<KBox<dyn Port>> {
         let port = NullPort {
             name: PortLabel::new(&[b"null:", label]),
             rings,
@@ -43,12 +44,29 @@ impl Port for NullPort {
     fn prepare(&mut self, _: &Selection) -> Answer {
         Ok(())
     }
+}
 
-    fn txsync(&self, _: u16, sync: TxSync<'_>) -> bool {
-        sync.nothing_sent()
+impl Queues for NullPort {
+    fn tx_queue(&self, _: u16, _: u32, _: &Arc<WaitQueue>) -> Answer<KBox<dyn TxQueue>> {
+        Ok(KBox::new(Idle, GFP_KERNEL_ACCOUNT)?)
     }
 
-    fn rxsync(&self, _: u16, sync: RxSync<'_>) -> bool {
+    fn rx_queue(&self, _: u16) -> Answer<KBox<dyn RxQueue>> {
+        Ok(KBox::new(Idle, GFP_KERNEL_ACCOUNT)?)
+    }
+}
+
+/// The queue of a ring where nothing moves.
+struct Idle;
+
+impl TxQueue for Idle {
+    fn sync(&mut self, sync: TxSync<'_>) -> bool {
+        sync.publish()
+    }
+}
+
+impl RxQueue for Idle {
+    fn sync(&mut self, sync: RxSync<'_>) -> bool {
         sync.nothing_arrived()
     }
 }

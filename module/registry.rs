@@ -2,7 +2,6 @@
 
 //! From a name to a port: finds it, or makes it where it is of a kind that is made by opening.
 
-use super::{nic::NicPort, null::NullPort, vale::ValePort, Port};
 use crate::{
     abi::{
         consts::{
@@ -13,12 +12,14 @@ use crate::{
         name::{PortName, ValeName},
     },
     memory::{Claimant, Kind, RegionRef, Regions},
-    nic::Nics,
+    nic::{NicPort, Nics},
+    null::NullPort,
     params,
+    port::Port,
     refusal::{refuse, Answer, Name},
     ring::{Owner, RingSet, Shape},
     sys::net::{home::Homes, NetId, NetNs},
-    vale::Switches,
+    vale::{Switches, ValePort},
 };
 use kernel::{prelude::*, sync::Arc};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The frames of a batch, sorted by where they go. Pure.
+//! The frames of a burst, sorted by where they go. Pure.
 //!
 //! Frames are numbered in the order in which they were sent. Those that follow one another to one
 //! destination are a run; the runs of a destination form a list. Traffic comes in runs, so sorting costs
@@ -8,10 +8,10 @@
 
 use core::ops::Range;
 
-/// Number of a frame within its batch.
+/// Number of a frame within its burst.
 pub(crate) type FrameId = u16;
 
-/// Number of a run within its batch.
+/// Number of a run within its burst.
 pub(crate) type RunId = u16;
 
 /// The end of a list.
@@ -48,7 +48,7 @@ impl Run {
 
 /// The runs of one destination, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Chain {
+pub(crate) struct RunList {
     first: RunId,
     last: RunId,
     /// Frames in it.
@@ -57,8 +57,8 @@ pub(crate) struct Chain {
     pub(crate) slots: u32,
 }
 
-impl Chain {
-    pub(crate) const EMPTY: Chain = Chain {
+impl RunList {
+    pub(crate) const EMPTY: RunList = RunList {
         first: NONE,
         last: NONE,
         frames: 0,
@@ -88,7 +88,7 @@ impl Chain {
 
     /// The runs of two lists in the order in which they were sent. A run is in at most one of them.
     #[inline]
-    pub(crate) fn merge(self, other: Chain, runs: &[Run]) -> Merge<'_> {
+    pub(crate) fn merge(self, other: RunList, runs: &[Run]) -> Merge<'_> {
         Merge {
             a: self.first,
             b: other.first,
@@ -97,7 +97,7 @@ impl Chain {
     }
 }
 
-/// See [`Chain::merge`]. Of each list, the next run to answer.
+/// See [`RunList::merge`]. Of each list, the next run to return.
 #[derive(Clone)]
 pub(crate) struct Merge<'r> {
     a: RunId,

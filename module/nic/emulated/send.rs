@@ -1,56 +1,98 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From transmit rings to the driver: each slot is copied into a frame of the kernel's, and comes back when the
-//! driver has finished with that.
+//! From transmit rings to the driver: each slot is copied into a frame of the kernel's, and comes back
+//! when the driver has finished with that.
 
-use super::Nic;
 use crate::{
     abi::{
         consts::{ETH_HLEN, NS_REPORT},
         cursor::add,
     },
+    nic::nics::{Nic, FRAME_EXTRA},
+    refusal::Answer,
     ring::{
+        count::TxDrop,
         parts::{Part, Parts},
-        TxSync,
+        TxQueue, TxSync,
     },
-    sys::net::{
-        tickets::{Outgoing, Tickets},
-        transmit::Sending,
-        Device, Packet,
+    sys::{
+        bottom_half::Disabled,
+        net::{
+            completion::{Completions, Outgoing, Retry},
+            transmit::Sending,
+            Device, Packet,
+        },
+        task,
+        wait::WaitQueue,
     },
-    sys::{bottom_half::Disabled, task},
 };
-use kernel::sync::{rcu, Arc};
+use kernel::{
+    prelude::*,
+    sync::{rcu, Arc},
+};
 
-/// Frames that are handed over at a time. In between softirqs may run: on a virtual interface they are what
-/// carries the frames on.
+/// Frames that are handed over at a time. In between softirqs may run: on a virtual interface they are
+/// what carries the frames on.
 const CHUNK: u32 = 64;
 
-/// Bytes of a frame that do not count for the MTU: header and two VLAN tags.
-pub(super) const FRAME_EXTRA: u32 = ETH_HLEN as u32 + 8;
+/// The queue of a transmit ring, which hands its frames to the driver's queue of the same number.
+pub(in crate::nic) struct ToDriver {
+    nic: Arc<Nic>,
+    number: u16,
+    completions: Arc<Completions>,
+    /// Wakes who waits while the driver is full.
+    retry: Retry,
+    /// What the slots sent so far say about the next one.
+    parts: Parts,
+}
 
-/// Sends what a program has released on transmit ring `number`, as far as the driver has room; where the process is being
-/// killed, the rest stays in the ring. Answers whether the program finds room past its `cur`.
-pub(crate) fn send(nic: &Nic, number: u16, mut sync: TxSync<'_>) -> bool {
-    let ring = sync.ring();
-    let Some(tickets) = ring.tickets() else {
-        return sync.nothing_sent();
-    };
-    let mut batch = Batch {
-        sync: &sync,
-        tickets,
-        taken: 0,
-        parts: sync.parts(),
-    };
-    while batch.left() > 0 && batch.goes_on(nic, number) && task::go_on() {}
-    let Batch { taken, parts, .. } = batch;
-    sync.keep_parts(parts);
-    sync.taken(taken, |slot| !tickets.is_out(slot))
+impl ToDriver {
+    pub(in crate::nic) fn new(
+        nic: &Arc<Nic>,
+        number: u16,
+        slots: u32,
+        waiters: &Arc<WaitQueue>,
+    ) -> Answer<Self> {
+        Ok(ToDriver {
+            nic: nic.clone(),
+            number,
+            completions: Completions::new(slots, waiters.clone())?,
+            retry: Retry::default(),
+            parts: Parts::default(),
+        })
+    }
+}
+
+impl TxQueue for ToDriver {
+    /// As far as the driver has room; where the process is being killed, the rest stays in the ring.
+    fn sync(&mut self, mut sync: TxSync<'_>) -> bool {
+        let mut batch = Batch {
+            sync: &sync,
+            nic: &self.nic,
+            number: self.number,
+            completions: &self.completions,
+            taken: 0,
+            parts: self.parts,
+        };
+        while batch.left() > 0 && batch.goes_on() && task::go_on() {}
+        let Batch { taken, parts, .. } = batch;
+        self.parts = parts;
+        sync.advance(taken);
+        let freed = sync.reclaim(|slot| !self.completions.is_pending(slot));
+        if sync.count() > 0 {
+            self.retry.set(&self.completions, taken > 0 || freed);
+        } else {
+            self.retry.clear();
+        }
+        sync.publish()
+    }
 }
 
 struct Batch<'b> {
     sync: &'b TxSync<'b>,
-    tickets: &'b Arc<Tickets>,
+    nic: &'b Nic,
+    number: u16,
+    completions: &'b Arc<Completions>,
     /// Slots that are through.
     taken: u32,
     /// What they say about the next one.
@@ -64,19 +106,20 @@ impl Batch<'_> {
     }
 
     /// Hands the driver a few frames. False if it took not all of them, and is full.
-    fn goes_on(&mut self, nic: &Nic, number: u16) -> bool {
+    fn goes_on(&mut self) -> bool {
         let guard = rcu::read_lock();
-        let sending = nic
+        let sending = self
+            .nic
             .device(&guard)
             .filter(|device| device.is_running())
-            .and_then(|device| Some((device, Sending::begin(device, number)?)));
+            .and_then(|device| Some((device, Sending::begin(device, self.number)?)));
         let Some((device, sending)) = sending else {
             // No link, or no such queue any more.
             self.lose(self.left());
             return true;
         };
         let (want, before) = (CHUNK.min(self.left()), self.taken);
-        self.chunk(device, sending, number, want);
+        self.chunk(device, sending, want);
         self.taken - before == want
     }
 
@@ -86,8 +129,8 @@ impl Batch<'_> {
         let next = add(self.sync.first(), self.taken, ring.mem.slots());
         for cell in self.sync.view().around(next, count) {
             match self.parts.pass(cell.flags(), true) {
-                Part::Whole => ring.counters.down.add_alone(1),
-                Part::Chain => ring.counters.bad_chain.add_alone(1),
+                Part::Whole => ring.counters.drop(TxDrop::Down, 1),
+                Part::Chain => ring.counters.drop(TxDrop::BadChain, 1),
                 Part::Rest => {}
             }
         }
@@ -95,8 +138,7 @@ impl Batch<'_> {
     }
 
     /// Hands over the frames of up to `want` slots.
-    fn chunk(&mut self, device: &Device, mut sending: Sending<'_>, queue: u16, want: u32) {
-        let counters = &self.sync.ring().counters;
+    fn chunk(&mut self, device: &Device, mut sending: Sending<'_>, want: u32) {
         let longest = device.mtu().saturating_add(FRAME_EXTRA);
         // One frame is held back, the one that is next: with each we say whether another follows.
         let mut held: Option<Outgoing> = None;
@@ -106,7 +148,7 @@ impl Batch<'_> {
                 return;
             }
             let mut parts = self.parts;
-            match self.frame((device, sending.pinned()), queue, at, longest, &mut parts) {
+            match self.frame((device, sending.pinned()), at, longest, &mut parts) {
                 Ok(next) => {
                     let before = held.replace(next);
                     if !self.hand_over(&mut sending, before, true) {
@@ -117,12 +159,8 @@ impl Batch<'_> {
                     if !self.hand_over(&mut sending, held.take(), false) {
                         return;
                     }
-                    match why {
-                        Unfit::Buffer => counters.bad_buffer.add_alone(1),
-                        Unfit::Length => counters.bad_length.add_alone(1),
-                        Unfit::Part(Part::Chain) => counters.bad_chain.add_alone(1),
-                        Unfit::Part(_) => {}
-                        Unfit::NoMemory => counters.no_memory.add_alone(1),
+                    if let Some(why) = why {
+                        self.sync.ring().counters.drop(why, 1);
                     }
                     // A whole frame leaves them as they were.
                     self.parts = parts;
@@ -154,15 +192,15 @@ impl Batch<'_> {
         true
     }
 
-    /// The frame in the slot `at` places from the first.
+    /// The frame in the slot `at` places from the first. `Err` says why there is none; `None` if that
+    /// has been counted, or is not to be.
     fn frame(
         &self,
         (device, pinned): (&Device, &Disabled),
-        queue: u16,
         at: u32,
         longest: u32,
         parts: &mut Parts,
-    ) -> Result<Outgoing, Unfit> {
+    ) -> Result<Outgoing, Option<TxDrop>> {
         let ring = self.sync.ring();
         let index = add(self.sync.first(), at, ring.mem.slots());
         let cell = self.sync.view().cell(index);
@@ -172,29 +210,18 @@ impl Batch<'_> {
         }
         match parts.pass(slot.flags, true) {
             Part::Whole => {}
-            part => return Err(Unfit::Part(part)),
+            Part::Chain => return Err(Some(TxDrop::BadChain)),
+            Part::Rest => return Err(None),
         }
         let buf = ring.mem.mem().bufs().get(slot.buf_idx);
-        let buf = buf.ok_or(Unfit::Buffer)?;
+        let buf = buf.ok_or(TxDrop::BadBuffer)?;
         let len = u32::from(slot.len);
-        if len < ETH_HLEN as u32 || len > longest.min(buf.size()) {
-            return Err(Unfit::Length);
+        if len < ETH_HLEN as u32 || len > longest {
+            return Err(Some(TxDrop::BadLength));
         }
-        let ticket = self.tickets.issue(index).ok_or(Unfit::NoMemory)?;
-        let bytes = buf.span(0, len).ok_or(Unfit::Length)?;
-        let packet = Packet::copy_of(device, queue, bytes, pinned).ok_or(Unfit::NoMemory)?;
-        Ok(Outgoing::new(packet, ticket))
+        let bytes = buf.span(0, len).ok_or(TxDrop::BadLength)?;
+        let completion = self.completions.start(index).ok_or(TxDrop::NoMemory)?;
+        let packet = Packet::copy_of(device, self.number, bytes, pinned);
+        Ok(Outgoing::new(packet.ok_or(TxDrop::NoMemory)?, completion))
     }
-}
-
-/// Why a slot's frame cannot be sent.
-enum Unfit {
-    /// There is no such buffer.
-    Buffer,
-    /// Too short for a header, or too long for the buffer or the interface.
-    Length,
-    /// It belongs to a frame of several slots.
-    Part(Part),
-    /// The kernel has none for its copy. To wait might take for ever, as no driver tells when there is some again.
-    NoMemory,
 }

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From the driver into receive rings, and from the stack into host receive rings, frame by frame, where they are met.
+
+use crate::{
+    nic::nics::Nic,
+    ring::{
+        count::{Counter, RxDrop},
+        RxRing,
+    },
+    sys::{
+        bottom_half::Disabled,
+        net::{packet::Side, receiver::Receiver, Packet},
+    },
+};
+use kernel::sync::rcu;
+
+/// Where a frame goes.
+pub(crate) enum Target<'r> {
+    Ring(&'r RxRing, Side),
+    /// To nobody, but for being counted: the host's frames, where its own rings are not bound.
+    Nobody(&'r Counter),
+}
+
+impl Nic {
+    /// The receive ring that frames of a queue go to, if somebody binds it.
+    fn ring<'g>(&'g self, from: Side, queue: u16, guard: &'g rcu::Guard) -> Option<&'g RxRing> {
+        let rings = match from {
+            Side::Wire => 0..self.rings.shape().rx_rings,
+            Side::Host => self.rings.shape().host_rx(),
+        };
+        let number = rings.start + queue.checked_rem(rings.len() as u16)?;
+        self.rings.rx(number, guard)
+    }
+}
+
+impl Receiver for Nic {
+    type Target<'r> = Target<'r>;
+
+    /// What the host sends through a queue is taken while its transmit ring is bound, whether or not anybody binds
+    /// the host ring that it goes to.
+    #[inline]
+    fn target<'r>(&'r self, from: Side, queue: u16, guard: &'r rcu::Guard) -> Option<Target<'r>> {
+        if from == Side::Host {
+            let number = queue.checked_rem(self.rings.shape().tx_rings)?;
+            if !self.rings.has_tx(number, guard) {
+                return None;
+            }
+        }
+        match (self.ring(from, queue, guard), from) {
+            (Some(ring), from) => Some(Target::Ring(ring, from)),
+            (None, Side::Wire) => None,
+            (None, Side::Host) => Some(Target::Nobody(&self.host_unheard)),
+        }
+    }
+
+    #[inline]
+    fn receive(target: &Target<'_>, packet: &Packet, pinned: &Disabled) {
+        match target {
+            Target::Ring(ring, from) => put(ring, packet, *from, pinned),
+            Target::Nobody(count) => count.add(1),
+        }
+    }
+
+    fn lost(target: &Target<'_>) {
+        match target {
+            Target::Ring(ring, _) => ring.counters.drop(RxDrop::BadFrame, 1),
+            Target::Nobody(count) => count.add(1),
+        }
+    }
+}
+
+/// Puts a frame into a ring, over as many slots as it needs, or not at all. The program is woken.
+fn put(ring: &RxRing, packet: &Packet, from: Side, pinned: &Disabled) {
+    // A slot tells at most as many bytes.
+    let size = ring.mem.mem().bufs().size().clamp(1, u16::MAX.into());
+    let len = packet.len();
+    let slots = len.div_ceil(size);
+    if from == Side::Host && slots > 1 {
+        ring.counters.drop(RxDrop::BadLength, 1);
+        return;
+    }
+    let delivery = ring.deliver(|free| if slots <= free { slots } else { 0 }, pinned);
+    let Some(mut delivery) = delivery else {
+        ring.counters.drop(RxDrop::Full, 1);
+        return;
+    };
+    delivery.spread(len, size, 0, |buf, part| {
+        buf.and_then(|buf| buf.span(0, part.end - part.start))
+            .is_some_and(|bytes| packet.copy_to(part.start, bytes))
+    });
+    drop(delivery);
+    ring.wake_soon();
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A file's view of a network interface.
+
+use super::{
+    emulated::{ForwardDown, ForwardUp, ToDriver, ToHost},
+    nics::NicRef,
+};
+use crate::{
+    abi::consts::ETH_HLEN,
+    live::{self, Counted},
+    port::Port,
+    refusal::Answer,
+    ring::{Collect, Owner, Queues, RingSet, RxQueue, Selection, TxQueue},
+    sys::{
+        net::device::{DeviceId, Label},
+        wait::WaitQueue,
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{rcu, Arc},
+};
+
+/// A binding's view of the interface; several bindings may share it.
+pub(crate) struct NicPort {
+    nic: NicRef,
+    /// The interface's name when this view was made.
+    name: Label,
+    /// Whether this view has the interface in netmap mode.
+    in_netmap_mode: bool,
+    owner: Owner,
+    _live: Counted,
+}
+
+impl NicPort {
+    pub(crate) fn open(nic: NicRef, owner: Owner) -> Answer<KBox<dyn Port>> {
+        let port = NicPort {
+            name: nic.name(),
+            nic,
+            in_netmap_mode: false,
+            owner,
+            _live: Counted::new(live::Kind::Port),
+        };
+        Ok(KBox::new(port, GFP_KERNEL_ACCOUNT)?)
+    }
+}
+
+impl Port for NicPort {
+    fn rings(&self) -> &Arc<RingSet> {
+        &self.nic.rings
+    }
+
+    fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    fn prepare(&mut self, selection: &Selection) -> Answer {
+        let of_queues = self.nic.rings.shape().rx_rings;
+        self.nic.enter_netmap_mode(
+            !selection.rx.is_empty() && selection.rx.start < of_queues,
+            self.owner,
+        )?;
+        self.in_netmap_mode = true;
+        Ok(())
+    }
+
+    fn is_there(&self) -> bool {
+        self.nic.device(&rcu::read_lock()).is_some()
+    }
+
+    fn interface(&self) -> Option<DeviceId> {
+        Some(self.nic.id())
+    }
+
+    fn is_emulated(&self) -> bool {
+        true
+    }
+
+    fn longest(&self) -> Option<u32> {
+        let guard = rcu::read_lock();
+        let device = self.nic.device(&guard)?;
+        Some(device.mtu().saturating_add(ETH_HLEN as u32))
+    }
+}
+
+impl Queues for NicPort {
+    fn tx_queue(
+        &self,
+        number: u16,
+        slots: u32,
+        waiters: &Arc<WaitQueue>,
+    ) -> Answer<KBox<dyn TxQueue>> {
+        if number < self.nic.rings.shape().tx_rings {
+            let queue = ToDriver::new(&self.nic, number, slots, waiters)?;
+            Ok(KBox::new(queue, GFP_KERNEL_ACCOUNT)?)
+        } else {
+            Ok(KBox::new(ToHost::new(&self.nic), GFP_KERNEL_ACCOUNT)?)
+        }
+    }
+
+    fn rx_queue(&self, number: u16) -> Answer<KBox<dyn RxQueue>> {
+        let of_queues = self.nic.rings.shape().rx_rings;
+        Ok(match self.owner {
+            // Nobody marks slots there.
+            Owner::Kernel => KBox::new(Collect, GFP_KERNEL_ACCOUNT)?,
+            Owner::Programs if number < of_queues => {
+                KBox::new(ForwardUp::new(&self.nic), GFP_KERNEL_ACCOUNT)?
+            }
+            // Only the first host ring forwards.
+            Owner::Programs if number == of_queues => {
+                KBox::new(ForwardDown::new(&self.nic), GFP_KERNEL_ACCOUNT)?
+            }
+            Owner::Programs => KBox::new(Collect, GFP_KERNEL_ACCOUNT)?,
+        })
+    }
+}
+
+impl Drop for NicPort {
+    fn drop(&mut self) {
+        if self.in_netmap_mode {
+            self.nic.leave_netmap_mode();
+        }
+    }
+}

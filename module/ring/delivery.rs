@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bringing frames into a receive ring: reserve slots, fill them, count, hand them over. All who
+//! bring frames do it this way: the switch, the driver below an interface, the stack above it.
+
+use super::{
+    count::RxDrop,
+    inbox::Lease,
+    rx::{Marks, RxRing},
+};
+use crate::{
+    abi::{consts::NS_MOREFRAG, cursor::add},
+    memory::{Buf, Bufs, RingView, SlotCell, SlotRun},
+    sys::bottom_half::Disabled,
+};
+use core::{marker::PhantomData, ops::Range};
+
+/// Consecutive slots of a ring, to be filled one after the other. Dropping it hands all of them to
+/// the program; slots that were not filled arrive empty. To wake the program is left to who
+/// delivers, for it costs more than a frame.
+pub(crate) struct Delivery<'r> {
+    ring: &'r RxRing,
+    bufs: Bufs<'r>,
+    view: RingView<'r>,
+    /// The next slot to fill, and how many there still are.
+    at: u32,
+    left: u32,
+    frames: u32,
+    bytes: u64,
+    /// Slots that could not take what belongs there.
+    refused: u32,
+    /// Goes last, and by that the slots.
+    _lease: Lease<'r, Marks>,
+    /// Other senders' frames wait behind these slots, so nobody may interrupt who fills them.
+    _pinned: PhantomData<&'r Disabled>,
+}
+
+impl RxRing {
+    /// Reserves slots: `take` is told how many are free and returns how many it wants of them. It
+    /// may be asked again when another sender was faster. `None` if it wants none.
+    #[inline(always)]
+    pub(crate) fn deliver<'r>(
+        &'r self,
+        take: impl Fn(u32) -> u32,
+        _: &'r Disabled,
+    ) -> Option<Delivery<'r>> {
+        let lease = self.reserve(take)?;
+        Some(Delivery {
+            ring: self,
+            bufs: self.mem.mem().bufs(),
+            view: self.mem.view(),
+            at: lease.first(),
+            left: lease.count(),
+            frames: 0,
+            bytes: 0,
+            refused: 0,
+            _lease: lease,
+            _pinned: PhantomData,
+        })
+    }
+}
+
+impl<'r> Delivery<'r> {
+    /// The buffers of the ring's region.
+    pub(crate) fn bufs(&self) -> &Bufs<'r> {
+        &self.bufs
+    }
+
+    /// Slots that are still to be filled.
+    pub(crate) fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// The next slot to fill.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Option<SlotCell<'r>> {
+        self.left = self.left.checked_sub(1)?;
+        let cell = self.view.cell(self.at);
+        self.at = add(self.at, 1, self.ring.mem.slots());
+        Some(cell)
+    }
+
+    /// The next slots that lie side by side. How many of them were filled is told by
+    /// [`filled`](Self::filled).
+    #[inline]
+    pub(crate) fn ahead(&self) -> SlotRun<'r> {
+        self.view.run(self.at, self.left)
+    }
+
+    #[inline]
+    pub(crate) fn filled(&mut self, slots: u32) {
+        self.at = add(self.at, slots, self.ring.mem.slots());
+        self.left = self.left.saturating_sub(slots);
+    }
+
+    /// The buffer that a slot names, to be written to. Programs name any.
+    #[inline]
+    pub(crate) fn buf(&self, cell: SlotCell<'_>) -> Option<Buf<'r>> {
+        self.bufs.own(cell.buf())
+    }
+
+    /// The slot could not take what belongs there, or that could not be read: it arrives empty.
+    #[cold]
+    pub(crate) fn refuse(&mut self, cell: SlotCell<'_>, flags: u16) {
+        self.refused = self.refused.wrapping_add(1);
+        cell.set_len_flags(0, flags);
+    }
+
+    /// So many frames with so many bytes have been filled in.
+    #[inline]
+    pub(crate) fn count(&mut self, frames: u32, bytes: u64) {
+        self.frames += frames;
+        self.bytes += bytes;
+    }
+
+    /// Spreads a frame of `len` bytes over the next slots, `size` in each but the last, which have
+    /// `flags`. `copy` brings a part of it into the buffer, if there is one, and says whether that
+    /// could be done.
+    #[inline]
+    pub(crate) fn spread(
+        &mut self,
+        len: u32,
+        size: u32,
+        flags: u16,
+        mut copy: impl FnMut(Option<Buf<'r>>, Range<u32>) -> bool,
+    ) {
+        let mut at = 0;
+        while at < len {
+            let part = at..len.min(at + size);
+            let more = if part.end < len { NS_MOREFRAG } else { 0 };
+            at = part.end;
+            let Some(cell) = self.next() else { break };
+            if copy(self.buf(cell), part.clone()) {
+                cell.set_len_flags((part.end - part.start) as u16, flags | more);
+            } else {
+                self.refuse(cell, flags | more);
+            }
+        }
+        self.count(1, len.into());
+    }
+}
+
+/// Has slots arrive empty. Each was reserved for something; nobody is to find what was in it before.
+#[cold]
+#[inline(never)]
+fn empty(view: RingView<'_>, first: u32, count: u32) {
+    for cell in view.around(first, count) {
+        cell.set_len_flags(0, 0);
+    }
+}
+
+impl Drop for Delivery<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.left != 0 {
+            empty(self.view, self.at, self.left);
+        }
+        let counters = &self.ring.counters;
+        counters.frames.add(self.frames.into());
+        counters.bytes.add(self.bytes);
+        counters.drop(RxDrop::BadBuffer, self.refused.into());
+    }
+}
