@@ -2,7 +2,7 @@
 
 //! Copying bytes that others may be writing.
 
-use super::{bottom_half::Disabled, wide::Wide};
+use super::{arch, bottom_half::Disabled, wide::Wide};
 
 /// Who copies: it takes the wide registers with the first frame that is worth it.
 pub(crate) struct Copier<'b>(State<'b>);
@@ -19,8 +19,9 @@ impl<'b> Copier<'b> {
         Copier(State::Narrow)
     }
 
-    /// From that many frames on it surely pays: 5 ns a frame are gained (Zen 5, 256 to 1500 bytes), and putting
-    /// the registers away and fetching them again is one XSAVE and one XRSTOR, 100 ns or so.
+    /// From that many frames on it surely pays: 5 ns a frame are gained (Zen 5, 256 to 1500 bytes),
+    /// and putting the registers away and fetching them again is one XSAVE and one XRSTOR, 100 ns
+    /// or so.
     const MANY: u32 = 48;
 
     /// For that many frames.
@@ -53,16 +54,17 @@ impl<'b> Copier<'b> {
     }
 }
 
-/// Copies bytes that others may be writing. A length between two powers of two is two blocks of words that
-/// overlap.
+/// Copies bytes that others may be writing. A length between two powers of two is two blocks of
+/// words that overlap.
 ///
 /// # Safety
 ///
-/// `from` must be valid for reading and `to` for writing `len` bytes, for all but this copy's own purposes
-/// of data races: the bytes may change during it.
+/// `from` must be valid for reading and `to` for writing `len` bytes, for all but this copy's own
+/// purposes of data races: the bytes may change during it. They may overlap.
 #[inline(always)]
 pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize, by: &mut Copier<'_>) {
-    // SAFETY: as promised by the caller, and of at least 32 bytes where that is asked for.
+    // SAFETY: the caller vouches for `len` bytes, which are at least the four words of `ends`
+    // there.
     unsafe {
         match len {
             // The shortest frames, which are the most at a given rate, have no call.
@@ -76,10 +78,11 @@ pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize, by: &mut Cop
 ///
 /// # Safety
 ///
-/// As of [`copy`].
+/// `from` must be valid for reading and `to` for writing `len` bytes, as those of [`copy`].
 #[inline(never)]
 unsafe fn copy_other(from: *const u8, to: *mut u8, len: usize, by: &mut Copier<'_>) {
-    // SAFETY: each access is within `len`, by the bounds around it.
+    // SAFETY: the caller vouches for `len` bytes, and each access is within them: every arm copies
+    // no more than the least length that comes there.
     unsafe {
         if len > 64 {
             if let Some(wide) = by.wide() {
@@ -105,60 +108,29 @@ unsafe fn copy_other(from: *const u8, to: *mut u8, len: usize, by: &mut Copier<'
             _ => {
                 // Read first: a read behind the string instruction may have to wait for its writes.
                 let last = from.add(len - 8).cast::<u64>().read_unaligned();
-                string(from, to, len / size_of::<u64>());
+                arch::copy_words(from, to, len / size_of::<u64>());
                 to.add(len - 8).cast::<u64>().write_unaligned(last);
             }
         }
     }
 }
 
-/// From this length on, in bytes, a string instruction is faster than a loop over words: with wide data
-/// paths of its own it makes up for its slow start (measured on Zen 5: 12 against 9 ns for 256 bytes, 12 against
-/// 14 for 384, 33 against 52 for 1500).
+/// From this length on, in bytes, what the processor has for copies ([`arch::copy_words`]) is
+/// faster than a loop over words: with wide data paths of its own it makes up for its slow start
+/// (measured on Zen 5: 12 against 9 ns for 256 bytes, 12 against 14 for 384, 33 against 52 for
+/// 1500).
 const LONG: usize = 384;
-
-/// Copies `words` words.
-///
-/// # Safety
-///
-/// `from` must be valid for reading and `to` for writing that many words, as of [`copy`].
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-unsafe fn string(from: *const u8, to: *mut u8, words: usize) {
-    // SAFETY: the direction flag is clear in the kernel, as its ABI says; nothing but `words` words is
-    // touched, as the caller promises.
-    unsafe {
-        core::arch::asm!(
-            "rep movsq",
-            inout("rcx") words => _,
-            inout("rsi") from => _,
-            inout("rdi") to => _,
-            options(nostack, preserves_flags)
-        )
-    };
-}
-
-/// Copies `words` words.
-///
-/// # Safety
-///
-/// `from` must be valid for reading and `to` for writing that many words, as of [`copy`].
-#[cfg(not(target_arch = "x86_64"))]
-unsafe fn string(from: *const u8, to: *mut u8, words: usize) {
-    for at in (0..words).map(|word| word * size_of::<u64>()) {
-        // SAFETY: as promised by the caller.
-        unsafe { self::words::<1>(from.add(at), to.add(at)) };
-    }
-}
 
 /// Copies the first and the last `N` words of `len` bytes.
 ///
 /// # Safety
 ///
-/// As of [`copy`], and `len` must be at least `N` words.
+/// `from` must be valid for reading and `to` for writing `len` bytes, as those of [`copy`], and
+/// `len` must be at least `N` words.
 #[inline(always)]
 unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
-    // SAFETY: both lie within `len`.
+    // SAFETY: the caller vouches for `len` bytes, within which both the first and the last `N`
+    // words are.
     unsafe {
         words::<N>(from, to);
         let last = len - N * size_of::<u64>();
@@ -171,7 +143,7 @@ unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
 /// `from` must be valid for reading and `to` for writing `N` words.
 #[inline(always)]
 unsafe fn words<const N: usize>(from: *const u8, to: *mut u8) {
-    // SAFETY: as promised by the caller.
+    // SAFETY: the caller vouches for `N` words, which need not be aligned.
     unsafe {
         to.cast::<[u64; N]>()
             .write_unaligned(from.cast::<[u64; N]>().read_unaligned())

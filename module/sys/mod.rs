@@ -2,6 +2,7 @@
 
 //! Safe wrappers over what Rust for Linux lacks, and nothing else.
 //!
+//! - [`arch`]: what takes an instruction of the processor's own.
 //! - [`file`]: a character device with poll and page faults.
 //! - [`bottom_half`], [`rcu`]: staying on a CPU, reading under RCU.
 //! - [`wait`], [`soft_wake`]: who sleeps until a ring has news, and waking him after a softirq.
@@ -45,6 +46,7 @@ pub(crate) mod bindings {
     include!(env!("FERROMAP_BINDINGS"));
 }
 
+pub(crate) mod arch;
 pub(crate) mod bottom_half;
 pub(crate) mod clock;
 pub(crate) mod copy;

@@ -8,7 +8,7 @@ use crate::{
         cursor::Claimed,
         wire::{RingHeader, Slot},
     },
-    sys::nospec::confine32,
+    sys::{arch, nospec::confine32},
 };
 use core::{
     marker::PhantomData,
@@ -250,15 +250,7 @@ impl SlotRun<'_> {
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
         // Three cache lines on; past the ring's end it asks for nothing useful, and does no harm.
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint, which neither faults nor changes memory, whatever the address.
-        unsafe {
-            core::arch::asm!(
-                "prefetchw [{}]",
-                in(reg) self.at.wrapping_add(12 * SLOT_WORDS),
-                options(nostack, preserves_flags, readonly)
-            )
-        }
+        arch::prefetch_for_writing(self.at.wrapping_add(12 * SLOT_WORDS).cast());
     }
 
     /// Passes over `count` slots, or over all if there are not as many.

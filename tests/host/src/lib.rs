@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The pure files of the kernel module, included by path: what is tested here is what the kernel runs.
+//! The pure files of the kernel module, included by path: what is tested here is what the kernel
+//! runs.
 //!
-//! They know nothing of the kernel; what they name with `super` and `crate` is provided below. Where
-//! threads meet, `tests/loom` tries all interleavings; here one thread does everything, in any order.
+//! They know nothing of the kernel; what they name with `super` and `crate` is provided below.
+//! Where threads meet, `tests/loom` tries all interleavings; here one thread does everything, in
+//! any order.
 
 #![cfg(test)]
 
@@ -14,11 +16,38 @@ mod atomic {
     pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
 
-/// What computes masks, which takes an instruction that has no name in Rust.
+/// What takes an instruction that has no name in Rust, and stand-ins for what lends wide registers.
 #[allow(unsafe_code)]
 #[path = "../../../module/sys"]
 mod sys {
+    pub(crate) mod arch;
+    pub(crate) mod copy;
     pub(crate) mod nospec;
+
+    pub(crate) mod bottom_half {
+        pub(crate) struct Disabled;
+    }
+
+    pub(crate) mod wide {
+        use super::{arch::generic::copy_wide, bottom_half::Disabled};
+
+        pub(crate) struct Wide<'b>(&'b mut Disabled);
+
+        impl<'b> Wide<'b> {
+            pub(crate) fn take(lent: &'b mut Disabled) -> Option<Self> {
+                Some(Wide(lent))
+            }
+
+            /// # Safety
+            ///
+            /// As of `copy_wide`.
+            pub(crate) unsafe fn copy(&mut self, from: *const u8, to: *mut u8, len: usize) {
+                let Disabled = self.0;
+                // SAFETY: the caller vouches for the bytes; this one needs no registers.
+                unsafe { copy_wide(from, to, len) }
+            }
+        }
+    }
 }
 
 #[path = "../../../module/vale/checksum.rs"]

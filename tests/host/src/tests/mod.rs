@@ -2,8 +2,10 @@
 
 //! One file for each file of the module, and one for all of them.
 
+mod arch;
 mod charges;
 mod checksum;
+mod copy;
 mod inbox;
 mod nospec;
 mod options;
