@@ -68,7 +68,6 @@ struct Netmap {
 
 impl kernel::Module for Netmap {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        sys::wide::probe();
         let world = world::World::new()?;
         Ok(Netmap {
             _watch: watch::Watch::new(world.clone())?,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What bindgen reads for the functions named in bindings.list. Includes only. */
+/* What bindgen reads for what bindings.list names: includes, and functions in place of macros. */
 #include <linux/bottom_half.h>
 #include <linux/capability.h>
 #include <linux/bpf.h>
@@ -24,6 +24,13 @@
 #include <net/net_namespace.h>
 #include <net/xdp.h>
 #include <trace/events/xdp.h>
-#ifdef CONFIG_X86
+#ifdef CONFIG_X86_64
+#include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
+
+/* Macros that take arguments are nothing to bindgen. */
+static inline bool ferromap_boot_cpu_has(unsigned int feature)
+{
+	return boot_cpu_has(feature);
+}
 #endif

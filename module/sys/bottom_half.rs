@@ -7,20 +7,22 @@ use kernel::types::NotThreadSafe;
 
 /// While this lives, the CPU runs neither another task nor a softirq.
 ///
-/// Somebody else waits for what is done in between, so it must be short and cannot sleep.
+/// There may be several, one within the other: it proves that they are off, not that something is
+/// ours alone. Somebody else waits for what is done in between, so it must be short and cannot
+/// sleep.
 pub(crate) struct Disabled(NotThreadSafe);
 
-/// Keeps the CPU until the answer is dropped.
+/// Keeps the CPU until what is returned is dropped.
 pub(crate) fn disable() -> Disabled {
-    // SAFETY: may be called anywhere; `Disabled` undoes it exactly once, on the same CPU, since a task
-    // cannot move while bottom halves are off and `Disabled` cannot go to another thread.
+    // SAFETY: only counts, and is undone by the same task on the same CPU: a task cannot move while
+    // bottom halves are off, and `Disabled` cannot go to another.
     unsafe { bindings::local_bh_disable() };
     Disabled(NotThreadSafe)
 }
 
 impl Drop for Disabled {
     fn drop(&mut self) {
-        // SAFETY: pairs with the call in `disable`, as told there.
+        // SAFETY: undoes what `disable` did for this one, once.
         unsafe { bindings::local_bh_enable() };
     }
 }

@@ -1,146 +1,104 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The processor's wide registers, which hold what the running program left in them: to use them, the kernel
-//! has to put that away first, once a system call, and fetch it again on the way back.
+//! The processor's wide registers, which hold what the running program left in them: to use them,
+//! the kernel has to put that away first, once a system call, and fetch it again on the way back.
 
-use super::bottom_half::Disabled;
-use core::{
-    marker::PhantomData,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-};
+use super::{arch, bottom_half::Disabled};
+use core::marker::PhantomData;
 
-/// Whether this machine has them: registers of 32 bytes, and instructions to copy with them (AVX2).
-static PRESENT: AtomicBool = AtomicBool::new(false);
-
-/// Looks what the processor has. To be called once: where a hypervisor answers, it takes microseconds.
-pub(crate) fn probe() {
-    PRESENT.store(arch::present(), Relaxed);
-}
-
-/// Wide registers, free to be used until this is dropped. They may be in use only once at a time: `'b` is
-/// that of the only thing that can lend them on this CPU.
+/// Wide registers, free to be used until this is dropped.
+///
+/// While they are in use on this CPU, they are not lent again. They go back before bottom halves
+/// do, so that nothing runs in between.
 pub(crate) struct Wide<'b>(PhantomData<&'b Disabled>);
 
 impl<'b> Wide<'b> {
-    /// `None` where there are none.
+    /// `None` where there are none, or where they are in use.
     #[cold]
     pub(crate) fn take(_: &'b Disabled) -> Option<Self> {
-        PRESENT.load(Relaxed).then(|| {
-            arch::begin();
-            Wide(PhantomData)
-        })
+        lender::lend().then_some(Wide(PhantomData))
     }
 
     /// Copies bytes that others may be writing.
     ///
     /// # Safety
     ///
-    /// `from` must be valid for reading and `to` for writing `len` bytes, for all but this copy's own
-    /// purposes of data races, and `len` must be at least 64.
+    /// `from` must be valid for reading and `to` for writing `len` bytes, for all but this copy's
+    /// own purposes of data races, and `len` must be at least 64.
     #[inline(always)]
     pub(crate) unsafe fn copy(&mut self, from: *const u8, to: *mut u8, len: usize) {
-        // SAFETY: as promised by the caller; the registers are ours.
-        unsafe { arch::copy(from, to, len) }
+        // SAFETY: the caller vouches for the bytes; the registers were lent to us, and it is us
+        // alone who uses them as long as `self` is borrowed.
+        unsafe { arch::copy_wide(from, to, len) }
     }
 }
 
 impl Drop for Wide<'_> {
     fn drop(&mut self) {
-        arch::end()
+        // SAFETY: the registers were lent by `take`, and go back once: nothing uses them after
+        // this.
+        unsafe {
+            arch::leave_wide();
+            lender::take_back();
+        }
     }
 }
 
+/// What the kernel knows of these registers, where there are some that we use.
 #[cfg(target_arch = "x86_64")]
-mod arch {
-    use core::arch::{
-        asm,
-        x86_64::{__cpuid, __cpuid_count},
-    };
+mod lender {
+    use crate::sys::bindings;
 
-    /// Intel SDM volume 1, 14.3: the processor can, the kernel saves the registers (XCR0), and AVX2 is there.
-    pub(super) fn present() -> bool {
-        const OSXSAVE: u32 = 1 << 27;
-        const SSE_AND_AVX: u32 = 0b110;
-        const AVX2: u32 = 1 << 5;
-        // SAFETY: every 64-bit processor has CPUID; a leaf above the highest is not asked for.
-        let (highest, basic) = unsafe { (__cpuid(0).eax, __cpuid(1)) };
-        if highest < 7 || basic.ecx & OSXSAVE == 0 {
-            return false;
+    /// Whether they are there and free. If so, what they held has been put away, and they are ours.
+    pub(super) fn lend() -> bool {
+        // SAFETY: tells what the kernel found out when it booted.
+        let there = unsafe { bindings::ferromap_boot_cpu_has(bindings::X86_FEATURE_AVX2) };
+        there && put_away()
+    }
+
+    #[cfg(not(CONFIG_UML))]
+    fn put_away() -> bool {
+        const NEEDED: u64 =
+            1 << bindings::xfeature_XFEATURE_SSE | 1 << bindings::xfeature_XFEATURE_YMM;
+        // SAFETY: both only look: at what the kernel saves of these registers, and at whether it
+        // uses them on this CPU. The answer holds until we use them ourselves: the only ones that
+        // could come between are interrupts, which give them back before they end.
+        let free = unsafe {
+            bindings::cpu_has_xfeatures(NEEDED, core::ptr::null_mut()) != 0
+                && bindings::irq_fpu_usable()
+        };
+        if free {
+            // SAFETY: the kernel does not use the registers here, as was just found.
+            unsafe { bindings::kernel_fpu_begin() };
         }
-        let enabled: u32;
-        // SAFETY: XGETBV is there by OSXSAVE, and only reads.
-        unsafe {
-            asm!("xgetbv", in("ecx") 0, out("eax") enabled, out("edx") _, options(nomem, nostack))
-        };
-        // SAFETY: leaf 7 is there.
-        let more = unsafe { __cpuid_count(7, 0) };
-        enabled & SSE_AND_AVX == SSE_AND_AVX && more.ebx & AVX2 != 0
+        free
     }
 
-    /// In User Mode Linux the registers of programs are in processes of their own.
-    #[inline]
-    pub(super) fn begin() {
-        #[cfg(not(CONFIG_UML))]
-        // SAFETY: bottom halves are off, in a task, and nobody here uses the registers: `take` has the only
-        // `Disabled` for as long as they are in use.
-        unsafe {
-            super::super::bindings::kernel_fpu_begin()
-        };
+    /// In User Mode Linux the registers of programs are in processes of their own, and what
+    /// interrupts us saves ours. So they are always free: nothing stays in them from one copy to
+    /// the next.
+    #[cfg(CONFIG_UML)]
+    fn put_away() -> bool {
+        true
     }
 
-    #[inline]
-    pub(super) fn end() {
-        // SAFETY: the registers are ours. Without this, narrow instructions of the program would be slow.
-        unsafe { asm!("vzeroupper", options(nomem, nostack, preserves_flags)) };
-        #[cfg(not(CONFIG_UML))]
-        // SAFETY: pairs with `begin`.
-        unsafe {
-            super::super::bindings::kernel_fpu_end()
-        };
-    }
-
-    /// Two registers at a time, and the last two once more from the end.
-    ///
     /// # Safety
     ///
-    /// As of `Wide::copy`, between `begin` and `end`.
-    #[inline(always)]
-    pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
-        // SAFETY: each access is within `len`. The compiler keeps nothing in these registers: the kernel
-        // is built without them.
+    /// They must have been lent, on this CPU, and not been taken back yet.
+    pub(super) unsafe fn take_back() {
+        #[cfg(not(CONFIG_UML))]
+        // SAFETY: ends what `put_away` began, as the caller promises.
         unsafe {
-            asm!(
-                "2:",
-                "vmovdqu ymm0, [{from} + {at}]",
-                "vmovdqu ymm1, [{from} + {at} + 32]",
-                "vmovdqu [{to} + {at}], ymm0",
-                "vmovdqu [{to} + {at} + 32], ymm1",
-                "add {at}, 64",
-                "cmp {at}, {last}",
-                "jb 2b",
-                "vmovdqu ymm0, [{from} + {last}]",
-                "vmovdqu ymm1, [{from} + {last} + 32]",
-                "vmovdqu [{to} + {last}], ymm0",
-                "vmovdqu [{to} + {last} + 32], ymm1",
-                from = in(reg) from,
-                to = in(reg) to,
-                last = in(reg) len - 64,
-                at = inout(reg) 0usize => _,
-                options(nostack),
-            )
-        }
+            bindings::kernel_fpu_end()
+        };
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-mod arch {
-    pub(super) fn present() -> bool {
+mod lender {
+    pub(super) fn lend() -> bool {
         false
     }
 
-    pub(super) fn begin() {}
-
-    pub(super) fn end() {}
-
-    pub(super) unsafe fn copy(_: *const u8, _: *mut u8, _: usize) {}
+    pub(super) unsafe fn take_back() {}
 }

@@ -31,10 +31,10 @@ mod sys {
     pub(crate) mod wide {
         use super::{arch::generic::copy_wide, bottom_half::Disabled};
 
-        pub(crate) struct Wide<'b>(&'b mut Disabled);
+        pub(crate) struct Wide<'b>(&'b Disabled);
 
         impl<'b> Wide<'b> {
-            pub(crate) fn take(lent: &'b mut Disabled) -> Option<Self> {
+            pub(crate) fn take(lent: &'b Disabled) -> Option<Self> {
                 Some(Wide(lent))
             }
 

@@ -6,7 +6,7 @@
 
 use super::arch::check;
 use crate::{
-    copy::{copy, Copier},
+    sys::copy::{copy, Copier},
     sys::bottom_half::Disabled,
 };
 
@@ -26,8 +26,7 @@ fn copies_without_wide_registers_are_exact_at_every_length() {
 
 #[test]
 fn copies_with_wide_registers_are_exact_at_every_length() {
-    let mut lent = Disabled;
-    let mut by = Copier::new(u32::MAX, &mut lent);
+    let mut by = Copier::new(u32::MAX, &Disabled);
     for len in 0..LONGEST {
         check(len, |from, to| {
             // SAFETY: `check` gives that many bytes of each.
