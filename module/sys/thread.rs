@@ -2,16 +2,18 @@
 
 //! Kernel threads, and how they sleep until one of several wait queues is woken.
 
-use super::{bindings::cpumask_test_cpu, wait::WaitQueue};
-use core::{
-    mem::MaybeUninit,
-    ptr::NonNull,
-    sync::atomic::{fence, AtomicBool, Ordering::*},
-};
+use super::wait::WaitQueue;
+use core::{mem::MaybeUninit, ptr::NonNull};
 use kernel::{
     bindings,
+    cpu::CpuId,
+    cpumask::Cpumask,
     error::from_err_ptr,
     prelude::*,
+    sync::{
+        atomic::{AtomicFlag, Full, Release},
+        barrier::smp_mb,
+    },
     types::{NotThreadSafe, Opaque},
 };
 
@@ -28,17 +30,24 @@ pub(crate) struct Thread<W: Work> {
     work: *mut W,
 }
 
-// SAFETY: the task is only stopped through it, and the work may be dropped by any thread.
+// SAFETY: any task may stop another, and the work is `Send`, so that any thread may drop it.
 unsafe impl<W: Work> Send for Thread<W> {}
-// SAFETY: there is nothing to do with a reference.
+// SAFETY: there is nothing to do with a reference: all that it has is private, and only `start`,
+// before anybody else has it, and `drop` use it.
 unsafe impl<W: Work> Sync for Thread<W> {}
 
 impl<W: Work> Thread<W> {
-    /// Starts a thread, on any CPU; or on that CPU, whose time is charged to the control group of the calling process.
-    /// `EINVAL` if that may not use it (cpuset).
+    /// Starts a thread, on any CPU; or on that CPU, whose time is charged to the control group of
+    /// the calling process. `EINVAL` if that may not use it (cpuset), or if there is none of that
+    /// number.
     pub(crate) fn start(name: &CStr, cpu: Option<u32>, work: W) -> Result<Self> {
+        let cpu = match cpu {
+            Some(number) => Some(CpuId::from_u32(number).ok_or(EINVAL)?),
+            None => None,
+        };
         let work = KBox::into_raw(KBox::new(work, GFP_KERNEL_ACCOUNT)?);
-        // SAFETY: `run` gets the work as it wants it; the format takes one string.
+        // SAFETY: `run` gets the work that it wants, which is nobody else's until it has ended; the
+        // format takes one string, which is copied.
         let task = from_err_ptr(unsafe {
             bindings::kthread_create_on_node(
                 Some(run::<W>),
@@ -52,7 +61,7 @@ impl<W: Work> Thread<W> {
         let task = match thread {
             Ok(task) => task,
             Err(errno) => {
-                // SAFETY: from `into_raw`, above; no thread has it.
+                // SAFETY: it came from `into_raw`, and there is no thread that has it.
                 drop(unsafe { KBox::from_raw(work) });
                 return Err(errno);
             }
@@ -61,40 +70,45 @@ impl<W: Work> Thread<W> {
         let thread = Thread { task, work };
         if let Some(cpu) = cpu {
             thread.charge_to_caller(cpu)?;
-            // SAFETY: the task is new and has not run.
-            unsafe { bindings::kthread_bind(task.as_ptr(), cpu) };
+            // SAFETY: the task is new and has not run; the number is within the kernel's masks, as
+            // a `CpuId` is.
+            unsafe { bindings::kthread_bind(task.as_ptr(), cpu.as_u32()) };
         }
-        // SAFETY: the task ends no sooner than it is stopped.
+        // SAFETY: the task ends no sooner than it is stopped, which only `drop` does.
         unsafe { bindings::wake_up_process(task.as_ptr()) };
         Ok(thread)
     }
 
-    /// Moves the thread, which is going to be bound to `cpu`, into the control groups of the calling process. A cpuset
-    /// refuses threads that are bound already.
-    fn charge_to_caller(&self, cpu: u32) -> Result {
+    /// Moves the thread, which is going to be bound to `cpu`, into the control groups of the
+    /// calling process. A cpuset refuses threads that are bound already.
+    fn charge_to_caller(&self, cpu: CpuId) -> Result {
         let could = self.may_use(cpu);
         #[cfg(CONFIG_CGROUPS)]
-        // SAFETY: both tasks are there. May sleep here, and nothing is held that is taken under the locks of control
-        // groups.
+        // SAFETY: the calling task runs, and the thread's was not stopped. May sleep here, and
+        // nothing is held that is taken under the locks of control groups.
         kernel::error::to_result(unsafe {
             bindings::cgroup_attach_task_all(bindings::get_current(), self.task.as_ptr())
         })?;
-        // A CPU that threads of the kernel leave alone by themselves (isolcpus) may be asked for: it is for such uses.
+        // A CPU that threads of the kernel leave alone by themselves (isolcpus) may be asked for:
+        // it is for such uses.
         if could && !self.may_use(cpu) {
             return Err(EINVAL);
         }
         Ok(())
     }
 
-    fn may_use(&self, cpu: u32) -> bool {
-        // SAFETY: the task is there, and there is such a CPU. Others may write the set.
-        unsafe { cpumask_test_cpu(cpu as c_int, &raw const (*self.task.as_ptr()).cpus_mask) }
+    fn may_use(&self, cpu: CpuId) -> bool {
+        // SAFETY: the task is there as long as it was not stopped. Others may write its set, of
+        // which one bit is looked at.
+        let set = unsafe { Cpumask::from_raw(&raw const (*self.task.as_ptr()).cpus_mask) };
+        set.test(cpu)
     }
 }
 
 impl<W: Work> Drop for Thread<W> {
     fn drop(&mut self) {
-        // SAFETY: the task is there, as it has not been stopped. When it has ended, the work is ours again.
+        // SAFETY: the task is there, as it has not been stopped before. When it has ended, which is
+        // waited for, the work is ours again; it came from `into_raw`.
         unsafe {
             bindings::kthread_stop(self.task.as_ptr());
             drop(KBox::from_raw(self.work));
@@ -107,11 +121,11 @@ impl<W: Work> Drop for Thread<W> {
 /// Called by the kernel only, with what [`Thread::start`] gave it.
 unsafe extern "C" fn run<W: Work>(work: *mut c_void) -> c_int {
     let inside = Inside(NotThreadSafe);
-    // SAFETY: the work is this thread's until it has ended.
+    // SAFETY: `start` gave us the work, which is this thread's until it has ended.
     unsafe { (*work.cast::<W>()).run(&inside) };
     // A thread that ended by itself could not be stopped any more.
     while !inside.should_stop() {
-        inside.sleep(&AtomicBool::new(false));
+        inside.sleep(&AtomicFlag::new(false));
     }
     0
 }
@@ -121,13 +135,14 @@ pub(crate) struct Inside(NotThreadSafe);
 
 impl Inside {
     pub(crate) fn should_stop(&self) -> bool {
-        // SAFETY: we are a kernel thread.
+        // SAFETY: we are a kernel thread: `run` makes the only `Inside`, which does not leave it.
         unsafe { bindings::kthread_should_stop() }
     }
 
     /// Lets others run. For threads that are busy for long.
     pub(crate) fn breathe(&self) {
-        // SAFETY: a thread of ours may sleep where it has a reference to this.
+        // SAFETY: may be called by any task; a thread of ours holds nothing that keeps it from
+        // sleeping.
         unsafe { bindings::schedule() };
     }
 
@@ -138,6 +153,9 @@ impl Inside {
         queues: impl Iterator<Item = &'q WaitQueue>,
         f: impl FnOnce(&Listening<'_>),
     ) {
+        // SAFETY: there always is a running task, which is this one. While we have `ears` to
+        // ourselves none of them is on a queue, so that nobody reads this meanwhile.
+        ears.bell.task = unsafe { bindings::get_current() };
         let mut listening = Listening {
             inside: self,
             ears,
@@ -152,19 +170,19 @@ impl Inside {
     }
 
     /// Sleeps until `rung`, or until the thread is to stop.
-    fn sleep(&self, rung: &AtomicBool) {
-        // SAFETY: the running task's own state, which others only set to running.
+    fn sleep(&self, rung: &AtomicFlag) {
+        // SAFETY: the running task is there, and its state a field of it.
         let state = unsafe { &raw mut (*bindings::get_current()).__state };
-        // SAFETY: as above.
+        // SAFETY: a task writes its own state as it likes; others only set it to running.
         unsafe { state.write_volatile(bindings::TASK_IDLE) };
-        // Whoever rings after this look finds us asleep, and wakes us.
-        fence(SeqCst);
-        if !rung.swap(false, AcqRel) && !self.should_stop() {
+        // Full: whoever rings after this look finds us asleep, and wakes us.
+        if !rung.xchg(false, Full) && !self.should_stop() {
             self.breathe();
             rung.store(false, Release);
-            fence(SeqCst);
+            // Whoever rings before this has news that we find when we look after it.
+            smp_mb(Full);
         }
-        // SAFETY: as above.
+        // SAFETY: the running task's own state, of which the address was taken at the start.
         unsafe { state.write_volatile(bindings::TASK_RUNNING) };
     }
 }
@@ -177,10 +195,12 @@ pub(crate) struct Ears {
 
 /// Rung when a queue is woken.
 struct Bell {
-    rung: AtomicBool,
+    rung: AtomicFlag,
+    /// Who listens. Written before the first ear is on a queue, and read only while one is.
     task: *mut bindings::task_struct,
 }
 
+/// One for each queue. `entry` comes first, so that a pointer to it is a pointer to all of this.
 #[repr(C)]
 struct Ear {
     entry: Opaque<bindings::wait_queue_entry>,
@@ -188,7 +208,9 @@ struct Ear {
     queue: *mut bindings::wait_queue_head,
 }
 
-// SAFETY: an entry is only used by the thread that listens, and the bell's task is that thread.
+// SAFETY: when it is moved, no ear is on a queue, since `listen` borrows it until all are off; so
+// nobody else uses what its pointers point to, and the bell's task is written anew before it is
+// read.
 unsafe impl Send for Ears {}
 
 impl Ears {
@@ -199,7 +221,7 @@ impl Ears {
             room.push(MaybeUninit::uninit(), GFP_KERNEL_ACCOUNT)?;
         }
         let bell = Bell {
-            rung: AtomicBool::new(false),
+            rung: AtomicFlag::new(false),
             task: core::ptr::null_mut(),
         };
         Ok(Ears {
@@ -221,40 +243,43 @@ pub(crate) struct Listening<'e> {
 }
 
 impl Listening<'_> {
-    /// Sleeps until one of the queues has been woken since the last sleep, or until the thread is to stop.
+    /// Sleeps until one of the queues has been woken since the last sleep, or until the thread is
+    /// to stop.
     pub(crate) fn sleep(&self) {
         self.inside.sleep(&self.ears.bell.rung);
     }
 
     /// Hears one more queue, if there is room.
     fn hear(&mut self, queue: &WaitQueue) {
-        // SAFETY: the running task.
-        self.ears.bell.task = unsafe { bindings::get_current() };
-        let bell: *const Bell = &raw const *self.ears.bell;
-        let Some(ear) = self.ears.room.get_mut(self.count) else {
+        let bell = &raw const *self.ears.bell;
+        let Some(room) = self.ears.room.get_mut(self.count) else {
             return;
         };
         let entry = bindings::wait_queue_entry {
             func: Some(ring),
             ..Default::default()
         };
-        let ear = ear.write(Ear {
+        let ear: *mut Ear = room.write(Ear {
             entry: Opaque::new(entry),
             bell,
             queue: queue.as_ptr(),
         });
-        // SAFETY: the entry stays where it is until it is taken off: the room never grows.
-        unsafe { bindings::add_wait_queue(ear.queue, ear.entry.get()) };
+        // INVARIANT: the ear is on the queue, which outlives this, as `listen` takes none that does
+        // not.
+        // SAFETY: `entry` is what an ear begins with. It stays where it is until it is taken off:
+        // the room never grows.
+        unsafe { bindings::add_wait_queue(queue.as_ptr(), ear.cast()) };
         self.count += 1;
     }
 }
 
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
-        for ear in self.ears.room.iter_mut().take(self.count) {
-            // SAFETY: by the invariant.
+        for ear in self.ears.room.iter().take(self.count) {
+            // SAFETY: by the invariant it was written, and is on the queue that it names. Whoever
+            // is ringing it holds that queue's lock, for which this waits.
             unsafe {
-                let ear = ear.assume_init_mut();
+                let ear = ear.assume_init_ref();
                 bindings::remove_wait_queue(ear.queue, ear.entry.get());
             }
         }
@@ -270,7 +295,9 @@ unsafe extern "C" fn ring(
     _flags: c_int,
     _key: *mut c_void,
 ) -> c_int {
-    // SAFETY: the entry is the first field of an ear; its bell is there while the ear is on the queue.
+    // SAFETY: the entry is what an ear begins with. While the ear is on the queue, which the caller
+    // keeps locked, its bell is there, and the bell's task is the one that listens, which does not
+    // end meanwhile.
     unsafe {
         let bell = &*(*entry.cast::<Ear>()).bell;
         bell.rung.store(true, Release);
