@@ -2,10 +2,12 @@
 
 //! Memory that programs map: regions, the pools in them, and lookup.
 //!
-//! A [`Region`] has an id and lives as long as somebody holds it; its memory ([`Mem`]) is made when somebody begins to
-//! use it, and goes with the last user. Who may use it by its id is told by [`access`]. Programs map a `Mem` whole. Three kinds of objects lie in it: netmap_ifs, rings and
+//! A [`Region`] has an id and lives as long as somebody holds it; its memory ([`Mem`]) is made when
+//! somebody begins to use it, and goes with the last user. Who may use it by its id is told by
+//! [`access`]. Programs map a `Mem` whole. Three kinds of objects lie in it: netmap_ifs, rings and
 //! buffers. Looking one up gives a view that copes with a program rewriting it at the same time
-//! ([`shared`]); this is one of the three borders where values are checked. [`staging`] is memory that no program maps.
+//! ([`shared`]); this is one of the three borders where values are checked. [`staging`] is memory
+//! that no program maps.
 
 #![allow(unsafe_code)]
 
@@ -42,7 +44,7 @@ use kernel::prelude::*;
 ///
 /// # Invariants
 ///
-/// `memory` has exactly `layout.bytes()`.
+/// `memory` has exactly `layout.bytes()`, and there is at least one buffer.
 pub(crate) struct Mem {
     memory: HugeMem,
     layout: Layout,
@@ -52,8 +54,11 @@ pub(crate) struct Mem {
 
 impl Mem {
     fn new(layout: Layout) -> Result<Result<Self, Lack>> {
+        if layout.bufs.count == 0 {
+            return Ok(Err(Lack::Memory));
+        }
         let bytes = usize::try_from(layout.bytes()).map_err(|_| ENOMEM)?;
-        // INVARIANT: allocated with that size.
+        // INVARIANT: allocated with that size, and there are buffers.
         Ok(HugeMem::new(bytes)?.map(|memory| Mem {
             memory,
             layout,
@@ -76,8 +81,8 @@ impl Mem {
         &self.writers
     }
 
-    /// The buffer at which a region of that colour starts: its address is the colour's place, one default
-    /// ring of default buffers from the next, modulo all places.
+    /// The buffer at which a region of that colour starts: its address is the colour's place, one
+    /// default ring of default buffers from the next, modulo all places.
     fn first_buf_of_colour(&self, colour: u8) -> u32 {
         const PLACE: u64 = 1024 * 2048;
         const ALL: u64 = PLACE * region::COLOURS as u64;
@@ -93,21 +98,21 @@ impl Mem {
         if start.checked_add(bytes)? > self.memory.bytes() {
             return None;
         }
-        // SAFETY: inside the allocation, by the check above.
+        // SAFETY: at most the memory's end, as was just found.
         Some(unsafe { self.memory.base().add(start) })
     }
 
     /// The ring of `slots` slots in object `index` of the ring pool.
     pub(crate) fn ring(&self, index: u32, slots: u32) -> Option<RingView<'_>> {
         let pool = &self.layout.rings;
-        let bytes = RingHeader::bytes(slots);
+        // One without slots has room for one, which is what all numbers name.
+        let bytes = RingHeader::bytes(slots.max(1));
         if bytes > pool.size as usize {
             return None;
         }
         let base = self.at(pool.object(index)?, bytes)?;
-        // INVARIANT: `bytes` covers header and slots and was found to lie inside; objects are aligned
-        // to 64 bytes, but fields are no wider than 8.
-        // SAFETY: as above; the memory lives as long as `self`.
+        // SAFETY: `bytes` covers header and slots, and was found to lie inside the memory, which
+        // lives as long as `self`; objects are aligned to 64 bytes, as pools start at pages.
         Some(unsafe { RingView::new(base, slots) })
     }
 
@@ -119,8 +124,8 @@ impl Mem {
             return None;
         }
         let base = self.at(pool.object(index)?, bytes)?;
-        // SAFETY: `bytes` covers header and entries and was found to lie inside; objects are aligned to
-        // 64 bytes; the memory lives as long as `self`.
+        // SAFETY: `bytes` covers header and entries, and was found to lie inside the memory, which
+        // lives as long as `self`; objects are aligned to 64 bytes, as pools start at pages.
         Some(unsafe { IfView::new(base, rings) })
     }
 
@@ -128,7 +133,8 @@ impl Mem {
     #[inline]
     pub(crate) fn bufs(&self) -> Bufs<'_> {
         let pool = &self.layout.bufs;
-        // SAFETY: the pool lies inside the memory, by the invariant; the memory lives as long as `self`.
+        // SAFETY: by the invariant the pool lies inside the memory, which lives as long as `self`,
+        // and has at least one buffer; it starts at a page, and objects have whole cache lines.
         unsafe {
             Bufs::new(
                 self.memory.base().add(pool.offset as usize),

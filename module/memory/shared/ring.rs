@@ -14,7 +14,10 @@ use core::{
     marker::PhantomData,
     mem::offset_of,
     ptr::NonNull,
-    sync::atomic::{AtomicU32, Ordering::*},
+    sync::atomic::{
+        AtomicU32,
+        Ordering::{self, *},
+    },
 };
 
 /// Where a program is in its ring: checked, and no index past the ring's end.
@@ -24,12 +27,22 @@ pub(crate) struct Position {
     pub(crate) cur: u32,
 }
 
+/// What both sides write in a ring's header, each an aligned u32: where it is.
+#[derive(Clone, Copy)]
+#[repr(usize)]
+enum Field {
+    Head = offset_of!(RingHeader, head),
+    Cur = offset_of!(RingHeader, cur),
+    Tail = offset_of!(RingHeader, tail),
+    Flags = offset_of!(RingHeader, flags),
+}
+
 /// The ring at an offset of a region.
 ///
 /// # Invariants
 ///
-/// `base` is aligned for [`RingHeader`], and a header and `slots` slots behind it are valid, for as long
-/// as the region's memory is.
+/// `base` is aligned to [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN), and a header and
+/// `slots` slots behind it, but at least one, are valid for as long as the region's memory is.
 #[derive(Clone, Copy)]
 pub(crate) struct RingView<'m> {
     base: NonNull<u8>,
@@ -49,38 +62,51 @@ impl<'m> RingView<'m> {
         }
     }
 
-    /// Field at `offset` of the header.
+    /// The address of what is at `offset`.
     #[inline]
-    fn field<T>(&self, offset: usize) -> *mut T {
-        // SAFETY: offsets are those of header fields, which lie inside the ring.
-        unsafe { self.base.as_ptr().add(offset).cast() }
+    fn at<T>(&self, offset: usize) -> *mut T {
+        self.base.as_ptr().wrapping_add(offset).cast()
     }
 
-    #[inline]
-    fn index(&self, offset: usize) -> &AtomicU32 {
-        // SAFETY: the field is an aligned u32 inside the ring; atomics allow others to write to it.
-        unsafe { AtomicU32::from_ptr(self.field(offset)) }
+    #[inline(always)]
+    fn load(&self, field: Field, order: Ordering) -> u32 {
+        // SAFETY: an aligned u32 inside the ring, which is valid for `'m`. Others may write to it:
+        // it is an atomic, for no longer than this access.
+        unsafe { AtomicU32::from_ptr(self.at(field as usize)) }.load(order)
     }
 
-    /// Writes everything that a fresh ring has in its header.
+    #[inline(always)]
+    fn store(&self, field: Field, value: u32, order: Ordering) {
+        // SAFETY: an aligned u32 inside the ring, which is valid for `'m`. Others may write to it:
+        // it is an atomic, for no longer than this access.
+        unsafe { AtomicU32::from_ptr(self.at(field as usize)) }.store(value, order)
+    }
+
+    /// Writes everything that a fresh ring has in its header. By words: a header by itself is
+    /// aligned to more bytes than a ring is.
     pub(crate) fn init(&self, header: RingHeader) {
-        // SAFETY: the header lies inside the ring and is aligned.
-        unsafe { self.field::<RingHeader>(0).write_volatile(header) }
+        type Words = [u64; size_of::<RingHeader>() / size_of::<u64>()];
+        // SAFETY: a `Plain` structure has no padding, so that all its bytes are those of some
+        // numbers.
+        let words = unsafe { core::mem::transmute::<RingHeader, Words>(header) };
+        // SAFETY: the header lies inside the ring, which is aligned for words.
+        unsafe { self.at::<Words>(0).write_volatile(words) }
     }
 
-    /// What the program says about `head` and `cur`, each fetched once. `head` is loaded with Acquire: it
-    /// pairs with the Release store by which the program handed its slots over.
+    /// What the program says about `head` and `cur`, each fetched once. `head` is loaded with
+    /// Acquire: it pairs with the Release store by which the program handed its slots over.
     ///
-    /// `head` comes first. A program writes `cur` before `head`, and another of its threads may sync just
-    /// then: with a new `head`, an old `cur` would lie behind it and have the ring reset.
+    /// `head` comes first. A program writes `cur` before `head`, and another of its threads may
+    /// sync just then: with a new `head`, an old `cur` would lie behind it and have the ring reset.
     #[inline]
     pub(crate) fn claimed(&self) -> Claimed {
-        let head = self.index(offset_of!(RingHeader, head)).load(Acquire);
-        let cur = self.index(offset_of!(RingHeader, cur)).load(Relaxed);
+        let head = self.load(Field::Head, Acquire);
+        let cur = self.load(Field::Cur, Relaxed);
         Claimed { head, cur }
     }
 
-    /// The same, if they make sense for a program that may go from `from` to `tail` ([`Claimed::check`]).
+    /// The same, if they make sense for a program that may go from `from` to `tail`
+    /// ([`Claimed::check`]).
     #[inline]
     pub(crate) fn position(&self, from: u32, tail: u32) -> Option<Position> {
         let checked = self.claimed().check(self.slots, from, tail)?;
@@ -92,65 +118,63 @@ impl<'m> RingView<'m> {
 
     /// What the ring says about `tail`. The program may have written anything there.
     pub(crate) fn tail(&self) -> u32 {
-        self.index(offset_of!(RingHeader, tail)).load(Relaxed)
+        self.load(Field::Tail, Relaxed)
     }
 
-    /// Tells the program how far it may go. Release: the slots before `tail` are written. Pairs with the
-    /// Acquire load of `tail` in the program.
+    /// Tells the program how far it may go. Release: the slots before `tail` are written. Pairs
+    /// with the Acquire load of `tail` in the program.
     #[inline]
     pub(crate) fn set_tail(&self, tail: u32) {
-        self.index(offset_of!(RingHeader, tail))
-            .store(tail, Release);
+        self.store(Field::Tail, tail, Release);
     }
 
     /// Puts all three indexes to the kernel's own values.
     pub(crate) fn reset_indexes(&self, head: u32, tail: u32) {
-        self.index(offset_of!(RingHeader, head))
-            .store(head, Relaxed);
-        self.index(offset_of!(RingHeader, cur)).store(head, Relaxed);
+        self.store(Field::Head, head, Relaxed);
+        self.store(Field::Cur, head, Relaxed);
         self.set_tail(tail);
     }
 
     /// Sets `NR_*` flags, in the program's stead.
     pub(crate) fn set_flags(&self, flags: u32) {
-        self.index(offset_of!(RingHeader, flags))
-            .store(flags, Relaxed);
+        self.store(Field::Flags, flags, Relaxed);
     }
 
     /// `NR_*` flags of the ring.
     #[inline]
     pub(crate) fn flags(&self) -> u32 {
-        self.index(offset_of!(RingHeader, flags)).load(Relaxed)
+        self.load(Field::Flags, Relaxed)
     }
 
     /// When the last receive sync was.
     pub(crate) fn set_timestamp(&self, (sec, usec): (i64, i64)) {
         // SAFETY: both fields lie inside the header and are aligned.
         unsafe {
-            self.field::<i64>(offset_of!(RingHeader, ts_sec))
+            self.at::<i64>(offset_of!(RingHeader, ts_sec))
                 .write_volatile(sec);
-            self.field::<i64>(offset_of!(RingHeader, ts_usec))
+            self.at::<i64>(offset_of!(RingHeader, ts_usec))
                 .write_volatile(usec);
         }
     }
 
-    /// Slot `index`, which wraps at the ring's size so that any number is safe.
+    /// Slot `index`: a whole, aligned slot inside the ring, whatever the number. Those past the end
+    /// name the first one.
     #[inline]
     fn slot_ptr(&self, index: u32) -> *mut u64 {
         let index = confine32(index, self.slots);
-        self.field(RingHeader::SLOTS + index as usize * size_of::<Slot>())
+        self.at(RingHeader::SLOTS + index as usize * size_of::<Slot>())
     }
 
     /// A private copy of a slot, every field fetched once.
     #[inline]
     pub(crate) fn slot(&self, index: u32) -> Slot {
         let ptr = self.slot_ptr(index);
-        // SAFETY: a slot is two aligned u64 inside the ring: index, length and flags; then the pointer.
+        // SAFETY: `slot_ptr` gives a whole, aligned slot of the ring, which is two words.
         let (low, ptr) = unsafe { (ptr.read_volatile(), ptr.add(1).read_volatile()) };
         Slot {
-            buf_idx: low as u32,
-            len: (low >> 32) as u16,
-            flags: (low >> 48) as u16,
+            buf_idx: (low >> BUF) as u32,
+            len: (low >> LEN) as u16,
+            flags: (low >> FLAGS) as u16,
             ptr,
         }
     }
@@ -158,20 +182,19 @@ impl<'m> RingView<'m> {
     /// The buffer index of a slot, fetched once.
     #[inline]
     pub(crate) fn slot_buf(&self, index: u32) -> u32 {
-        // SAFETY: the index is the first u32 of the slot.
-        unsafe { self.slot_ptr(index).cast::<u32>().read_volatile() }
+        self.cell(index).buf()
     }
 
     /// Writes a whole slot.
     pub(crate) fn set_slot(&self, index: u32, slot: Slot) {
-        // SAFETY: the slot lies inside the ring and is aligned.
+        // SAFETY: `slot_ptr` gives a whole, aligned slot of the ring.
         unsafe { self.slot_ptr(index).cast::<Slot>().write_volatile(slot) }
     }
 
-    /// Slot `index`, which wraps as well.
+    /// Slot `index`; numbers past the end name the first one.
     #[inline]
     pub(crate) fn cell(&self, index: u32) -> SlotCell<'m> {
-        // INVARIANT: a whole slot of the ring, which is valid for `'m`.
+        // INVARIANT: `slot_ptr` gives a whole, aligned slot of the ring, which is valid for `'m`.
         SlotCell {
             at: self.slot_ptr(index),
             _mem: PhantomData,
@@ -187,9 +210,8 @@ impl<'m> RingView<'m> {
 
     /// The program's `head` and `cur`, in its stead.
     pub(crate) fn advance(&self, head: u32) {
-        self.index(offset_of!(RingHeader, head))
-            .store(head, Release);
-        self.index(offset_of!(RingHeader, cur)).store(head, Release);
+        self.store(Field::Head, head, Release);
+        self.store(Field::Cur, head, Release);
     }
 
     /// Up to `count` slots from `first` on, as far as they lie side by side: until the ring's end.
@@ -198,8 +220,8 @@ impl<'m> RingView<'m> {
         let first = confine32(first, self.slots);
         let room = self.slots - first;
         let count = confine32(count.min(room), room + 1);
-        let base: *mut u64 = self.field(RingHeader::SLOTS);
-        // SAFETY: both ends are at most the ring's end.
+        let base: *mut u64 = self.at(RingHeader::SLOTS);
+        // SAFETY: `first` is at most the number of slots, and `count` what there is behind it.
         let (at, end) = unsafe {
             let at = base.add(first as usize * SLOT_WORDS);
             (at, at.add(count as usize * SLOT_WORDS))
@@ -215,6 +237,26 @@ impl<'m> RingView<'m> {
 
 /// A slot is two words: index, length and flags; then the pointer.
 const SLOT_WORDS: usize = size_of::<Slot>() / size_of::<u64>();
+
+/// By how many bits index, length and flags are shifted in a slot's first word.
+const BUF: u32 = shift(offset_of!(Slot, buf_idx), size_of::<u32>());
+const LEN: u32 = shift(offset_of!(Slot, len), size_of::<u16>());
+const FLAGS: u32 = shift(offset_of!(Slot, flags), size_of::<u16>());
+
+/// The same for length and flags in the second half of that word.
+const HALF_LEN: u32 = LEN % u32::BITS;
+const HALF_FLAGS: u32 = FLAGS % u32::BITS;
+
+/// How many bits of a word mean less than those of `bytes` bytes at `offset`.
+const fn shift(offset: usize, bytes: usize) -> u32 {
+    let behind = size_of::<u64>() - offset - bytes;
+    let less = if cfg!(target_endian = "big") {
+        behind
+    } else {
+        offset
+    };
+    less as u32 * u8::BITS
+}
 
 /// Slots of a ring that lie side by side.
 ///
@@ -239,14 +281,14 @@ impl SlotRun<'_> {
     #[inline]
     pub(crate) fn first(mut self, count: u32) -> Self {
         if count < self.left() {
-            // SAFETY: before the end, by the line above.
+            // SAFETY: there are more than `count` slots from `at` on.
             self.end = unsafe { self.at.add(count as usize * SLOT_WORDS) };
         }
         self
     }
 
-    /// Asks for slots a little further on to be in this CPU's cache for writing: who had them last is
-    /// mostly another CPU.
+    /// Asks for slots a little further on to be in this CPU's cache for writing: who had them last
+    /// is mostly another CPU.
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
         // Three cache lines on; past the ring's end it asks for nothing useful, and does no harm.
@@ -273,7 +315,7 @@ impl<'m> Iterator for SlotRun<'m> {
             at: self.at,
             _mem: PhantomData,
         };
-        // SAFETY: the end is not passed.
+        // SAFETY: a whole slot starts at `at`, so that the end is not passed.
         self.at = unsafe { self.at.add(SLOT_WORDS) };
         Some(cell)
     }
@@ -291,20 +333,21 @@ pub(crate) struct SlotCell<'m> {
 }
 
 impl SlotCell<'_> {
-    /// A private copy of a slot that the program has released for sending, every field fetched once: of
-    /// the pointer only what `NS_INDIRECT` makes an address. `NS_BUF_CHANGED` has been seen by that.
+    /// A private copy of a slot that the program has released for sending, every field fetched
+    /// once: of the pointer only what `NS_INDIRECT` makes an address. `NS_BUF_CHANGED` has been
+    /// seen by that.
     #[inline]
     pub(crate) fn take(&self) -> Slot {
-        // SAFETY: by the invariant.
+        // SAFETY: by the invariant a whole, aligned slot is there, which is two words.
         let low = unsafe { self.at.read_volatile() };
         let mut slot = Slot {
-            buf_idx: low as u32,
-            len: (low >> 32) as u16,
-            flags: (low >> 48) as u16,
+            buf_idx: (low >> BUF) as u32,
+            len: (low >> LEN) as u16,
+            flags: (low >> FLAGS) as u16,
             ptr: 0,
         };
         if slot.flags & NS_INDIRECT != 0 {
-            // SAFETY: by the invariant.
+            // SAFETY: the second word of the slot.
             slot.ptr = unsafe { self.at.add(1).read_volatile() };
         }
         if slot.flags & NS_BUF_CHANGED != 0 {
@@ -314,53 +357,52 @@ impl SlotCell<'_> {
         slot
     }
 
-    /// Buffer and length of a slot whose flags say nothing about them, both fetched at once. That is what most are.
+    /// Buffer and length of a slot whose flags say nothing about them, both fetched at once. That
+    /// is what most are.
     #[inline(always)]
     pub(crate) fn ordinary(&self) -> Option<(u32, u16)> {
         const TELLING: u64 = (NS_BUF_CHANGED | NS_INDIRECT | NS_MOREFRAG) as u64;
-        // SAFETY: by the invariant.
+        // SAFETY: by the invariant a whole, aligned slot is there, which begins with a word.
         let low = unsafe { self.at.read_volatile() };
-        (low >> 48 & TELLING == 0).then_some((low as u32, (low >> 32) as u16))
+        (low >> FLAGS & TELLING == 0).then_some(((low >> BUF) as u32, (low >> LEN) as u16))
     }
 
     /// Its flags, fetched once.
     pub(crate) fn flags(&self) -> u16 {
-        // SAFETY: the flags are the fourth u16 of the slot.
+        // SAFETY: by the invariant a whole, aligned slot is there, whose fourth u16 are the flags.
         unsafe { self.at.cast::<u16>().add(3).read_volatile() }
     }
 
     /// Its length and flags, fetched once.
     #[inline]
     pub(crate) fn len_flags(&self) -> (u16, u16) {
-        // SAFETY: length and flags are the second u32 of the slot.
+        // SAFETY: by the invariant a whole, aligned slot is there, whose second u32 are length and
+        // flags.
         let both = unsafe { self.at.cast::<u32>().add(1).read_volatile() };
-        (both as u16, (both >> 16) as u16)
+        ((both >> HALF_LEN) as u16, (both >> HALF_FLAGS) as u16)
     }
 
     /// The index of its buffer, fetched once.
     #[inline]
     pub(crate) fn buf(&self) -> u32 {
-        // SAFETY: the index is the first u32 of the slot.
+        // SAFETY: by the invariant a whole, aligned slot is there, whose first u32 is the index.
         unsafe { self.at.cast::<u32>().read_volatile() }
     }
 
     /// Writes buffer, length and flags and leaves the pointer alone.
     #[inline]
     pub(crate) fn set(&self, buf_idx: u32, len: u16, flags: u16) {
-        let low = u64::from(buf_idx) | u64::from(len) << 32 | u64::from(flags) << 48;
-        // SAFETY: by the invariant.
+        let low = u64::from(buf_idx) << BUF | u64::from(len) << LEN | u64::from(flags) << FLAGS;
+        // SAFETY: by the invariant a whole, aligned slot is there, which begins with a word.
         unsafe { self.at.write_volatile(low) }
     }
 
     /// Writes length and flags and leaves buffer and pointer alone.
     #[inline]
     pub(crate) fn set_len_flags(&self, len: u16, flags: u16) {
-        // SAFETY: length and flags are the second u32 of the slot.
-        unsafe {
-            self.at
-                .cast::<u32>()
-                .add(1)
-                .write_volatile(u32::from(len) | u32::from(flags) << 16)
-        }
+        let both = u32::from(len) << HALF_LEN | u32::from(flags) << HALF_FLAGS;
+        // SAFETY: by the invariant a whole, aligned slot is there, whose second u32 are length and
+        // flags.
+        unsafe { self.at.cast::<u32>().add(1).write_volatile(both) }
     }
 }
