@@ -180,7 +180,7 @@ impl Binding {
     }
 
     /// `poll(2)`, which syncs (section 5 of the interface).
-    pub(crate) fn poll(&self, poll: &Poll<'_>) -> u32 {
+    pub(crate) fn poll<'a>(&'a self, poll: &Poll<'a>) -> u32 {
         for ring in self.held.rx() {
             poll.wait_on(ring.waiters());
         }

@@ -141,7 +141,7 @@ impl Device for OpenFile {
         Ok(0)
     }
 
-    fn poll(&self, poll: Poll<'_>) -> u32 {
+    fn poll<'a>(&'a self, poll: Poll<'a>) -> u32 {
         match self.binding() {
             Some(binding) => binding.poll(&poll),
             None => POLLERR,

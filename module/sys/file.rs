@@ -2,7 +2,8 @@
 
 //! A character device with poll and page faults, both of which `kernel::miscdevice` lacks.
 //!
-//! Each callback goes in four beats: take the pointer, make a reference, call safe code, answer an errno.
+//! Each callback makes references of the kernel's pointers, calls safe code, and makes an errno,
+//! events or a page of what that returns.
 
 use super::{vmalloc::HugeMem, wait::WaitQueue};
 use core::marker::PhantomData;
@@ -25,10 +26,10 @@ pub(crate) trait Device: Sized + Send + Sync + 'static {
     fn open(context: &Self::Context, kin: Kin<Self>) -> Result<Pin<KBox<Self>>>;
     /// The last reference to the open file is gone: duplicates, forked copies, mappings.
     fn release(self: Pin<KBox<Self>>);
-    /// `ioctl(2)`; the answer is the system call's.
+    /// `ioctl(2)`; what it returns is what the system call returns.
     fn ioctl(&self, asker: &Asker<'_>, cmd: u32, arg: u64) -> Result<isize>;
-    /// `poll(2)` and its kin; answers the events that are there.
-    fn poll(&self, poll: Poll<'_>) -> u32;
+    /// `poll(2)` and its kin; returns the events that are there.
+    fn poll<'a>(&'a self, poll: Poll<'a>) -> u32;
     /// The memory that `mmap(2)` shows, whole.
     fn memory(&self) -> Option<&HugeMem>;
     /// The running process is about to map that memory, and may write to it from then on.
@@ -49,7 +50,7 @@ const FMODE_WRITE: bindings::fmode_t = 1 << 1;
 impl Asker<'_> {
     /// Whether the file was opened for writing.
     pub(crate) fn may_write(&self) -> bool {
-        // SAFETY: the file is open during the call; how it was opened never changes.
+        // SAFETY: the file is open as long as this lives; how it was opened never changes.
         unsafe { (*self.file).f_mode & FMODE_WRITE != 0 }
     }
 
@@ -65,14 +66,14 @@ pub(crate) struct Kin<T> {
     _device: PhantomData<fn() -> T>,
 }
 
-// SAFETY: the pointer is only compared.
+// SAFETY: the pointer is only compared, which any thread may do.
 unsafe impl<T> Send for Kin<T> {}
-// SAFETY: as above.
+// SAFETY: the pointer is only compared, which several threads may do at once.
 unsafe impl<T> Sync for Kin<T> {}
 
 impl<T: Device> Kin<T> {
-    /// Calls `f` with the open file behind a descriptor of the calling process. `None` if it is of something else,
-    /// `EBADF` if nothing is open there.
+    /// Calls `f` with the open file behind a descriptor of the calling process. `None` if it is of
+    /// something else, `EBADF` if nothing is open there.
     pub(crate) fn with<R>(&self, fd: u32, f: impl FnOnce(&T) -> R) -> Result<Option<R>> {
         let file = LocalFile::fget(fd)?;
         // SAFETY: the reference keeps the file; its operations do not change after opening.
@@ -80,33 +81,37 @@ impl<T: Device> Kin<T> {
         if !core::ptr::eq(operations, self.operations) {
             return Ok(None);
         }
-        // SAFETY: an open file of this device, as its operations tell, until the reference goes.
+        // SAFETY: an open file of this device, as its operations tell; the reference keeps it open
+        // during the call, and `f` cannot keep what it is given.
         Ok(Some(f(unsafe { Table::<T>::device(file.as_ptr()) })))
     }
 }
 
-/// A process that looks for events, and may go to sleep until there are some.
+/// A process that looks for events, and may go to sleep until there are some. `kernel::sync::poll`
+/// has a table for queues of its own kind only, which wake everybody whatever he waits for, and
+/// wait for readers of RCU whenever one goes; and it does not tell what the process waits for.
+///
+/// `'a` lasts until the file's `release` has begun, and cannot be taken for less. So whatever is
+/// borrowed for `'a` lives as long: [`Device::poll`] has nothing to borrow it from but the open
+/// file itself.
 pub(crate) struct Poll<'a> {
     file: *mut bindings::file,
     table: *mut bindings::poll_table,
-    _lifetime: PhantomData<&'a ()>,
+    _until_release: PhantomData<fn(&'a ())>,
 }
 
-impl Poll<'_> {
+impl<'a> Poll<'a> {
     /// Which events the process waits for.
     pub(crate) fn wanted(&self) -> u32 {
-        // SAFETY: the table is null, which means all, or valid during the call.
+        // SAFETY: the table is null, which means all, or valid during the callback that made this.
         unsafe { self.table.as_ref() }.map_or(u32::MAX, |table| table._key)
     }
 
     /// Wakes the process when `queue` is woken. Look for the events after this, not before.
-    ///
-    /// The queue must live until the file's `release` has begun: poll and epoll let go of it before. That
-    /// holds for anything that the file's own state keeps alive, which is where `&self` of
-    /// [`Device::poll`] gets its queues from.
-    pub(crate) fn wait_on(&self, queue: &WaitQueue) {
-        // SAFETY: file and table are those of the running poll; the queue outlives the file's wait
-        // entries as told above.
+    pub(crate) fn wait_on(&self, queue: &'a WaitQueue) {
+        // SAFETY: file and table are those of the running poll. The queue lives until the file's
+        // release has begun; poll and select let go of it before they return, epoll before that
+        // (fs/file_table.c, `__fput`), and who else polls holds the file open meanwhile.
         unsafe { bindings::poll_wait(self.file, queue.as_ptr(), self.table) };
     }
 }
@@ -122,14 +127,15 @@ pub(crate) struct Registration<T: Device> {
     context: T::Context,
 }
 
-// SAFETY: registering and deregistering may happen on different threads.
+// SAFETY: registering and deregistering may happen on different threads, and the context is `Send`.
 unsafe impl<T: Device> Send for Registration<T> {}
-// SAFETY: there is nothing to do with a shared one.
+// SAFETY: a reference gives nothing to do with the device; what `open` uses on any thread is the
+// context, which is `Sync`.
 unsafe impl<T: Device> Sync for Registration<T> {}
 
 impl<T: Device> Registration<T> {
-    /// Registers `/dev/NAME` with mode 0600 under misc minor `minor`, or under any free one if that is
-    /// taken. A fixed minor lets the node exist before the module is loaded.
+    /// Registers `/dev/NAME` with mode 0600 under misc minor `minor`, or under any free one if that
+    /// is taken. A fixed minor lets the node exist before the module is loaded.
     pub(crate) fn new(
         name: &'static CStr,
         minor: i32,
@@ -145,8 +151,8 @@ impl<T: Device> Registration<T> {
                     misc.name = name.as_char_ptr();
                     misc.mode = 0o600;
                     misc.fops = &Table::<T>::FOPS;
-                    // SAFETY: `slot` is ours to write and does not move; the operations are static, and
-                    // `drop` deregisters before the memory goes.
+                    // SAFETY: `slot` is ours to write and does not move; name and operations are
+                    // static, and `drop` deregisters before the memory goes.
                     to_result(unsafe {
                         slot.write(misc);
                         bindings::misc_register(slot)
@@ -164,7 +170,7 @@ impl<T: Device> Registration<T> {
 #[pinned_drop]
 impl<T: Device> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: registered in `new`.
+        // SAFETY: registered in `new`, or there would be nothing to drop.
         unsafe { bindings::misc_deregister(self.misc.get()) };
     }
 }
@@ -177,7 +183,8 @@ impl<T: Device> Table<T> {
     ///
     /// `file` must be an open file of this device, and stay so for `'a`.
     unsafe fn device<'a>(file: *mut bindings::file) -> &'a T {
-        // SAFETY: `open` put it there, and `release` is the only one to take it back.
+        // SAFETY: `open` put it there, and only `release` takes it back, before which the file is
+        // open, as it is for `'a`.
         unsafe { Pin::<KBox<T>>::borrow((*file).private_data) }.get_ref()
     }
 
@@ -185,17 +192,19 @@ impl<T: Device> Table<T> {
     ///
     /// The kernel's open callback.
     unsafe extern "C" fn open(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: a misc device is opened with a pointer to itself in the private data; it starts the
-        // registration, which cannot go away during the call.
+        // SAFETY: a misc device is opened with a pointer to itself in the private data; the
+        // registration begins with it, and cannot go during the call: both `open` and
+        // `misc_deregister` hold misc's lock.
         let registration = unsafe { &*(*file).private_data.cast::<Registration<T>>() };
         let kin = Kin {
-            // SAFETY: the file is being opened, and its operations are ours already.
+            // SAFETY: the kernel calls this on a file that it opens, whose operations are ours
+            // already.
             operations: unsafe { (*file).f_op },
             _device: PhantomData,
         };
         match T::open(&registration.context, kin) {
             Ok(device) => {
-                // SAFETY: the file is being opened, so its private data is ours to set.
+                // SAFETY: the file is being opened, so that its private data is ours to set.
                 unsafe { (*file).private_data = device.into_foreign() };
                 0
             }
@@ -205,9 +214,10 @@ impl<T: Device> Table<T> {
 
     /// # Safety
     ///
-    /// The kernel's release callback: nobody else has the file.
+    /// The kernel's release callback: the file is one that `open` accepted, and nobody else has it
+    /// any more.
     unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: `open` put it there, and this runs once.
+        // SAFETY: `open` put it there, nobody borrows it any more, and this runs once.
         let device = unsafe { Pin::<KBox<T>>::from_foreign((*file).private_data) };
         device.release();
         0
@@ -217,14 +227,15 @@ impl<T: Device> Table<T> {
     ///
     /// The kernel's ioctl callback.
     unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
-        // SAFETY: called on an open file.
+        // SAFETY: the kernel calls this on a file that `open` accepted, which stays open during the
+        // call.
         let device = unsafe { Self::device(file) };
         let asker = Asker {
             file,
             _lifetime: PhantomData,
         };
         match device.ioctl(&asker, cmd, arg as u64) {
-            Ok(answer) => answer,
+            Ok(value) => value,
             Err(e) => e.to_errno() as c_long,
         }
     }
@@ -236,12 +247,13 @@ impl<T: Device> Table<T> {
         file: *mut bindings::file,
         table: *mut bindings::poll_table_struct,
     ) -> bindings::__poll_t {
-        // SAFETY: called on an open file.
+        // SAFETY: the kernel calls this on a file that `open` accepted, and its device is there
+        // until `release` has begun.
         let device = unsafe { Self::device(file) };
         device.poll(Poll {
             file,
             table,
-            _lifetime: PhantomData,
+            _until_release: PhantomData,
         })
     }
 
@@ -252,22 +264,24 @@ impl<T: Device> Table<T> {
         file: *mut bindings::file,
         vma: *mut bindings::vm_area_struct,
     ) -> c_int {
-        // SAFETY: called on an open file.
+        // SAFETY: the kernel calls this on a file that `open` accepted, which stays open during the
+        // call.
         let device = unsafe { Self::device(file) };
-        // SAFETY: the area is being set up.
+        // SAFETY: the kernel calls this with an area that it sets up and nobody else has yet.
         let area = unsafe { VmaNew::from_raw(vma) };
-        // SAFETY: as above.
+        // SAFETY: the area is there during the call, and nobody else writes to it.
         let pages = unsafe { (*vma).vm_pgoff };
         if let Err(e) = Self::may_map(device, area, pages) {
             return e.to_errno();
         }
-        // SAFETY: the area is being set up, so its operations are ours to choose; they are static.
+        // SAFETY: the area is being set up, so that its operations are ours to choose; they are
+        // static.
         unsafe { (*vma).vm_ops = &Self::VM_OPS };
         0
     }
 
-    /// Whether the area lies inside the device's memory and is of the one useful kind: shared, and not
-    /// executable. Nothing is mapped yet: pages come when they are touched.
+    /// Whether the area lies inside the device's memory and is of the one useful kind: shared, and
+    /// not executable. Nothing is mapped yet: pages come when they are touched.
     fn may_map(device: &T, area: &VmaNew, first_page: usize) -> Result {
         let memory = device.memory().ok_or(EINVAL)?;
         let len = area.end().checked_sub(area.start()).ok_or(EINVAL)?;
@@ -278,8 +292,8 @@ impl<T: Device> Table<T> {
         if end > memory.bytes() {
             return Err(EINVAL);
         }
-        // A private mapping that may be written would show the process a copy of its own: it would fill
-        // slots that nobody sees.
+        // A private mapping that may be written would show the process a copy of its own: it would
+        // fill slots that nobody sees.
         let shared = area.flags() & kernel::mm::virt::flags::SHARED != 0;
         if !shared && area.flags() & kernel::mm::virt::flags::MAYWRITE != 0 {
             return Err(EINVAL);
@@ -297,7 +311,8 @@ impl<T: Device> Table<T> {
     ///
     /// The kernel's fault callback on an area that `mmap` accepted.
     unsafe extern "C" fn fault(vmf: *mut bindings::vm_fault) -> bindings::vm_fault_t {
-        // SAFETY: the area keeps its file open, and the file is ours.
+        // SAFETY: the fault is in an area that `mmap` accepted, which keeps its file open: one of
+        // ours.
         let (device, pages) = unsafe {
             let area = (*vmf).__bindgen_anon_1.vma;
             (Self::device((*area).vm_file), (*vmf).__bindgen_anon_1.pgoff)
@@ -307,7 +322,8 @@ impl<T: Device> Table<T> {
             .and_then(|offset| device.memory()?.page(offset));
         match page {
             Some(page) => {
-                // SAFETY: the kernel takes over the reference that comes with the page.
+                // SAFETY: the fault is ours to fill in; the kernel takes over the reference to the
+                // page.
                 unsafe { (*vmf).page = page };
                 0
             }
@@ -319,9 +335,10 @@ impl<T: Device> Table<T> {
     ///
     /// The kernel's fdinfo callback.
     unsafe extern "C" fn show(out: *mut bindings::seq_file, file: *mut bindings::file) {
-        // SAFETY: called on an open file.
+        // SAFETY: the kernel calls this on a file that `open` accepted, which stays open during the
+        // call.
         let device = unsafe { Self::device(file) };
-        // SAFETY: the kernel's seq_file, exclusively ours during the call.
+        // SAFETY: the kernel calls this with a seq_file of its own, which is ours during the call.
         device.show(unsafe { SeqFile::from_raw(out) });
     }
 

@@ -15,7 +15,10 @@ pub(crate) const FRAMES: u32 = POLLIN | POLLRDNORM;
 /// And at a transmit ring: room to write.
 pub(crate) const ROOM: u32 = POLLOUT | POLLWRNORM;
 
-/// A wait queue for poll, select and epoll.
+/// A wait queue for poll, select and epoll, and for threads of ours.
+///
+/// Whoever is on it keeps it: [`Poll::wait_on`](super::file::Poll::wait_on) and
+/// [`Inside::listen`](super::thread::Inside::listen) take none that may go before.
 #[pin_data]
 pub(crate) struct WaitQueue {
     #[pin]
@@ -24,9 +27,9 @@ pub(crate) struct WaitQueue {
     events: u32,
 }
 
-// SAFETY: a wait queue has its own lock.
+// SAFETY: the kernel's functions for a wait queue may be called by any task.
 unsafe impl Send for WaitQueue {}
-// SAFETY: as above.
+// SAFETY: a wait queue has a lock of its own, under which these functions work.
 unsafe impl Sync for WaitQueue {}
 
 impl WaitQueue {
@@ -65,7 +68,8 @@ impl WaitQueue {
 
     fn wake_for(&self, events: u32) {
         if self.has_sleepers() {
-            // SAFETY: the head is initialised; poll's wake functions take the events as the key.
+            // SAFETY: `new` initialised the head; the functions of those who wait take the events
+            // as the key, or nothing.
             unsafe {
                 bindings::__wake_up(
                     self.head.get(),
@@ -81,8 +85,9 @@ impl WaitQueue {
     pub(crate) fn has_sleepers(&self) -> bool {
         fence(SeqCst);
         let head = self.head.get();
-        // SAFETY: the head is initialised and never moves. The list is only compared with its own
-        // address, which is what `waitqueue_active` does without the lock.
+        // SAFETY: `new` initialised the head, and it never moves. The pointer that is read, which
+        // others may be writing, is only compared with the list's own address, as
+        // `waitqueue_active` does without lock.
         unsafe {
             let list = &raw mut (*head).head;
             (&raw const (*list).next).read_volatile() != list
