@@ -85,17 +85,14 @@ fn show_rings(out: &SeqFile, rings: &RingSet) {
 pub(crate) struct Watch {
     _live: File<Live>,
     _ports: File<Ports>,
-    // Last: the directory goes when the files have gone.
-    _dir: Dir,
 }
 
 impl Watch {
     pub(crate) fn new(world: Arc<World>) -> Result<Self> {
-        let dir = Dir::new(c"netmap");
+        let dir = Dir::new(c"netmap")?;
         Ok(Watch {
             _live: dir.file(c"live", Live)?,
             _ports: dir.file(c"ports", Ports(world))?,
-            _dir: dir,
         })
     }
 }

@@ -16,7 +16,7 @@ const ONCE: &[(&str, usize)] = &[
     ("netmap.rs", 1),
     ("nic/nics.rs", 3),
     ("refusal.rs", 1),
-    ("sys/debugfs.rs", 1),
+    ("sys/debugfs.rs", 2),
     ("turn.rs", 1),
     ("vale/switches.rs", 2),
     ("world.rs", 1),
