@@ -4,32 +4,32 @@
 
 use super::nospec;
 use crate::abi::wire::Plain;
-use core::{
-    mem::{size_of, MaybeUninit},
-    sync::atomic::{fence, AtomicBool, Ordering::*},
-};
+use core::sync::atomic::{fence, AtomicBool, Ordering::*};
 use kernel::{
     bindings,
     mm::Mm,
     prelude::*,
     sync::{aref::ARef, SetOnce},
+    transmute::{AsBytes, FromBytes},
     types::NotThreadSafe,
     uaccess::{UserPtr, UserSlice},
 };
 
+/// A structure of the interface, which knows nothing of the kernel, for the kernel's ways to copy.
+#[repr(transparent)]
+struct Bytes<T>(T);
+
+// SAFETY: any pattern of bytes is a `Plain` value, which is `Copy` and so has nothing to be mutated
+// inside.
+unsafe impl<T: Plain> FromBytes for Bytes<T> {}
+// SAFETY: a `Plain` structure has no padding, and is `Copy` and so has nothing to be mutated
+// inside.
+unsafe impl<T: Plain> AsBytes for Bytes<T> {}
+
 /// Fetches a structure, once, into a private copy. `EFAULT` if the process cannot read it.
 pub(crate) fn read<T: Plain>(addr: u64) -> Result<T> {
-    let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: the slice covers `value`, and uninitialised bytes are what it is of.
-    let bytes = unsafe {
-        core::slice::from_raw_parts_mut(
-            value.as_mut_ptr().cast::<MaybeUninit<u8>>(),
-            size_of::<T>(),
-        )
-    };
-    slice(addr, size_of::<T>())?.reader().read_raw(bytes)?;
-    // SAFETY: `read_raw` filled every byte, and every pattern of bytes is a `Plain` value.
-    Ok(unsafe { value.assume_init() })
+    let Bytes(value) = slice(addr, size_of::<T>())?.reader().read()?;
+    Ok(value)
 }
 
 /// Fetches bytes, once. `EFAULT` if the process cannot read them.
@@ -39,11 +39,7 @@ pub(crate) fn read_bytes(addr: u64, out: &mut [u8]) -> Result {
 
 /// Writes a structure. `EFAULT` if the process cannot write there.
 pub(crate) fn write<T: Plain>(addr: u64, value: &T) -> Result {
-    // SAFETY: a `Plain` value has no padding, so each of its bytes is initialised.
-    let bytes = unsafe {
-        core::slice::from_raw_parts(core::ptr::from_ref(value).cast::<u8>(), size_of::<T>())
-    };
-    slice(addr, bytes.len())?.writer().write_slice(bytes)
+    slice(addr, size_of::<T>())?.writer().write(&Bytes(*value))
 }
 
 fn slice(addr: u64, len: usize) -> Result<UserSlice> {
@@ -51,8 +47,8 @@ fn slice(addr: u64, len: usize) -> Result<UserSlice> {
     Ok(UserSlice::new(UserPtr::from_addr(addr), len))
 }
 
-/// The address space of a process, remembered but not kept: its memory goes when its processes do. Nobody else is taken
-/// for it, as long as this lives.
+/// The address space of a process, remembered but not kept: its memory goes when its processes do.
+/// Nobody else is taken for it, as long as this lives.
 pub(crate) struct AddressSpace(ARef<Mm>);
 
 impl AddressSpace {
@@ -61,10 +57,12 @@ impl AddressSpace {
         Some(AddressSpace(ARef::from(&**kernel::current!().mm()?)))
     }
 
-    /// The running process, if this is its address space. After fork or exec it has another; all its threads share one,
-    /// and so do processes made with `CLONE_VM`. A kernel thread is never it, even if it was lent the memory.
+    /// The running process, if this is its address space. After fork or exec it has another; all
+    /// its threads share one, and so do processes made with `CLONE_VM`. A kernel thread is never
+    /// it, even if it was lent the memory.
     ///
-    /// Addresses of its memory are what it wrote itself, as long as nobody else could, which `writers` know.
+    /// Addresses of its memory are what it wrote itself, as long as nobody else could, which
+    /// `writers` know.
     #[inline]
     pub(crate) fn enter<'a>(&'a self, writers: &'a Writers) -> Option<Caller<'a>> {
         let entered = self.is_running() && !writers.others_than(self);
@@ -72,7 +70,7 @@ impl AddressSpace {
     }
 
     fn is_running(&self) -> bool {
-        // SAFETY: the running task's own fields, which no other task changes.
+        // SAFETY: the running task is there, and these fields of it no other task changes.
         let (flags, mm) = unsafe {
             let task = bindings::get_current();
             ((*task).flags, (*task).mm)
@@ -81,7 +79,8 @@ impl AddressSpace {
     }
 }
 
-/// Which processes could write to memory that they share with us: nobody yet, one, or several. It never becomes fewer.
+/// Which processes could write to memory that they share with us: nobody yet, one, or several. It
+/// never becomes fewer.
 pub(crate) struct Writers {
     first: SetOnce<AddressSpace>,
     several: AtomicBool,
@@ -111,31 +110,31 @@ impl Writers {
     }
 }
 
-/// The running process, known to be the one whose memory may be read. Made by [`AddressSpace::enter`] alone, during a
-/// system call of that process.
+/// The running process, known to be the one whose memory may be read. Made by
+/// [`AddressSpace::enter`] alone, during a system call of that process.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller<'a>(&'a AddressSpace, &'a Writers, NotThreadSafe);
 
 impl Caller<'_> {
-    /// Brings its pages in, so that a copy that may not sleep finds them. May sleep. What is not there to be brought
-    /// in is noticed by that copy.
+    /// Brings its pages in, so that a copy that may not sleep finds them. May sleep. What is not
+    /// there to be brought in is noticed by that copy.
     pub(crate) fn fault_in(self, addr: u64, len: usize) {
-        // SAFETY: looks at the process's own memory only, and copes with any address.
+        // SAFETY: looks at the running process's own memory only, and copes with any address.
         unsafe { bindings::fault_in_readable(addr as usize as *const c_char, len) };
     }
 
-    /// Fetches up to 16 bytes without sleeping: `EFAULT` also where the page would first have to be brought in.
-    /// Bytes past `len` are zero.
+    /// Fetches up to 16 bytes without sleeping: `EFAULT` also where the page would first have to be
+    /// brought in. Bytes past `len` are zero.
     pub(crate) fn read_head(self, addr: u64, len: usize) -> Result<[u8; 16]> {
         let mut bytes = [0; 16];
-        // SAFETY: `bytes` is ours to write.
+        // SAFETY: `bytes` has 16 bytes, which are ours to write.
         unsafe { self.read_atomic(bytes.as_mut_ptr(), addr, len.min(16))? };
         Ok(bytes)
     }
 
     /// Fetches bytes without sleeping, as [`read_head`](Self::read_head).
     pub(crate) fn read_now(self, addr: u64, out: &mut [u8]) -> Result {
-        // SAFETY: `out` is ours to write.
+        // SAFETY: `out` has as many bytes, which are ours to write.
         unsafe { self.read_atomic(out.as_mut_ptr(), addr, out.len()) }
     }
 
@@ -145,16 +144,17 @@ impl Caller<'_> {
     ///
     /// `to` must be valid for writing `len` bytes.
     pub(crate) unsafe fn read_atomic(self, to: *mut u8, addr: u64, len: usize) -> Result {
-        // The kernel's half of all addresses is refused below, but by a comparison only (mm/maccess.c), and what is read
-        // here selects an entry of the learning table.
+        // The kernel's half of all addresses is refused below, but by a comparison only
+        // (mm/maccess.c), and what is read here selects an entry of the learning table.
         const USER: usize = isize::MAX as usize + 1;
         let from = nospec::confine(addr as usize, USER);
-        // The address was read before this: had somebody else written it, we would see that he can (`Writers::add`).
+        // The address was read before this: had somebody else written it, we would see that he can
+        // (`Writers::add`).
         fence(Acquire);
         if from as u64 != addr || self.1.others_than(self.0) {
             return Err(EFAULT);
         }
-        // SAFETY: `to` as promised by the caller; any user address is coped with.
+        // SAFETY: the caller vouches for `to`; any address of a process is coped with.
         let ret =
             unsafe { bindings::copy_from_user_nofault(to.cast(), from as *const c_void, len) };
         kernel::error::to_result(ret as i32)
