@@ -4,8 +4,10 @@
 //!
 //! The counts are shown in debugfs, and unloading the module complains about any that is not zero.
 
-use core::sync::atomic::{AtomicIsize, Ordering::Relaxed};
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+};
 
 /// What is counted.
 #[derive(Clone, Copy)]
@@ -34,21 +36,21 @@ const NAMES: [&str; 10] = [
     "stagings",
     "xdp_programs",
 ];
-static COUNTS: [AtomicIsize; NAMES.len()] = [const { AtomicIsize::new(0) }; NAMES.len()];
+static COUNTS: [Atomic<isize>; NAMES.len()] = [const { Atomic::new(0) }; NAMES.len()];
 
 /// One object. It is a field of what it counts.
 pub(crate) struct Counted(Kind);
 
 impl Counted {
     pub(crate) fn new(kind: Kind) -> Self {
-        COUNTS[kind as usize].fetch_add(1, Relaxed);
+        COUNTS[kind as usize].add(1, Relaxed);
         Counted(kind)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        COUNTS[self.0 as usize].fetch_sub(1, Relaxed);
+        COUNTS[self.0 as usize].add(-1, Relaxed);
     }
 }
 

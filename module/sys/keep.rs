@@ -3,11 +3,13 @@
 //! Keeping the module loaded while something of it may still run that no open file accounts for.
 
 use super::bindings;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use kernel::module::this_module;
+use kernel::{
+    module::this_module,
+    sync::atomic::{AtomicFlag, Relaxed},
+};
 
 /// Whether there ever was one.
-static EVER: AtomicBool = AtomicBool::new(false);
+static EVER: AtomicFlag = AtomicFlag::new(false);
 
 /// A reference to the module.
 pub(crate) struct Keep(());
@@ -16,7 +18,7 @@ impl Keep {
     /// Only for callers that run in the module, with something of it open.
     pub(crate) fn new() -> Self {
         EVER.store(true, Relaxed);
-        // SAFETY: our own module, which is in use at this moment.
+        // SAFETY: our own module, which stays while something of it is open, as it is now.
         unsafe { bindings::__module_get(this_module::<crate::LocalModule>().as_ptr().cast()) };
         Keep(())
     }
@@ -24,23 +26,24 @@ impl Keep {
 
 impl Drop for Keep {
     fn drop(&mut self) {
-        // SAFETY: gives back the reference taken in `new`. See `settle` for the instructions after this.
+        // SAFETY: gives back the reference that `new` took. See `settle` for the instructions after
+        // this.
         unsafe { bindings::module_put(this_module::<crate::LocalModule>().as_ptr().cast()) };
     }
 }
 
-/// Waits until nobody is still on the way out of a function that gave the last reference to the module back.
-/// To be called before the module's code goes.
+/// Waits until nobody is still on the way out of a function that gave the last reference to the
+/// module back. To be called before the module's code goes.
 pub(crate) fn settle() {
     if !EVER.load(Relaxed) {
         return;
     }
     #[cfg(CONFIG_TASKS_RCU)]
-    // SAFETY: may be called where one may sleep.
+    // SAFETY: only waits.
     unsafe {
         bindings::synchronize_rcu_tasks()
     };
     // Softirqs, and everything where tasks are never interrupted.
-    // SAFETY: as above.
+    // SAFETY: only waits.
     unsafe { kernel::bindings::synchronize_rcu() };
 }

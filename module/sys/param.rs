@@ -4,15 +4,15 @@
 //! `/sys/module/netmap/parameters`. The kernel crate's own parameters are fixed at load time and
 //! invisible.
 
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use kernel::sync::atomic::{Atomic, Relaxed};
 
 /// An `int` parameter.
 #[repr(transparent)]
-pub(crate) struct Param(AtomicI32);
+pub(crate) struct Param(Atomic<i32>);
 
 impl Param {
     pub(crate) const fn new(default: i32) -> Self {
-        Param(AtomicI32::new(default))
+        Param(Atomic::new(default))
     }
 
     /// Whatever somebody wrote there last.
@@ -50,16 +50,17 @@ macro_rules! params {
     ($($name:ident = $default:literal, $mode:ident, $text:literal;)*) => {$(
         #[doc = $text]
         #[allow(non_upper_case_globals)]
-        pub(crate) static $name: $crate::sys::param::Param = $crate::sys::param::Param::new($default);
+        pub(crate) static $name: $crate::sys::param::Param =
+            $crate::sys::param::Param::new($default);
 
         #[allow(unsafe_code)]
         const _: () = {
             use $crate::sys::param;
             use kernel::{bindings, module_param::KernelParam};
 
-            // SAFETY of the linkage: the kernel reads `__param` as an array of `struct kernel_param`, and
-            // `param_ops_int` takes `arg` as an int that it may read and write at any time; both are
-            // statics of those layouts.
+            // SAFETY of the linkage: the kernel reads `__param` as an array of `struct
+            // kernel_param`, and `param_ops_int` takes `arg` as an int that it may read and write
+            // at any time; both are statics of those layouts.
             #[link_section = "__param"]
             #[used(compiler)]
             static DESCRIPTOR: KernelParam = KernelParam::new(bindings::kernel_param {
