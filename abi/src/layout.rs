@@ -4,10 +4,8 @@
 //!
 //! A region is one straight line: the pool of `netmap_if` structures, the pool of rings, the pool of
 //! buffers. Object `i` of a pool is at `pool offset + i * object size`, with no gaps inside a pool. Every
-//! pool starts on a page.
+//! pool starts on a page, whose size is the kernel's.
 
-/// Pages are 4 KiB on every machine that Ferromap runs on.
-pub const PAGE_SIZE: u32 = 4096;
 /// Object sizes are rounded up to this many bytes, one cache line.
 pub const OBJECT_ALIGN: u32 = 64;
 /// Objects are counted in whole clusters of at most this many bytes.
@@ -88,14 +86,14 @@ impl Pool {
     /// `want` rounded up to cache lines and whole clusters, at `offset`. A cluster is the smallest number
     /// of objects that fills whole pages; `None` if that would pass [`CLUSTER_MAX`] or the arithmetic
     /// overflows.
-    const fn round_up(want: PoolRequest, offset: u64) -> Option<Self> {
+    const fn round_up(page: u32, want: PoolRequest, offset: u64) -> Option<Self> {
         let Some(size) = want.size.checked_next_multiple_of(OBJECT_ALIGN) else {
             return None;
         };
         if size == 0 {
             return None;
         }
-        let cluster = PAGE_SIZE / gcd(PAGE_SIZE, size);
+        let cluster = page / gcd(page, size);
         match cluster.checked_mul(size) {
             Some(bytes) if bytes <= CLUSTER_MAX => {}
             _ => return None,
@@ -122,24 +120,36 @@ const fn gcd(a: u32, b: u32) -> u32 {
 /// The three pools of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
+    page: u32,
     pub ifs: Pool,
     pub rings: Pool,
     pub bufs: Pool,
 }
 
 impl Layout {
-    /// Lays out a region that has room for the three requests. `None` if a size cannot be had.
-    pub const fn new(ifs: PoolRequest, rings: PoolRequest, bufs: PoolRequest) -> Option<Self> {
-        let Some(ifs) = Pool::round_up(ifs, 0) else {
+    /// Lays out a region that has room for the three requests, on pages of `page` bytes. `None` if a size
+    /// cannot be had.
+    pub const fn new(
+        page: u32,
+        ifs: PoolRequest,
+        rings: PoolRequest,
+        bufs: PoolRequest,
+    ) -> Option<Self> {
+        let Some(ifs) = Pool::round_up(page, ifs, 0) else {
             return None;
         };
-        let Some(rings) = Pool::round_up(rings, ifs.bytes()) else {
+        let Some(rings) = Pool::round_up(page, rings, ifs.bytes()) else {
             return None;
         };
-        let Some(bufs) = Pool::round_up(bufs, rings.offset + rings.bytes()) else {
+        let Some(bufs) = Pool::round_up(page, bufs, rings.offset + rings.bytes()) else {
             return None;
         };
-        Some(Layout { ifs, rings, bufs })
+        Some(Layout {
+            page,
+            ifs,
+            rings,
+            bufs,
+        })
     }
 
     /// The same layout with fewer buffers, at least `count`: for when memory is short.
@@ -148,7 +158,7 @@ impl Layout {
             size: self.bufs.size,
             count,
         };
-        match Pool::round_up(want, self.bufs.offset) {
+        match Pool::round_up(self.page, want, self.bufs.offset) {
             Some(bufs) if bufs.count < self.bufs.count => Layout { bufs, ..self },
             _ => self,
         }
@@ -181,8 +191,8 @@ pub struct PortNeeds {
 impl PortNeeds {
     /// The least that the three pools must have, as section 3.7 sizes private regions, but with as many
     /// netmap_ifs as there can be threads with a ring in one direction each. The `priv_*` parameters may ask
-    /// for more. `None` where a sum does not fit 32 bits.
-    pub fn pools(&self) -> Option<[PoolRequest; 3]> {
+    /// for more. Pages have `page` bytes. `None` where a sum does not fit 32 bits.
+    pub fn pools(&self, page: u32) -> Option<[PoolRequest; 3]> {
         let (tx, rx) = (self.tx_rings.checked_add(1)?, self.rx_rings.checked_add(1)?);
         let slots = self.tx_slots.max(self.rx_slots);
         let piped = self.pipes.checked_mul(4)?;
@@ -198,7 +208,7 @@ impl PortNeeds {
                 count: piped.checked_add(tx)?.checked_add(rx)?,
             },
             PoolRequest {
-                size: ring.checked_next_multiple_of(PAGE_SIZE)?,
+                size: ring.checked_next_multiple_of(page)?,
                 count: tx.checked_add(rx)?.checked_add(piped.checked_mul(2)?)?,
             },
             PoolRequest {

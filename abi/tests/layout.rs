@@ -9,26 +9,32 @@ use ferromap_abi::{
 };
 use proptest::prelude::*;
 
+/// A usual page.
+const PAGE: u32 = 4096;
+/// Pages of all processors that Linux has Rust for.
+const PAGES: [u32; 3] = [PAGE, 16_384, 65_536];
+
 fn request(size: u32, count: u32) -> PoolRequest {
     PoolRequest { size, count }
 }
 
 /// Lays out a pool by itself.
 fn pool(size: u32, count: u32) -> Option<Pool> {
-    Layout::new(request(size, count), request(64, 64), request(64, 64)).map(|layout| layout.ifs)
+    let other = request(64, 64);
+    Layout::new(PAGE, request(size, count), other, other).map(|layout| layout.ifs)
 }
 
 /// The smallest number of objects that fills whole pages, by trying; within 4 MiB.
-fn cluster(size: u32) -> Option<u32> {
-    (1..=PAGE_SIZE)
-        .find(|n| (u64::from(*n) * u64::from(size)) % u64::from(PAGE_SIZE) == 0)
+fn cluster(page: u32, size: u32) -> Option<u32> {
+    (1..=page)
+        .find(|n| (u64::from(*n) * u64::from(size)) % u64::from(page) == 0)
         .filter(|n| u64::from(*n) * u64::from(size) <= u64::from(CLUSTER_MAX))
 }
 
 /// What a port's private region comes to with the default `priv_*` parameters.
 fn private(needs: PortNeeds) -> Option<Layout> {
     let floor = [request(1024, 2), request(20480, 4), request(2048, 4098)];
-    let [ifs, rings, bufs] = needs.pools()?;
+    let [ifs, rings, bufs] = needs.pools(PAGE)?;
     let most = |a: PoolRequest, b: PoolRequest| request(a.size.max(b.size), a.count.max(b.count));
     let [ifs, rings, bufs] = [
         most(ifs, floor[0]),
@@ -36,7 +42,9 @@ fn private(needs: PortNeeds) -> Option<Layout> {
         most(bufs, floor[2]),
     ];
     let allowed = PRIV_IF_LIMITS.allow(ifs) && RING_LIMITS.allow(rings) && BUF_LIMITS.allow(bufs);
-    allowed.then(|| Layout::new(ifs, rings, bufs)).flatten()
+    allowed
+        .then(|| Layout::new(PAGE, ifs, rings, bufs))
+        .flatten()
 }
 
 fn vale(rings: u32, slots: u32, extra_bufs: u32) -> PortNeeds {
@@ -53,6 +61,7 @@ fn vale(rings: u32, slots: u32, extra_bufs: u32) -> PortNeeds {
 #[test]
 fn the_global_region_has_the_size_that_netmap_gives_it() {
     let layout = Layout::new(
+        PAGE,
         request(1024, 100),
         request(36864, 200),
         request(2048, 163_840),
@@ -174,6 +183,7 @@ fn limits_include_their_ends() {
 #[test]
 fn everything_within_the_limits_adds_up_to_less_than_a_user_address() {
     let largest = Layout::new(
+        PAGE,
         request(IF_LIMITS.size.1, IF_LIMITS.count.1),
         request(RING_LIMITS.size.1, RING_LIMITS.count.1),
         request(BUF_LIMITS.size.1, BUF_LIMITS.count.1),
@@ -215,7 +225,7 @@ fn needs_that_do_not_fit_are_refused() {
         },
     ];
     for needs in table {
-        assert_eq!(needs.pools(), None, "{needs:?}");
+        assert_eq!(needs.pools(PAGE), None, "{needs:?}");
     }
 }
 
@@ -225,9 +235,11 @@ fn sensible() -> impl Strategy<Value = PoolRequest> {
 
 proptest! {
     #[test]
-    fn pools_follow_each_other_in_whole_pages(a in sensible(), b in sensible(), c in sensible()) {
-        let clusters = [a, b, c].map(|want| cluster(want.size.next_multiple_of(OBJECT_ALIGN)));
-        let Some(layout) = Layout::new(a, b, c) else {
+    fn pools_follow_each_other_in_whole_pages(
+        page in prop::sample::select(&PAGES), a in sensible(), b in sensible(), c in sensible()
+    ) {
+        let clusters = [a, b, c].map(|want| cluster(page, want.size.next_multiple_of(OBJECT_ALIGN)));
+        let Some(layout) = Layout::new(page, a, b, c) else {
             prop_assert!(clusters.contains(&None));
             return Ok(());
         };
@@ -239,7 +251,7 @@ proptest! {
             prop_assert_eq!(pool.offset, end);
             prop_assert_eq!(pool.size, want.size.next_multiple_of(OBJECT_ALIGN));
             prop_assert_eq!(pool.count, want.count.next_multiple_of(cluster));
-            prop_assert_eq!(pool.bytes() % u64::from(PAGE_SIZE), 0);
+            prop_assert_eq!(pool.bytes() % u64::from(page), 0);
             end += pool.bytes();
         }
         prop_assert_eq!(layout.bytes(), end);
@@ -248,7 +260,7 @@ proptest! {
     #[test]
     fn objects_lie_inside_their_pool_and_nowhere_else(want in sensible(), index: u32) {
         let other = request(2048, 8);
-        let Some(layout) = Layout::new(other, want, other) else { return Ok(()) };
+        let Some(layout) = Layout::new(PAGE, other, want, other) else { return Ok(()) };
         let pool = layout.rings;
         for index in [0, 1, index % pool.count.max(1), index, pool.count] {
             match pool.object(index) {
@@ -264,9 +276,12 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics_whatever_is_asked_for(sizes: [u32; 3], counts: [u32; 3], at: u64, index: u32) {
+    fn nothing_panics_whatever_is_asked_for(
+        page: u32, sizes: [u32; 3], counts: [u32; 3], at: u64, index: u32
+    ) {
         let [a, b, c] = [0, 1, 2].map(|i| request(sizes[i], counts[i]));
-        if let Some(layout) = Layout::new(a, b, c) {
+        for page in PAGES.into_iter().chain([page]) {
+            let Some(layout) = Layout::new(page, a, b, c) else { continue };
             let _ = (layout.bytes(), layout.buf_ofs(at));
         }
         let _ = Pool { offset: at, size: sizes[0], count: counts[0] }.object(index);
@@ -274,7 +289,8 @@ proptest! {
 
     #[test]
     fn needs_never_panic_and_pools_cover_them(
-        rings: [u32; 2], slots: [u32; 2], pipes: u32, extra_bufs: u32, shift in prop::array::uniform6(0..32u32)
+        page in prop::sample::select(&PAGES), rings: [u32; 2], slots: [u32; 2], pipes: u32, extra_bufs: u32,
+        shift in prop::array::uniform6(0..32u32)
     ) {
         // Shifted, so that small numbers are as frequent as large ones.
         let needs = PortNeeds {
@@ -292,8 +308,8 @@ proptest! {
         let ring = 256 + 16 * txd.max(rxd);
         let counts = [piped + tx + rx, tx + rx + 2 * piped, bufs];
         let fits = |n: u128| n <= wide(u32::MAX);
-        let pages = ring.next_multiple_of(wide(PAGE_SIZE));
-        match needs.pools() {
+        let pages = ring.next_multiple_of(wide(page));
+        match needs.pools(page) {
             Some(pools) => {
                 prop_assert_eq!(pools.map(|pool| wide(pool.count)), counts);
                 prop_assert_eq!(pools.map(|pool| wide(pool.size)), [0, pages, 0]);

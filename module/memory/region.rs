@@ -30,6 +30,8 @@ use kernel::{
     time::Instant,
 };
 
+const PAGE: u32 = kernel::page::PAGE_SIZE as u32;
+
 /// Where a region's sizes come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -70,7 +72,7 @@ fn ask(knobs: &[Knobs; 3], floor: &[PoolRequest; 3]) -> Answer<Layout> {
             );
         }
     }
-    match Layout::new(want[0], want[1], want[2]) {
+    match Layout::new(PAGE, want[0], want[1], want[2]) {
         Some(layout) => Ok(layout),
         None => refuse!(
             EINVAL,
@@ -109,7 +111,7 @@ impl Kind {
     pub(super) fn layout(&self) -> Answer<Layout> {
         match self {
             Kind::Global => ask(&GLOBAL_KNOBS, &[PoolRequest { size: 0, count: 0 }; 3]),
-            Kind::Private(needs) => match needs.pools() {
+            Kind::Private(needs) => match needs.pools(PAGE) {
                 Some(floor) => ask(&PRIVATE_KNOBS, &floor),
                 None => refuse!(ENOMEM, "the rings need more buffers than a region can have"),
             },
@@ -118,8 +120,8 @@ impl Kind {
 }
 
 impl Kind {
-    /// How few buffers still make a region worth having when memory is short: an eighth of the global
-    /// one; what a port's rings need, without the extra buffers.
+    /// How few buffers still make a region worth having when memory is short: an eighth of the
+    /// global one; what a port's rings need, without the extra buffers.
     fn least_bufs(&self, asked: &Layout) -> u32 {
         let least = match self {
             Kind::Global => asked.bufs.count / 8,
@@ -127,24 +129,25 @@ impl Kind {
                 extra_bufs: 0,
                 ..*needs
             }
-            .pools()
+            .pools(PAGE)
             .map_or(asked.bufs.count, |[_, _, bufs]| bufs.count),
         };
         least.min(asked.bufs.count)
     }
 }
 
-/// Regions are large and alike, so the buffers of several ports at work would lie at the same place modulo
-/// any power of two, and fall on the same entries of a cache or TLB that is indexed by address (QEMU's is,
-/// and has one entry a place: two ports that collide run at two thirds of their speed). So each region
-/// starts to hand out its buffers at one of this many places, the one that the fewest others use.
+/// Regions are large and alike, so the buffers of several ports at work would lie at the same place
+/// modulo any power of two, and fall on the same entries of a cache or TLB that is indexed by
+/// address (QEMU's is, and has one entry a place: two ports that collide run at two thirds of their
+/// speed). So each region starts to hand out its buffers at one of this many places, the one that
+/// the fewest others use.
 pub(super) const COLOURS: u8 = 8;
 
 /// A region: an id, and memory while it is used.
 ///
-/// The memory is made for the first user and goes with the last, so that nobody finds what another has left, and it
-/// is charged to one who uses it. A process may have had pages of it pinned: they live on by themselves, and are
-/// nobody else's.
+/// The memory is made for the first user and goes with the last, so that nobody finds what another
+/// has left, and it is charged to one who uses it. A process may have had pages of it pinned: they
+/// live on by themselves, and are nobody else's.
 #[pin_data]
 pub(crate) struct Region {
     id: u16,
@@ -152,7 +155,8 @@ pub(crate) struct Region {
     owner: Owner,
     /// Where its buffers start to be handed out; see [`COLOURS`].
     colour: u8,
-    /// Held while memory is made, which may take long. Others who want to use it wait; nobody else does.
+    /// Held while memory is made, which may take long. Others who want to use it wait; nobody else
+    /// does.
     #[pin]
     making: Mutex<()>,
     /// Only ever held for a moment.
@@ -291,8 +295,8 @@ impl Region {
         })
     }
 
-    /// Begins a use of the region's objects. The first one makes the memory, which may take long: not while others
-    /// wait for their turn.
+    /// Begins a use of the region's objects. The first one makes the memory, which may take long:
+    /// not while others wait for their turn.
     pub(crate) fn enter(self: &Arc<Self>) -> Answer<Use> {
         if let Some(joined) = self.join() {
             return Ok(joined);
@@ -329,8 +333,8 @@ fn tell(layout: &Layout) {
     show(&params::buf_curr_num, layout.bufs.count);
 }
 
-/// A use of a region: objects can be taken while it lasts. The memory goes with the last use, whatever programs did
-/// with the indexes.
+/// A use of a region: objects can be taken while it lasts. The memory goes with the last use,
+/// whatever programs did with the indexes.
 pub(crate) struct Use {
     region: Arc<Region>,
     mem: Arc<Mem>,
@@ -437,8 +441,8 @@ impl Use {
         self.with(|made| made.bufs.take()).flatten()
     }
 
-    /// Gives a buffer back. False for an index that cannot be given back: programs put any number into
-    /// slots and lists.
+    /// Gives a buffer back. False for an index that cannot be given back: programs put any number
+    /// into slots and lists.
     pub(crate) fn give_buf(&self, index: u32) -> bool {
         self.with(|made| made.bufs.give(index)).unwrap_or(false)
     }

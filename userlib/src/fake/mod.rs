@@ -41,6 +41,8 @@ use std::{
     },
 };
 
+/// Bytes of a page here.
+const PAGE: u32 = 4096;
 /// Most slots that a ring may have here.
 const MAX_SLOTS: u32 = 1024;
 /// Most rings in each direction of a port.
@@ -93,6 +95,7 @@ impl Kernel {
             count,
         };
         let layout = Layout::new(
+            PAGE,
             request(IfHeader::bytes(4 * usize::from(MAX_RINGS)), 32),
             request(RingHeader::bytes(MAX_SLOTS), 64),
             request(BUF_SIZE as usize, 16_384),
