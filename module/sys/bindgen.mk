@@ -20,6 +20,17 @@ ferromap-skip-flags := -mno-fp-ret-in-387 -mpreferred-stack-boundary=% -mskip-ra
 	-fdiagnostics-show-context -fdiagnostics-show-context=% --param=% --param asan-% \
 	-fno-isolate-erroneous-paths-dereference -ffixed-r2 -mmultiple -mno-readonly-in-sdata
 
+# What clang calls the architecture that the kernel is built for, as rust/Makefile has it.
+ferromap-target-x86 := x86_64-linux-gnu
+ferromap-target-arm64 := aarch64-linux-gnu
+ferromap-target-arm := arm-linux-gnueabi
+ferromap-target-loongarch := loongarch64-linux-gnusf
+ferromap-target-riscv := riscv64-linux-gnu
+ferromap-target-s390 := s390x-linux-gnu
+ferromap-target-powerpc := powerpc$(if $(CONFIG_PPC64),64le)-linux-gnu
+ferromap-target-um = $(ferromap-target-$(SUBARCH))
+ferromap-target = $(or $(ferromap-target-$(SRCARCH)),$(error no name for $(SRCARCH) in bindgen.mk))
+
 quiet_cmd_ferromap_bindgen = BINDGEN $@
       cmd_ferromap_bindgen = \
 	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix ffi --no-layout-tests \
@@ -27,5 +38,5 @@ quiet_cmd_ferromap_bindgen = BINDGEN $@
 		--allowlist-function '$(call ferromap-list,fn)' --allowlist-type '$(call ferromap-list,type)' \
 		--allowlist-type '$(call ferromap-list,opaque)' --opaque-type '$(call ferromap-list,opaque)' \
 		$(ferromap-wrap) \
-		-o $@ -- $(filter-out $(ferromap-skip-flags),$(c_flags)) -w --target=x86_64-linux-gnu \
+		-o $@ -- $(filter-out $(ferromap-skip-flags),$(c_flags)) -w --target=$(ferromap-target) \
 		-fno-builtin -D__BINDGEN__ -DMODULE
