@@ -9,8 +9,7 @@ use crate::{
     refusal::{refuse, Answer},
     sys::{file::Asker, user},
 };
-use core::fmt::Write;
-use kernel::prelude::*;
+use kernel::{fmt::Write, prelude::*, str::Formatter};
 
 /// Which of the two calls it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -197,18 +196,10 @@ impl LongName {
             NR_REG_PIPE_SLAVE => '}',
             _ => return,
         };
+        let mut end = Formatter::new(&mut self.bytes[self.len..]);
         // 15 characters, the mark and 4 digits: there is room.
-        let _ = write!(self, "{}{}", mark, req.nr_ringid & NETMAP_RING_MASK);
-    }
-}
-
-impl Write for LongName {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        let end = self.len + text.len();
-        let room = self.bytes.get_mut(self.len..end).ok_or(core::fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
+        let _ = write!(end, "{}{}", mark, req.nr_ringid & NETMAP_RING_MASK);
+        self.len += end.bytes_written();
     }
 }
 

@@ -286,7 +286,7 @@ impl NicRef {
             };
             return Refusal::new(
                 EBUSY,
-                format_args!(
+                fmt!(
                     "{} is in {} {}, which takes its frames: take it out (ip link set {} nomaster), or open that",
                     Name(&self.name()),
                     Name(kind),
@@ -299,7 +299,7 @@ impl NicRef {
         if matches!(&*kind, b"macvtap" | b"ipvtap") {
             return Refusal::new(
                 EBUSY,
-                format_args!(
+                fmt!(
                     "the frames of {}, a {}, go to whoever opens its /dev/tap: use that, or open the interface below it",
                     Name(&self.name()),
                     Name(&kind)
@@ -308,7 +308,7 @@ impl NicRef {
         }
         Refusal::new(
             EBUSY,
-            format_args!(
+            fmt!(
                 "interfaces that were made on top of {} take its frames, as a macvlan or ipvlan does: delete them (ip link del), or open one of them. ferromap doctor {} tells which",
                 Name(&self.name()),
                 Name(&self.name())
