@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who may use a region: its number alone opens it only to the same user in the same network namespace.
+//! Who may use a region: its number alone opens it only to the same user in the same network
+//! namespace.
 //!
-//! Whose memory it is goes by the caller, not by who opened the file: a node may be opened by one for another who has no
-//! right to (systemd does so). What passes memory on is a descriptor that is bound there.
+//! Whose memory it is goes by the caller, not by who opened the file: a node may be opened by one
+//! for another who has no right to (systemd does so). What passes memory on is a descriptor that is
+//! bound there.
 
 use crate::{
     params,
@@ -18,15 +20,16 @@ use kernel::{prelude::*, task::Kuid};
 pub(crate) struct Claimant {
     net: NetId,
     user: Kuid,
-    /// May change how the network works there: opens interfaces, and so sees the memory that they share.
+    /// May change how the network works there: opens interfaces, and so sees the memory that they
+    /// share.
     admin: bool,
     /// Parameter `admin_only` is 0: as in netmap, everybody is one user.
     everybody: bool,
 }
 
 impl Claimant {
-    /// The calling process. It administrates only what whoever opened the file could administrate as well: that one may
-    /// have kept a descriptor, and map what is bound there.
+    /// The calling process. It administrates only what whoever opened the file could administrate
+    /// as well: that one may have kept a descriptor, and map what is bound there.
     pub(crate) fn current(asker: &Asker<'_>) -> Result<Self> {
         let net = NetNs::current()?;
         let everybody = params::admin_only.get() == 0;
@@ -46,8 +49,8 @@ impl Claimant {
         }
     }
 
-    /// Owner of the region that has number 1 for him: that of the namespace's interfaces, or his own where
-    /// these are not his to open.
+    /// Owner of the region that has number 1 for him: that of the namespace's interfaces, or his
+    /// own where these are not his to open.
     pub(super) fn shared(&self) -> Owner {
         Owner {
             net: self.net,

@@ -25,8 +25,8 @@ pub(crate) const fn words(count: u32) -> usize {
 }
 
 impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
-    /// A map with everything free but the reserved objects. `storage` must have [`words`] of `count`;
-    /// objects beyond it do not exist.
+    /// A map with everything free but the reserved objects. `storage` must have [`words`] of
+    /// `count`; objects beyond it do not exist.
     pub(crate) fn new(mut storage: S, count: u32, reserved: u32) -> Self {
         storage.fill(0);
         let room = u32::try_from(storage.len().saturating_mul(64)).unwrap_or(u32::MAX);
@@ -75,8 +75,8 @@ impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
         None
     }
 
-    /// Gives an object back. False, and nothing done, for one that cannot have been handed out or that
-    /// is free already: programs can leave any index anywhere.
+    /// Gives an object back. False, and nothing done, for one that cannot have been handed out or
+    /// that is free already: programs can leave any index anywhere.
     pub(crate) fn give(&mut self, index: u32) -> bool {
         if index < self.reserved || index >= self.count {
             return false;

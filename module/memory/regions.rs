@@ -15,7 +15,8 @@ use kernel::{
     sync::{new_mutex, Arc, Mutex},
 };
 
-/// All regions. Numbers are given once on the whole machine, but for number 1, which every owner has.
+/// All regions. Numbers are given once on the whole machine, but for number 1, which every owner
+/// has.
 #[pin_data]
 pub(crate) struct Regions {
     #[pin]
@@ -71,7 +72,8 @@ impl Regions {
         }
     }
 
-    /// The region with that id, for whoever may use it by that; 0 and 1 mean [`shared`](Self::shared).
+    /// The region with that id, for whoever may use it by that; 0 and 1 mean
+    /// [`shared`](Self::shared).
     pub(crate) fn find(self: &Arc<Self>, claimant: &Claimant, id: u16) -> Answer<RegionRef> {
         if id == 0 || id == GLOBAL_MEM_ID {
             return self.shared(claimant);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Buffers that no program maps: frames are copied here to be looked at where nobody else can change them.
+//! Buffers that no program maps: frames are copied here to be looked at where nobody else can
+//! change them.
 
 use super::shared::Bufs;
 use crate::{
@@ -21,8 +22,9 @@ const LONGEST: u32 = 128 * 1024;
 ///
 /// # Invariants
 ///
-/// `memory` has room for `count` areas of `stride` bytes, which are [`HEADROOM`], `size` and [`TAIL`] or a little more,
-/// and behind them for one of [`HEADROOM`], `longest` and [`TAIL`]. `stride` is a multiple of 64.
+/// `memory` has room for `count` areas, at least one, of `stride` bytes, which are [`HEADROOM`],
+/// `size` and [`TAIL`] or a little more, and behind them for one of [`HEADROOM`], `longest` and
+/// [`TAIL`]. `stride` and `longest` are multiples of 64, as these two are.
 pub(crate) struct Staging {
     memory: HugeMem,
     size: u32,
@@ -41,11 +43,15 @@ pub(crate) struct Area<'s> {
 }
 
 impl Staging {
-    /// For `count` frames of up to `size` bytes.
+    /// For `count` frames, at least one, of up to `size` bytes.
     pub(crate) fn new(count: u32, size: u32) -> Result<Self> {
+        if count == 0 {
+            return Err(EINVAL);
+        }
         let longest = LONGEST
             .min(size.saturating_mul(NETMAP_MAX_FRAGS as u32))
-            .max(size);
+            .max(size)
+            .next_multiple_of(64);
         let lines = (HEADROOM + size + TAIL).div_ceil(64);
         // An odd number of cache lines: frames then start in all sets of a cache, not in a few.
         let stride = (lines | 1) * 64;
@@ -79,8 +85,10 @@ impl Staging {
     /// The buffers; each starts where a frame does. They are larger than [`size`](Self::size).
     #[inline]
     pub(crate) fn bufs(&self) -> Bufs<'_> {
-        // SAFETY: by the invariant of the type there are so many of that stride, also from the first frame on: the long
-        // frame's headroom is behind the last. They are aligned, as stride and `HEADROOM` are multiples of 64.
+        // SAFETY: by the invariant of the type there are so many of that stride, also from the
+        // first frame on: the long frame's headroom is behind the last. They are aligned, as stride
+        // and `HEADROOM` are multiples of 64 and the memory starts at a page. It lives as long as
+        // `self`.
         unsafe {
             let first = self.memory.base().add(HEADROOM as usize);
             Bufs::new(first, self.stride, self.count)
@@ -89,7 +97,8 @@ impl Staging {
 
     /// The long frame, as the only buffer of its kind.
     pub(crate) fn long(&self) -> Bufs<'_> {
-        // SAFETY: by the invariant it is behind the others; it starts at a multiple of 64.
+        // SAFETY: by the invariant it is behind the `count` others, with its headroom first; it
+        // starts at a multiple of 64 and has whole ones. The memory lives as long as `self`.
         unsafe {
             let first = self.base_of(self.count).add(HEADROOM as usize);
             Bufs::new(first, self.longest + TAIL, 1)
@@ -101,7 +110,8 @@ impl Staging {
     pub(crate) fn area(&mut self, index: u32) -> Option<Area<'_>> {
         let inside = index < self.count;
         inside.then(|| Area {
-            start: self.base_of(index),
+            // SAFETY: one of the `count`.
+            start: unsafe { self.base_of(index) },
             bytes: HEADROOM + self.size + TAIL,
             _of: core::marker::PhantomData,
         })
@@ -110,16 +120,19 @@ impl Staging {
     /// Where the long frame is.
     pub(crate) fn long_area(&mut self) -> Area<'_> {
         Area {
-            start: self.base_of(self.count),
+            // SAFETY: it is behind the `count` others.
+            start: unsafe { self.base_of(self.count) },
             bytes: HEADROOM + self.longest + TAIL,
             _of: core::marker::PhantomData,
         }
     }
 
+    /// # Safety
+    ///
+    /// `index` must be at most the count, which is that of the long frame.
     #[inline]
-    fn base_of(&self, index: u32) -> NonNull<u8> {
-        debug_assert!(index <= self.count);
-        // SAFETY: by the invariant `count` areas and the long one fit, and all callers stay within.
+    unsafe fn base_of(&self, index: u32) -> NonNull<u8> {
+        // SAFETY: by the invariant `count` areas and the long one fit, and the caller stays within.
         unsafe {
             self.memory
                 .base()
@@ -140,7 +153,7 @@ impl Area<'_> {
     pub(crate) fn save<const N: usize>(&self, at: u32) -> [u8; N] {
         let mut out = [0; N];
         for (byte, at) in out.iter_mut().zip(at..self.bytes) {
-            // SAFETY: inside the area.
+            // SAFETY: below the number of the area's bytes, which are ours.
             *byte = unsafe { self.start.add(at as usize).read() };
         }
         out
@@ -149,19 +162,21 @@ impl Area<'_> {
     /// Writes `bytes` at `at`, as far as they fit.
     pub(crate) fn put(&mut self, at: u32, bytes: &[u8]) {
         for (&byte, at) in bytes.iter().zip(at..self.bytes) {
-            // SAFETY: inside the area.
+            // SAFETY: below the number of the area's bytes, which are ours.
             unsafe { self.start.add(at as usize).write(byte) };
         }
     }
 
-    /// Clears what is in front of frames: programs have moved earlier ones there, which this one's owner may not see. (What
-    /// is added behind a frame the kernel clears: net/core/filter.c, bpf_xdp_adjust_tail.)
+    /// Clears what is in front of frames: programs have moved earlier ones there, which this one's
+    /// owner may not see. (What is added behind a frame the kernel clears: net/core/filter.c,
+    /// bpf_xdp_adjust_tail.)
     pub(crate) fn clear_headroom(&mut self) {
-        // SAFETY: every area begins with that many bytes.
+        // SAFETY: every area begins with that many bytes, which are ours while it lives.
         unsafe { self.start.write_bytes(0, HEADROOM as usize) };
     }
 
-    /// Moves the frame that is at `frame` to where frames start. What is past the end of the area is left out.
+    /// Moves the frame that is at `frame` to where frames start. What is past the end of the area
+    /// is left out.
     #[inline]
     pub(crate) fn settle(&mut self, frame: Range<u32>) {
         if frame.start == HEADROOM {
@@ -171,7 +186,8 @@ impl Area<'_> {
         let len = (frame.end.min(self.bytes))
             .saturating_sub(frame.start)
             .min(room);
-        // SAFETY: both ranges are inside the area, by the lines above; they may overlap.
+        // SAFETY: both ranges are inside the area: `len` is what there is of the frame before its
+        // end, and no more than there is room for. They may overlap.
         unsafe {
             let to = self.start.add(HEADROOM as usize);
             self.start

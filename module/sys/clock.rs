@@ -10,7 +10,7 @@ pub(crate) fn wall() -> (i64, i64) {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `ts` is ours to write.
+    // SAFETY: `ts` is ours to write, and nothing else is written.
     unsafe { bindings::ktime_get_real_ts64(&mut ts) };
     (ts.tv_sec, (ts.tv_nsec / 1000) as i64)
 }

@@ -5,6 +5,7 @@
 use super::bindings;
 
 pub(crate) fn word() -> u32 {
-    // SAFETY: it keeps interrupts off itself while it needs that; only from a non-maskable one it may not be called.
+    // SAFETY: may be called by all but interrupts that cannot be kept off, and none of these runs
+    // code of ours; it keeps off the others itself.
     unsafe { bindings::get_random_u32() }
 }

@@ -11,8 +11,8 @@ use kernel::{
     sync::{rcu::Guard, Arc},
 };
 
-/// Holds an `Arc<T>` or nothing. Readers borrow what is there under an RCU guard; whoever takes it out
-/// waits until the last such reader has gone.
+/// Holds an `Arc<T>` or nothing. Readers borrow what is there under an RCU guard; whoever takes it
+/// out waits until the last such reader has gone.
 ///
 /// # Invariants
 ///
@@ -34,14 +34,15 @@ impl<T> RcuSlot<T> {
     #[inline]
     pub(crate) fn load<'g>(&'g self, _guard: &'g Guard) -> Option<&'g T> {
         let ptr = self.ptr.load(Acquire);
-        // SAFETY: if not null, the object was in the slot after the guard's critical section began, and
-        // `replace` gives up the slot's reference only after a grace period, so it outlives the guard.
-        // `drop` has `&mut self`, so it cannot run during the borrow of `self`.
+        // SAFETY: by the invariant null or an object that the slot holds. It was in the slot while
+        // the guard was held already, and `replace` hands on the slot's reference only after all
+        // such readers have gone, so it outlives the guard. `drop` has `&mut self`, so it cannot
+        // run during the borrow of `self`.
         unsafe { ptr.as_ref() }
     }
 
-    /// Puts `new` there, and answers what was there once no reader can still be looking at it. Waits for
-    /// readers only if there was something.
+    /// Puts `new` there, and returns what was there once no reader can still be looking at it.
+    /// Waits for readers only if there was something: not under a guard, nor with a spinlock.
     pub(crate) fn replace(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
         let new = new.map_or(core::ptr::null_mut(), |new| Arc::into_raw(new).cast_mut());
         let old = self.ptr.swap(new, AcqRel);
@@ -49,9 +50,10 @@ impl<T> RcuSlot<T> {
             return None;
         }
         // The expedited kind: somebody waits in close(2) for this.
-        // SAFETY: callers are in process context and hold no spinlock; control paths only.
+        // SAFETY: only waits.
         unsafe { bindings::synchronize_rcu_expedited() };
-        // SAFETY: by the invariant the reference was the slot's, and the swap made it ours.
+        // SAFETY: by the invariant it came from `Arc::into_raw` and the reference was the slot's;
+        // the swap made it ours.
         Some(unsafe { Arc::from_raw(old) })
     }
 }
@@ -60,13 +62,15 @@ impl<T> Drop for RcuSlot<T> {
     fn drop(&mut self) {
         let ptr = *self.ptr.get_mut();
         if !ptr.is_null() {
-            // SAFETY: by the invariant the reference is ours. No reader is left: each borrows `self`.
+            // SAFETY: by the invariant it came from `Arc::into_raw` and the reference is ours. No
+            // reader is left: each borrows `self`.
             drop(unsafe { Arc::from_raw(ptr) });
         }
     }
 }
 
-// SAFETY: it is an `Arc<T>` that several threads may look at, and that any of them may drop.
+// SAFETY: it is an `Arc<T>`, which may go to another thread where `T` is `Send` and `Sync`.
 unsafe impl<T: Send + Sync> Send for RcuSlot<T> {}
-// SAFETY: as above.
+// SAFETY: through a reference several threads may look at the `T`, which is `Sync`, and take the
+// `Arc<T>` out, which is `Send`; the pointer to it is atomic.
 unsafe impl<T: Send + Sync> Sync for RcuSlot<T> {}

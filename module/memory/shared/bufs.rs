@@ -19,8 +19,9 @@ use kernel::prelude::*;
 ///
 /// # Invariants
 ///
-/// From `base` on, which is aligned to a page, `count` objects, at least one, of `size` bytes are valid, for as long as the
-/// region's memory is; `size` is a multiple of [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN).
+/// From `base` on `count` objects, at least one, of `size` bytes are valid, for as long as the
+/// memory that they are in; `base` and `size` are multiples of
+/// [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN).
 #[derive(Clone, Copy)]
 pub(crate) struct Bufs<'m> {
     base: NonNull<u8>,
@@ -48,7 +49,8 @@ impl<'m> Bufs<'m> {
         self.size
     }
 
-    /// The buffer of that index, whoever has it; `None` if there is no such buffer. Programs may choose the index.
+    /// The buffer of that index, whoever has it; `None` if there is no such buffer. Programs may
+    /// choose the index.
     #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<Buf<'m>> {
         let inside = confine32(index, self.count);
@@ -56,7 +58,7 @@ impl<'m> Bufs<'m> {
         if inside == 0 {
             return self.first(index);
         }
-        // SAFETY: confined to the pool.
+        // SAFETY: `confine32` gives what is below the count.
         Some(unsafe { self.object(inside) })
     }
 
@@ -64,14 +66,15 @@ impl<'m> Bufs<'m> {
     #[cold]
     #[inline(never)]
     fn first(&self, index: u32) -> Option<Buf<'m>> {
-        // SAFETY: the pool has at least one.
+        // SAFETY: by the invariant the pool has at least one.
         (index == 0).then(|| unsafe { self.object(0) })
     }
 
-    /// As [`get`](Self::get), for an index that is the kernel's own, or that only the kernel has had since it was looked up.
+    /// As [`get`](Self::get), for an index that is the kernel's own, or that only the kernel has
+    /// had since it was looked up.
     #[inline]
     pub(crate) fn known(&self, index: u32) -> Option<Buf<'m>> {
-        // SAFETY: within the pool, as was just found.
+        // SAFETY: below the count, as was just found.
         (index < self.count).then(|| unsafe { self.object(index) })
     }
 
@@ -80,8 +83,9 @@ impl<'m> Bufs<'m> {
     /// `index` must be below the count.
     #[inline(always)]
     unsafe fn object(&self, index: u32) -> Buf<'m> {
+        // INVARIANT: an object of the pool, all of which are valid and aligned.
         Buf {
-            // SAFETY: the object lies inside the pool, as promised.
+            // SAFETY: the pool has so many objects, as the caller promises.
             base: unsafe { self.base.add(index as usize * self.size as usize) },
             size: self.size,
             _mem: PhantomData,
@@ -101,17 +105,18 @@ impl<'m> Bufs<'m> {
         if inside < NETMAP_RESERVED_BUFS {
             return None;
         }
-        // SAFETY: not 0, so confined to the pool.
+        // SAFETY: `confine32` gives what is below the count.
         Some(unsafe { self.object(inside) })
     }
 }
 
-/// A packet buffer of a region.
+/// A packet buffer.
 ///
 /// # Invariants
 ///
-/// `base` is aligned to [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN) and `size` bytes from there are
-/// valid, for as long as the region's memory is.
+/// `base` and `size` are multiples of [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN), and
+/// `size` bytes from `base` on, which are some, are valid for as long as the memory that they are
+/// in.
 #[derive(Clone, Copy)]
 pub(crate) struct Buf<'m> {
     base: NonNull<u8>,
@@ -131,23 +136,23 @@ pub(crate) fn head_of(bytes: [u8; 16]) -> Head {
 impl<'m> Buf<'m> {
     /// The first word of the buffer, where a chain of extra buffers keeps its links.
     pub(crate) fn link(&self) -> u32 {
-        // SAFETY: buffers have at least 64 bytes and are aligned.
+        // SAFETY: by the invariant there is at least one cache line, and aligned.
         unsafe { self.base.as_ptr().cast::<u32>().read_volatile() }
     }
 
     /// Sets the first word of the buffer.
     pub(crate) fn set_link(&self, next: u32) {
-        // SAFETY: as above.
+        // SAFETY: by the invariant there is at least one cache line, and aligned.
         unsafe { self.base.as_ptr().cast::<u32>().write_volatile(next) }
     }
 
-    /// A private copy of the 16 bytes at `at`, each fetched once; what lies past the end of the buffer
-    /// reads as zero.
+    /// A private copy of the 16 bytes at `at`, each fetched once; what lies past the end of the
+    /// buffer reads as zero.
     #[inline]
     pub(crate) fn head(&self, at: u32) -> Head {
         if at == 0 {
             let words = self.base.as_ptr().cast::<u64>();
-            // SAFETY: buffers have at least 64 bytes and are aligned.
+            // SAFETY: by the invariant there is at least one cache line, and aligned.
             return unsafe { [words.read_volatile(), words.add(1).read_volatile()] };
         }
         let mut bytes = [0u8; 16];
@@ -155,24 +160,19 @@ impl<'m> Buf<'m> {
             // SAFETY: `i` is below the size.
             *byte = unsafe { self.base.as_ptr().add(i as usize).read_volatile() };
         }
-        let (low, high) = bytes.split_at(8);
-        [low, high].map(|half| {
-            half.iter()
-                .rev()
-                .fold(0, |word, &b| word << 8 | u64::from(b))
-        })
+        head_of(bytes)
     }
 
-    /// Copies `len` bytes at `from` of this buffer to `to` of another. What does not fit is left out:
-    /// neither buffer is ever passed.
+    /// Copies `len` bytes at `from` of this buffer to `to` of another. What does not fit is left
+    /// out: neither buffer is ever passed.
     #[inline]
     pub(crate) fn copy_to(&self, from: u32, other: &Buf<'_>, to: u32, len: u32) {
         let len = len
             .min(self.size.saturating_sub(from))
             .min(other.size.saturating_sub(to));
-        // SAFETY: both ranges lie inside their buffers by the line above (with `len` 0 nothing is
-        // touched). A program may be writing to either; what is read goes nowhere but to the other buffer,
-        // so a torn word is that program's own loss.
+        // SAFETY: both ranges lie inside their buffers: `len` is at most what there is behind
+        // either start (with 0 nothing is touched). A program may be writing to either; what is
+        // read goes nowhere but to the other buffer, so a torn word is that program's own loss.
         unsafe {
             copy(
                 self.base.as_ptr().add(from.min(self.size) as usize),
@@ -183,18 +183,21 @@ impl<'m> Buf<'m> {
         }
     }
 
-    /// Copies the first `len` bytes to another buffer. `false`, and nothing done, if one of them is smaller.
+    /// Copies the first `len` bytes to another buffer. `false`, and nothing done, if one of them is
+    /// smaller.
     #[inline]
     pub(crate) fn copy_start_to(&self, other: &Buf<'_>, len: u32, by: &mut Copier<'_>) -> bool {
         let fits = len <= self.size && len <= other.size;
         if fits {
-            // SAFETY: as in `copy_to`; `len` is within both buffers.
+            // SAFETY: `len` is within both buffers, as was just found. A program may be writing to
+            // either; what is read goes nowhere but to the other buffer.
             unsafe { copy(self.base.as_ptr(), other.base.as_ptr(), len as usize, by) }
         }
         fits
     }
 
-    /// Copies part of a frame to the same place of another buffer. `false`, and nothing done, if one of them is smaller.
+    /// Copies part of a frame to the same place of another buffer. `false`, and nothing done, if
+    /// one of them is smaller.
     #[inline]
     pub(crate) fn copy_part_to(
         &self,
@@ -205,7 +208,8 @@ impl<'m> Buf<'m> {
         let fits = part.start <= part.end && part.end <= self.size && part.end <= other.size;
         if fits {
             let start = part.start as usize;
-            // SAFETY: as in `copy_to`; the part is inside both buffers.
+            // SAFETY: the part is inside both buffers, as was just found. A program may be writing
+            // to either; what is read goes nowhere but to the other buffer.
             unsafe {
                 copy(
                     self.base.as_ptr().add(start),
@@ -234,8 +238,8 @@ impl<'m> Buf<'m> {
     /// Fetches bytes at `at` into a private copy. Fails where the buffer ends before.
     pub(crate) fn read(&self, at: u32, out: &mut [u8]) -> Result {
         let from = self.part(at, out.len())?;
-        // SAFETY: within the buffer by the line above, and `out` is ours to write. A program may be writing to the
-        // buffer: whoever asked checks the copy.
+        // SAFETY: `part` found as many bytes to be within the buffer, and `out` is ours to write. A
+        // program may be writing to the buffer: whoever asked checks the copy.
         unsafe { copy(from, out.as_mut_ptr(), out.len(), &mut Copier::narrow()) };
         Ok(())
     }
@@ -243,7 +247,7 @@ impl<'m> Buf<'m> {
     /// Writes bytes at `at`. Fails where they do not fit.
     pub(crate) fn write(&self, at: u32, bytes: &[u8]) -> Result {
         let to = self.part(at, bytes.len())?;
-        // SAFETY: within the buffer by the line above. A program may be reading it.
+        // SAFETY: `part` found as many bytes to be within the buffer. A program may be reading it.
         unsafe { copy(bytes.as_ptr(), to, bytes.len(), &mut Copier::narrow()) };
         Ok(())
     }
@@ -252,8 +256,8 @@ impl<'m> Buf<'m> {
     pub(crate) fn sum(&self, part: Range<u32>) -> u32 {
         let end = part.end.min(self.size);
         let len = end.saturating_sub(part.start);
-        // SAFETY: the part is within the buffer, by the lines above. A program may be writing to it: what is summed up
-        // then is nobody's frame but that program's own.
+        // SAFETY: the part ends within the buffer, and starts there unless it is empty. A program
+        // may be writing to it: what is summed up then is nobody's frame but that program's own.
         unsafe {
             let start = self.base.as_ptr().add(part.start.min(end) as usize);
             bindings::csum_partial(start.cast(), len as c_int, 0)
@@ -265,7 +269,7 @@ impl<'m> Buf<'m> {
         if at > self.size || len > (self.size - at) as usize {
             return Err(kernel::error::code::EINVAL);
         }
-        // SAFETY: within the buffer by the check above.
+        // SAFETY: at most the buffer's end, as was just found.
         Ok(unsafe { self.base.as_ptr().add(at as usize) })
     }
 
@@ -277,11 +281,11 @@ impl<'m> Buf<'m> {
         }
     }
 
-    /// Fills the buffer from `at` on with `len` bytes of the calling process, without sleeping. Fails
-    /// where the process cannot read them, and where they do not fit.
+    /// Fills the buffer from `at` on with `len` bytes of the calling process, without sleeping.
+    /// Fails where the process cannot read them, and where they do not fit.
     pub(crate) fn fill_from(&self, caller: Caller<'_>, at: u32, addr: u64, len: u32) -> Result {
         let to = self.part(at, len as usize)?;
-        // SAFETY: within the buffer by the line above.
+        // SAFETY: `part` found as many bytes to be within the buffer.
         unsafe { caller.read_atomic(to, addr, len as usize) }
     }
 }

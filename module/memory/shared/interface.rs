@@ -9,8 +9,8 @@ use core::{marker::PhantomData, mem::offset_of, ptr::NonNull};
 ///
 /// # Invariants
 ///
-/// `base` is aligned for u64; a header and `rings` entries of `ring_ofs` behind it are valid, for as long
-/// as the region's memory is.
+/// `base` is aligned for u64; a header and `rings` entries of `ring_ofs` behind it are valid, for
+/// as long as the region's memory is.
 #[derive(Clone, Copy)]
 pub(crate) struct IfView<'m> {
     base: NonNull<u8>,
@@ -69,13 +69,13 @@ impl<'m> IfView<'m> {
 
     /// First of the extra buffers, as the program left it.
     pub(crate) fn bufs_head(&self) -> u32 {
-        // SAFETY: as in `bufs_head_cell`; aligned.
+        // SAFETY: an aligned u32 of the header, which lies inside the object.
         unsafe { self.bufs_head_cell().read_volatile() }
     }
 
     /// Sets the first of the extra buffers.
     pub(crate) fn set_bufs_head(&self, index: u32) {
-        // SAFETY: as in `bufs_head_cell`; aligned.
+        // SAFETY: an aligned u32 of the header, which lies inside the object.
         unsafe { self.bufs_head_cell().write_volatile(index) }
     }
 }
