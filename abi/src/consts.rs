@@ -154,7 +154,7 @@ pub const NETMAP_POLLING_MODE_MULTI_CPU: u32 = 2;
 /// The region that ports share unless they ask for another.
 pub const GLOBAL_MEM_ID: u16 = 1;
 
-// Limits of VALE (section 9 and 8.3 of the interface).
+// Limits of VALE (sections 8.3 and 9 of the interface).
 pub const VALE_MAX_RINGS: u16 = 16;
 pub const VALE_MAX_SLOTS: u32 = 4096;
 pub const VALE_DEFAULT_SLOTS: u32 = 1024;

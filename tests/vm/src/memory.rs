@@ -4,7 +4,7 @@
 //! `buffers.rs`, their parameters (64, 65) in `parameters.rs`.
 //!
 //! Of 50 and 68 this is the part that VALE ports show, with `nr_mem_id` 1 in the place of an interface's
-//! default. VALE_ATTACH and VALE_NEWIF will join 53.
+//! default. 53 for VALE_ATTACH is with what cannot be attached (142); VALE_NEWIF will join.
 
 use crate::check::*;
 use crate::harness::Case;
