@@ -7,6 +7,7 @@
 //! - [`cursor`]: positions in a ring, and when a program's `head` and `cur` are acceptable.
 //! - [`layout`]: where the three pools of a memory region lie, and how big they come out.
 //! - [`name`]: what the kernel reads in a port name.
+//! - [`select`]: which rings of a port a request selects.
 //! - [`ext`]: requests that netmap does not have; their numbers start at 0x1000.
 //!
 //! The kernel module includes this file by path, the crate through `lib.rs`. Nothing here may use
@@ -17,4 +18,5 @@ pub mod cursor;
 pub mod ext;
 pub mod layout;
 pub mod name;
+pub mod select;
 pub mod wire;

@@ -4,16 +4,19 @@
 
 use super::{rights, Context};
 use crate::{
-    abi::{consts::*, wire::NmreqRegister},
+    abi::{
+        consts::*,
+        select::{self, Ranges, Unselectable},
+        wire::NmreqRegister,
+    },
     binding::Binding,
     memory::Claimant,
     port::Port,
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Answer, Name, Refusal},
     registry::{self, Want},
     ring::{Selection, Shape},
-    sys::{nospec::confine32, user::AddressSpace},
+    sys::{nospec::confine_range, user::AddressSpace},
 };
-use core::ops::Range;
 use kernel::prelude::*;
 
 /// The port that the request names, and which of its rings it selects.
@@ -110,62 +113,50 @@ pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer
 
 /// Which rings the request selects of a port of that shape.
 fn select(req: &NmreqRegister, shape: Shape) -> Answer<Selection> {
-    let only = |flag| req.nr_flags & flag != 0;
-    let exclusive = only(NR_EXCLUSIVE);
-    let (no_tx, no_rx) = (only(NR_RX_RINGS_ONLY), only(NR_TX_RINGS_ONLY));
-    if no_tx && no_rx {
-        // Nothing is left to select; the mode does not matter.
-        return Ok(Selection {
-            tx: 0..0,
-            rx: 0..0,
-            exclusive,
-        });
-    }
-    let (tx, rx) = match req.nr_mode {
-        NR_REG_ALL_NIC | NR_REG_NULL => (0..shape.tx_rings, 0..shape.rx_rings),
-        NR_REG_ONE_NIC => {
-            let (tx, rx) = (0..shape.tx_rings, 0..shape.rx_rings);
-            one(req.nr_ringid, tx, rx, "")?
-        }
-        NR_REG_SW | NR_REG_NIC_SW | NR_REG_ONE_SW if shape.host_rx_rings == 0 => {
-            refuse!(EINVAL, "the port has no host rings")
-        }
-        NR_REG_SW => (shape.host_tx(), shape.host_rx()),
-        NR_REG_NIC_SW => (0..shape.host_tx().end, 0..shape.host_rx().end),
-        NR_REG_ONE_SW => one(req.nr_ringid, shape.host_tx(), shape.host_rx(), "host ")?,
-        mode => refuse!(
-            EINVAL,
-            "nr_mode is {}, and that is no mode to bind a port",
-            mode
-        ),
+    let nic = Ranges {
+        tx: 0..shape.tx_rings,
+        rx: 0..shape.rx_rings,
     };
-    let none = |none, range| if none { 0..0 } else { range };
+    let host = Ranges {
+        tx: shape.host_tx(),
+        rx: shape.host_rx(),
+    };
+    let selected = select::select(&nic, &host, req.nr_mode, req.nr_ringid, req.nr_flags)
+        .map_err(|why| unfit(why, req, &nic, &host))?;
     Ok(Selection {
-        tx: none(no_tx, tx),
-        rx: none(no_rx, rx),
-        exclusive,
+        // The program's number was only compared so far.
+        tx: confine_range(selected.tx, shape.host_tx().end),
+        rx: confine_range(selected.rx, shape.host_rx().end),
+        exclusive: req.nr_flags & NR_EXCLUSIVE != 0,
     })
 }
 
-/// The pair of that number among these rings, which are of some kind. Where only one direction has so many, it is the
-/// first of the other.
-fn one(ring: u16, tx: Range<u16>, rx: Range<u16>, kind: &str) -> Answer<(Range<u16>, Range<u16>)> {
-    let has = |rings: &Range<u16>| usize::from(ring) < rings.len();
-    if !has(&tx) && !has(&rx) {
-        refuse!(
+/// Why the request can have no rings of a port with these, in words.
+fn unfit(why: Unselectable, req: &NmreqRegister, nic: &Ranges, host: &Ranges) -> Refusal {
+    let no_ring = |of: &Ranges, kind| {
+        Refusal::new(
             EINVAL,
-            "there is no {}ring {}: the port has {} {}transmit and {} {}receive rings",
-            kind,
-            ring,
-            tx.len(),
-            kind,
-            rx.len(),
-            kind
-        );
-    }
-    let pick = |rings: Range<u16>| {
-        let first = rings.start + confine32(ring.into(), rings.len() as u32) as u16;
-        first..first.saturating_add(1).min(rings.end)
+            format_args!(
+                "there is no {0}ring {1}: the port has {2} {0}transmit and {3} {0}receive rings",
+                kind,
+                req.nr_ringid,
+                of.tx.len(),
+                of.rx.len()
+            ),
+        )
     };
-    Ok((pick(tx), pick(rx)))
+    match why {
+        Unselectable::Mode => Refusal::new(
+            EINVAL,
+            format_args!(
+                "nr_mode is {}, and that is no mode to bind a port",
+                req.nr_mode
+            ),
+        ),
+        Unselectable::NoHostRings => {
+            Refusal::new(EINVAL, format_args!("the port has no host rings"))
+        }
+        Unselectable::NicRing => no_ring(nic, ""),
+        Unselectable::HostRing => no_ring(host, "host "),
+    }
 }

@@ -8,6 +8,7 @@
 //! `array_index_nospec` of linux/nospec.h does. Pure.
 
 use super::arch::mask;
+use core::ops::Range;
 
 /// `index`, if it is below `count`, and otherwise 0, whatever the processor guesses.
 #[inline(always)]
@@ -19,4 +20,12 @@ pub(crate) fn confine(index: usize, count: usize) -> usize {
 #[inline(always)]
 pub(crate) fn confine32(index: u32, count: u32) -> u32 {
     confine(index as usize, count as usize) as u32
+}
+
+/// The range, if both of its edges are at most `count`, and otherwise an empty one.
+#[inline(always)]
+pub(crate) fn confine_range(range: Range<u16>, count: u16) -> Range<u16> {
+    let edges = usize::from(count) + 1;
+    let inside = mask(range.start.into(), edges) & mask(range.end.into(), edges);
+    range.start & inside as u16..range.end & inside as u16
 }

@@ -345,6 +345,29 @@ fn ring_pairs_are_cloned_into_files_of_their_own() {
 }
 
 #[test]
+fn the_direction_with_fewer_rings_gives_its_first() {
+    let kernel = Kernel::new();
+    let wanted = Port::builder("vale0:a").tx_rings(3).rx_rings(2);
+    for (ring, numbers) in [(0, (0, 0)), (1, (1, 1)), (2, (2, 0))] {
+        let port = wanted.clone().one_ring(ring).open_fake(&kernel).unwrap();
+        let (rx, tx) = port.split();
+        assert_eq!((tx.len(), rx.len()), (1, 1));
+        assert_eq!((tx[0].index(), rx[0].index()), numbers);
+    }
+    let refused = wanted.one_ring(3).open_fake(&kernel);
+    assert_eq!(refused.unwrap_err().errno(), Some(Errno::EINVAL));
+}
+
+#[test]
+fn kinds_of_ports_that_the_fake_lacks_are_refused() {
+    let kernel = Kernel::new();
+    for name in ["null:x", "netmap:eth0^", "netmap:eth0*", "netmap:eth0^0"] {
+        let refused = Port::builder(name).open_fake(&kernel);
+        assert_eq!(refused.unwrap_err().errno(), Some(Errno::EINVAL), "{name}");
+    }
+}
+
+#[test]
 fn an_exclusive_port_is_busy_for_others() {
     let kernel = Kernel::new();
     let held = open(&kernel, "vale0:a/xT");

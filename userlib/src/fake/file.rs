@@ -12,6 +12,7 @@ use ferromap_abi::{
     consts::*,
     ext::FERROMAP_NI_EMULATED,
     name::PortName,
+    select::{select, Ranges},
     wire::{IfHeader, NmreqRegister, Plain as _},
 };
 use nix::{
@@ -99,6 +100,10 @@ impl File {
         if ![0, MEM_ID].contains(&request.nr_mem_id) {
             return Err(Errno::EINVAL);
         }
+        if request.nr_mode == NR_REG_NULL {
+            // A mode that selects rings, but of a kind of port that is not made here.
+            return Err(Errno::EINVAL);
+        }
         let inner = &*self.inner;
         let mut guard = inner.lock();
         let state = &mut *guard;
@@ -131,19 +136,15 @@ impl File {
     ) -> std::result::Result<Bound, Errno> {
         let port = state.ports.get(name).ok_or(Errno::ENXIO)?;
         let (tx, rx) = (port.rings(Side::Tx), port.rings(Side::Rx));
-        let part = |without: u64, count: usize| match request.nr_mode {
-            _ if request.nr_flags & without != 0 => Ok(0..0),
-            NR_REG_ALL_NIC => Ok(0..count),
-            NR_REG_ONE_NIC if usize::from(request.nr_ringid) < count => {
-                let i = usize::from(request.nr_ringid);
-                Ok(i..i + 1)
-            }
-            _ => Err(Errno::EINVAL),
+        let nic = Ranges {
+            tx: 0..tx.len() as u16,
+            rx: 0..rx.len() as u16,
         };
-        let (my_tx, my_rx) = (
-            part(NR_RX_RINGS_ONLY, tx.len())?,
-            part(NR_TX_RINGS_ONLY, rx.len())?,
-        );
+        let (mode, flags) = (request.nr_mode, request.nr_flags);
+        let mine = select(&nic, &Ranges::default(), mode, request.nr_ringid, flags)
+            .map_err(|_| Errno::EINVAL)?;
+        let wide = |rings: Range<u16>| usize::from(rings.start)..usize::from(rings.end);
+        let (my_tx, my_rx) = (wide(mine.tx), wide(mine.rx));
         let object = state.free_ifs.pop().ok_or(Errno::ENOMEM)?;
         let offset = inner.layout.ifs.object(object).ok_or(Errno::ENOMEM)? as usize;
         let mut header = IfHeader::zeroed();

@@ -45,3 +45,19 @@ fn numbers_of_32_bits_are_confined_as_others() {
     assert_eq!(confine32(6, 7), 6);
     assert_eq!(confine32(7, 7), 0);
 }
+
+#[test]
+fn a_range_is_itself_inside_and_empty_outside() {
+    for count in [0, 1, 4, u16::MAX - 1, u16::MAX] {
+        let near = [0, 1, count / 2, count.saturating_sub(1), count];
+        let past = [count.saturating_add(1), u16::MAX];
+        for start in near.into_iter().chain(past) {
+            for end in near.into_iter().chain(past) {
+                let inside = start <= count && end <= count;
+                let expected = if inside { start..end } else { 0..0 };
+                let got = confine_range(start..end, count);
+                assert_eq!(got, expected, "{start}..{end} of {count}");
+            }
+        }
+    }
+}
