@@ -6,8 +6,8 @@
 //! network namespace: with that the interface goes away, and so does the attachment.
 
 use super::{
-    carrier::{self, Running},
-    lane::Ends,
+    transfer::Ends,
+    worker::{self, Polling, Running, WhenGone},
 };
 use crate::{
     abi::{ext::FERROMAP_NR_SWAP, name::ValeName},
@@ -47,19 +47,10 @@ impl_has_work! {
 
 /// An interface that is plugged into a switch. Fields go in this order.
 struct Attachment {
-    threads: KVec<Running>,
+    threads: KVec<Running<Attachments>>,
     polling: bool,
     ends: Arc<Ends>,
     _keep: Keep,
-}
-
-/// How rings are polled instead of waited for.
-#[derive(Clone, Copy)]
-pub(crate) enum Polling {
-    /// All of them, by a thread on this CPU.
-    AllOn { cpu: u32 },
-    /// Ring pair i by a thread on CPU i, for `count` of them.
-    Each { first: u32, count: u32 },
 }
 
 impl Attachments {
@@ -75,7 +66,7 @@ impl Attachments {
         )
     }
 
-    /// Plugs the interface of that name, which `nic` opens, into a switch, with or without its host rings. Answers the number
+    /// Plugs the interface of that name, which `nic` opens, into a switch, with or without its host rings. Returns the number
     /// of its port.
     pub(crate) fn attach(
         self: &Arc<Self>,
@@ -140,7 +131,7 @@ impl Attachments {
         let index = wire.port().switch_index();
         let ends = Arc::new(Ends { nic, wire, host }, GFP_KERNEL_ACCOUNT)?;
         let attachment = Attachment {
-            threads: carrier::start(self, &ends, None)?,
+            threads: worker::start(self, &ends, None)?,
             polling: false,
             ends,
             _keep: Keep::new(),
@@ -151,7 +142,7 @@ impl Attachments {
         Ok(index.unwrap_or(0))
     }
 
-    /// Pulls an interface out of a switch, or does nothing for a port that programs opened (quirk 12). Answers the
+    /// Pulls an interface out of a switch, or does nothing for a port that programs opened (quirk 12). Returns the
     /// number that its port had.
     pub(crate) fn detach(&self, places: &Places, name: &ValeName<'_>) -> Answer<u32> {
         let (rings, index) = find(places, name)?;
@@ -217,13 +208,15 @@ impl Attachments {
             }
         }
         // Both may work side by side for a moment: rings have locks.
-        one.threads = carrier::start(self, &one.ends, polling)?;
+        one.threads = worker::start(self, &one.ends, polling)?;
         one.polling = polling.is_some();
         Ok(())
     }
+}
 
-    /// Has what is left of interfaces that have gone away cleared up. For threads of an attachment.
-    pub(super) fn clear_up_later(self: &Arc<Self>) {
+impl WhenGone for Attachments {
+    /// Has what is left of such interfaces cleared up, later.
+    fn gone(self: Arc<Self>) {
         let mut clearing = self.clearing.lock();
         if clearing.is_none() {
             *clearing = Some(Keep::new());

@@ -4,11 +4,12 @@
 //! of the interface and those of a port of the switch, and carries frames between the two by exchanging buffers.
 //!
 //! - [`attachments`]: which there are.
-//! - [`carrier`]: the threads that carry, asleep between frames or polling.
-//! - [`lane`]: the way from one ring to another.
+//! - [`worker`]: the threads that carry, asleep between frames or polling.
+//! - [`transfer`]: the way from one ring to another.
 
 mod attachments;
-mod carrier;
-mod lane;
+mod transfer;
+mod worker;
 
-pub(crate) use attachments::{Attachments, Polling};
+pub(crate) use attachments::Attachments;
+pub(crate) use worker::Polling;

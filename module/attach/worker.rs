@@ -2,10 +2,7 @@
 
 //! The threads that carry frames.
 
-use super::{
-    attachments::{Attachments, Polling},
-    lane::{End, Ends, Lane},
-};
+use super::transfer::{End, Ends, Transfer};
 use crate::{
     refusal::{refuse, Answer, Name},
     ring::Shape,
@@ -16,21 +13,36 @@ use kernel::{prelude::*, str::CString, sync::Arc};
 /// Rounds that a busy thread goes before it lets others run.
 const ROUNDS: u32 = 16;
 
-/// What a thread works on.
-pub(super) struct Carrier {
-    ends: Arc<Ends>,
-    lanes: KVec<Lane>,
-    /// Where it listens between frames; a polling one does not.
-    ears: Option<Ears>,
-    attachments: Arc<Attachments>,
+/// How rings are polled instead of waited for.
+#[derive(Clone, Copy)]
+pub(crate) enum Polling {
+    /// All of them, by a thread on this CPU.
+    AllOn { cpu: u32 },
+    /// Ring pair i by a thread on CPU i, for `count` of them.
+    Each { first: u32, count: u32 },
 }
 
-impl Carrier {
-    /// One round over all lanes. Answers whether anything moved.
+/// Who wants to know that an interface has gone away.
+pub(super) trait WhenGone: Send + Sync + 'static {
+    /// Called by a thread that has nothing to do any more, and cannot be stopped by what this calls.
+    fn gone(self: Arc<Self>);
+}
+
+/// What a thread works on.
+pub(super) struct Worker<G: WhenGone> {
+    ends: Arc<Ends>,
+    transfers: KVec<Transfer>,
+    /// Where it listens between frames; a polling one does not.
+    ears: Option<Ears>,
+    when_gone: Arc<G>,
+}
+
+impl<G: WhenGone> Worker<G> {
+    /// One round over all transfers. Returns whether anything moved.
     fn carry(&self) -> bool {
         self.ends.measure();
-        let lanes = self.lanes.iter();
-        lanes.fold(false, |busy, lane| lane.carry(&self.ends) | busy)
+        let transfers = self.transfers.iter();
+        transfers.fold(false, |busy, transfer| transfer.carry(&self.ends) | busy)
     }
 
     /// Carries until there is nothing to carry. False if the interface has gone away.
@@ -44,14 +56,14 @@ impl Carrier {
             }
         }
         if !self.ends.nic.port().is_there() {
-            self.attachments.clear_up_later();
+            self.when_gone.clone().gone();
             return false;
         }
         true
     }
 }
 
-impl Work for Carrier {
+impl<G: WhenGone> Work for Worker<G> {
     fn run(&mut self, inside: &Inside) {
         let Some(mut ears) = self.ears.take() else {
             while !inside.should_stop() && self.carry_all(inside) {
@@ -59,8 +71,10 @@ impl Work for Carrier {
             }
             return;
         };
-        let lanes = self.lanes.iter();
-        let queues = lanes.flat_map(|lane| lane.news(&self.ends)).flatten();
+        let transfers = self.transfers.iter();
+        let queues = transfers
+            .flat_map(|transfer| transfer.waiters(&self.ends))
+            .flatten();
         inside.listen(&mut ears, queues, |listening| {
             while !inside.should_stop() && self.carry_all(inside) {
                 listening.sleep();
@@ -70,30 +84,30 @@ impl Work for Carrier {
 }
 
 /// A running thread.
-pub(super) type Running = Thread<Carrier>;
+pub(super) type Running<G> = Thread<Worker<G>>;
 
 /// Starts the threads for an attached interface. Each pair of rings has one of its own.
-pub(super) fn start(
-    attachments: &Arc<Attachments>,
+pub(super) fn start<G: WhenGone>(
+    when_gone: &Arc<G>,
     ends: &Arc<Ends>,
     polling: Option<Polling>,
-) -> Answer<KVec<Running>> {
+) -> Answer<KVec<Running<G>>> {
     let shape = ends.nic.held().set().shape();
     let mut threads = KVec::new();
-    let mut start = |lanes: KVec<Lane>, label: &str, cpu: Option<u32>| -> Answer {
+    let mut start = |transfers: KVec<Transfer>, label: &str, cpu: Option<u32>| -> Answer {
         let name = Name(ends.nic.port().name());
         let name = CString::try_from_fmt(fmt!("netmap/{}/{}{}", name, label, threads.len()))?;
-        let carrier = Carrier {
+        let worker = Worker {
             ends: ends.clone(),
             ears: match cpu {
                 Some(_) => None,
-                // A lane listens to two queues.
-                None => Some(Ears::new(2 * lanes.len())?),
+                // A transfer listens to two queues.
+                None => Some(Ears::new(2 * transfers.len())?),
             },
-            lanes,
-            attachments: attachments.clone(),
+            transfers,
+            when_gone: when_gone.clone(),
         };
-        match (Thread::start(&name, cpu, carrier), cpu) {
+        match (Thread::start(&name, cpu, worker), cpu) {
             (Ok(thread), _) => threads.push(thread, GFP_KERNEL_ACCOUNT)?,
             (Err(EINVAL), Some(cpu)) => refuse!(
                 EINVAL,
@@ -113,8 +127,8 @@ pub(super) fn start(
         start(all, "", Some(cpu))?;
     } else {
         for pair in 0..pairs {
-            let mut lanes = KVec::new();
-            push_pair(&mut lanes, shape, pair)?;
+            let mut transfers = KVec::new();
+            push_pair(&mut transfers, shape, pair)?;
             let cpu = match polling {
                 Some(Polling::Each { first, count }) => {
                     let number = u32::from(pair);
@@ -124,21 +138,21 @@ pub(super) fn start(
                 }
                 _ => None,
             };
-            start(lanes, "", cpu)?;
+            start(transfers, "", cpu)?;
         }
     }
     if ends.host.is_some() {
-        start(host_lanes(shape)?, "host", None)?;
+        start(host_transfers(shape)?, "host", None)?;
     }
     Ok(threads)
 }
 
 /// Both ways between ring pair `pair` of the interface and that of its port.
-fn push_pair(lanes: &mut KVec<Lane>, shape: Shape, pair: u16) -> Result {
+fn push_pair(transfers: &mut KVec<Transfer>, shape: Shape, pair: u16) -> Result {
     let (nic, wire) = ((End::Nic, pair), (End::Wire, pair));
     if pair < shape.rx_rings {
-        lanes.push(
-            Lane {
+        transfers.push(
+            Transfer {
                 from: nic,
                 to: wire,
             },
@@ -146,8 +160,8 @@ fn push_pair(lanes: &mut KVec<Lane>, shape: Shape, pair: u16) -> Result {
         )?;
     }
     if pair < shape.tx_rings {
-        lanes.push(
-            Lane {
+        transfers.push(
+            Transfer {
                 from: wire,
                 to: nic,
             },
@@ -158,15 +172,15 @@ fn push_pair(lanes: &mut KVec<Lane>, shape: Shape, pair: u16) -> Result {
 }
 
 /// All ways between the host rings and the port that stands for the host.
-fn host_lanes(shape: Shape) -> Result<KVec<Lane>> {
-    let mut lanes = KVec::new();
+fn host_transfers(shape: Shape) -> Result<KVec<Transfer>> {
+    let mut transfers = KVec::new();
     for (number, ring) in (0..).zip(shape.host_rx()) {
         let (from, to) = ((End::Nic, ring), (End::Host, number));
-        lanes.push(Lane { from, to }, GFP_KERNEL_ACCOUNT)?;
+        transfers.push(Transfer { from, to }, GFP_KERNEL_ACCOUNT)?;
     }
     for (number, ring) in (0..).zip(shape.host_tx()) {
         let (from, to) = ((End::Host, number), (End::Nic, ring));
-        lanes.push(Lane { from, to }, GFP_KERNEL_ACCOUNT)?;
+        transfers.push(Transfer { from, to }, GFP_KERNEL_ACCOUNT)?;
     }
-    Ok(lanes)
+    Ok(transfers)
 }

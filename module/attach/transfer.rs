@@ -28,7 +28,7 @@ pub(super) enum End {
 
 /// A way from ring to ring.
 #[derive(Clone, Copy)]
-pub(super) struct Lane {
+pub(super) struct Transfer {
     /// A receive ring, by number.
     pub(super) from: (End, u16),
     /// A transmit ring.
@@ -62,8 +62,8 @@ impl Ends {
     }
 }
 
-impl Lane {
-    /// Carries what is there, as far as there is room. Answers whether anything moved.
+impl Transfer {
+    /// Carries what is there, as far as there is room. Returns whether anything moved.
     pub(super) fn carry(&self, ends: &Ends) -> bool {
         let (Some((source, from)), Some((sink, to))) = (ends.rx(self.from), ends.tx(self.to))
         else {
@@ -89,8 +89,8 @@ impl Lane {
         moved
     }
 
-    /// What is woken when there is something to carry: frames have come, or room has.
-    pub(super) fn news<'e>(&self, ends: &'e Ends) -> [Option<&'e WaitQueue>; 2] {
+    /// Where to wait for something to carry: until frames have come, or room has.
+    pub(super) fn waiters<'e>(&self, ends: &'e Ends) -> [Option<&'e WaitQueue>; 2] {
         [
             ends.rx(self.from).map(|(_, ring)| ring.waiters()),
             ends.tx(self.to).map(|(_, ring)| ring.waiters()),
