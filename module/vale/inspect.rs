@@ -5,26 +5,24 @@
 
 use super::{
     collect::{classify, is_simple, Burst, Decide, Flow},
-    frame::{Dest, Frame, Kind, DROP},
+    frame::{Dest, Frame, Kind},
     origin::{source_of, HalfStaged, Staged},
     scratch::Scratch,
     sender::Sender,
-    xdp::{Installed, Stage, Tally},
+    verdict::{destination, look, Running},
+    xdp::Stage,
 };
 use crate::{
     abi::{
-        consts::{ETH_HLEN, NETMAP_MAX_FRAGS, VALE_MAX_PORTS},
+        consts::{ETH_HLEN, NETMAP_MAX_FRAGS},
         wire::Slot,
     },
-    memory::{Area, Bufs, Head, SlotRun, Staging},
+    memory::{Bufs, Head, SlotRun, Staging},
     ring::count::TxDrop,
     sys::{
         bottom_half::{self, Disabled},
         copy::Copier,
-        net::{
-            home::Inhabited,
-            xdp::{session, Action, Origin, Session, Verdict, HEADROOM},
-        },
+        net::xdp::HEADROOM,
     },
 };
 use core::ops::Range;
@@ -43,31 +41,6 @@ pub(super) struct Inspector<'p> {
     /// Bytes at the start of a simple frame that are copied to be looked at, where the program sees no
     /// more of it: the rest stays in the sender's buffer.
     start: Option<u32>,
-}
-
-/// What decides.
-#[derive(Clone, Copy)]
-struct Running<'p> {
-    /// A program, and the namespace that it works in.
-    program: Option<(&'p Installed, Inhabited<'p>)>,
-    /// What is decided without one. If it was detached a moment ago, all frames go on. If it has lost its
-    /// namespace, it cannot work, and what it was to hold back must not go on.
-    without: Verdict,
-    pinned: &'p Disabled,
-}
-
-impl<'p> Running<'p> {
-    fn new(program: Option<&'p Installed>, guard: &'p rcu::Guard, pinned: &'p Disabled) -> Self {
-        let at_home = program.and_then(|program| Some((program, program.home.look(guard)?)));
-        Running {
-            program: at_home,
-            without: match (program, at_home) {
-                (Some(_), None) => Verdict::ABORTED,
-                _ => Verdict::PASS,
-            },
-            pinned,
-        }
-    }
 }
 
 impl<'p> Inspector<'p> {
@@ -111,82 +84,6 @@ impl<'p> Inspector<'p> {
     fn free(&self) -> u32 {
         let used = self.stage.low + self.stage.high;
         self.stage.staging.count().saturating_sub(used)
-    }
-}
-
-/// Runs a program on frames, and counts what it decides.
-struct Looker<'l, 's> {
-    program: Option<(&'l Installed, &'l mut Session<'s>)>,
-    without: Verdict,
-    tally: Tally,
-}
-
-/// Calls `f`, which may run the program of the sender's port.
-fn look<T>(
-    sender: &Sender<'_>,
-    running: Running<'_>,
-    origin: &mut Origin,
-    f: impl FnOnce(&mut Looker<'_, '_>) -> T,
-) -> T {
-    let Some((program, net)) = running.program else {
-        return f(&mut Looker::new(None, running.without));
-    };
-    let from = (sender.member.index, sender.number);
-    session(origin, net, from, running.pinned, |session| {
-        let mut looker = Looker::new(Some((program, session)), running.without);
-        let done = f(&mut looker);
-        program.count(&looker.tally);
-        done
-    })
-}
-
-impl<'l, 's> Looker<'l, 's> {
-    fn new(program: Option<(&'l Installed, &'l mut Session<'s>)>, without: Verdict) -> Self {
-        Looker {
-            program,
-            without,
-            tally: Tally::default(),
-        }
-    }
-
-    /// What the program decides about a frame, and where in `area` that is afterwards.
-    #[inline(always)]
-    fn decide(&mut self, area: &mut Area<'_>, frame: Range<u32>) -> (Verdict, Range<u32>) {
-        let Some((program, session)) = &mut self.program else {
-            return (self.without, frame);
-        };
-        if program.program.moves() {
-            area.clear_headroom();
-        }
-        let (verdict, frame) = session.run(&program.program, area.bytes_mut(), frame);
-        let bytes = frame.end.wrapping_sub(frame.start);
-        self.tally.add(verdict.action, bytes);
-        (verdict, frame)
-    }
-}
-
-/// Where a frame goes after what was decided, or why it goes nowhere: `bad` if it cannot be brought
-/// anywhere as it is.
-#[inline(always)]
-fn destination(
-    verdict: Verdict,
-    bad: Option<TxDrop>,
-    sender: &Sender<'_>,
-    classify: impl FnOnce() -> Dest,
-) -> Result<Dest, TxDrop> {
-    match (verdict.action, bad) {
-        (Action::Drop | Action::Aborted, _) => return Err(TxDrop::Xdp),
-        (_, Some(bad)) => return Err(bad),
-        _ => {}
-    }
-    match verdict.action {
-        Action::Pass => match classify() {
-            DROP => Err(TxDrop::Loop),
-            dest => Ok(dest),
-        },
-        Action::Tx => Ok(sender.member.index),
-        Action::Redirect if (verdict.port as usize) < VALE_MAX_PORTS => Ok(verdict.port as Dest),
-        _ => Err(TxDrop::Nobody),
     }
 }
 

@@ -11,8 +11,8 @@
 //! - [`frame`], [`scratch`]: the frames of a burst; [`runs`]: sorted by destination; [`sender`]: who
 //!   sends them; [`ports`]: sets of ports.
 //! - [`origin`]: where the frames lie; [`virtio`]: virtio-net headers in front of them.
-//! - [`xdp`]: programs that decide about frames first; [`inspect`] runs them, [`ahead`] brings in what
-//!   they need.
+//! - [`xdp`]: programs that decide about frames first; [`inspect`] copies these, [`verdict`] runs
+//!   programs on them, [`ahead`] brings in what they need.
 //! - [`offload`]: what virtio-net headers ask for, done for receivers without: [`checksum`], and
 //!   [`segment`] with [`headers`].
 
@@ -36,6 +36,7 @@ mod sender;
 mod switch;
 mod switches;
 mod table;
+mod verdict;
 mod virtio;
 mod xdp;
 
