@@ -4,7 +4,9 @@
 
 use super::{
     access::{Claimant, Owner},
-    region::{Kind, Region, COLOURS},
+    mem::COLOURS,
+    region::Region,
+    sizes::Kind,
 };
 use crate::{
     abi::consts::GLOBAL_MEM_ID,

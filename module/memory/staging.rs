@@ -8,6 +8,7 @@ use crate::{
     abi::consts::NETMAP_MAX_FRAGS,
     live::{self, Counted},
     sys::{
+        backing::Backing,
         net::xdp::{HEADROOM, TAIL},
         vmalloc::HugeMem,
     },

@@ -6,7 +6,7 @@
 //! else waits for it, and what is dropped with locks held is noted only, and given back by
 //! [`give_back`].
 
-use super::{bindings, task};
+use super::{backing::Backing, bindings, task};
 use core::ptr::{null_mut, NonNull};
 use kernel::{
     page::PAGE_SIZE,
@@ -116,20 +116,20 @@ impl HugeMem {
             note: Some(note),
         }))
     }
+}
 
-    /// Where the memory starts.
+// SAFETY: by the invariant of the type it is an allocation of so many bytes, which are whole pages.
+unsafe impl Backing for HugeMem {
     #[inline]
-    pub(crate) fn base(&self) -> NonNull<u8> {
+    fn base(&self) -> NonNull<u8> {
         self.base
     }
 
-    /// How much there is.
-    pub(crate) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// A reference to the page at `offset`, for the page table of a process.
-    pub(super) fn page(&self, offset: usize) -> Option<*mut bindings::page> {
+    fn page(&self, offset: usize) -> Option<*mut bindings::page> {
         if offset >= self.bytes {
             return None;
         }

@@ -7,19 +7,19 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 fn map(count: u32, reserved: u32) -> FreeMap<Vec<u64>> {
-    FreeMap::new(vec![0; words(count)], count, reserved)
+    FreeMap::new(vec![0; words(count)], count, |index| index < reserved)
 }
 
 #[test]
-fn a_map_has_a_bit_for_each_object() {
+fn a_map_has_two_bits_for_each_object() {
     let table = [
         (0, 0),
-        (1, 1),
-        (63, 1),
-        (64, 1),
-        (65, 2),
-        (163_840, 2560),
-        (u32::MAX, 1 << 26),
+        (1, 2),
+        (63, 2),
+        (64, 2),
+        (65, 4),
+        (163_840, 5120),
+        (u32::MAX, 1 << 27),
     ];
     for (count, len) in table {
         assert_eq!(words(count), len, "{count} objects");
@@ -71,6 +71,19 @@ fn objects_come_out_lowest_first_and_the_reserved_ones_never() {
         }
         assert_eq!((map.take(), map.take(), map.free()), (None, None, 0));
     }
+}
+
+#[test]
+fn objects_in_the_middle_can_be_withheld() {
+    let held = [0, 5, 63, 64, 127, 199];
+    let mut map = FreeMap::new(vec![0; words(200)], 200, |index| held.contains(&index));
+    assert_eq!(map.free(), 194);
+    let out: Vec<_> = std::iter::from_fn(|| map.take()).collect();
+    assert!(out.iter().copied().eq((0..200).filter(|index| !held.contains(index))));
+    // Nor does anybody get one by giving it first.
+    assert!(held.iter().all(|&index| !map.give(index)));
+    assert!(out.iter().all(|&index| map.give(index)));
+    assert_eq!(map.free(), 194);
 }
 
 #[test]
