@@ -27,6 +27,7 @@ mod attach;
 mod binding;
 mod control;
 mod device;
+mod file;
 mod live;
 mod memory;
 mod nic;
@@ -59,7 +60,7 @@ const MINOR: i32 = 249;
 
 /// The module, loaded. Fields go in this order.
 struct Netmap {
-    _device: Pin<KBox<sys::file::Registration<device::OpenFile>>>,
+    _device: Pin<KBox<sys::file::Registration<file::OpenFile>>>,
     _watch: watch::Watch,
     _nics: nic::Watch,
     _homes: sys::net::home::Watch,

@@ -85,7 +85,11 @@ fn a_direction_without_rings_gives_none() {
 #[test]
 fn host_modes_want_host_rings() {
     for mode in [NR_REG_SW, NR_REG_NIC_SW, NR_REG_ONE_SW] {
-        assert_eq!(of_switch_port(mode, 0), Err(Unselectable::NoHostRings), "{mode}");
+        assert_eq!(
+            of_switch_port(mode, 0),
+            Err(Unselectable::NoHostRings),
+            "{mode}"
+        );
     }
 }
 

@@ -2,37 +2,36 @@
 
 //! Requests that plug interfaces into switches (sections 7.5, 7.6 and 7.11 of the interface).
 
-use super::{rights, Context};
+use super::{context::Context, region_rights::RegionRights, rights};
 use crate::{
     abi::{consts::*, name::is_vale, name::ValeName, wire::*},
     attach::Polling,
-    memory::Claimant,
     refusal::{refuse, Answer, Name},
     registry,
-    sys::cpus,
-    sys::net::NetNs,
+    sys::{cpus, net::NetNs},
+    turn::Taken,
 };
 use kernel::prelude::*;
 
 /// The switch and the interface that the request names.
-fn switch_port<'a>(context: &Context<'a>) -> Answer<ValeName<'a>> {
-    match ValeName::parse(context.name) {
+fn switch_port<'c>(context: &'c Context<'_>) -> Answer<ValeName<'c>> {
+    match ValeName::parse(context.name()) {
         Some(name) => Ok(name),
-        None if is_vale(context.name) => refuse!(
+        None if is_vale(context.name()) => refuse!(
             EINVAL,
             "{} is not the name of a switch port: it must be valeSWITCH:INTERFACE",
-            Name(context.name)
+            Name(context.name())
         ),
         None => refuse!(
             EINVAL,
             "{} does not name a switch: it must be valeSWITCH:INTERFACE",
-            Name(context.name)
+            Name(context.name())
         ),
     }
 }
 
 /// The same, if the asker may do any of this.
-fn permitted<'a>(context: &Context<'a>) -> Answer<ValeName<'a>> {
+fn permitted<'c>(context: &'c Context<'_>) -> Answer<ValeName<'c>> {
     let name = switch_port(context)?;
     rights::change(context)?;
     rights::interfaces(context, "attaching, detaching and polling interfaces")?;
@@ -40,7 +39,12 @@ fn permitted<'a>(context: &Context<'a>) -> Answer<ValeName<'a>> {
 }
 
 /// `NETMAP_REQ_VALE_ATTACH`.
-pub(super) fn attach(context: &Context<'_>, req: &mut NmreqValeAttach) -> Answer {
+pub(super) fn attach(
+    context: &mut Context<'_>,
+    turn: &Taken<'_>,
+    req: &mut NmreqValeAttach,
+) -> Answer {
+    let region_rights = RegionRights::of(context)?;
     let name = permitted(context)?;
     let with_host = match req.reg.nr_mode {
         NR_REG_ALL_NIC => false,
@@ -54,24 +58,28 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqValeAttach) -> Answer
     if req.reg.nr_ringid != 0 {
         refuse!(EINVAL, "nr_ringid is {}, not 0", req.reg.nr_ringid);
     }
-    let (world, claimant) = (context.world, Claimant::current(context.asker)?);
-    let region = context.region(&claimant, req.reg.nr_mem_id)?;
+    let (world, claimant) = (context.world, &region_rights.claimant);
+    let region = region_rights.region(req.reg.nr_mem_id)?;
     let nic = || {
         if !NetNs::current()?.has_interface(name.port) {
             refuse!(EINVAL, "there is no network interface {}", Name(name.port));
         }
-        let nic = registry::open_for_switch(&world.places, name.port, &claimant, region)?;
+        let nic = registry::open_for_switch(&world.places, name.port, claimant, region)?;
         // It may be open already, in another's memory.
-        context.admit(nic.rings().region(), &claimant)?;
+        region_rights.admit(nic.rings().region())?;
         Ok(nic)
     };
     let attachments = &world.attachments;
-    req.port_index = attachments.attach(&world.places, &context.turn, &name, with_host, nic)?;
+    req.port_index = attachments.attach(&world.places, turn, &name, with_host, nic)?;
     Ok(())
 }
 
 /// `NETMAP_REQ_VALE_DETACH`.
-pub(super) fn detach(context: &Context<'_>, req: &mut NmreqValeDetach) -> Answer {
+pub(super) fn detach(
+    context: &mut Context<'_>,
+    _: &Taken<'_>,
+    req: &mut NmreqValeDetach,
+) -> Answer {
     let name = permitted(context)?;
     let world = context.world;
     req.port_index = world.attachments.detach(&world.places, &name)?;
@@ -79,7 +87,11 @@ pub(super) fn detach(context: &Context<'_>, req: &mut NmreqValeDetach) -> Answer
 }
 
 /// `NETMAP_REQ_VALE_POLLING_ENABLE`.
-pub(super) fn polling_enable(context: &Context<'_>, req: &mut NmreqValePolling) -> Answer {
+pub(super) fn polling_enable(
+    context: &mut Context<'_>,
+    _: &Taken<'_>,
+    req: &mut NmreqValePolling,
+) -> Answer {
     let name = permitted(context)?;
     let (first, count) = (req.nr_first_cpu_id, req.nr_num_polling_cpus);
     let polling = match req.nr_mode {
@@ -106,7 +118,11 @@ pub(super) fn polling_enable(context: &Context<'_>, req: &mut NmreqValePolling) 
 }
 
 /// `NETMAP_REQ_VALE_POLLING_DISABLE`.
-pub(super) fn polling_disable(context: &Context<'_>, _: &mut NmreqValePolling) -> Answer {
+pub(super) fn polling_disable(
+    context: &mut Context<'_>,
+    _: &Taken<'_>,
+    _: &mut NmreqValePolling,
+) -> Answer {
     let name = permitted(context)?;
     let world = context.world;
     world.attachments.poll(&world.places, &name, None)

@@ -2,12 +2,13 @@
 
 //! `NIOCREGIF` and `NIOCGINFO`, turned into today's requests (sections 7.15 and 7.16 of the interface).
 
-use super::{attach, later, names, register, requests, Context};
+use super::{attach, context::Context, options::Options, register, requests};
 use crate::{
     abi::{consts::*, name, wire::*},
-    device::OpenFile,
+    file::OpenFile,
     refusal::{refuse, Answer},
     sys::{file::Asker, user},
+    turn::Taken,
 };
 use kernel::{fmt::Write, prelude::*, str::Formatter};
 
@@ -50,7 +51,6 @@ fn serve(
             NETMAP_API
         );
     }
-    let world = file.world();
     let mut full = LongName::new(name::trim(&req.nr_name));
     let command = match (which, req.nr_cmd) {
         (Legacy::Bind, 0) => Command::Register,
@@ -68,31 +68,52 @@ fn serve(
     if let Command::Register = command {
         full.add_pipe(req);
     }
-    let turn = world.turn.take();
-    let name = names::known(full.as_bytes(), world)?;
-    let context = Context {
-        file,
-        asker,
-        world,
-        turn,
-        granted: None,
-        name: name.as_bytes(),
-        unknown_options: false,
-    };
+    let context = &mut Context::new(file, asker, full.as_bytes(), Options::none());
+    let world = context.world;
     match command {
-        Command::Register => bind(&context, req),
-        Command::Info => info(&context, req),
-        Command::List => list(&context, req),
+        // As in the list of requests of today: these take no turn.
+        Command::List | Command::HdrGet | Command::Later(_) => {
+            context.look_up_name()?;
+            look(context, &command, req)
+        }
+        _ => {
+            let turn = world.turn.take();
+            context.look_up_name()?;
+            change(context, &turn, &command, req)
+        }
+    }
+}
+
+/// What only looks.
+fn look(context: &mut Context<'_>, command: &Command, req: &mut Nmreq) -> Answer {
+    match command {
+        Command::List => list(context, req),
+        Command::HdrGet => {
+            let mut hdr = NmreqPortHdr::default();
+            requests::port_hdr_get(context, &mut hdr)?;
+            req.nr_arg1 = hdr.nr_hdr_len as u16;
+            Ok(())
+        }
+        _ => requests::later(),
+    }
+}
+
+/// What makes or unmakes something.
+fn change(
+    context: &mut Context<'_>,
+    turn: &Taken<'_>,
+    command: &Command,
+    req: &mut Nmreq,
+) -> Answer {
+    match command {
+        Command::Register => bind(context, turn, req),
+        Command::Info => info(context, turn, req),
         Command::HdrSet => {
             let mut hdr = NmreqPortHdr {
                 nr_hdr_len: req.nr_arg1.into(),
                 ..NmreqPortHdr::default()
             };
-            requests::port_hdr_set(&context, &mut hdr)
-        }
-        Command::HdrGet => {
-            let mut hdr = NmreqPortHdr::default();
-            requests::port_hdr_get(&context, &mut hdr).map(|()| req.nr_arg1 = hdr.nr_hdr_len as u16)
+            requests::port_hdr_set(context, turn, &mut hdr)
         }
         Command::Attach => {
             let mut body = NmreqValeAttach::default();
@@ -102,12 +123,12 @@ fn serve(
             } else {
                 NR_REG_ALL_NIC
             };
-            attach::attach(&context, &mut body)
+            attach::attach(context, turn, &mut body)
         }
-        Command::Detach => attach::detach(&context, &mut NmreqValeDetach::default()),
-        Command::PollingOn => attach::polling_enable(&context, &mut polling(req)),
-        Command::PollingOff => attach::polling_disable(&context, &mut polling(req)),
-        Command::Later(_) => later(&context, req),
+        Command::Detach => attach::detach(context, turn, &mut NmreqValeDetach::default()),
+        Command::PollingOn => attach::polling_enable(context, turn, &mut polling(req)),
+        Command::PollingOff => attach::polling_disable(context, turn, &mut polling(req)),
+        Command::List | Command::HdrGet | Command::Later(_) => requests::later(),
     }
 }
 
@@ -203,7 +224,7 @@ impl LongName {
     }
 }
 
-fn bind(context: &Context<'_>, req: &mut Nmreq) -> Answer {
+fn bind(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Answer {
     let asked_mode = req.nr_flags & NR_REG_MASK;
     let pipe = matches!(asked_mode, NR_REG_PIPE_MASTER | NR_REG_PIPE_SLAVE);
     let mode = match asked_mode {
@@ -236,7 +257,7 @@ fn bind(context: &Context<'_>, req: &mut Nmreq) -> Answer {
         nr_flags: flags,
         ..NmreqRegister::default()
     };
-    register::register(context, &mut reg)?;
+    register::register(context, turn, &mut reg)?;
     req.nr_offset = reg.nr_offset as u32;
     req.nr_memsize = reg.nr_memsize as u32;
     req.nr_tx_slots = reg.nr_tx_slots;
@@ -248,7 +269,7 @@ fn bind(context: &Context<'_>, req: &mut Nmreq) -> Answer {
     Ok(())
 }
 
-fn info(context: &Context<'_>, req: &mut Nmreq) -> Answer {
+fn info(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Answer {
     let mut info = NmreqPortInfoGet {
         nr_tx_slots: req.nr_tx_slots,
         nr_rx_slots: req.nr_rx_slots,
@@ -257,7 +278,7 @@ fn info(context: &Context<'_>, req: &mut Nmreq) -> Answer {
         nr_mem_id: req.nr_arg2,
         ..NmreqPortInfoGet::default()
     };
-    requests::port_info_get(context, &mut info)?;
+    requests::port_info_get(context, turn, &mut info)?;
     req.nr_memsize = info.nr_memsize as u32;
     req.nr_tx_slots = info.nr_tx_slots;
     req.nr_rx_slots = info.nr_rx_slots;
@@ -267,17 +288,16 @@ fn info(context: &Context<'_>, req: &mut Nmreq) -> Answer {
     Ok(())
 }
 
-fn list(context: &Context<'_>, req: &mut Nmreq) -> Answer {
+fn list(context: &mut Context<'_>, req: &mut Nmreq) -> Answer {
     let mut list = NmreqValeList {
         nr_bridge_idx: req.nr_arg1,
         nr_port_idx: req.nr_arg2.into(),
         ..NmreqValeList::default()
     };
-    let mut name = [0; NETMAP_REQ_IFNAMSIZ];
-    requests::vale_list(context, &mut list, &mut name)?;
+    requests::vale_list(context, &mut list)?;
     req.nr_arg1 = list.nr_bridge_idx;
     req.nr_arg2 = list.nr_port_idx as u16;
-    if context.name.is_empty() {
+    if let Some(name) = &context.listed {
         // A legacy name has room for 15 characters.
         req.nr_name.copy_from_slice(&name[..IFNAMSIZ]);
         req.nr_name[IFNAMSIZ - 1] = 0;

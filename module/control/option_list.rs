@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The chain of options behind a request (section 7.2 of the interface).
+//! The list of options behind a request (section 7.2 of the interface).
 //!
-//! The chain lies in the program's memory: it may be unreadable, endless, or change while it is read. It is
+//! The list lies in the program's memory: it may be unreadable, endless, or change while it is read. It is
 //! walked once, within a budget, and what was read then is what counts. Pure: reading and writing the
 //! program's memory is up to the caller.
 
@@ -16,14 +16,14 @@ use crate::abi::{
 };
 
 /// Bytes of an option's head, and of what the interface counts to be kept of each option: its address as well.
-const HEAD: usize = size_of::<NmreqOption>();
+pub(crate) const HEAD: usize = size_of::<NmreqOption>();
 const KEPT: usize = HEAD + size_of::<u64>();
 /// Bytes of the request's body and all options as they are kept, at most.
 const KEPT_MAX: usize = 4144;
-/// So there are never more options than this. It ends a chain that bites its tail.
+/// So there are never more options than this. It ends a list that bites its tail.
 pub(crate) const MOST: usize = KEPT_MAX / KEPT;
 
-/// Why a chain is refused.
+/// Why a list is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bad {
     /// The program's memory could not be read.
@@ -34,15 +34,17 @@ pub(crate) enum Bad {
     Twice(u32),
     /// An option larger than a request may be.
     TooLarge(u32),
-    /// Too many options, or all together too large. It also ends a chain that bites its tail.
+    /// Too many options, or all together too large. It also ends a list that bites its tail.
     TooLong,
 }
 
 /// What to do about an option that was read: set its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// It was honoured; or a refused chain was read up to here.
+    /// It was honoured; or a refused list was read up to here.
     Zero,
+    /// It was honoured, and its body tells something now.
+    Answered,
     /// The option is why the request is refused.
     Invalid,
     /// Nobody honoured it.
@@ -56,6 +58,8 @@ pub(crate) struct Entry {
     pub(crate) addr: u64,
     pub(crate) head: NmreqOption,
     pub(crate) status: Status,
+    /// Of a known type: bytes behind the head.
+    pub(crate) body: Option<usize>,
 }
 
 /// Bytes behind the head of a known option. `None` for an unknown type.
@@ -91,23 +95,18 @@ impl Budget {
     }
 }
 
-/// The option of that type, if it is in the chain.
-pub(crate) fn find(entries: &mut [Option<Entry>], kind: u32) -> Option<&mut Entry> {
-    let mut all = entries.iter_mut().flatten();
-    all.find(|entry| entry.head.nro_reqtype == kind)
-}
-
-/// Walks the chain that starts at `addr`, behind a request body of `body` bytes.
+/// Walks the list that starts at `addr`, behind a request body of `body` bytes.
 ///
-/// `read` fetches a head; `probe` tells whether bytes can be read. Answers how many there are. On success every
-/// entry is unsupported until somebody honours it. On failure `entries` answers what was read, with the
-/// statuses to write back; for [`Bad::TooLong`] nothing is written back.
+/// `read` fetches a head, `fetch` a body, of which it is told address and length; false if that cannot
+/// be read. Returns how many options there are. On success every entry is unsupported until somebody
+/// honours it. On failure `entries` has what was read, with the statuses to write back; for
+/// [`Bad::TooLong`] nothing is written back.
 pub(crate) fn walk(
     mut addr: u64,
     body: usize,
     entries: &mut [Option<Entry>],
     mut read: impl FnMut(u64) -> Option<NmreqOption>,
-    mut probe: impl FnMut(u64, usize) -> bool,
+    mut fetch: impl FnMut(u64, usize) -> bool,
 ) -> Result<usize, (Bad, usize)> {
     let mut budget = Budget {
         sent: NETMAP_REQ_MAXSIZE.saturating_sub(body),
@@ -127,7 +126,12 @@ pub(crate) fn walk(
         } else {
             Status::Zero
         };
-        entries[count] = Some(Entry { addr, head, status });
+        entries[count] = Some(Entry {
+            addr,
+            head,
+            status,
+            body: None,
+        });
         count += 1;
         if kind == 0 {
             return Err((Bad::TypeZero, count));
@@ -148,8 +152,11 @@ pub(crate) fn walk(
             if !budget.spend(size, size) {
                 return Err((Bad::TooLarge(kind), count));
             }
-            if size > 0 && !probe(addr.wrapping_add(HEAD as u64), size) {
+            if size > 0 && !fetch(addr.wrapping_add(HEAD as u64), size) {
                 return Err((Bad::Unreadable, count));
+            }
+            if let Some(entry) = &mut entries[count - 1] {
+                entry.body = Some(size);
             }
         }
         addr = head.nro_next;

@@ -2,7 +2,7 @@
 
 //! `NETMAP_REQ_REGISTER`: binds the file to a port (section 7.3 of the interface), or only tells whether that would do.
 
-use super::{rights, Context};
+use super::{context::Context, region_rights::RegionRights, rights};
 use crate::{
     abi::{
         consts::*,
@@ -10,17 +10,18 @@ use crate::{
         wire::NmreqRegister,
     },
     binding::Binding,
-    memory::Claimant,
     port::Port,
     refusal::{refuse, Answer, Name, Refusal},
     registry::{self, Want},
     ring::{Selection, Shape},
     sys::{nospec::confine_range, user::AddressSpace},
+    turn::Taken,
 };
 use kernel::prelude::*;
 
 /// The port that the request names, and which of its rings it selects.
-fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, Selection)> {
+fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, Selection)> {
+    let region_rights = RegionRights::of(context)?;
     if let Some(bound) = context.file.binding() {
         refuse!(
             EBUSY,
@@ -29,11 +30,10 @@ fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, S
         );
     }
     rights::change(context)?;
-    let claimant = Claimant::current(context.asker)?;
     let port = registry::open(
         &context.world.places,
         &Want {
-            name: context.name,
+            name: context.name(),
             mode: req.nr_mode,
             flags: req.nr_flags,
             shape: Shape {
@@ -45,29 +45,29 @@ fn find(context: &Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, S
                 rx_slots: req.nr_rx_slots,
             },
             // An unknown region is refused even where it would not be used.
-            region: context.region(&claimant, req.nr_mem_id)?,
-            claimant,
+            region: region_rights.region(req.nr_mem_id)?,
+            claimant: region_rights.claimant,
             extra_bufs: req.nr_extra_bufs,
         },
     )?;
     if port.interface().is_some() {
         rights::interfaces(context, "binding a network interface")?;
     }
-    context.admit(port.rings().region(), &claimant)?;
+    region_rights.admit(port.rings().region())?;
     let selection = select(req, port.rings().shape())?;
     if port.header() != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
         refuse!(
             EIO,
             "{} has a virtio-net header of {} bytes on its frames: say NR_ACCEPT_VNET_HDR if you can cope",
-            Name(context.name),
+            Name(context.name()),
             port.header()
         );
     }
     Ok((port, selection))
 }
 
-/// `FERROMAP_REQ_PROBE`: what [`register`] would answer.
-pub(super) fn probe(context: &Context<'_>, req: &mut NmreqRegister) -> Answer {
+/// `FERROMAP_REQ_PROBE`: what [`register`] would return.
+pub(super) fn probe(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqRegister) -> Answer {
     let (mut port, selection) = find(context, req)?;
     // This hooks into an interface, since only the kernel knows whether it lets us. As long as no ring is bound all frames
     // pass, and it is let go of when we leave.
@@ -76,7 +76,11 @@ pub(super) fn probe(context: &Context<'_>, req: &mut NmreqRegister) -> Answer {
 }
 
 /// `NETMAP_REQ_REGISTER`.
-pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer {
+pub(super) fn register(
+    context: &mut Context<'_>,
+    turn: &Taken<'_>,
+    req: &mut NmreqRegister,
+) -> Answer {
     let (port, selection) = find(context, req)?;
     // What is left of a switch port's region is for its rings and pipes.
     let most_extra = if port.switch_index().is_some() {
@@ -85,14 +89,14 @@ pub(super) fn register(context: &Context<'_>, req: &mut NmreqRegister) -> Answer
         u32::MAX
     };
     let extra_bufs = req.nr_extra_bufs.min(most_extra);
-    if context.unknown_options {
+    if context.options.some_are_left() {
         refuse!(
             EOPNOTSUPP,
             "an option is not known to this request: see their nro_status"
         );
     }
     let region = port.rings().region().clone();
-    let memory = context.turn.aside(|| region.enter())?;
+    let memory = turn.aside(|| region.enter())?;
     let process = AddressSpace::of_caller();
     let binding = Binding::new(port, selection, &memory, req.nr_flags, extra_bufs, process)?;
 

@@ -2,7 +2,7 @@
 
 //! The smaller requests.
 
-use super::{rights, Context};
+use super::{context::Context, region_rights::RegionRights, rights};
 use crate::{
     abi::{
         consts::*,
@@ -11,39 +11,52 @@ use crate::{
         name::{is_vale, ValeName},
         wire::*,
     },
-    memory::Claimant,
     port::Port,
     refusal::{refuse, Answer, Name},
     registry::{self, Want},
     ring::Shape,
     sys::net::NetNs,
+    turn::Taken,
 };
 use kernel::prelude::*;
 
+/// A request that is not there yet.
+pub(super) fn later() -> Answer {
+    refuse!(EOPNOTSUPP, "this request is not there yet")
+}
+
 /// The port that a REGISTER in mode ALL_NIC would bind; for the duration of the request.
-fn look_up(context: &Context<'_>, shape: Shape, mem_id: u16) -> Answer<KBox<dyn Port>> {
-    let claimant = Claimant::current(context.asker)?;
+fn look_up(
+    context: &Context<'_>,
+    rights: &RegionRights<'_>,
+    shape: Shape,
+    mem_id: u16,
+) -> Answer<KBox<dyn Port>> {
     registry::open(
         &context.world.places,
         &Want {
-            name: context.name,
+            name: context.name(),
             mode: NR_REG_ALL_NIC,
             flags: 0,
             shape,
-            region: context.region(&claimant, mem_id)?,
-            claimant,
+            region: rights.region(mem_id)?,
+            claimant: rights.claimant,
             extra_bufs: 0,
         },
     )
 }
 
 /// `NETMAP_REQ_PORT_INFO_GET`: what a port has, or what memory a region has (section 7.4).
-pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -> Answer {
-    if context.name.is_empty() {
-        let claimant = Claimant::current(context.asker)?;
-        let region = match context.region(&claimant, req.nr_mem_id)? {
+pub(super) fn port_info_get(
+    context: &mut Context<'_>,
+    _: &Taken<'_>,
+    req: &mut NmreqPortInfoGet,
+) -> Answer {
+    let rights = RegionRights::of(context)?;
+    if context.name().is_empty() {
+        let region = match rights.region(req.nr_mem_id)? {
             Some(region) => region,
-            None => context.world.places.regions.shared(&claimant)?,
+            None => context.world.places.regions.shared(&rights.claimant)?,
         };
         req.nr_memsize = region.layout()?.bytes();
         req.nr_mem_id = region.id();
@@ -57,7 +70,7 @@ pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -
         // Asking changes nothing (quirk 19).
         ..Shape::default()
     };
-    let port = look_up(context, shape, req.nr_mem_id)?;
+    let port = look_up(context, &rights, shape, req.nr_mem_id)?;
     let (shape, region) = (port.rings().shape(), port.rings().region());
     *req = NmreqPortInfoGet {
         nr_memsize: region.layout()?.bytes(),
@@ -75,8 +88,13 @@ pub(super) fn port_info_get(context: &Context<'_>, req: &mut NmreqPortInfoGet) -
 
 /// `NETMAP_REQ_POOLS_INFO_GET`: the pools of a port's region (section 7.12). As they would be if it is not in use: asking
 /// makes nothing that anybody else could find.
-pub(super) fn pools_info_get(context: &Context<'_>, req: &mut NmreqPoolsInfo) -> Answer {
-    let port = look_up(context, Shape::default(), req.nr_mem_id)?;
+pub(super) fn pools_info_get(
+    context: &mut Context<'_>,
+    _: &Taken<'_>,
+    req: &mut NmreqPoolsInfo,
+) -> Answer {
+    let rights = RegionRights::of(context)?;
+    let port = look_up(context, &rights, Shape::default(), req.nr_mem_id)?;
     let region = port.rings().region();
     let layout: Layout = region.layout()?;
     *req = NmreqPoolsInfo {
@@ -97,22 +115,18 @@ pub(super) fn pools_info_get(context: &Context<'_>, req: &mut NmreqPoolsInfo) ->
 }
 
 /// `NETMAP_REQ_VALE_LIST`: numbers of a named port, or the next port of the list (section 7.7).
-pub(super) fn vale_list(
-    context: &Context<'_>,
-    req: &mut NmreqValeList,
-    name: &mut [u8; NETMAP_REQ_IFNAMSIZ],
-) -> Answer {
+pub(super) fn vale_list(context: &mut Context<'_>, req: &mut NmreqValeList) -> Answer {
     let (net, switches) = (NetNs::current()?.id(), &context.world.places.switches);
-    if !context.name.is_empty() {
-        if !is_vale(context.name) {
+    if !context.name().is_empty() {
+        if !is_vale(context.name()) {
             refuse!(
                 EINVAL,
                 "{} is not the name of a switch port",
-                Name(context.name)
+                Name(context.name())
             );
         }
-        let Some(vale) = ValeName::parse(context.name) else {
-            refuse!(ENOENT, "there is no switch {}", Name(context.name));
+        let Some(vale) = ValeName::parse(context.name()) else {
+            refuse!(ENOENT, "there is no switch {}", Name(context.name()));
         };
         let listed = switches.listed(net, &vale)?;
         (req.nr_bridge_idx, req.pad1, req.nr_port_idx) = (listed.switch, listed.kind, listed.port);
@@ -122,7 +136,7 @@ pub(super) fn vale_list(
         refuse!(ENOENT, "there are no more ports");
     };
     (req.nr_bridge_idx, req.pad1, req.nr_port_idx) = (listed.switch, listed.kind, listed.port);
-    *name = [0; NETMAP_REQ_IFNAMSIZ];
+    let mut name = [0; NETMAP_REQ_IFNAMSIZ];
     let mut at = 0;
     // Both parts and the colon have 32 bytes at most.
     listed.name(|part| {
@@ -131,11 +145,17 @@ pub(super) fn vale_list(
             at += part.len();
         }
     });
+    context.listed = Some(name);
     Ok(())
 }
 
 /// `NETMAP_REQ_PORT_HDR_SET`: the length of the virtio-net header on a switch port (section 7.8).
-pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Answer {
+pub(super) fn port_hdr_set(
+    context: &mut Context<'_>,
+    _: &Taken<'_>,
+    req: &mut NmreqPortHdr,
+) -> Answer {
+    let region_rights = RegionRights::of(context)?;
     rights::change(context)?;
     if !matches!(req.nr_hdr_len, 0 | 10 | 12) {
         refuse!(
@@ -145,29 +165,28 @@ pub(super) fn port_hdr_set(context: &Context<'_>, req: &mut NmreqPortHdr) -> Ans
         );
     }
     // Before it is looked up: an interface that is there is no better.
-    if !is_vale(context.name) {
-        refuse!(ENXIO, "{} is not a switch port", Name(context.name));
+    if !is_vale(context.name()) {
+        refuse!(ENXIO, "{} is not a switch port", Name(context.name()));
     }
-    let port = registry::open_existing(&context.world.places, context.name)?;
+    let port = registry::open_existing(&context.world.places, context.name())?;
     // It shifts every frame of whoever has the port, and lets senders ask for what a header can ask for.
-    let claimant = Claimant::current(context.asker)?;
-    if context.admit(port.rings().region(), &claimant).is_err() {
+    if region_rights.admit(port.rings().region()).is_err() {
         rights::administrate(context, "a header on a port of others", "")?;
     }
     if !port.set_header(req.nr_hdr_len) {
-        refuse!(ENXIO, "{} is not a switch port", Name(context.name));
+        refuse!(ENXIO, "{} is not a switch port", Name(context.name()));
     }
     Ok(())
 }
 
 /// `NETMAP_REQ_PORT_HDR_GET`.
-pub(super) fn port_hdr_get(context: &Context<'_>, req: &mut NmreqPortHdr) -> Answer {
-    req.nr_hdr_len = registry::open_existing(&context.world.places, context.name)?.header();
+pub(super) fn port_hdr_get(context: &mut Context<'_>, req: &mut NmreqPortHdr) -> Answer {
+    req.nr_hdr_len = registry::open_existing(&context.world.places, context.name())?.header();
     Ok(())
 }
 
 /// `FERROMAP_REQ_WHY`: why the last request on this file was refused, in words.
-pub(super) fn why(context: &Context<'_>, req: &mut NmreqWhy) -> Answer {
+pub(super) fn why(context: &mut Context<'_>, req: &mut NmreqWhy) -> Answer {
     *req = context.file.last_refusal();
     Ok(())
 }

@@ -6,7 +6,7 @@
 //! must be open for writing, as for the mapping that follows. What a network interface receives and sends is not one
 //! user's alone: for that it takes what it takes to configure it.
 
-use super::Context;
+use super::context::Context;
 use crate::{
     params,
     refusal::{refuse, Answer},

@@ -2,7 +2,7 @@
 
 //! Requests that put XDP programs on switch ports.
 
-use super::{rights, Context};
+use super::{context::Context, rights};
 use crate::{
     abi::{
         ext::XdpCount,
@@ -11,12 +11,13 @@ use crate::{
     },
     refusal::{refuse, Answer, Name},
     sys::net::{xdp::Program, NetNs},
+    turn::Taken,
     vale::{Installed, Spot},
 };
 use kernel::prelude::*;
 
 /// `FERROMAP_REQ_XDP_ATTACH`.
-pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
+pub(super) fn attach(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut NmreqXdp) -> Answer {
     let net = NetNs::current()?;
     let spot = spot(context, &net)?;
     permit(context)?;
@@ -29,7 +30,7 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
         Some(id) if req.flags & FERROMAP_XDP_REPLACE == 0 => refuse!(
             EBUSY,
             "{} has an XDP program, with id {}",
-            Name(context.name),
+            Name(context.name()),
             id
         ),
         found => expect(context, req.expected, found)?,
@@ -37,7 +38,7 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
     let stages = match spot.xdp().stages() {
         Some(stages) => stages,
         None => {
-            let stages = context.turn.aside(|| spot.stages())?;
+            let stages = turn.aside(|| spot.stages())?;
             // Others had their turns meanwhile.
             let still = self::spot(context, &net)?;
             if !core::ptr::eq(still.xdp(), spot.xdp())
@@ -46,7 +47,7 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
                 refuse!(
                     EBUSY,
                     "somebody else changed {} at the same time: try again",
-                    Name(context.name)
+                    Name(context.name())
                 );
             }
             stages
@@ -56,37 +57,37 @@ pub(super) fn attach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
     let before = spot
         .xdp()
         .replace(Some(Installed::new(program, home, stages)?));
-    answer(req, before.as_deref());
+    tell(req, before.as_deref());
     Ok(())
 }
 
 /// `FERROMAP_REQ_XDP_DETACH`.
-pub(super) fn detach(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
+pub(super) fn detach(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqXdp) -> Answer {
     let net = NetNs::current()?;
     let spot = spot(context, &net)?;
     permit(context)?;
     no_flags(req)?;
     let found = spot.xdp().look(Installed::program_id);
     if found.is_none() {
-        refuse!(ENOENT, "{} has no XDP program", Name(context.name));
+        refuse!(ENOENT, "{} has no XDP program", Name(context.name()));
     }
     expect(context, req.expected, found)?;
-    answer(req, spot.xdp().replace(None).as_deref());
+    tell(req, spot.xdp().replace(None).as_deref());
     Ok(())
 }
 
 /// `FERROMAP_REQ_XDP_QUERY`.
-pub(super) fn query(context: &Context<'_>, req: &mut NmreqXdp) -> Answer {
+pub(super) fn query(context: &mut Context<'_>, req: &mut NmreqXdp) -> Answer {
     let spot = spot(context, &NetNs::current()?)?;
     no_flags(req)?;
-    answer(req, None);
-    spot.xdp().look(|installed| answer(req, Some(installed)));
+    tell(req, None);
+    spot.xdp().look(|installed| tell(req, Some(installed)));
     Ok(())
 }
 
 /// The port, or the switch, that the request names.
 fn spot(context: &Context<'_>, net: &NetNs) -> Answer<Spot> {
-    let name = context.name;
+    let name = context.name();
     let Some(vale) = ValeName::parse(name) else {
         if is_vale(name) {
             refuse!(
@@ -137,20 +138,20 @@ fn expect(context: &Context<'_>, expected: u32, found: Option<u32>) -> Answer {
         Some(id) => refuse!(
             EEXIST,
             "the program on {} has id {}, not {}",
-            Name(context.name),
+            Name(context.name()),
             id,
             expected
         ),
         None => refuse!(
             EEXIST,
             "{} has no program any more, and one with id {} is expected",
-            Name(context.name),
+            Name(context.name()),
             expected
         ),
     }
 }
 
-fn answer(req: &mut NmreqXdp, installed: Option<&Installed>) {
+fn tell(req: &mut NmreqXdp, installed: Option<&Installed>) {
     req.prog_id = installed.map_or(0, Installed::program_id);
     req.actions = installed.map_or([XdpCount::default(); XDP_ACTIONS], Installed::decided);
 }

@@ -5,7 +5,7 @@
 //! Each callback makes references of the kernel's pointers, calls safe code, and makes an errno,
 //! events or a page of what that returns.
 
-use super::{vmalloc::HugeMem, wait::WaitQueue};
+use super::{backing::Backing, wait::WaitQueue};
 use core::marker::PhantomData;
 use kernel::{
     bindings,
@@ -31,7 +31,7 @@ pub(crate) trait Device: Sized + Send + Sync + 'static {
     /// `poll(2)` and its kin; returns the events that are there.
     fn poll<'a>(&'a self, poll: Poll<'a>) -> u32;
     /// The memory that `mmap(2)` shows, whole.
-    fn memory(&self) -> Option<&HugeMem>;
+    fn memory(&self) -> Option<&dyn Backing>;
     /// The running process is about to map that memory, and may write to it from then on.
     fn will_be_written(&self);
     /// Lines for `/proc/PID/fdinfo/FD`.

@@ -18,7 +18,8 @@
 //! - [`user`]: copies from and to a process.
 //! - [`span`], [`copy`]: bytes that others may be writing, and copying them.
 //! - [`wide`]: the processor's wide registers.
-//! - [`vmalloc`]: one straight line of memory, on huge pages where they are to be had.
+//! - [`backing`]: memory that programs can map; [`vmalloc`]: one straight line of it, on huge pages where
+//!   they are to be had.
 //!
 //! Each wrapper is small, and its types make misuse impossible; this room and `memory` are the only ones that may say
 //! `unsafe`.
@@ -47,6 +48,7 @@ pub(crate) mod bindings {
 }
 
 pub(crate) mod arch;
+pub(crate) mod backing;
 pub(crate) mod bottom_half;
 pub(crate) mod clock;
 pub(crate) mod copy;

@@ -42,6 +42,18 @@ pub(crate) fn write<T: Plain>(addr: u64, value: &T) -> Result {
     slice(addr, size_of::<T>())?.writer().write(&Bytes(*value))
 }
 
+/// Writes bytes. `EFAULT` if the process cannot write there.
+pub(crate) fn write_bytes(addr: u64, bytes: &[u8]) -> Result {
+    slice(addr, bytes.len())?.writer().write_slice(bytes)
+}
+
+/// The bytes of a structure of ours.
+pub(crate) fn bytes_of<T: Plain>(value: &mut T) -> &mut [u8] {
+    // SAFETY: a `Plain` structure has no padding, so that all its bytes are initialised, and any
+    // pattern of bytes is one. The slice borrows it.
+    unsafe { core::slice::from_raw_parts_mut(core::ptr::from_mut(value).cast(), size_of::<T>()) }
+}
+
 fn slice(addr: u64, len: usize) -> Result<UserSlice> {
     let addr = usize::try_from(addr).map_err(|_| EFAULT)?;
     Ok(UserSlice::new(UserPtr::from_addr(addr), len))

@@ -56,8 +56,8 @@ mod checksum;
 mod headers;
 #[path = "../../../module/ring/inbox.rs"]
 mod inbox;
-#[path = "../../../module/control/options.rs"]
-mod options;
+#[path = "../../../module/control/option_list.rs"]
+mod option_list;
 #[path = "../../../module/vale/runs.rs"]
 mod runs;
 // Frames for the tests in the VM, too.

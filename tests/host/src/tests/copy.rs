@@ -6,8 +6,8 @@
 
 use super::arch::check;
 use crate::{
-    sys::copy::{copy, Copier},
     sys::bottom_half::Disabled,
+    sys::copy::{copy, Copier},
 };
 
 /// Past the longest buffer, by more than any step of a copy.

@@ -4,7 +4,7 @@
 
 use crate::{
     abi::{consts::*, ext::FERROMAP_OPT_REGION, wire::NmreqOption},
-    options::{find, walk, Bad, Entry, Status, MOST},
+    option_list::{walk, Bad, Entry, Status, MOST},
 };
 use std::collections::BTreeMap;
 
@@ -104,10 +104,11 @@ fn status_of(walked: &Walked) -> Vec<Status> {
 fn the_option_that_names_a_region_is_known_and_found() {
     let region = (FERROMAP_OPT_REGION, 0);
     let walked = Memory::chain(&[(77, 0), region]).walk(place(0), 0);
-    let mut entries: Vec<_> = walked.entries.into_iter().map(Some).collect();
-    let found = find(&mut entries, FERROMAP_OPT_REGION).unwrap();
+    let [unknown, found] = walked.entries[..] else {
+        panic!("{walked:?}");
+    };
     assert_eq!((found.addr, found.status), (place(1), Status::Unsupported));
-    assert!(find(&mut entries, 78).is_none());
+    assert_eq!((unknown.body, found.body), (None, Some(8)));
     // Its body must be there, and it must be there once.
     let mut memory = Memory::chain(&[region]);
     memory.no_body.push(place(0));

@@ -79,7 +79,10 @@ fn objects_in_the_middle_can_be_withheld() {
     let mut map = FreeMap::new(vec![0; words(200)], 200, |index| held.contains(&index));
     assert_eq!(map.free(), 194);
     let out: Vec<_> = std::iter::from_fn(|| map.take()).collect();
-    assert!(out.iter().copied().eq((0..200).filter(|index| !held.contains(index))));
+    assert!(out
+        .iter()
+        .copied()
+        .eq((0..200).filter(|index| !held.contains(index))));
     // Nor does anybody get one by giving it first.
     assert!(held.iter().all(|&index| !map.give(index)));
     assert!(out.iter().all(|&index| map.give(index)));
@@ -112,20 +115,20 @@ fn an_object_given_back_before_the_search_is_found_again() {
 
 #[test]
 fn whatever_the_storage_held_before_does_not_matter() {
-    let mut map = FreeMap::new(vec![u64::MAX; 3], 70, 2);
+    let mut map = FreeMap::new(vec![u64::MAX; 4], 70, |index| index < 2);
     assert_eq!(map.free(), 68);
     assert!((2..70).eq(core::iter::from_fn(|| map.take())));
 }
 
 #[test]
 fn storage_that_is_too_short_or_too_long_changes_which_objects_exist_and_nothing_else() {
-    let mut short = FreeMap::new(vec![0; 1], u32::MAX, 2);
+    let mut short = FreeMap::new(vec![0; 2], u32::MAX, |index| index < 2);
     assert_eq!(short.free(), 62);
     assert!(!short.give(64) && !short.give(u32::MAX - 1));
     assert!((2..64).eq(core::iter::from_fn(|| short.take())));
-    let mut long = FreeMap::new(vec![0; 9], 3, 0);
+    let mut long = FreeMap::new(vec![0; 9], 3, |_| false);
     assert!((0..3).eq(core::iter::from_fn(|| long.take())));
-    let mut none = FreeMap::new(vec![], 3, 0);
+    let mut none = FreeMap::new(vec![], 3, |_| false);
     assert_eq!((none.take(), none.give(0), none.free()), (None, false, 0));
 }
 

@@ -5,7 +5,7 @@
 use super::{place, status_of, walked, Memory};
 use crate::{
     abi::{consts::*, wire::NmreqOption},
-    options::{Bad, Entry, Status, MOST},
+    option_list::{Bad, Entry, Status, MOST},
 };
 use proptest::prelude::*;
 
@@ -142,7 +142,7 @@ proptest! {
             let (mut seen, mut at) = (Vec::new(), place(0));
             while at != 0 && seen.len() < MOST && !is_too_large(body, &seen, 1) {
                 let head = memory.heads[&at];
-                seen.push(Entry { addr: at, head, status: Status::Zero });
+                seen.push(Entry { addr: at, head, status: Status::Zero, body: None });
                 at = head.nro_next;
             }
             prop_assert_ne!(at, 0);
