@@ -29,8 +29,8 @@ use kernel::{
 /// What a netmap_if counts for a port without host rings: a placeholder in each direction.
 const LEAST_HOST_RINGS: u16 = 1;
 
-/// A file's hold on a port. Dropping it gives everything back, in this order: the objects of the file,
-/// its rings, the port.
+/// A file's hold on a port. Dropping it gives everything back, in this order: the objects of the
+/// file, its rings, the port.
 pub(crate) struct Binding {
     objects: Objects,
     held: Held,
@@ -42,8 +42,8 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    /// Binds the selected rings of `port`, whose region's memory is `memory`. Fewer extra buffers than asked for are
-    /// no error. Addresses in slots mean memory of `process`.
+    /// Binds the selected rings of `port`, whose region's memory is `memory`. Fewer extra buffers
+    /// than asked for are no error. Addresses in slots mean memory of `process`.
     pub(crate) fn new(
         mut port: KBox<dyn Port>,
         selection: Selection,
@@ -154,14 +154,14 @@ impl Binding {
         self.held.rx().get(usize::from(at)).map(|ring| &**ring)
     }
 
-    /// The process that asks for a sync, if it is the one that bound the file. Descriptors are inherited and handed on,
-    /// and who polls one has not asked for his own memory to be sent.
+    /// The process that asks for a sync, if it is the one that bound the file. Descriptors are
+    /// inherited and handed on, and who polls one has not asked for his own memory to be sent.
     fn caller(&self) -> Option<Caller<'_>> {
         self.process.as_ref()?.enter(self.mem().writers())
     }
 
-    /// The running process is about to map the memory for writing. The memory of a namespace's interfaces is for all its
-    /// administrators, who have to trust each other.
+    /// The running process is about to map the memory for writing. The memory of a namespace's
+    /// interfaces is for all its administrators, who have to trust each other.
     pub(crate) fn add_writer(&self) {
         if !self.held.set().region().is_namespaces() {
             self.mem().writers().add();
@@ -324,8 +324,8 @@ impl Objects {
 impl Drop for Objects {
     fn drop(&mut self) {
         let mem = self.usage.mem();
-        // The program may have left any chain: it ends where an index cannot be given back, and each step
-        // gives one back, so it does end.
+        // The program may have left any chain: it ends where an index cannot be given back, and
+        // each step gives one back, so it does end.
         if let Some(view) = mem.interface(self.index, self.entries) {
             let mut index = view.bufs_head();
             while let Some(buf) = mem.bufs().own(index) {

@@ -4,17 +4,24 @@
 //!
 //! The tour, in the order in which a program meets the rooms:
 //!
-//! 1. It opens `/dev/netmap`: [`device`], over the character device in [`sys::file`].
+//! 1. It opens `/dev/netmap`: [`device`], over the character device in [`sys::file`]; [`file`] is
+//!    what an open file knows.
 //! 2. It binds the file to a port with `NIOCCTRL` and REGISTER: [`control`] checks the request,
-//!    [`port`] finds or makes the port, and [`binding`] is what the file holds from then on.
+//!    [`registry`] finds or makes the port in what there is ([`world`]), and [`binding`] is what
+//!    the file holds from then on. Who makes or unmakes something waits for his [`turn`]; who is
+//!    refused is told why ([`refusal`]).
 //! 3. It maps the port's memory: [`memory`] has the regions and the pools in them.
-//! 4. It fills slots and calls `NIOCTXSYNC`, `NIOCRXSYNC` or `poll`: [`ring`] checks what it wrote, and the
-//!    port moves the frames: between the ports of a switch ([`vale`]), or to and from an interface ([`nic`], by the hooks
-//!    and queues of [`net`]). [`attach`] does so for an interface that is plugged into a switch.
-//! 5. It closes the file: everything is a value, and dropping it undoes it.
+//! 4. It fills slots and calls `NIOCTXSYNC`, `NIOCRXSYNC` or `poll`: [`ring`] checks what it wrote,
+//!    and the queue that its port has made for the ring moves the frames. What a port is says
+//!    [`port`]; of its kinds, [`null`] is the smallest, [`vale`] has switches,
+//!    and [`nic`] interfaces, by the kernel's networking in [`sys::net`]. [`attach`] carries frames
+//!    for an interface that is plugged into a switch.
+//! 5. It closes the file: everything is a value, and dropping it undoes it. [`live`] counts what is
+//!    still there, [`debug_files`] shows it. [`params`] are the module's parameters.
 //!
-//! A room uses only the rooms below it: device, control, attach, binding, port, vale and nic, ring, net, memory, sys; [`abi`]
-//! is what programs see of all this. Only `sys`, `memory` and `net` may say `unsafe`.
+//! A room uses only the rooms below it: device, control, file, world, attach, binding, registry,
+//! the kinds of ports, port, ring, memory, sys; [`abi`] is what programs see of all this. Only
+//! `sys` and `memory` may say `unsafe`. `make test` holds us to both.
 
 #![deny(unsafe_code)]
 
@@ -26,6 +33,7 @@ mod abi;
 mod attach;
 mod binding;
 mod control;
+mod debug_files;
 mod device;
 mod file;
 mod live;
@@ -40,7 +48,6 @@ mod ring;
 mod sys;
 mod turn;
 mod vale;
-mod watch;
 mod world;
 
 use kernel::prelude::*;
@@ -51,7 +58,8 @@ module! {
     authors: ["The Ferromap founders"],
     description: "Ferromap: the netmap API in Rust",
     license: "GPL",
-    // Opening the node loads the module. 240 to 254 are for local use (Documentation/admin-guide/devices.txt).
+    // Opening the node loads the module. 240 to 254 are for local use
+    // (Documentation/admin-guide/devices.txt).
     alias: ["devname:netmap", "char-major-10-249"],
 }
 
@@ -61,9 +69,9 @@ const MINOR: i32 = 249;
 /// The module, loaded. Fields go in this order.
 struct Netmap {
     _device: Pin<KBox<sys::file::Registration<file::OpenFile>>>,
-    _watch: watch::Watch,
-    _nics: nic::Watch,
-    _homes: sys::net::home::Watch,
+    _debug_files: debug_files::DebugFiles,
+    _nics: nic::NicNotifier,
+    _homes: sys::net::home::HomeNotifier,
     _last: Last,
 }
 
@@ -71,9 +79,9 @@ impl kernel::Module for Netmap {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let world = world::World::new()?;
         Ok(Netmap {
-            _watch: watch::Watch::new(world.clone())?,
-            _nics: world.places.nics.watch()?,
-            _homes: world.places.homes.watch()?,
+            _debug_files: debug_files::DebugFiles::new(world.clone())?,
+            _nics: world.registry.nics.notifier()?,
+            _homes: world.registry.homes.notifier()?,
             _device: KBox::try_pin_init(
                 sys::file::Registration::new(c"netmap", MINOR, world),
                 GFP_KERNEL,
@@ -88,7 +96,7 @@ struct Last;
 
 impl Drop for Last {
     fn drop(&mut self) {
-        sys::keep::settle();
+        sys::module_ref::settle();
         sys::vmalloc::give_back();
         live::complain();
     }

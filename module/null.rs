@@ -2,8 +2,9 @@
 
 //! The null port: rings and buffers of a region, and no traffic.
 //!
-//! The smallest kind of port; read it first. Programs open one to get extra buffers, or a mapping of a region, without a port that moves anything.
-//! Transmit slots are never consumed and nothing is ever received. Each REGISTER makes a port of its own.
+//! The smallest kind of port; read it first. Programs open one to get extra buffers, or a mapping
+//! of a region, without a port that moves anything. Transmit slots are never consumed and nothing
+//! is ever received. Each REGISTER makes a port of its own.
 
 use crate::{
     live::{self, Counted},

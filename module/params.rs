@@ -26,17 +26,24 @@ crate::sys::param::params! {
     priv_buf_size = 2048, WRITABLE, "Least bytes of a packet buffer in a private region";
     priv_buf_num = 4098, WRITABLE, "Least number of packet buffers in a private region";
 
-    admin_only = 1, WRITABLE, "1: interfaces, attaching and polling need CAP_NET_ADMIN; 0: whoever may open /dev/netmap for writing may have them, as in netmap";
-    admode = 0, WRITABLE, "Interfaces: 0 and 2 emulated mode, 1 native mode only, which none has yet";
+    admin_only = 1, WRITABLE, "1: interfaces, attaching and polling need CAP_NET_ADMIN; 0: whoever \
+        may open /dev/netmap for writing may have them, as in netmap";
+    admode = 0, WRITABLE, "Interfaces: 0 and 2 emulated mode, 1 native mode only, which none has \
+        yet";
     generic_ringsize = 1024, WRITABLE, "Interfaces: slots of a ring";
-    generic_mit = 100000, WRITABLE, "Ignored; readers of an interface are woken once for all frames that came together";
+    generic_mit = 100000, WRITABLE, "Ignored; readers of an interface are woken once for all \
+        frames that came together";
     generic_rings = 1, WRITABLE, "Ignored; interfaces have as many rings as queues";
     generic_hwcsum = 0, WRITABLE, "Ignored; checksums are filled in both ways";
     generic_txqdisc = 1, WRITABLE, "Ignored; queueing disciplines are left alone";
-    txsync_retry = 2, WRITABLE, "Ignored; what an attached interface has no room for waits in its port's rings";
-    fwd = 0, WRITABLE, "Interfaces: 1: every ring forwards what it receives, as with NR_FORWARD and NS_FORWARD";
-    no_timestamp = 0, WRITABLE, "1: receive syncs leave the timestamp alone unless the ring asks for it";
-    bridge_batch = 1024, WRITABLE, "VALE: slots forwarded at a time, at most 1024; 0: frames are dropped";
+    txsync_retry = 2, WRITABLE, "Ignored; what an attached interface has no room for waits in its \
+        port's rings";
+    fwd = 0, WRITABLE, "Interfaces: 1: every ring forwards what it receives, as with NR_FORWARD \
+        and NS_FORWARD";
+    no_timestamp = 0, WRITABLE, "1: receive syncs leave the timestamp alone unless the ring asks \
+        for it";
+    bridge_batch = 1024, WRITABLE, "VALE: slots forwarded at a time, at most 1024; 0: frames are \
+        dropped";
     max_bridges = 8, READABLE, "VALE: switches in a network namespace";
     verbose = 0, WRITABLE, "1: tell the kernel log what is bound and let go of";
     no_pendintr = 1, WRITABLE, "Ignored; every receive sync looks for new frames";

@@ -24,16 +24,16 @@ use crate::{
 use kernel::{prelude::*, sync::Arc};
 
 /// Where ports are looked for, and what they are made of.
-pub(crate) struct Places {
+pub(crate) struct Registry {
     pub(crate) regions: Arc<Regions>,
     pub(crate) switches: Arc<Switches>,
     pub(crate) nics: Arc<Nics>,
     pub(crate) homes: Arc<Homes>,
 }
 
-impl Places {
+impl Registry {
     pub(crate) fn new() -> Result<Self> {
-        Ok(Places {
+        Ok(Registry {
             regions: Regions::new()?,
             switches: Switches::new()?,
             nics: Nics::new()?,
@@ -59,7 +59,7 @@ pub(crate) struct Want<'a> {
 const VALE_PIPES: u32 = 2;
 
 /// Finds the port, or makes it.
-pub(crate) fn open(places: &Places, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
+pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
     let region = want.region.clone();
     if want.mode == NR_REG_NULL {
         let Some(region) = region else {
@@ -76,22 +76,32 @@ pub(crate) fn open(places: &Places, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
         refuse!(EOPNOTSUPP, "monitors are not there yet");
     }
     match meaning(&NetNs::current()?, want.name) {
-        PortName::Vale(name) => open_vale(places, &name, want, region),
+        PortName::Vale(name) => open_vale(registry, &name, want, region),
         PortName::BadVale => refuse!(
             EINVAL,
-            "{} is not the name of a switch port: it must be valeSWITCH:PORT, with letters, digits and _ in SWITCH and at most 15 characters in each part",
+            "{} is not the name of a switch port: it must be valeSWITCH:PORT, with letters, digits \
+             and _ in SWITCH and at most 15 characters in each part",
             Name(want.name)
         ),
         PortName::Pipe { .. } => refuse!(EOPNOTSUPP, "pipes are not there yet"),
-        PortName::BadPipe => refuse!(EINVAL, "a pipe needs a base and an id: BASE{{ID or BASE}}ID"),
-        PortName::Interface(name) => {
-            open_nic(places, name, want.shape, &want.claimant, region, Owner::Programs)
-        }
+        PortName::BadPipe => refuse!(
+            EINVAL,
+            "a pipe needs a base and an id: BASE{{ID or BASE}}ID"
+        ),
+        PortName::Interface(name) => open_nic(
+            registry,
+            name,
+            want.shape,
+            &want.claimant,
+            region,
+            Owner::Programs,
+        ),
         PortName::Empty => refuse!(ENXIO, "the port has no name"),
     }
 }
 
-/// What a name means. It is a network interface if there is one of that very name, whatever else it could mean.
+/// What a name means. It is a network interface if there is one of that very name, whatever else it
+/// could mean.
 fn meaning<'n>(net: &NetNs, name: &'n [u8]) -> PortName<'n> {
     match PortName::parse(name) {
         PortName::BadVale | PortName::Pipe { .. } | PortName::BadPipe
@@ -104,10 +114,10 @@ fn meaning<'n>(net: &NetNs, name: &'n [u8]) -> PortName<'n> {
 }
 
 /// Finds the port; never makes one. `ENXIO` if it is not there.
-pub(crate) fn open_existing(places: &Places, name: &[u8]) -> Answer<KBox<dyn Port>> {
+pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Answer<KBox<dyn Port>> {
     let net = NetNs::current()?;
     match meaning(&net, name) {
-        PortName::Vale(vale) => match places.switches.find(net.id(), &vale) {
+        PortName::Vale(vale) => match registry.switches.find(net.id(), &vale) {
             Some(joined) => ValePort::open(&vale, joined, Owner::Programs),
             None => refuse!(ENXIO, "there is no port {}", Name(name)),
         },
@@ -119,10 +129,10 @@ pub(crate) fn open_existing(places: &Places, name: &[u8]) -> Answer<KBox<dyn Por
     }
 }
 
-/// Opens a network interface. It has as many rings as queues, whatever is asked for; the number of host rings is
-/// the wish of whoever comes first.
+/// Opens a network interface. It has as many rings as queues, whatever is asked for; the number of
+/// host rings is the wish of whoever comes first.
 fn open_nic(
-    places: &Places,
+    registry: &Registry,
     name: &[u8],
     wish: Shape,
     claimant: &Claimant,
@@ -136,7 +146,7 @@ fn open_nic(
             Name(name)
         );
     }
-    let nic = places.nics.open(&NetNs::current()?, name, |device| {
+    let nic = registry.nics.open(&NetNs::current()?, name, |device| {
         if !device.is_ethernet() {
             refuse!(EINVAL, "{} does not carry Ethernet frames", Name(name));
         }
@@ -146,7 +156,7 @@ fn open_nic(
         let rings = |queues: u32| queues.clamp(1, NIC_MAX_RINGS.into()) as u16;
         let region = match region {
             Some(region) => region,
-            None => places.regions.shared(claimant)?,
+            None => registry.regions.shared(claimant)?,
         };
         let shape = Shape {
             tx_rings: rings(tx),
@@ -161,15 +171,16 @@ fn open_nic(
     NicPort::open(nic, owner)
 }
 
-/// Opens a network interface for the kernel itself, which is going to carry its frames to and from a switch.
+/// Opens a network interface for the kernel itself, which is going to carry its frames to and from
+/// a switch.
 pub(crate) fn open_for_switch(
-    places: &Places,
+    registry: &Registry,
     name: &[u8],
     claimant: &Claimant,
     region: Option<RegionRef>,
 ) -> Answer<KBox<dyn Port>> {
     open_nic(
-        places,
+        registry,
         name,
         Shape::default(),
         claimant,
@@ -180,12 +191,12 @@ pub(crate) fn open_for_switch(
 
 /// Makes the port of a switch for an interface that the kernel carries frames to and from.
 pub(crate) fn plug(
-    places: &Places,
+    registry: &Registry,
     net: NetId,
     name: &ValeName<'_>,
     rings: Arc<RingSet>,
 ) -> Answer<KBox<dyn Port>> {
-    let joined = places.switches.create(net, name, rings, Owner::Kernel)?;
+    let joined = registry.switches.create(net, name, rings, Owner::Kernel)?;
     ValePort::open(name, joined, Owner::Kernel)
 }
 
@@ -204,13 +215,13 @@ fn or<T: Default + PartialEq>(asked: T, default: T) -> T {
 }
 
 fn open_vale(
-    places: &Places,
+    registry: &Registry,
     name: &ValeName<'_>,
     want: &Want<'_>,
     region: Option<RegionRef>,
 ) -> Answer<KBox<dyn Port>> {
     let net = NetNs::current()?;
-    if let Some(joined) = places.switches.find(net.id(), name) {
+    if let Some(joined) = registry.switches.find(net.id(), name) {
         return ValePort::open(name, joined, Owner::Programs);
     }
     // Nor is the name taken that its host rings would have there.
@@ -241,13 +252,13 @@ fn open_vale(
                 pipes: VALE_PIPES,
                 extra_bufs: want.extra_bufs.min(VALE_MAX_EXTRA_BUFS),
             };
-            places
+            registry
                 .regions
                 .create(&want.claimant, Kind::Private(needs))?
         }
     };
     let rings = RingSet::new(region, shape)?;
-    let joined = places
+    let joined = registry
         .switches
         .create(net.id(), name, rings, Owner::Programs)?;
     ValePort::open(name, joined, Owner::Programs)

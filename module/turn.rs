@@ -29,7 +29,8 @@ impl Turn {
     }
 }
 
-/// Somebody's turn. Memory that was dropped in it is given back when it is over, while the next one has his.
+/// Somebody's turn. Memory that was dropped in it is given back when it is over, while the next one
+/// has his.
 pub(crate) struct Taken<'t> {
     turn: &'t Turn,
     /// Always there, but in [`aside`](Self::aside).
@@ -37,8 +38,8 @@ pub(crate) struct Taken<'t> {
 }
 
 impl Taken<'_> {
-    /// Does what takes long, as making memory does, while others have their turns. What was looked up before may be
-    /// otherwise afterwards; what is held is still there.
+    /// Does what takes long, as making memory does, while others have their turns. What was looked
+    /// up before may be otherwise afterwards; what is held is still there.
     pub(crate) fn aside<T>(&self, f: impl FnOnce() -> T) -> T {
         drop(self.guard.take());
         let done = f();

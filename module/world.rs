@@ -2,12 +2,12 @@
 
 //! Everything there is: what control requests look things up in.
 
-use crate::{attach::Attachments, registry::Places, turn::Turn};
+use crate::{attach::Attachments, registry::Registry, turn::Turn};
 use kernel::{prelude::*, sync::Arc};
 
 /// Everything there is.
 pub(crate) struct World {
-    pub(crate) places: Places,
+    pub(crate) registry: Registry,
     pub(crate) attachments: Arc<Attachments>,
     pub(crate) turn: Arc<Turn>,
 }
@@ -16,7 +16,7 @@ impl World {
     pub(crate) fn new() -> Result<Arc<Self>> {
         let turn = Turn::new()?;
         let world = World {
-            places: Places::new()?,
+            registry: Registry::new()?,
             attachments: Attachments::new(turn.clone())?,
             turn,
         };

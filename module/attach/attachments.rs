@@ -2,8 +2,9 @@
 
 //! Which interfaces are attached.
 //!
-//! An attachment is the kernel's own: it outlives the program that asked for it, and keeps the module. It does not keep its
-//! network namespace: with that the interface goes away, and so does the attachment.
+//! An attachment is the kernel's own: it outlives the program that asked for it, and keeps the
+//! module. It does not keep its network namespace: with that the interface goes away, and so does
+//! the attachment.
 
 use super::{
     transfer::Ends,
@@ -15,9 +16,9 @@ use crate::{
     memory::Use,
     port::{Port, PortLabel},
     refusal::{refuse, Answer, Name},
-    registry::{self, Places},
+    registry::{self, Registry},
     ring::{RingSet, Selection, Shape},
-    sys::keep::Keep,
+    sys::module_ref::ModuleRef,
     sys::net::{device::DeviceId, NetNs},
     turn::{Taken, Turn},
 };
@@ -36,7 +37,7 @@ pub(crate) struct Attachments {
     list: Mutex<KVec<Attachment>>,
     /// While a clearing-up is on its way.
     #[pin]
-    clearing: Mutex<Option<Keep>>,
+    clearing: Mutex<Option<ModuleRef>>,
     #[pin]
     work: Work<Self>,
 }
@@ -50,7 +51,7 @@ struct Attachment {
     threads: KVec<Running<Attachments>>,
     polling: bool,
     ends: Arc<Ends>,
-    _keep: Keep,
+    _module: ModuleRef,
 }
 
 impl Attachments {
@@ -66,11 +67,11 @@ impl Attachments {
         )
     }
 
-    /// Plugs the interface of that name, which `nic` opens, into a switch, with or without its host rings. Returns the number
-    /// of its port.
+    /// Plugs the interface of that name, which `nic` opens, into a switch, with or without its host
+    /// rings. Returns the number of its port.
     pub(crate) fn attach(
         self: &Arc<Self>,
-        places: &Places,
+        registry: &Registry,
         turn: &Taken<'_>,
         name: &ValeName<'_>,
         with_host: bool,
@@ -78,7 +79,7 @@ impl Attachments {
     ) -> Answer<u32> {
         let net = NetNs::current()?;
         // It would be refused below as well, but with more done in vain.
-        if places.switches.find(net.id(), name).is_some() {
+        if registry.switches.find(net.id(), name).is_some() {
             refuse!(
                 EBUSY,
                 "switch {} has a port {} already",
@@ -109,7 +110,7 @@ impl Attachments {
                 port,
             };
             let rings = RingSet::new(region.clone(), shape)?;
-            let plugged = registry::plug(places, net.id(), &name, rings)?;
+            let plugged = registry::plug(registry, net.id(), &name, rings)?;
             let bound = bind(plugged, shape, &memory)?;
             for ring in bound.held().tx() {
                 // Its frames are nobody's but ours: they may change hands.
@@ -134,7 +135,7 @@ impl Attachments {
             threads: worker::start(self, &ends, None)?,
             polling: false,
             ends,
-            _keep: Keep::new(),
+            _module: ModuleRef::new(),
         };
         if let Err(e) = self.list.lock().push(attachment, GFP_KERNEL) {
             return Err(e.into());
@@ -142,10 +143,10 @@ impl Attachments {
         Ok(index.unwrap_or(0))
     }
 
-    /// Pulls an interface out of a switch, or does nothing for a port that programs opened (quirk 12). Returns the
-    /// number that its port had.
-    pub(crate) fn detach(&self, places: &Places, name: &ValeName<'_>) -> Answer<u32> {
-        let (rings, index) = find(places, name)?;
+    /// Pulls an interface out of a switch, or does nothing for a port that programs opened (quirk
+    /// 12). Returns the number that its port had.
+    pub(crate) fn detach(&self, registry: &Registry, name: &ValeName<'_>) -> Answer<u32> {
+        let (rings, index) = find(registry, name)?;
         let mut list = self.list.lock();
         let Some(at) = list.iter().position(|one| one.has(&rings)) else {
             return Ok(index);
@@ -176,11 +177,11 @@ impl Attachments {
     /// Begins to poll the rings of an attached interface (`Some`), or ends it.
     pub(crate) fn poll(
         self: &Arc<Self>,
-        places: &Places,
+        registry: &Registry,
         name: &ValeName<'_>,
         polling: Option<Polling>,
     ) -> Answer {
-        let (rings, _) = find(places, name)?;
+        let (rings, _) = find(registry, name)?;
         let mut list = self.list.lock();
         let Some(one) = list.iter_mut().find(|one| one.has(&rings)) else {
             refuse!(
@@ -219,7 +220,7 @@ impl WhenGone for Attachments {
     fn gone(self: Arc<Self>) {
         let mut clearing = self.clearing.lock();
         if clearing.is_none() {
-            *clearing = Some(Keep::new());
+            *clearing = Some(ModuleRef::new());
             let _ = workqueue::system_long().enqueue(self.clone());
         }
     }
@@ -254,8 +255,8 @@ impl Attachment {
 }
 
 /// The rings and the number of the port of that name.
-fn find(places: &Places, name: &ValeName<'_>) -> Answer<(Arc<RingSet>, u32)> {
-    let Some(joined) = places.switches.find(NetNs::current()?.id(), name) else {
+fn find(registry: &Registry, name: &ValeName<'_>) -> Answer<(Arc<RingSet>, u32)> {
+    let Some(joined) = registry.switches.find(NetNs::current()?.id(), name) else {
         refuse!(
             ENXIO,
             "there is no port {}:{}",

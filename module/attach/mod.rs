@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interfaces that are plugged into a switch. The kernel does for them what a program could do: it binds the rings
-//! of the interface and those of a port of the switch, and carries frames between the two by exchanging buffers.
+//! Interfaces that are plugged into a switch. The kernel does for them what a program could do: it
+//! binds the rings of the interface and those of a port of the switch, and carries frames between
+//! the two by exchanging buffers.
 //!
 //! - [`attachments`]: which there are.
 //! - [`worker`]: the threads that carry, asleep between frames or polling.

@@ -6,7 +6,7 @@ use super::transfer::{End, Ends, Transfer};
 use crate::{
     refusal::{refuse, Answer, Name},
     ring::Shape,
-    sys::thread::{Ears, Inside, Thread, Work},
+    sys::thread::{Inside, Thread, WaitEntries, Work},
 };
 use kernel::{prelude::*, str::CString, sync::Arc};
 
@@ -24,7 +24,8 @@ pub(crate) enum Polling {
 
 /// Who wants to know that an interface has gone away.
 pub(super) trait WhenGone: Send + Sync + 'static {
-    /// Called by a thread that has nothing to do any more, and cannot be stopped by what this calls.
+    /// Called by a thread that has nothing to do any more, and cannot be stopped by what this
+    /// calls.
     fn gone(self: Arc<Self>);
 }
 
@@ -33,7 +34,7 @@ pub(super) struct Worker<G: WhenGone> {
     ends: Arc<Ends>,
     transfers: KVec<Transfer>,
     /// Where it listens between frames; a polling one does not.
-    ears: Option<Ears>,
+    entries: Option<WaitEntries>,
     when_gone: Arc<G>,
 }
 
@@ -52,7 +53,7 @@ impl<G: WhenGone> Worker<G> {
             rounds += 1;
             if rounds == ROUNDS {
                 rounds = 0;
-                inside.breathe();
+                inside.resched();
             }
         }
         if !self.ends.nic.port().is_there() {
@@ -65,9 +66,9 @@ impl<G: WhenGone> Worker<G> {
 
 impl<G: WhenGone> Work for Worker<G> {
     fn run(&mut self, inside: &Inside) {
-        let Some(mut ears) = self.ears.take() else {
+        let Some(mut entries) = self.entries.take() else {
             while !inside.should_stop() && self.carry_all(inside) {
-                inside.breathe();
+                inside.resched();
             }
             return;
         };
@@ -75,9 +76,9 @@ impl<G: WhenGone> Work for Worker<G> {
         let queues = transfers
             .flat_map(|transfer| transfer.waiters(&self.ends))
             .flatten();
-        inside.listen(&mut ears, queues, |listening| {
+        inside.wait_on(&mut entries, queues, |waiting| {
             while !inside.should_stop() && self.carry_all(inside) {
-                listening.sleep();
+                waiting.sleep();
             }
         });
     }
@@ -99,10 +100,10 @@ pub(super) fn start<G: WhenGone>(
         let name = CString::try_from_fmt(fmt!("netmap/{}/{}{}", name, label, threads.len()))?;
         let worker = Worker {
             ends: ends.clone(),
-            ears: match cpu {
+            entries: match cpu {
                 Some(_) => None,
                 // A transfer listens to two queues.
-                None => Some(Ears::new(2 * transfers.len())?),
+                None => Some(WaitEntries::new(2 * transfers.len())?),
             },
             transfers,
             when_gone: when_gone.clone(),

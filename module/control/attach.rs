@@ -51,7 +51,8 @@ pub(super) fn attach(
         NR_REG_NIC_SW => true,
         mode => refuse!(
             EINVAL,
-            "nr_mode is {}: an interface is attached whole, with (NIC_SW) or without (ALL_NIC) its host rings",
+            "nr_mode is {}: an interface is attached whole, with (NIC_SW) or without (ALL_NIC) its \
+             host rings",
             mode
         ),
     };
@@ -64,13 +65,13 @@ pub(super) fn attach(
         if !NetNs::current()?.has_interface(name.port) {
             refuse!(EINVAL, "there is no network interface {}", Name(name.port));
         }
-        let nic = registry::open_for_switch(&world.places, name.port, claimant, region)?;
+        let nic = registry::open_for_switch(&world.registry, name.port, claimant, region)?;
         // It may be open already, in another's memory.
         region_rights.admit(nic.rings().region())?;
         Ok(nic)
     };
     let attachments = &world.attachments;
-    req.port_index = attachments.attach(&world.places, turn, &name, with_host, nic)?;
+    req.port_index = attachments.attach(&world.registry, turn, &name, with_host, nic)?;
     Ok(())
 }
 
@@ -82,7 +83,7 @@ pub(super) fn detach(
 ) -> Answer {
     let name = permitted(context)?;
     let world = context.world;
-    req.port_index = world.attachments.detach(&world.places, &name)?;
+    req.port_index = world.attachments.detach(&world.registry, &name)?;
     Ok(())
 }
 
@@ -114,7 +115,9 @@ pub(super) fn polling_enable(
         refuse!(EINVAL, "there is no CPU {}", last);
     }
     let world = context.world;
-    world.attachments.poll(&world.places, &name, Some(polling))
+    world
+        .attachments
+        .poll(&world.registry, &name, Some(polling))
 }
 
 /// `NETMAP_REQ_VALE_POLLING_DISABLE`.
@@ -125,5 +128,5 @@ pub(super) fn polling_disable(
 ) -> Answer {
     let name = permitted(context)?;
     let world = context.world;
-    world.attachments.poll(&world.places, &name, None)
+    world.attachments.poll(&world.registry, &name, None)
 }

@@ -32,8 +32,8 @@ impl Call<'_> {
         })
     }
 
-    /// A request that takes no part in that: it changes nothing, and what it looks at has locks of its
-    /// own.
+    /// A request that takes no part in that: it changes nothing, and what it looks at has locks of
+    /// its own.
     pub(super) fn at_once<T: Plain>(
         self,
         serve: impl FnOnce(&mut Context<'_>, &mut T) -> Answer,

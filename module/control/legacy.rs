@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `NIOCREGIF` and `NIOCGINFO`, turned into today's requests (sections 7.15 and 7.16 of the interface).
+//! `NIOCREGIF` and `NIOCGINFO`, turned into today's requests (sections 7.15 and 7.16 of the
+//! interface).
 
 use super::{attach, context::Context, options::Options, register, requests};
 use crate::{

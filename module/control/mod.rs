@@ -2,10 +2,10 @@
 
 //! Requests in, decisions out.
 //!
-//! `NIOCCTRL` carries a header, a body and a list of options; each is fetched once, the request works on
-//! the private copies, and the copies are written back ([`call`]). One line per request in [`dispatch`]
-//! tells who serves it. [`legacy`] turns the old calls into the same requests. This is one of the three
-//! borders where values are checked.
+//! `NIOCCTRL` carries a header, a body and a list of options; each is fetched once, the request
+//! works on the private copies, and the copies are written back ([`call`]). One line per request in
+//! [`dispatch`] tells who serves it. [`legacy`] turns the old calls into the same requests. This is
+//! one of the three borders where values are checked.
 //!
 //! - [`context`]: what a request works with; [`options`]: those that it understands.
 //! - [`register`], [`attach`], [`xdp`], [`requests`]: the requests.

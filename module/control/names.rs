@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names of attached interfaces. A port has the name that the interface had with the kernel when it was attached, and is
-//! found by all names that the interface has: another one since, and alternative ones (`ip link property`).
+//! Names of attached interfaces. A port has the name that the interface had with the kernel when it
+//! was attached, and is found by all names that the interface has: another one since, and
+//! alternative ones (`ip link property`).
 
 use crate::{
     abi::name::{is_vale, ValeName},
@@ -20,7 +21,7 @@ pub(super) fn known(name: &[u8], world: &World) -> Answer<PortLabel> {
         Some(colon) => name.split_at(colon + 1),
         None => (name, &[][..]),
     };
-    let found = if port.is_empty() || is_port(name, &world.places.switches)? {
+    let found = if port.is_empty() || is_port(name, &world.registry.switches)? {
         None
     } else {
         of_interface(port)?

@@ -2,9 +2,9 @@
 
 //! The list of options behind a request (section 7.2 of the interface).
 //!
-//! The list lies in the program's memory: it may be unreadable, endless, or change while it is read. It is
-//! walked once, within a budget, and what was read then is what counts. Pure: reading and writing the
-//! program's memory is up to the caller.
+//! The list lies in the program's memory: it may be unreadable, endless, or change while it is
+//! read. It is walked once, within a budget, and what was read then is what counts. Pure: reading
+//! and writing the program's memory is up to the caller.
 
 use crate::abi::{
     consts::{
@@ -15,7 +15,8 @@ use crate::abi::{
     wire::NmreqOption,
 };
 
-/// Bytes of an option's head, and of what the interface counts to be kept of each option: its address as well.
+/// Bytes of an option's head, and of what the interface counts to be kept of each option: its
+/// address as well.
 pub(crate) const HEAD: usize = size_of::<NmreqOption>();
 const KEPT: usize = HEAD + size_of::<u64>();
 /// Bytes of the request's body and all options as they are kept, at most.
@@ -97,10 +98,10 @@ impl Budget {
 
 /// Walks the list that starts at `addr`, behind a request body of `body` bytes.
 ///
-/// `read` fetches a head, `fetch` a body, of which it is told address and length; false if that cannot
-/// be read. Returns how many options there are. On success every entry is unsupported until somebody
-/// honours it. On failure `entries` has what was read, with the statuses to write back; for
-/// [`Bad::TooLong`] nothing is written back.
+/// `read` fetches a head, `fetch` a body, of which it is told address and length; false if that
+/// cannot be read. Returns how many options there are. On success every entry is unsupported until
+/// somebody honours it. On failure `entries` has what was read, with the statuses to write back;
+/// for [`Bad::TooLong`] nothing is written back.
 pub(crate) fn walk(
     mut addr: u64,
     body: usize,

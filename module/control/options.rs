@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The options of a request, typed: a request takes those that it understands, and what they answer is
-//! written back.
+//! The options of a request, typed: a request takes those that it understands, and what they answer
+//! is written back.
 //!
 //! Each is fetched once, with its body, before it is the request's turn.
 
@@ -45,8 +45,8 @@ impl Options {
         }
     }
 
-    /// Fetches the options from address `list` on, behind a request body of `body` bytes. If they are
-    /// refused, what was read of them is to be [written back](Self::write_back) all the same.
+    /// Fetches the options from address `list` on, behind a request body of `body` bytes. If they
+    /// are refused, what was read of them is to be [written back](Self::write_back) all the same.
     pub(super) fn read(list: u64, body: usize) -> Answer<(Self, Answer)> {
         let mut options = Options::none();
         if list == 0 {
@@ -84,8 +84,8 @@ impl Options {
         self.entries.iter().take(self.count).flatten()
     }
 
-    /// Has `honour` do what the option of that type says, if there is one. What it leaves there is the
-    /// option's answer. If it refuses, the option's status says that it is why.
+    /// Has `honour` do what the option of that type says, if there is one. What it leaves there is
+    /// the option's answer. If it refuses, the option's status says that it is why.
     pub(super) fn take<T: RequestOption, R>(
         &mut self,
         honour: impl FnOnce(&mut T) -> Answer<R>,

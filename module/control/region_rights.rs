@@ -44,7 +44,7 @@ impl<'a> RegionRights<'a> {
             Some(granted) => Ok(Some(granted.clone())),
             None if id == 0 => Ok(None),
             None => {
-                let regions = &self.world.places.regions;
+                let regions = &self.world.registry.regions;
                 Ok(Some(regions.find(&self.claimant, id)?))
             }
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `NETMAP_REQ_REGISTER`: binds the file to a port (section 7.3 of the interface), or only tells whether that would do.
+//! `NETMAP_REQ_REGISTER`: binds the file to a port (section 7.3 of the interface), or only tells
+//! whether that would do.
 
 use super::{context::Context, region_rights::RegionRights, rights};
 use crate::{
@@ -31,7 +32,7 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port
     }
     rights::change(context)?;
     let port = registry::open(
-        &context.world.places,
+        &context.world.registry,
         &Want {
             name: context.name(),
             mode: req.nr_mode,
@@ -58,7 +59,8 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port
     if port.header() != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
         refuse!(
             EIO,
-            "{} has a virtio-net header of {} bytes on its frames: say NR_ACCEPT_VNET_HDR if you can cope",
+            "{} has a virtio-net header of {} bytes on its frames: say NR_ACCEPT_VNET_HDR if you \
+             can cope",
             Name(context.name()),
             port.header()
         );
@@ -69,8 +71,8 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port
 /// `FERROMAP_REQ_PROBE`: what [`register`] would return.
 pub(super) fn probe(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqRegister) -> Answer {
     let (mut port, selection) = find(context, req)?;
-    // This hooks into an interface, since only the kernel knows whether it lets us. As long as no ring is bound all frames
-    // pass, and it is let go of when we leave.
+    // This hooks into an interface, since only the kernel knows whether it lets us. As long as no
+    // ring is bound all frames pass, and it is let go of when we leave.
     port.prepare(&selection)?;
     port.rings().admit(&selection)
 }

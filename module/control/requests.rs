@@ -33,7 +33,7 @@ fn look_up(
     mem_id: u16,
 ) -> Answer<KBox<dyn Port>> {
     registry::open(
-        &context.world.places,
+        &context.world.registry,
         &Want {
             name: context.name(),
             mode: NR_REG_ALL_NIC,
@@ -56,7 +56,7 @@ pub(super) fn port_info_get(
     if context.name().is_empty() {
         let region = match rights.region(req.nr_mem_id)? {
             Some(region) => region,
-            None => context.world.places.regions.shared(&rights.claimant)?,
+            None => context.world.registry.regions.shared(&rights.claimant)?,
         };
         req.nr_memsize = region.layout()?.bytes();
         req.nr_mem_id = region.id();
@@ -86,8 +86,8 @@ pub(super) fn port_info_get(
     Ok(())
 }
 
-/// `NETMAP_REQ_POOLS_INFO_GET`: the pools of a port's region (section 7.12). As they would be if it is not in use: asking
-/// makes nothing that anybody else could find.
+/// `NETMAP_REQ_POOLS_INFO_GET`: the pools of a port's region (section 7.12). As they would be if it
+/// is not in use: asking makes nothing that anybody else could find.
 pub(super) fn pools_info_get(
     context: &mut Context<'_>,
     _: &Taken<'_>,
@@ -116,7 +116,7 @@ pub(super) fn pools_info_get(
 
 /// `NETMAP_REQ_VALE_LIST`: numbers of a named port, or the next port of the list (section 7.7).
 pub(super) fn vale_list(context: &mut Context<'_>, req: &mut NmreqValeList) -> Answer {
-    let (net, switches) = (NetNs::current()?.id(), &context.world.places.switches);
+    let (net, switches) = (NetNs::current()?.id(), &context.world.registry.switches);
     if !context.name().is_empty() {
         if !is_vale(context.name()) {
             refuse!(
@@ -168,8 +168,9 @@ pub(super) fn port_hdr_set(
     if !is_vale(context.name()) {
         refuse!(ENXIO, "{} is not a switch port", Name(context.name()));
     }
-    let port = registry::open_existing(&context.world.places, context.name())?;
-    // It shifts every frame of whoever has the port, and lets senders ask for what a header can ask for.
+    let port = registry::open_existing(&context.world.registry, context.name())?;
+    // It shifts every frame of whoever has the port, and lets senders ask for what a header can ask
+    // for.
     if region_rights.admit(port.rings().region()).is_err() {
         rights::administrate(context, "a header on a port of others", "")?;
     }
@@ -181,7 +182,7 @@ pub(super) fn port_hdr_set(
 
 /// `NETMAP_REQ_PORT_HDR_GET`.
 pub(super) fn port_hdr_get(context: &mut Context<'_>, req: &mut NmreqPortHdr) -> Answer {
-    req.nr_hdr_len = registry::open_existing(&context.world.places, context.name())?.header();
+    req.nr_hdr_len = registry::open_existing(&context.world.registry, context.name())?.header();
     Ok(())
 }
 

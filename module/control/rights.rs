@@ -2,9 +2,10 @@
 
 //! Who may ask for what.
 //!
-//! To ask, and to use ports of a switch, pipes and null ports, it suffices to have the node open; to change anything, it
-//! must be open for writing, as for the mapping that follows. What a network interface receives and sends is not one
-//! user's alone: for that it takes what it takes to configure it.
+//! To ask, and to use ports of a switch, pipes and null ports, it suffices to have the node open;
+//! to change anything, it must be open for writing, as for the mapping that follows. What a network
+//! interface receives and sends is not one user's alone: for that it takes what it takes to
+//! configure it.
 
 use super::context::Context;
 use crate::{
@@ -14,12 +15,14 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Whether the asker may change anything. `EACCES`, as for a writable mapping of a file that is open for reading only.
+/// Whether the asker may change anything. `EACCES`, as for a writable mapping of a file that is
+/// open for reading only.
 pub(super) fn change(context: &Context<'_>) -> Answer {
     if !context.asker.may_write() {
         refuse!(
             EACCES,
-            "the node was opened for reading only: open /dev/netmap for reading and writing (O_RDWR)"
+            "the node was opened for reading only: open /dev/netmap for reading and writing \
+             (O_RDWR)"
         );
     }
     Ok(())
@@ -37,10 +40,12 @@ pub(super) fn interfaces(context: &Context<'_>, what: &str) -> Answer {
     )
 }
 
-/// Whether the asker may change how his namespace's network works; `or_else` says what else he can do.
+/// Whether the asker may change how his namespace's network works; `or_else` says what else he can
+/// do.
 ///
-/// Whoever opened the file must have been able to as well: otherwise a program with more rights could be handed a file
-/// and brought to do with it what its opener may not (as for netlink sockets, `netlink_ns_capable`).
+/// Whoever opened the file must have been able to as well: otherwise a program with more rights
+/// could be handed a file and brought to do with it what its opener may not (as for netlink
+/// sockets, `netlink_ns_capable`).
 pub(super) fn administrate(context: &Context<'_>, what: &str, or_else: &str) -> Answer {
     let net = NetNs::current()?;
     if !net.may_administrate() {

@@ -53,7 +53,7 @@ pub(super) fn attach(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmre
             stages
         }
     };
-    let home = context.world.places.homes.of(&net)?;
+    let home = context.world.registry.homes.of(&net)?;
     let before = spot
         .xdp()
         .replace(Some(Installed::new(program, home, stages)?));
@@ -92,17 +92,19 @@ fn spot(context: &Context<'_>, net: &NetNs) -> Answer<Spot> {
         if is_vale(name) {
             refuse!(
                 EINVAL,
-                "{} is not the name of a switch port: it must be valeSWITCH:PORT, or valeSWITCH: for the whole switch",
+                "{} is not the name of a switch port: it must be valeSWITCH:PORT, or valeSWITCH: \
+                 for the whole switch",
                 Name(name)
             );
         }
         refuse!(
             EINVAL,
-            "{} is not a switch port: a network interface takes XDP programs from the kernel itself (ip link, xdp load)",
+            "{} is not a switch port: a network interface takes XDP programs from the kernel \
+             itself (ip link, xdp load)",
             Name(name)
         );
     };
-    match context.world.places.switches.spot(net.id(), &vale)? {
+    match context.world.registry.switches.spot(net.id(), &vale)? {
         Some(spot) => Ok(spot),
         None if vale.port.is_empty() => refuse!(ENXIO, "there is no switch {}", Name(vale.switch)),
         None => refuse!(ENXIO, "there is no port {}", Name(name)),

@@ -83,18 +83,21 @@ impl Owner {
         match self.user {
             _ if !self.is_near(claimant) => refuse!(
                 EACCES,
-                "memory region {} belongs to another network namespace: name a descriptor that is bound in it (FERROMAP_OPT_REGION)",
+                "memory region {} belongs to another network namespace: name a descriptor that is \
+                 bound in it (FERROMAP_OPT_REGION)",
                 id
             ),
             _ if claimant.everybody => Ok(()),
             Some(user) if user != claimant.user => refuse!(
                 EACCES,
-                "memory region {} belongs to another user: name a descriptor that is bound in it (FERROMAP_OPT_REGION)",
+                "memory region {} belongs to another user: name a descriptor that is bound in it \
+                 (FERROMAP_OPT_REGION)",
                 id
             ),
             None if !claimant.admin => refuse!(
                 EACCES,
-                "memory region {} is that of the network interfaces, which takes CAP_NET_ADMIN: or name a descriptor that is bound in it (FERROMAP_OPT_REGION)",
+                "memory region {} is that of the network interfaces, which takes CAP_NET_ADMIN: or \
+                 name a descriptor that is bound in it (FERROMAP_OPT_REGION)",
                 id
             ),
             _ => Ok(()),

@@ -29,7 +29,8 @@ pub(super) const COLOURS: u8 = 8;
 ///
 /// # Invariants
 ///
-/// `base` is that of `backing`, which has exactly `layout.bytes()`, and there is at least one buffer.
+/// `base` is that of `backing`, which has exactly `layout.bytes()`, and there is at least one
+/// buffer.
 pub(crate) struct Mem {
     backing: KBox<dyn Backing>,
     base: NonNull<u8>,
@@ -40,8 +41,8 @@ pub(crate) struct Mem {
 
 // SAFETY: the backing is `Send`, and `base` is where that is.
 unsafe impl Send for Mem {}
-// SAFETY: the backing is `Sync`. What is in the memory is only reached by views, which copy, as others
-// may be writing to it anyway.
+// SAFETY: the backing is `Sync`. What is in the memory is only reached by views, which copy, as
+// others may be writing to it anyway.
 unsafe impl Sync for Mem {}
 
 impl Mem {

@@ -5,10 +5,11 @@
 use crate::sys::nospec::confine32;
 use core::ops::DerefMut;
 
-/// A pool's free map over `count` objects, some of which may be withheld: they are never handed out.
+/// A pool's free map over `count` objects, some of which may be withheld: they are never handed
+/// out.
 ///
-/// Bit `i` of the first half of the words is set while object `i` is free, and of the second half if
-/// it is withheld.
+/// Bit `i` of the first half of the words is set while object `i` is free, and of the second half
+/// if it is withheld.
 pub(crate) struct FreeMap<S> {
     words: S,
     /// How many words each half has.

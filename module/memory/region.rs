@@ -84,7 +84,8 @@ impl Made {
                 }
                 refuse!(
                     ENOMEM,
-                    "no memory for a region of {} KiB ({} buffers of {} bytes), on the machine or in the cgroup of who asks: lower {}",
+                    "no memory for a region of {} KiB ({} buffers of {} bytes), on the machine or \
+                     in the cgroup of who asks: lower {}",
                     layout.bytes() / 1024,
                     layout.bufs.count,
                     layout.bufs.size,

@@ -16,10 +16,11 @@ use crate::{
 use core::{ops::Range, ptr::NonNull};
 use kernel::{page::PAGE_SIZE, prelude::*};
 
-/// Most bytes of a frame that has several slots, unless buffers are small: as many as 64 buffers of 2048.
+/// Most bytes of a frame that has several slots, unless buffers are small: as many as 64 buffers of
+/// 2048.
 const LONGEST: u32 = 128 * 1024;
 
-/// Buffers for the frames of a pass, and one more for a frame that is too long for a buffer.
+/// Buffers for the frames of a burst, and one more for a frame that is too long for a buffer.
 ///
 /// # Invariants
 ///
@@ -146,7 +147,8 @@ impl Area<'_> {
     /// All its bytes.
     #[inline(always)]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: they are ours while this lives, by `_of`, and initialised, as all memory of this kind is when it is made.
+        // SAFETY: they are ours while this lives, by `_of`, and initialised, as all memory of this
+        // kind is when it is made.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes as usize) }
     }
 

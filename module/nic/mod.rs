@@ -10,5 +10,5 @@ mod emulated;
 mod nics;
 mod port;
 
-pub(crate) use nics::{Nics, Watch};
+pub(crate) use nics::{NicNotifier, Nics};
 pub(crate) use port::NicPort;

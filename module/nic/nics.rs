@@ -2,7 +2,8 @@
 
 //! The interfaces that are open.
 //!
-//! Locks, in this order: the kernel's lock for configuration (`rtnl`), the list, an interface's own state.
+//! Locks, in this order: the kernel's lock for configuration (`rtnl`), the list, an interface's own
+//! state.
 
 use crate::{
     abi::consts::ETH_HLEN,
@@ -13,7 +14,7 @@ use crate::{
         net::{
             device::{DeviceId, Label},
             hook::Hook,
-            notifier::{Notifier, Watcher},
+            notifier::{Notified, Notifier},
             Device, NetNs, Rtnl,
         },
         rcu::RcuSlot,
@@ -36,7 +37,7 @@ pub(crate) struct Nics {
 }
 
 /// As long as it lives, interfaces that go away are let go of.
-pub(crate) type Watch = Pin<KBox<Notifier<Nics>>>;
+pub(crate) type NicNotifier = Pin<KBox<Notifier<Nics>>>;
 
 impl Nics {
     pub(crate) fn new() -> Result<Arc<Self>> {
@@ -46,12 +47,12 @@ impl Nics {
         )
     }
 
-    pub(crate) fn watch(self: &Arc<Self>) -> Result<Watch> {
+    pub(crate) fn notifier(self: &Arc<Self>) -> Result<NicNotifier> {
         KBox::try_pin_init(Notifier::new(self.clone()), GFP_KERNEL)
     }
 
-    /// The open interface of that name. One that is not open yet gets the rings that `rings` makes; it is asked
-    /// with the lock for configuration held.
+    /// The open interface of that name. One that is not open yet gets the rings that `rings` makes;
+    /// it is asked with the lock for configuration held.
     pub(crate) fn open(
         self: &Arc<Self>,
         net: &NetNs,
@@ -101,7 +102,7 @@ impl Nics {
     }
 }
 
-impl Watcher for Nics {
+impl Notified for Nics {
     fn gone(&self, device: DeviceId, rtnl: &Rtnl) {
         let nic = self
             .list
@@ -125,7 +126,7 @@ pub(crate) struct Nic {
     device: RcuSlot<Device>,
     pub(crate) rings: Arc<RingSet>,
     /// Frames of the host that nobody got: they were taken, and no host ring was bound.
-    pub(crate) host_unheard: Counter,
+    pub(crate) host_nobody: Counter,
     #[pin]
     state: Mutex<State>,
     _live: Counted,
@@ -153,7 +154,7 @@ impl Nic {
                 name: device.name(),
                 device: RcuSlot::new(),
                 rings,
-                host_unheard: Counter::default(),
+                host_nobody: Counter::default(),
                 state <- new_mutex!(state),
                 _live: Counted::new(live::Kind::Nic),
             }),
@@ -204,7 +205,8 @@ impl Deref for NicRef {
 }
 
 impl NicRef {
-    /// Puts the interface in netmap mode, if it is not. To be undone with [`leave_netmap_mode`](Self::leave_netmap_mode).
+    /// Puts the interface in netmap mode, if it is not. To be undone with
+    /// [`leave_netmap_mode`](Self::leave_netmap_mode).
     pub(crate) fn enter_netmap_mode(&self, receives: bool, owner: Owner) -> Answer {
         let rtnl = Rtnl::lock();
         let mut state = self.nic.state.lock();
@@ -241,7 +243,8 @@ impl NicRef {
             }
             refuse!(
                 EINVAL,
-                "frames of {} do not fit: its MTU is {}, and a buffer has {} bytes. Lower the MTU (ip link set {} mtu {}) or raise the module's parameter buf_size",
+                "frames of {} do not fit: its MTU is {}, and a buffer has {} bytes. Lower the MTU \
+                 (ip link set {} mtu {}) or raise the module's parameter buf_size",
                 Name(&self.name()),
                 mtu,
                 size,
@@ -265,13 +268,15 @@ impl NicRef {
             Err(EBUSY) => Err(self.taken(device, rtnl)),
             Err(EINVAL) => refuse!(
                 EINVAL,
-                "{} is of kind {}, and the kernel lets nobody take frames of such an interface: open the one below it, by which they come and go",
+                "{} is of kind {}, and the kernel lets nobody take frames of such an interface: \
+                 open the one below it, by which they come and go",
                 Name(&self.name()),
                 Name(&device.kind(rtnl))
             ),
             Err(EOPNOTSUPP) => refuse!(
                 EOPNOTSUPP,
-                "this kernel lacks CONFIG_NETFILTER_INGRESS or CONFIG_NETFILTER_EGRESS, by which frames are met"
+                "this kernel lacks CONFIG_NETFILTER_INGRESS or CONFIG_NETFILTER_EGRESS, by which \
+                 frames are met"
             ),
             Err(errno) => Err(errno.into()),
         }
@@ -287,7 +292,8 @@ impl NicRef {
             return Refusal::new(
                 EBUSY,
                 fmt!(
-                    "{} is in {} {}, which takes its frames: take it out (ip link set {} nomaster), or open that",
+                    "{} is in {} {}, which takes its frames: take it out (ip link set {} \
+                     nomaster), or open that",
                     Name(&self.name()),
                     Name(kind),
                     Name(&master),
@@ -300,7 +306,8 @@ impl NicRef {
             return Refusal::new(
                 EBUSY,
                 fmt!(
-                    "the frames of {}, a {}, go to whoever opens its /dev/tap: use that, or open the interface below it",
+                    "the frames of {}, a {}, go to whoever opens its /dev/tap: use that, or open \
+                     the interface below it",
                     Name(&self.name()),
                     Name(&kind)
                 ),
@@ -309,7 +316,9 @@ impl NicRef {
         Refusal::new(
             EBUSY,
             fmt!(
-                "interfaces that were made on top of {} take its frames, as a macvlan or ipvlan does: delete them (ip link del), or open one of them. ferromap doctor {} tells which",
+                "interfaces that were made on top of {} take its frames, as a macvlan or ipvlan \
+                 does: delete them (ip link del), or open one of them. ferromap doctor {} tells \
+                 which",
                 Name(&self.name()),
                 Name(&self.name())
             ),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a binding asks of a port, whatever its kind: `null.rs` is the smallest, `vale` has those of a
-//! switch, `nic` network interfaces.
+//! What a binding asks of a port, whatever its kind: `null.rs` is the smallest, `vale` has those of
+//! a switch, `nic` network interfaces.
 
 use crate::{
     refusal::Answer,
@@ -18,8 +18,8 @@ pub(crate) trait Port: Queues + Send + Sync {
     /// The kernel's name of the port: what `ni_name` shows.
     fn name(&self) -> &[u8];
 
-    /// Refuses where these rings are not to be had, and gets ready for them: an interface enters netmap
-    /// mode.
+    /// Refuses where these rings are not to be had, and gets ready for them: an interface enters
+    /// netmap mode.
     fn prepare(&mut self, selection: &Selection) -> Answer;
 
     /// False once what the port stands for has gone away: then nothing moves any more.
@@ -47,7 +47,8 @@ pub(crate) trait Port: Queues + Send + Sync {
         None
     }
 
-    /// Sets how long the frames may be that those for it are segmented into, if it is a switch port.
+    /// Sets how long the frames may be that those for it are segmented into, if it is a switch
+    /// port.
     fn set_longest(&self, _len: u32) {}
 
     /// Length of the virtio-net header on the port's frames, in bytes.

@@ -54,8 +54,8 @@ impl Append<'_> {
         }
     }
 
-    /// Puts a frame into as many free slots as it has, by exchanging buffers. False if there are not
-    /// as many.
+    /// Puts a frame into as many free slots as it has, by exchanging buffers. False if there are
+    /// not as many.
     pub(crate) fn carry(&mut self, frame: &Arrived<'_>) -> bool {
         if !self.has_room(frame.slots()) {
             return false;

@@ -15,8 +15,8 @@ pub(crate) struct Arrived<'r> {
 }
 
 impl<'r> Arrived<'r> {
-    /// The frame that starts at slot `first`, of `there` slots. They come whole: one that says to go
-    /// on behind these was scribbled on, and ends here.
+    /// The frame that starts at slot `first`, of `there` slots. They come whole: one that says to
+    /// go on behind these was scribbled on, and ends here.
     pub(super) fn new(view: RingView<'r>, first: u32, there: u32) -> Self {
         let last = view
             .around(first, there)

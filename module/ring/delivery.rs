@@ -140,7 +140,8 @@ impl<'r> Delivery<'r> {
     }
 }
 
-/// Has slots arrive empty. Each was reserved for something; nobody is to find what was in it before.
+/// Has slots arrive empty. Each was reserved for something; nobody is to find what was in it
+/// before.
 #[cold]
 #[inline(never)]
 fn empty(view: RingView<'_>, first: u32, count: u32) {

@@ -2,9 +2,10 @@
 
 //! How several senders fill one receive ring at the same time without a lock.
 //!
-//! A sender first *reserves* consecutive slots, then fills them, then *commits* them. Senders copy side by
-//! side; only the reservation is a compare-and-swap. The receiver *collects* what is committed, in order:
-//! each commit marks its first slot with the length of its run, so that a run is a single step.
+//! A sender first *reserves* consecutive slots, then fills them, then *commits* them. Senders copy
+//! side by side; only the reservation is a compare-and-swap. The receiver *collects* what is
+//! committed, in order: each commit marks its first slot with the length of its run, so that a run
+//! is a single step.
 //!
 //! Pure: the parent module says what an atomic is, so that loom can try all interleavings.
 
@@ -20,8 +21,8 @@ struct Line<T>(T);
 
 /// The kernel's side of filling a ring of `done.len()` slots.
 ///
-/// Both counters count slots since the ring began and never wrap (2^64 slots). The slot of a count is the
-/// count modulo the size.
+/// Both counters count slots since the ring began and never wrap (2^64 slots). The slot of a count
+/// is the count modulo the size.
 pub(crate) struct Inbox<D> {
     /// Slots ever reserved by senders.
     reserved: Line<AtomicU64>,
@@ -84,9 +85,9 @@ impl<D: Deref<Target = [AtomicU32]>> Inbox<D> {
         let most = self.size().saturating_sub(1);
         let mut reserved = self.reserved.0.load(Relaxed);
         loop {
-            // Acquire pairs with the Release in `release`: the receiver is done with these slots. An old
-            // value only means fewer slots. An old `reserved` would mean more slots than there are, and
-            // is found out below.
+            // Acquire pairs with the Release in `release`: the receiver is done with these slots.
+            // An old value only means fewer slots. An old `reserved` would mean more slots than
+            // there are, and is found out below.
             let released = self.released.0.load(Acquire);
             let free = (released + most).saturating_sub(reserved).min(most) as u32;
             let count = take(free).min(free);
@@ -132,7 +133,8 @@ impl<D: Deref<Target = [AtomicU32]>> Inbox<D> {
         total
     }
 
-    /// The receiver gives back `count` more slots. Only the receiver calls this, one thread at a time.
+    /// The receiver gives back `count` more slots. Only the receiver calls this, one thread at a
+    /// time.
     pub(crate) fn release(&self, count: u32) {
         // AcqRel: the program's reads of the slots come before, and senders see them so.
         self.released.0.fetch_add(u64::from(count), AcqRel);

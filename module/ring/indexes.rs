@@ -2,7 +2,8 @@
 
 //! What the kernel believes of a ring.
 
-/// The kernel's private indexes of a ring. What the shared ring says is what the program may believe.
+/// The kernel's private indexes of a ring. What the shared ring says is what the program may
+/// believe.
 #[derive(Clone, Copy)]
 pub(super) struct Indexes {
     /// First slot that the program released and the kernel has not processed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The part of a region that a ring owns: one object of the ring pool, and the buffers in its slots.
+//! The part of a region that a ring owns: one object of the ring pool, and the buffers in its
+//! slots.
 
 use crate::{
     abi::wire::{RingHeader, Slot},
@@ -20,7 +21,8 @@ pub(super) enum Direction {
     Rx,
 }
 
-/// A ring in a region. Dropping it gives back the object and whatever buffers are in its slots then.
+/// A ring in a region. Dropping it gives back the object and whatever buffers are in its slots
+/// then.
 pub(crate) struct RingMem {
     usage: Use,
     object: u32,
@@ -33,7 +35,8 @@ impl RingMem {
     /// expects to find it fresh.
     pub(super) fn new(usage: Use, number: u16, slots: u32, direction: Direction) -> Answer<Self> {
         let object = usage.take_ring(slots)?;
-        // From here on, dropping `ring` undoes what was done. Slots start with buffer 0, which is nobody's.
+        // From here on, dropping `ring` undoes what was done. Slots start with buffer 0, which is
+        // nobody's.
         let ring = RingMem {
             usage,
             object,
@@ -96,15 +99,15 @@ impl RingMem {
         }
     }
 
-    /// Whether the program would find something past its `cur` without a sync. A hint, for when another
-    /// thread is syncing the ring: the program can write both, and fool nobody but itself.
+    /// Whether the program would find something past its `cur` without a sync. A hint, for when
+    /// another thread is syncing the ring: the program can write both, and fool nobody but itself.
     pub(crate) fn looks_ready(&self) -> bool {
         let view = self.view();
         view.claimed().cur != view.tail()
     }
 
-    /// Mends what a program may have broken: slots without a buffer or longer than it, and all three
-    /// indexes (section 4.3 of the interface).
+    /// Mends what a program may have broken: slots without a buffer or longer than it, and all
+    /// three indexes (section 4.3 of the interface).
     pub(super) fn reset(&self, head: u32, tail: u32) {
         let (view, bufs) = (self.view(), &self.mem().layout().bufs);
         for i in 0..self.slots {

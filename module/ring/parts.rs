@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which slots are frames of their own, where only such can leave: a frame of several slots (a chain, by `NS_MOREFRAG`)
-//! is dropped whole. If its last slot left alone, who sent the frame would choose what leaves as another.
+//! Which slots are frames of their own, where only such can leave: a frame of several slots (a
+//! chain, by `NS_MOREFRAG`) is dropped whole. If its last slot left alone, who sent the frame would
+//! choose what leaves as another.
 //!
 //! Pure.
 
 use crate::abi::consts::NS_MOREFRAG;
 
-/// What the slots passed so far say about the next one. It is kept from sync to sync: a chain need not end with the
-/// slots that are released together.
+/// What the slots passed so far say about the next one. It is kept from sync to sync: a chain need
+/// not end with the slots that are released together.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Parts {
     /// The next slot belongs to the frame of the last one.
@@ -37,9 +38,10 @@ impl Parts {
         }
     }
 
-    /// Passes a slot with these flags. A chain is counted once, with the first of its slots that was `meant` to leave.
+    /// Passes a slot with these flags. A chain is counted once, with the first of its slots that
+    /// was `meant` to leave.
     #[inline]
-    pub(crate) fn pass(&mut self, flags: u16, meant: bool) -> Part {
+    pub(crate) fn next(&mut self, flags: u16, meant: bool) -> Part {
         let before = core::mem::replace(self, Parts::behind(flags));
         if !before.more && !self.more {
             return Part::Whole;

@@ -142,8 +142,8 @@ impl RxRing {
         })
     }
 
-    /// Begins a sync: fetches head and cur, once, and checks them. If they make no sense, the ring is
-    /// reset.
+    /// Begins a sync: fetches head and cur, once, and checks them. If they make no sense, the ring
+    /// is reset.
     fn begin<'s>(
         &'s self,
         indexes: &'s mut Indexes,
@@ -230,8 +230,8 @@ impl<'s> RxSync<'s> {
         dist(self.indexes.hwcur, self.head, self.ring.mem.slots())
     }
 
-    /// Ends the sync: gives released slots back to the senders, and shows the program what they have
-    /// delivered since. Returns whether it finds frames past its `cur`.
+    /// Ends the sync: gives released slots back to the senders, and shows the program what they
+    /// have delivered since. Returns whether it finds frames past its `cur`.
     pub(crate) fn collect(self) -> bool {
         let (slots, inbox) = (self.ring.mem.slots(), &self.ring.inbox);
         let released = self.released_count();

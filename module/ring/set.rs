@@ -2,9 +2,9 @@
 
 //! All rings of a port: which of them exist, and who has them.
 //!
-//! A ring exists while somebody keeps it ([`Kept`]); who binds it ([`Held`]) does, and may have it for
-//! himself. Senders find receive rings under RCU, so that the list that they see is replaced as a
-//! whole when a ring comes or goes.
+//! A ring exists while somebody keeps it ([`Kept`]); who binds it ([`Held`]) does, and may have it
+//! for himself. Senders find receive rings under RCU, so that the list that they see is replaced as
+//! a whole when a ring comes or goes.
 
 use super::{
     rx::{RxQueue, RxRing},
@@ -24,8 +24,8 @@ use kernel::{
 
 /// Who makes the queues of a port's rings.
 pub(crate) trait Queues {
-    /// The queue of transmit ring `number`, which has `slots` slots. Who waits for room in it sleeps
-    /// on `waiters`.
+    /// The queue of transmit ring `number`, which has `slots` slots. Who waits for room in it
+    /// sleeps on `waiters`.
     fn tx_queue(
         &self,
         number: u16,

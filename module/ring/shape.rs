@@ -4,7 +4,8 @@
 
 use core::ops::Range;
 
-/// How many rings of how many slots a port has. Host rings are numbered after the others, and have as many slots.
+/// How many rings of how many slots a port has. Host rings are numbered after the others, and have
+/// as many slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) tx_rings: u16,

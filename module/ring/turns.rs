@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Threads that come to sync one ring at the same time. One of them does; the others do not wait, and have seen the ring
-//! as it was before. If they go to sleep on that, who had the ring must wake them.
+//! Threads that come to sync one ring at the same time. One of them does; the others do not wait,
+//! and have seen the ring as it was before. If they go to sleep on that, who had the ring must wake
+//! them.
 //!
 //! Pure: the parent module says what an atomic is, so that loom can try all interleavings.
 
@@ -43,11 +44,13 @@ impl Turns {
         }
     }
 
-    /// The lock, or `None` if another thread has it: that one hears of it in [`serve`](Self::serve).
+    /// The lock, or `None` if another thread has it: that one hears of it in
+    /// [`serve`](Self::serve).
     pub(crate) fn enter<G>(&self, try_lock: impl Fn() -> Option<G>) -> Option<G> {
         try_lock().or_else(|| {
             self.missed.store(true, Relaxed);
-            // Pairs with the fence in `take`: either the lock is free by now, or who lets go of it finds the word.
+            // Pairs with the fence in `take`: either the lock is free by now, or who lets go of it
+            // finds the word.
             fence(SeqCst);
             try_lock()
         })
@@ -56,7 +59,8 @@ impl Turns {
     /// Syncs, and on behalf of those who came in vain meanwhile once more. If they have anything to
     /// look at then, `wake` is called. They must have joined the queue before they came.
     ///
-    /// `sync` takes the lock by [`enter`](Self::enter), and returns `None` if another thread has it.
+    /// `sync` takes the lock by [`enter`](Self::enter), and returns `None` if another thread has
+    /// it.
     pub(crate) fn serve(
         &self,
         sync: impl Fn() -> Option<Synced>,

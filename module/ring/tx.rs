@@ -23,8 +23,8 @@ use kernel::{
     sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex},
 };
 
-/// What takes frames from a transmit ring. A port makes one for each ring that is bound; it owns all
-/// that is private to the ring, and one thread at a time uses it.
+/// What takes frames from a transmit ring. A port makes one for each ring that is bound; it owns
+/// all that is private to the ring, and one thread at a time uses it.
 pub(crate) trait TxQueue: Send {
     /// Sends what the program released. Returns whether the program finds room past its `cur`.
     fn sync(&mut self, sync: TxSync<'_>) -> bool;
@@ -58,8 +58,8 @@ pub(super) struct Sent {
 }
 
 impl TxRing {
-    /// A ring of `slots` slots, with the queue that `queue` makes. Who waits for room in it sleeps on
-    /// what that is told of.
+    /// A ring of `slots` slots, with the queue that `queue` makes. Who waits for room in it sleeps
+    /// on what that is told of.
     pub(super) fn new(
         memory: &Use,
         number: u16,
@@ -133,8 +133,8 @@ impl TxRing {
         })
     }
 
-    /// Begins a sync: fetches head and cur, once, and checks them. If they make no sense, the ring is
-    /// reset.
+    /// Begins a sync: fetches head and cur, once, and checks them. If they make no sense, the ring
+    /// is reset.
     fn begin<'s>(&'s self, sent: &'s mut Sent, caller: Option<Caller<'s>>) -> Option<TxSync<'s>> {
         let view = self.mem.view();
         let Indexes { hwcur, hwtail } = sent.indexes;
@@ -179,8 +179,8 @@ impl<'s> TxSync<'s> {
         self.view
     }
 
-    /// Whose memory the addresses in slots mean (`NS_INDIRECT`). Nobody's, if somebody else syncs the
-    /// ring.
+    /// Whose memory the addresses in slots mean (`NS_INDIRECT`). Nobody's, if somebody else syncs
+    /// the ring.
     pub(crate) fn caller(&self) -> Option<Caller<'s>> {
         self.caller
     }
@@ -232,8 +232,8 @@ impl<'s> TxSync<'s> {
         self.publish()
     }
 
-    /// Ends the sync: shows the program which slots are free. Returns whether it finds room past its
-    /// `cur`.
+    /// Ends the sync: shows the program which slots are free. Returns whether it finds room past
+    /// its `cur`.
     pub(crate) fn publish(self) -> bool {
         let Indexes {
             hwcur,

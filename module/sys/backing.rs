@@ -5,13 +5,13 @@
 use super::bindings;
 use core::ptr::NonNull;
 
-/// Memory that a region can lie in. That of [`vmalloc`](super::vmalloc) is the kernel's own; it may as
-/// well be a process's.
+/// Memory that a region can lie in. That of [`vmalloc`](super::vmalloc) is the kernel's own; it may
+/// as well be a process's.
 ///
 /// # Safety
 ///
-/// From `base` on, `bytes` bytes must be valid for reading and writing for as long as this lives, and
-/// both must always be the same. `base` must be aligned to a page.
+/// From `base` on, `bytes` bytes must be valid for reading and writing for as long as this lives,
+/// and both must always be the same. `base` must be aligned to a page.
 pub(crate) unsafe trait Backing: Send + Sync {
     /// Where the memory starts.
     fn base(&self) -> NonNull<u8>;

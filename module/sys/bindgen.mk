@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# How a Kbuild runs bindgen: on a header of includes, for the items that the list beside it names ("fn NAME",
-# "type NAME", or "opaque NAME" for a type that is only passed on, one a line). ferromap-wrap may say more.
+# How a Kbuild runs bindgen: on a header of includes, for the items that the list beside it names
+# ("fn NAME", "type NAME", or "opaque NAME" for a type that is only passed on, one a line).
+# ferromap-wrap may say more.
 
 ferromap-list = $(shell sed -n 's/^$(1) //p' $(<:.h=.list) | tr '\n' '|' | sed 's/|$$//')
 
-# Flags that gcc knows and the clang inside bindgen does not; the kernel's rust/Makefile drops the same.
+# Flags that gcc knows and the clang inside bindgen does not; the kernel's rust/Makefile drops the
+# same.
 ferromap-skip-flags := -mno-fp-ret-in-387 -mpreferred-stack-boundary=% -mskip-rax-setup \
 	-mgeneral-regs-only -msign-return-address=% -mindirect-branch=thunk-extern \
 	-mindirect-branch-register -mfunction-return=thunk-extern -mrecord-mcount -mabi=lp64 \

@@ -8,7 +8,7 @@
 //! - [`wait`], [`soft_wake`]: who sleeps until a ring has news, and waking him after a softirq.
 //! - [`cpus`]: which processors there are.
 //! - [`debugfs`]: files to look at.
-//! - [`keep`]: keeping the module loaded.
+//! - [`module_ref`]: keeping the module loaded.
 //! - [`net`]: the kernel's networking.
 //! - [`nospec`]: indexes that programs choose, also where the processor guesses.
 //! - [`task`]: what long system calls ask between their steps.
@@ -18,11 +18,11 @@
 //! - [`user`]: copies from and to a process.
 //! - [`span`], [`copy`]: bytes that others may be writing, and copying them.
 //! - [`wide`]: the processor's wide registers.
-//! - [`backing`]: memory that programs can map; [`vmalloc`]: one straight line of it, on huge pages where
-//!   they are to be had.
+//! - [`backing`]: memory that programs can map; [`vmalloc`]: one straight line of it, on huge pages
+//!   where they are to be had.
 //!
-//! Each wrapper is small, and its types make misuse impossible; this room and `memory` are the only ones that may say
-//! `unsafe`.
+//! Each wrapper is small, and its types make misuse impossible; this room and `memory` are the only
+//! ones that may say `unsafe`.
 
 #![allow(unsafe_code)]
 
@@ -55,7 +55,7 @@ pub(crate) mod copy;
 pub(crate) mod cpus;
 pub(crate) mod debugfs;
 pub(crate) mod file;
-pub(crate) mod keep;
+pub(crate) mod module_ref;
 pub(crate) mod net;
 pub(crate) mod nospec;
 pub(crate) mod param;

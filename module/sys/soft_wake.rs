@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waking readers once for all the frames that a softirq brought. To wake somebody costs more than to
-//! bring a frame, and most often he would find one frame and sleep again.
+//! Waking readers once for all the frames that a softirq brought. To wake somebody costs more than
+//! to bring a frame, and most often he would find one frame and sleep again.
 
 use super::wait::WaitQueue;
 use kernel::{bindings, prelude::*, sync::Arc, types::Opaque};
 
-/// Wakes whoever waits in a moment. The kernel works its bottom-half workqueue off right after it has
-/// received what there is.
+/// Wakes whoever waits in a moment. The kernel works its bottom-half workqueue off right after it
+/// has received what there is.
 #[pin_data(PinnedDrop)]
 #[repr(C)]
 pub(crate) struct SoftWake {
@@ -25,8 +25,8 @@ impl SoftWake {
     pub(crate) fn new(waiters: Arc<WaitQueue>) -> impl PinInit<Self> {
         pin_init!(SoftWake {
             work <- Opaque::ffi_init(|slot| {
-                // SAFETY: memory for a work, which stays where it is until it is dropped; name and key
-                // are static.
+                // SAFETY: memory for a work, which stays where it is until it is dropped; name and
+                // key are static.
                 unsafe {
                     bindings::init_work_with_key(
                         slot,
@@ -44,8 +44,8 @@ impl SoftWake {
     /// To be called after the frames can be seen.
     pub(crate) fn wake(&self) {
         if self.waiters.has_sleepers() && !self.is_queued() {
-            // SAFETY: the queue is there for ever; the work was set up in `new` and is cancelled before
-            // it goes.
+            // SAFETY: the queue is there for ever; the work was set up in `new` and is cancelled
+            // before it goes.
             unsafe {
                 bindings::queue_work_on(
                     bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
@@ -58,9 +58,9 @@ impl SoftWake {
 }
 
 impl SoftWake {
-    /// Whether the work is going to run. Who is told so has shown his frames before he asked (there is a
-    /// fence in [`WaitQueue::has_sleepers`]), and there is another between the kernel's taking the work
-    /// off and its running: sleepers that it wakes find them.
+    /// Whether the work is going to run. Who is told so has shown his frames before he asked (there
+    /// is a fence in [`WaitQueue::has_sleepers`]), and there is another between the kernel's taking
+    /// the work off and its running: sleepers that it wakes find them.
     fn is_queued(&self) -> bool {
         const PENDING: usize = 1 << bindings::work_bits_WORK_STRUCT_PENDING_BIT;
         // SAFETY: the work was set up in `new`; the word is only looked at.

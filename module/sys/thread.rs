@@ -140,45 +140,45 @@ impl Inside {
     }
 
     /// Lets others run. For threads that are busy for long.
-    pub(crate) fn breathe(&self) {
+    pub(crate) fn resched(&self) {
         // SAFETY: may be called by any task; a thread of ours holds nothing that keeps it from
         // sleeping.
         unsafe { bindings::schedule() };
     }
 
     /// Calls `f`, with which the thread can sleep until one of the queues is woken.
-    pub(crate) fn listen<'q>(
+    pub(crate) fn wait_on<'q>(
         &self,
-        ears: &mut Ears,
+        entries: &mut WaitEntries,
         queues: impl Iterator<Item = &'q WaitQueue>,
-        f: impl FnOnce(&Listening<'_>),
+        f: impl FnOnce(&Waiting<'_>),
     ) {
-        // SAFETY: there always is a running task, which is this one. While we have `ears` to
+        // SAFETY: there always is a running task, which is this one. While we have `entries` to
         // ourselves none of them is on a queue, so that nobody reads this meanwhile.
-        ears.bell.task = unsafe { bindings::get_current() };
-        let mut listening = Listening {
+        entries.wakeup.task = unsafe { bindings::get_current() };
+        let mut waiting = Waiting {
             inside: self,
-            ears,
+            entries,
             count: 0,
         };
         for queue in queues {
-            listening.hear(queue);
+            waiting.join(queue);
         }
-        f(&listening);
-        // Whatever `f` does, the queues forget us here: it cannot take `listening` away.
-        drop(listening);
+        f(&waiting);
+        // Whatever `f` does, the queues forget us here: it cannot take `waiting` away.
+        drop(waiting);
     }
 
-    /// Sleeps until `rung`, or until the thread is to stop.
-    fn sleep(&self, rung: &AtomicFlag) {
+    /// Sleeps until `woken`, or until the thread is to stop.
+    fn sleep(&self, woken: &AtomicFlag) {
         // SAFETY: the running task is there, and its state a field of it.
         let state = unsafe { &raw mut (*bindings::get_current()).__state };
         // SAFETY: a task writes its own state as it likes; others only set it to running.
         unsafe { state.write_volatile(bindings::TASK_IDLE) };
         // Full: whoever rings after this look finds us asleep, and wakes us.
-        if !rung.xchg(false, Full) && !self.should_stop() {
-            self.breathe();
-            rung.store(false, Release);
+        if !woken.xchg(false, Full) && !self.should_stop() {
+            self.resched();
+            woken.store(false, Release);
             // Whoever rings before this has news that we find when we look after it.
             smp_mb(Full);
         }
@@ -187,46 +187,46 @@ impl Inside {
     }
 }
 
-/// Room for listening to some queues: made ahead, since listening cannot fail.
-pub(crate) struct Ears {
-    room: KVec<MaybeUninit<Ear>>,
-    bell: KBox<Bell>,
+/// Room for waiting to some queues: made ahead, since waiting cannot fail.
+pub(crate) struct WaitEntries {
+    room: KVec<MaybeUninit<Entry>>,
+    wakeup: KBox<Wakeup>,
 }
 
 /// Rung when a queue is woken.
-struct Bell {
-    rung: AtomicFlag,
-    /// Who listens. Written before the first ear is on a queue, and read only while one is.
+struct Wakeup {
+    woken: AtomicFlag,
+    /// Who listens. Written before the first entry is on a queue, and read only while one is.
     task: *mut bindings::task_struct,
 }
 
 /// One for each queue. `entry` comes first, so that a pointer to it is a pointer to all of this.
 #[repr(C)]
-struct Ear {
+struct Entry {
     entry: Opaque<bindings::wait_queue_entry>,
-    bell: *const Bell,
+    wakeup: *const Wakeup,
     queue: *mut bindings::wait_queue_head,
 }
 
-// SAFETY: when it is moved, no ear is on a queue, since `listen` borrows it until all are off; so
-// nobody else uses what its pointers point to, and the bell's task is written anew before it is
-// read.
-unsafe impl Send for Ears {}
+// SAFETY: when it is moved, no entry is on a queue, since `wait_on` borrows it until all are off;
+// so nobody else uses what its pointers point to, and the wakeup's task is written anew before it
+// is read.
+unsafe impl Send for WaitEntries {}
 
-impl Ears {
+impl WaitEntries {
     /// For `count` queues.
     pub(crate) fn new(count: usize) -> Result<Self> {
         let mut room = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..count {
             room.push(MaybeUninit::uninit(), GFP_KERNEL_ACCOUNT)?;
         }
-        let bell = Bell {
-            rung: AtomicFlag::new(false),
+        let wakeup = Wakeup {
+            woken: AtomicFlag::new(false),
             task: core::ptr::null_mut(),
         };
-        Ok(Ears {
+        Ok(WaitEntries {
             room,
-            bell: KBox::new(bell, GFP_KERNEL_ACCOUNT)?,
+            wakeup: KBox::new(wakeup, GFP_KERNEL_ACCOUNT)?,
         })
     }
 }
@@ -235,52 +235,51 @@ impl Ears {
 ///
 /// # Invariants
 ///
-/// The first `count` ears are on the queues that they name, which outlive this.
-pub(crate) struct Listening<'e> {
+/// The first `count` entries are on the queues that they name, which outlive this.
+pub(crate) struct Waiting<'e> {
     inside: &'e Inside,
-    ears: &'e mut Ears,
+    entries: &'e mut WaitEntries,
     count: usize,
 }
 
-impl Listening<'_> {
+impl Waiting<'_> {
     /// Sleeps until one of the queues has been woken since the last sleep, or until the thread is
     /// to stop.
     pub(crate) fn sleep(&self) {
-        self.inside.sleep(&self.ears.bell.rung);
+        self.inside.sleep(&self.entries.wakeup.woken);
     }
 
     /// Hears one more queue, if there is room.
-    fn hear(&mut self, queue: &WaitQueue) {
-        let bell = &raw const *self.ears.bell;
-        let Some(room) = self.ears.room.get_mut(self.count) else {
+    fn join(&mut self, queue: &WaitQueue) {
+        let wakeup = &raw const *self.entries.wakeup;
+        let Some(room) = self.entries.room.get_mut(self.count) else {
             return;
         };
         let entry = bindings::wait_queue_entry {
-            func: Some(ring),
+            func: Some(wake),
             ..Default::default()
         };
-        let ear: *mut Ear = room.write(Ear {
+        let entry: *mut Entry = room.write(Entry {
             entry: Opaque::new(entry),
-            bell,
+            wakeup,
             queue: queue.as_ptr(),
         });
-        // INVARIANT: the ear is on the queue, which outlives this, as `listen` takes none that does
-        // not.
-        // SAFETY: `entry` is what an ear begins with. It stays where it is until it is taken off:
-        // the room never grows.
-        unsafe { bindings::add_wait_queue(queue.as_ptr(), ear.cast()) };
+        // INVARIANT: the entry is on the queue, which outlives this, as `wait_on` takes none that
+        // does not. SAFETY: `entry` is what an entry begins with. It stays where it is until it is
+        // taken off: the room never grows.
+        unsafe { bindings::add_wait_queue(queue.as_ptr(), entry.cast()) };
         self.count += 1;
     }
 }
 
-impl Drop for Listening<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        for ear in self.ears.room.iter().take(self.count) {
+        for entry in self.entries.room.iter().take(self.count) {
             // SAFETY: by the invariant it was written, and is on the queue that it names. Whoever
             // is ringing it holds that queue's lock, for which this waits.
             unsafe {
-                let ear = ear.assume_init_ref();
-                bindings::remove_wait_queue(ear.queue, ear.entry.get());
+                let entry = entry.assume_init_ref();
+                bindings::remove_wait_queue(entry.queue, entry.entry.get());
             }
         }
     }
@@ -288,19 +287,19 @@ impl Drop for Listening<'_> {
 
 /// # Safety
 ///
-/// Called by the kernel only, with the entry of an [`Ear`] on a queue.
-unsafe extern "C" fn ring(
+/// Called by the kernel only, with the entry of an [`Entry`] on a queue.
+unsafe extern "C" fn wake(
     entry: *mut bindings::wait_queue_entry,
     _mode: c_uint,
     _flags: c_int,
     _key: *mut c_void,
 ) -> c_int {
-    // SAFETY: the entry is what an ear begins with. While the ear is on the queue, which the caller
-    // keeps locked, its bell is there, and the bell's task is the one that listens, which does not
-    // end meanwhile.
+    // SAFETY: the entry is what an entry begins with. While the entry is on the queue, which the
+    // caller keeps locked, its wakeup is there, and the wakeup's task is the one that listens,
+    // which does not end meanwhile.
     unsafe {
-        let bell = &*(*entry.cast::<Ear>()).bell;
-        bell.rung.store(true, Release);
-        bindings::wake_up_process(bell.task)
+        let wakeup = &*(*entry.cast::<Entry>()).wakeup;
+        wakeup.woken.store(true, Release);
+        bindings::wake_up_process(wakeup.task)
     }
 }

@@ -18,7 +18,7 @@ pub(crate) const ROOM: u32 = POLLOUT | POLLWRNORM;
 /// A wait queue for poll, select and epoll, and for threads of ours.
 ///
 /// Whoever is on it keeps it: [`Poll::wait_on`](super::file::Poll::wait_on) and
-/// [`Inside::listen`](super::thread::Inside::listen) take none that may go before.
+/// [`Inside::wait_on`](super::thread::Inside::wait_on) take none that may go before.
 #[pin_data]
 pub(crate) struct WaitQueue {
     #[pin]
@@ -38,7 +38,8 @@ impl WaitQueue {
         Arc::pin_init(
             pin_init!(WaitQueue {
                 head <- Opaque::ffi_init(|slot| {
-                    // SAFETY: `slot` is pinned memory for a wait queue head; name and key are static.
+                    // SAFETY: `slot` is pinned memory for a wait queue head; name and key are
+                    // static.
                     unsafe {
                         bindings::__init_waitqueue_head(
                             slot,
@@ -55,8 +56,9 @@ impl WaitQueue {
 
     /// Wakes whoever sleeps here: what they wait for is there.
     ///
-    /// Call it after publishing the news: the fence orders that before the look at the queue, and pairs
-    /// with the one in `poll_wait`, so either the sleeper sees the news or we see the sleeper.
+    /// Call it after publishing the news: the fence orders that before the look at the queue, and
+    /// pairs with the one in `poll_wait`, so either the sleeper sees the news or we see the
+    /// sleeper.
     pub(crate) fn wake(&self) {
         self.wake_for(self.events);
     }

@@ -61,8 +61,8 @@ mod lender {
         const NEEDED: u64 =
             1 << bindings::xfeature_XFEATURE_SSE | 1 << bindings::xfeature_XFEATURE_YMM;
         // SAFETY: both only look: at what the kernel saves of these registers, and at whether it
-        // uses them on this CPU. The answer holds until we use them ourselves: the only ones that
-        // could come between are interrupts, which give them back before they end.
+        // uses them on this CPU. What it returned holds until we use them ourselves: the only ones
+        // that could come between are interrupts, which give them back before they end.
         let free = unsafe {
             bindings::cpu_has_xfeatures(NEEDED, core::ptr::null_mut()) != 0
                 && bindings::irq_fpu_usable()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A look at the slots ahead, before a burst that may not sleep: memory of the process that they name is brought in.
+//! A look at the slots ahead, before a burst that may not sleep: memory of the process that they
+//! name is brought in.
 
 use crate::{
     abi::consts::{NETMAP_MAX_FRAGS, NS_INDIRECT, NS_MOREFRAG},
@@ -8,14 +9,15 @@ use crate::{
     sys::user::Caller,
 };
 
-/// Bytes of a burst in which frames are copied to be looked at: with what is around them they then stay in the nearest
-/// cache.
+/// Bytes of a burst in which frames are copied to be looked at: with what is around them they then
+/// stay in the nearest cache.
 pub(super) const INSPECTED: u32 = 16 * 1024;
 
-/// Brings in what memory of the process these slots name: for a burst that may not sleep. Returns how many of the slots,
-/// up to `count`, are good for a burst in which `sees` bytes at the start of each frame are copied, and how long they are in
-/// the mean. A frame is brought in whole, and the first one is always among them. Should the program write something else
-/// there by the time the slots are read for good, memory may be missing, and its frame be dropped; nothing else.
+/// Brings in what memory of the process these slots name: for a burst that may not sleep. Returns
+/// how many of the slots, up to `count`, are good for a burst in which `sees` bytes at the start of
+/// each frame are copied, and how long they are in the mean. A frame is brought in whole, and the
+/// first one is always among them. Should the program write something else there by the time the
+/// slots are read for good, memory may be missing, and its frame be dropped; nothing else.
 pub(super) fn bring_in(
     slots: Walk<'_>,
     count: u32,

@@ -2,8 +2,8 @@
 
 //! The checksum of the Internet (RFC 1071). Pure.
 
-/// A one's complement sum of 16-bit words, as they lie in memory: in which order a machine reads them makes no difference,
-/// if it writes the result in the same.
+/// A one's complement sum of 16-bit words, as they lie in memory: in which order a machine reads
+/// them makes no difference, if it writes the result in the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sum(u16);
 

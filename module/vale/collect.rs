@@ -2,8 +2,8 @@
 
 //! The first half of a burst: read slots, check them, sort the frames by destination.
 //!
-//! Who decides where a frame goes is a parameter ([`Decide`]): the switch's table does ([`ByTable`]),
-//! or an XDP program first.
+//! Who decides where a frame goes is a parameter ([`Decide`]): the switch's table does
+//! ([`ByTable`]), or an XDP program first.
 
 use super::{
     frame::{Dest, Frame, Kind, DROP, FLOOD},
@@ -26,12 +26,12 @@ use crate::{
 
 /// Who decides where frames go.
 pub(super) trait Decide {
-    /// Whether memory of the process that slots name was brought in before, because nobody may sleep
-    /// now.
+    /// Whether memory of the process that slots name was brought in before, because nobody may
+    /// sleep now.
     const BROUGHT_IN: bool;
 
-    /// Takes simple frames that go somewhere, for as long as they come. Returns the slot after those,
-    /// which it has passed, too.
+    /// Takes simple frames that go somewhere, for as long as they come. Returns the slot after
+    /// those, which it has passed, too.
     fn take_simple(
         &mut self,
         scratch: &mut Scratch,
@@ -40,8 +40,8 @@ pub(super) trait Decide {
         burst: &mut Burst,
     ) -> Option<Slot>;
 
-    /// Where any frame goes, which was read and checked and starts with `head`. Its slots are the last
-    /// of `scratch`, and may be replaced by others.
+    /// Where any frame goes, which was read and checked and starts with `head`. Its slots are the
+    /// last of `scratch`, and may be replaced by others.
     fn decide(
         &mut self,
         scratch: &mut Scratch,
@@ -51,7 +51,8 @@ pub(super) trait Decide {
     ) -> Result<(Frame, Dest), TxDrop>;
 }
 
-/// Checks a slot that was read from the ring. Memory of the process is brought in, unless `there` says that it was.
+/// Checks a slot that was read from the ring. Memory of the process is brought in, unless `there`
+/// says that it was.
 fn check(
     slot: &Slot,
     bufs: &Bufs<'_>,
@@ -73,7 +74,8 @@ fn check(
     Ok(())
 }
 
-/// How many of `slots` slots can have no more than `room` bytes, whatever they say when they are read; at least one.
+/// How many of `slots` slots can have no more than `room` bytes, whatever they say when they are
+/// read; at least one.
 #[inline]
 fn fitting(slots: u32, size: u32, room: u32) -> u32 {
     if u64::from(slots) * u64::from(size) <= room.into() {
@@ -82,8 +84,8 @@ fn fitting(slots: u32, size: u32, room: u32) -> u32 {
     room.checked_div(size).map_or(1, |fit| fit.max(1))
 }
 
-/// The start of the Ethernet header of a frame in these slots, behind a virtio-net header of `header`
-/// bytes, and whether that one asks for nothing to be done.
+/// The start of the Ethernet header of a frame in these slots, behind a virtio-net header of
+/// `header` bytes, and whether that one asks for nothing to be done.
 fn ethernet(frags: &[Slot], header: u32, sender: &Sender<'_>) -> Result<(Head, bool), TxDrop> {
     let source =
         |slot: &Slot| source_of(slot, &sender.bufs, sender.caller).ok_or(TxDrop::BadBuffer);
@@ -121,7 +123,8 @@ pub(super) fn classify([low, high]: Head, switch: &Switch, from: &Member) -> Des
     }
 }
 
-/// The start of the Ethernet header of a simple frame: in one slot, in a buffer, without a virtio-net header.
+/// The start of the Ethernet header of a simple frame: in one slot, in a buffer, without a
+/// virtio-net header.
 #[inline(always)]
 fn start_of(frame: &Frame, bufs: &Bufs<'_>) -> Result<Head, TxDrop> {
     let len = u32::from(frame.len);
@@ -176,7 +179,8 @@ impl Burst {
         }
     }
 
-    /// Puts the run that is going on, up to frame number `next`, behind the others to its destination.
+    /// Puts the run that is going on, up to frame number `next`, behind the others to its
+    /// destination.
     fn end_run(&mut self, sorted: &mut Sorted, next: usize) {
         let frames = next - self.first;
         if frames != 0 {
@@ -189,8 +193,8 @@ impl Burst {
 }
 
 impl Scratch {
-    /// The first half of a burst: reads up to `limit` slots and `room` bytes or a frame more, checks
-    /// them, and sorts the frames by destination. Returns the way behind those it took.
+    /// The first half of a burst: reads up to `limit` slots and `room` bytes or a frame more,
+    /// checks them, and sorts the frames by destination. Returns the way behind those it took.
     #[inline(never)]
     pub(super) fn collect<'r>(
         &mut self,
@@ -238,8 +242,8 @@ impl Scratch {
         walk
     }
 
-    /// Takes a frame that starts with `slot` and is not simple, or goes nowhere. `false`, and nothing
-    /// kept, if it does not fit the burst, which ends when `end` slots are left.
+    /// Takes a frame that starts with `slot` and is not simple, or goes nowhere. `false`, and
+    /// nothing kept, if it does not fit the burst, which ends when `end` slots are left.
     #[inline(never)]
     fn take_odd<D: Decide>(
         &mut self,
@@ -267,7 +271,8 @@ impl Scratch {
                 self.keep(frame, dest, burst);
             }
             Err(why) => {
-                // Its slots make room for those behind it: there are as many places as slots in a burst.
+                // Its slots make room for those behind it: there are as many places as slots in a
+                // burst.
                 if frame.kind != Kind::Simple {
                     self.frags.truncate(frame.first as usize);
                 }

@@ -34,7 +34,8 @@ impl Scratch {
             };
             let number = unicast_ring(to, sender.number);
             if number == 0 && !flood.is_empty() && dest != sender.member.index {
-                // With the flooded ones, below, so that the order is kept. The sender gets none of those.
+                // With the flooded ones, below, so that the order is kept. The sender gets none of
+                // those.
                 continue;
             }
             let lists = (own, RunList::EMPTY);

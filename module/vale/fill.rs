@@ -103,8 +103,8 @@ impl Scratch {
         done
     }
 
-    /// Slots that a frame takes at the receiver: one fewer than it has if the first holds nothing but
-    /// a header that is taken off.
+    /// Slots that a frame takes at the receiver: one fewer than it has if the first holds nothing
+    /// but a header that is taken off.
     #[inline]
     pub(super) fn slots_of(&self, frame: &Frame, header: Reheader) -> u32 {
         let slots = u32::from(frame.slots);
@@ -154,8 +154,8 @@ impl Scratch {
 }
 
 /// Puts simple frames, of number `at` and on, into slots that lie side by side, until one is not
-/// simple or these slots end. Returns how many. A function of its own, so that all that a frame needs
-/// is in registers.
+/// simple or these slots end. Returns how many. A function of its own, so that all that a frame
+/// needs is in registers.
 #[inline(never)]
 fn put_alike<O: Origin>(
     frames: &[Frame],

@@ -2,13 +2,13 @@
 
 //! A batch of frames on its way through a switch, in the sender's own sync.
 //!
-//! It goes in bursts of a few frames, each in two halves, so that the second finds the frames in the
-//! cache: [`collect`](super::collect) reads each slot once, checks it, and sorts the frames by where
-//! they go, which an XDP program may decide ([`inspect`](super::inspect));
+//! It goes in bursts of a few frames, each in two halves, so that the second finds the frames in
+//! the cache: [`collect`](super::collect) reads each slot once, checks it, and sorts the frames by
+//! where they go, which an XDP program may decide ([`inspect`](super::inspect));
 //! [`deliver`](super::deliver) reserves room and copies ([`fill`](super::fill)) once for each
-//! destination. Receivers are woken when the batch is through. The sender's buffers may change during
-//! all of this: what was checked is the private copy of the slot, and what is copied is bytes within
-//! the buffer, whatever they are by then.
+//! destination. Receivers are woken when the batch is through. The sender's buffers may change
+//! during all of this: what was checked is the private copy of the slot, and what is copied is
+//! bytes within the buffer, whatever they are by then.
 
 use super::{
     ahead::{bring_in, INSPECTED},
@@ -29,11 +29,12 @@ use crate::{
 };
 use kernel::sync::{rcu, Arc};
 
-/// Bytes of a burst, or those of one frame: what a receiver gets of it is copied without letting go of
-/// the CPU. As much as [`BURST`] buffers of the usual size have.
+/// Bytes of a burst, or those of one frame: what a receiver gets of it is copied without letting go
+/// of the CPU. As much as [`BURST`] buffers of the usual size have.
 const STRETCH: u32 = 256 * 1024;
 
-/// The same for all receivers together, which a flood reaches: the CPU may be kept for the whole burst.
+/// The same for all receivers together, which a flood reaches: the CPU may be kept for the whole
+/// burst.
 const LONG_STRETCH: u32 = 4 * 1024 * 1024;
 
 /// Bytes of a burst on a switch of so many ports. Those of the nearest cache are always few enough.

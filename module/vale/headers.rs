@@ -28,8 +28,8 @@ const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const DESTINATION: u8 = 60;
 
-/// Kinds of routing headers: those with one address after the other (RFC 2460, RFC 6275), and segment routing
-/// (RFC 8754), whose last comes first.
+/// Kinds of routing headers: those with one address after the other (RFC 2460, RFC 6275), and
+/// segment routing (RFC 8754), whose last comes first.
 const IN_ORDER: [u8; 2] = [0, 2];
 const SEGMENT_ROUTING: u8 = 4;
 const ADDRESS: usize = 16;
@@ -114,7 +114,8 @@ pub(crate) struct Stack {
     pub(crate) body: usize,
     /// Where the datagram ends. What is behind pads the frame.
     pub(crate) end: u32,
-    /// Where that begins which is shared out among fragments, and for IPv6 the byte in front that tells what it is.
+    /// Where that begins which is shared out among fragments, and for IPv6 the byte in front that
+    /// tells what it is.
     pub(crate) split: usize,
     pub(crate) link: usize,
     /// The sum of both addresses and the protocol, which the checksum is of, too.
@@ -175,8 +176,8 @@ impl Stack {
             return None;
         }
         let mut to = fixed - ADDRESS..fixed;
-        // Of the headers behind it, each tells what the next is. Those up to the last that routers look at are
-        // in every fragment.
+        // Of the headers behind it, each tells what the next is. Those up to the last that routers
+        // look at are in every fragment.
         let (mut at, mut link) = (fixed, l3 + 6);
         let (mut split, mut split_link) = (at, link);
         let protocol = loop {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The first half of a burst where an XDP program decides about each frame first, on a copy that nobody
-//! else can change.
+//! The first half of a burst where an XDP program decides about each frame first, on a copy that
+//! nobody else can change.
 
 use super::{
     collect::{classify, is_simple, Burst, Decide, Flow},
@@ -31,15 +31,16 @@ use kernel::sync::rcu;
 /// Most bytes of a virtio-net header.
 const HEADER: usize = 12;
 
-/// Starts of frames are copied in pieces of so many bytes: two addresses and what follows, as the switch reads them.
+/// Starts of frames are copied in pieces of so many bytes: two addresses and what follows, as the
+/// switch reads them.
 const START: u32 = 16;
 
 /// A program at work on a burst.
 pub(super) struct Inspector<'p> {
     stage: &'p mut Stage,
     running: Running<'p>,
-    /// Bytes at the start of a simple frame that are copied to be looked at, where the program sees no
-    /// more of it: the rest stays in the sender's buffer.
+    /// Bytes at the start of a simple frame that are copied to be looked at, where the program sees
+    /// no more of it: the rest stays in the sender's buffer.
     start: Option<u32>,
 }
 
@@ -115,8 +116,8 @@ fn decide(sender: &Sender<'_>, frames: &mut [Frame], unit: u32, inspector: &mut 
 impl Decide for Inspector<'_> {
     const BROUGHT_IN: bool = true;
 
-    /// In three steps, each of which does the same to all frames: what the next frame needs is then on
-    /// its way while this one is worked on.
+    /// In three steps, each of which does the same to all frames: what the next frame needs is then
+    /// on its way while this one is worked on.
     fn take_simple(
         &mut self,
         scratch: &mut Scratch,
@@ -196,8 +197,8 @@ impl Decide for Inspector<'_> {
 }
 
 impl Scratch {
-    /// Copies simple frames, or their starts, to buffers of the stage for as long as they come. Answers how many, and the
-    /// slot after those.
+    /// Copies simple frames, or their starts, to buffers of the stage for as long as they come.
+    /// Returns how many, and the slot after those.
     #[inline(never)]
     fn stage_simple(
         &mut self,
@@ -237,8 +238,8 @@ impl Scratch {
         (staged as usize, odd)
     }
 
-    /// Sorts frames, the first of which is in buffer `unit`, by where they go after what was decided about them, and leaves
-    /// out those that go nowhere.
+    /// Sorts frames, the first of which is in buffer `unit`, by where they go after what was
+    /// decided about them, and leaves out those that go nowhere.
     #[inline(never)]
     fn route(
         &mut self,
@@ -283,7 +284,7 @@ impl Scratch {
         }
     }
 
-    /// Copies a frame to where it is long in one piece. Answers its bytes.
+    /// Copies a frame to where it is long in one piece. Returns its bytes.
     fn gather(&self, frame: &Frame, sender: &Sender<'_>, staging: &Staging) -> Result<u32, TxDrop> {
         let alone = [frame.slot()];
         let frags = self.slots_in(frame, &alone);
@@ -304,8 +305,8 @@ impl Scratch {
         Ok(bytes)
     }
 
-    /// Splits the long frame over buffers again, from the last back, of which `high` are in use and `free` are not. `None` if
-    /// there are not enough.
+    /// Splits the long frame over buffers again, from the last back, of which `high` are in use and
+    /// `free` are not. `None` if there are not enough.
     fn split(
         &mut self,
         (len, kind): (u32, Kind),

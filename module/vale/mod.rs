@@ -8,8 +8,8 @@
 //! - [`table`]: which station is behind which port.
 //! - [`forward`]: a batch on its way, in bursts of two halves: [`collect`] reads slots, [`deliver`]
 //!   finds the receivers' rings, [`fill`] fills them.
-//! - [`frame`], [`scratch`]: the frames of a burst; [`runs`]: sorted by destination; [`sender`]: who
-//!   sends them; [`ports`]: sets of ports.
+//! - [`frame`], [`scratch`]: the frames of a burst; [`runs`]: sorted by destination; [`sender`]:
+//!   who sends them; [`ports`]: sets of ports.
 //! - [`origin`]: where the frames lie; [`virtio`]: virtio-net headers in front of them.
 //! - [`xdp`]: programs that decide about frames first; [`inspect`] copies these, [`verdict`] runs
 //!   programs on them, [`ahead`] brings in what they need.

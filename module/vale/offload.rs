@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the virtio-net headers of frames ask for, done for a receiver that has none: checksums are finished, and long
-//! frames segmented.
+//! What the virtio-net headers of frames ask for, done for a receiver that has none: checksums are
+//! finished, and long frames segmented.
 //!
-//! The headers of a frame are fetched once, and everything is decided on that copy. The payload goes from the sender's
-//! slots to the receiver's buffers directly, and is summed up there: whoever changes it meanwhile has a frame with a wrong
-//! checksum.
+//! The headers of a frame are fetched once, and everything is decided on that copy. The payload
+//! goes from the sender's slots to the receiver's buffers directly, and is summed up there: whoever
+//! changes it meanwhile has a frame with a wrong checksum.
 
 use super::{
     checksum::Sum,
@@ -49,8 +49,8 @@ impl Scratch {
         })
     }
 
-    /// As [`fill`](Self::fill), for frames whose headers are taken off and that ask for something. They
-    /// are segmented into frames of at most `longest` bytes.
+    /// As [`fill`](Self::fill), for frames whose headers are taken off and that ask for something.
+    /// They are segmented into frames of at most `longest` bytes.
     #[inline(never)]
     pub(super) fn carry_out(
         &self,
@@ -240,8 +240,8 @@ impl<O> Clone for Bytes<'_, O> {
 }
 
 impl<'f, O: Origin> Bytes<'f, O> {
-    /// Calls `each` for the next `len` bytes, as often as they are in different slots: with where they are, and how many were
-    /// before. Goes on behind them also if it fails.
+    /// Calls `each` for the next `len` bytes, as often as they are in different slots: with where
+    /// they are, and how many were before. Goes on behind them also if it fails.
     fn next(
         &mut self,
         len: u32,
@@ -276,8 +276,8 @@ impl<'f, O: Origin> Bytes<'f, O> {
         })
     }
 
-    /// Copies the next `len` bytes to `at` of a buffer. Answers the buffer, if it is there and could take them, and goes on
-    /// behind them in any case.
+    /// Copies the next `len` bytes to `at` of a buffer. Returns the buffer, if it is there and
+    /// could take them, and goes on behind them in any case.
     fn next_to<'b>(&mut self, buf: Option<Buf<'b>>, at: u32, len: u32) -> Option<Buf<'b>> {
         let Some(buf) = buf.filter(|buf| len <= buf.size().saturating_sub(at)) else {
             self.skip(len);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the frames of a burst lie while they are delivered. It is a parameter of delivering, so that
-//! each way has code of its own and none asks for every frame which way it is.
+//! Where the frames of a burst lie while they are delivered. It is a parameter of delivering, so
+//! that each way has code of its own and none asks for every frame which way it is.
 
 use super::frame::{Frame, ONE_SLOT};
 use crate::{
@@ -45,8 +45,8 @@ pub(super) trait Origin: Copy {
     fn fragment(&self, slot: &Slot) -> Option<Source<'_>>;
 }
 
-/// Where the bytes of a slot that was checked lie: in one of these buffers, or with `NS_INDIRECT` in
-/// memory of `caller`.
+/// Where the bytes of a slot that was checked lie: in one of these buffers, or with `NS_INDIRECT`
+/// in memory of `caller`.
 pub(super) fn source_of<'m>(
     slot: &Slot,
     bufs: &Bufs<'m>,
@@ -98,8 +98,8 @@ impl Origin for InRing<'_> {
     }
 }
 
-/// In the sender's slots, which are those of `sent`, one a frame. A receiver in the same region gets
-/// them by exchanging buffers.
+/// In the sender's slots, which are those of `sent`, one a frame. A receiver in the same region
+/// gets them by exchanging buffers.
 #[derive(Clone, Copy)]
 pub(super) struct Exchanged<'s> {
     pub(super) ring: InRing<'s>,
@@ -188,8 +188,8 @@ impl Origin for Staged<'_> {
     }
 }
 
-/// As [`Staged`], but of simple frames only the first `len` bytes: those of frame number N in buffer
-/// N. The rest is in the sender's buffers.
+/// As [`Staged`], but of simple frames only the first `len` bytes: those of frame number N in
+/// buffer N. The rest is in the sender's buffers.
 #[derive(Clone, Copy)]
 pub(super) struct HalfStaged<'s> {
     pub(super) starts: Bufs<'s>,

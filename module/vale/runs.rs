@@ -3,8 +3,8 @@
 //! The frames of a burst, sorted by where they go. Pure.
 //!
 //! Frames are numbered in the order in which they were sent. Those that follow one another to one
-//! destination are a run; the runs of a destination form a list. Traffic comes in runs, so sorting costs
-//! next to nothing a frame.
+//! destination are a run; the runs of a destination form a list. Traffic comes in runs, so sorting
+//! costs next to nothing a frame.
 
 use core::ops::Range;
 

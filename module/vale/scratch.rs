@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a sync needs to sort frames. Each transmit ring has one, which is made with its queue, so that
-//! syncs allocate nothing.
+//! What a sync needs to sort frames. Each transmit ring has one, which is made with its queue, so
+//! that syncs allocate nothing.
 
 use super::{
     frame::{Dest, Frame, Kind},
@@ -12,8 +12,8 @@ use super::{
 use crate::abi::{consts::VALE_MAX_PORTS, wire::Slot};
 use kernel::prelude::*;
 
-/// Slots of a burst. Fewer cost more a batch; more fall out of the cache between the halves. At least
-/// [`NETMAP_MAX_FRAGS`](crate::abi::consts::NETMAP_MAX_FRAGS), so that every chain fits.
+/// Slots of a burst. Fewer cost more a batch; more fall out of the cache between the halves. At
+/// least [`NETMAP_MAX_FRAGS`](crate::abi::consts::NETMAP_MAX_FRAGS), so that every chain fits.
 pub(super) const BURST: usize = 128;
 
 /// The frames of a burst, sorted.

@@ -2,9 +2,9 @@
 
 //! Cutting a long TCP or UDP frame into frames as a wire would have them. Pure.
 //!
-//! What is decided is decided once, on a private copy of the frame's headers ([`Segments::read`]); the payload is not
-//! looked at. Then for each segment, in order, the headers are written anew ([`Segments::head`]), given the sum of its
-//! payload.
+//! What is decided is decided once, on a private copy of the frame's headers ([`Segments::read`]);
+//! the payload is not looked at. Then for each segment, in order, the headers are written anew
+//! ([`Segments::head`]), given the sum of its payload.
 
 use super::{
     checksum::Sum,
@@ -13,7 +13,8 @@ use super::{
 };
 use core::ops::Range;
 
-/// TCP's flags that are not on all segments: the last of them, data to be handed over, and a window that was reduced.
+/// TCP's flags that are not on all segments: the last of them, data to be handed over, and a window
+/// that was reduced.
 const FIN: u8 = 0x01;
 const PSH: u8 = 0x08;
 const CWR: u8 = 0x80;
@@ -40,16 +41,17 @@ const IPV6_MORE: u16 = 1;
 /// Fragments are cut at multiples of so many bytes.
 const UNIT: u32 = 8;
 
-/// Least payload of a TCP segment or a fragment, whatever was asked for: what fits an IPv4 packet of 68 bytes, which every
-/// link can carry (RFC 791). A byte a segment would be hours of work in one ring.
+/// Least payload of a TCP segment or a fragment, whatever was asked for: what fits an IPv4 packet
+/// of 68 bytes, which every link can carry (RFC 791). A byte a segment would be hours of work in
+/// one ring.
 const LEAST: u32 = 48;
 /// Most datagrams that a frame is cut into: `UDP_MAX_SEGMENTS` of linux/udp.h.
 const MOST_DATAGRAMS: u32 = 128;
 
 /// A frame that is to be cut, and how.
 ///
-/// Each segment has the first `every` bytes of the headers, and `each` of what is behind these: the rest of the headers, which
-/// only fragments have, and the payload.
+/// Each segment has the first `every` bytes of the headers, and `each` of what is behind these: the
+/// rest of the headers, which only fragments have, and the payload.
 pub(crate) struct Segments {
     /// As they are in the segment whose headers were written last.
     headers: Headers,
@@ -86,9 +88,9 @@ impl Body {
 }
 
 impl Segments {
-    /// Finds out how to cut a frame of `len` bytes that starts with `headers` into frames of at most `longest` bytes, where a
-    /// buffer has `size`. `id` is for fragments that have no identification yet. `None` if the frame is not what it is said
-    /// to be, or cannot be cut so.
+    /// Finds out how to cut a frame of `len` bytes that starts with `headers` into frames of at
+    /// most `longest` bytes, where a buffer has `size`. `id` is for fragments that have no
+    /// identification yet. `None` if the frame is not what it is said to be, or cannot be cut so.
     pub(crate) fn read(
         asked: &Asked,
         cut: Cut,
@@ -120,7 +122,8 @@ impl Segments {
             sum: Sum::default(),
         };
         match cut {
-            // Where datagrams end is their sender's business: without the offload they would be as long.
+            // Where datagrams end is their sender's business: without the offload they would be as
+            // long.
             Cut::Datagrams if asked.size != 0 => segments.each = wanted,
             Cut::Fragments => segments.fragment(wanted, longest, id)?,
             _ => {}
@@ -137,7 +140,8 @@ impl Segments {
         (fits && (rest == 0 || each != 0)).then_some(segments)
     }
 
-    /// Goes on in [`read`](Self::read) with a datagram that is to be in fragments, if it does not fit one frame.
+    /// Goes on in [`read`](Self::read) with a datagram that is to be in fragments, if it does not
+    /// fit one frame.
     fn fragment(&mut self, wanted: u32, longest: u32, id: u32) -> Option<()> {
         let stack = &mut self.stack;
         let len = (stack.end - stack.l4 as u32) as u16;
@@ -223,7 +227,8 @@ impl Segments {
         Some((at as u32, sum.field_not_zero()))
     }
 
-    /// What the checksum is of that is `at` in the header of TCP or UDP, with `len` for both. The field is put to 0 for it.
+    /// What the checksum is of that is `at` in the header of TCP or UDP, with `len` for both. The
+    /// field is put to 0 for it.
     fn checksum_of(&mut self, at: usize, len: [u8; 2], payload: Sum) -> Sum {
         let (l4, body) = (self.stack.l4, self.stack.body);
         self.headers.put(l4 + at, [0; 2]);

@@ -88,7 +88,8 @@ pub(crate) struct Switch {
     pub(super) table: Table<KVec<AtomicU64>>,
     /// By index; [`VALE_MAX_PORTS`] of them.
     members: KVec<RcuSlot<Member>>,
-    /// A bit for each member, so that floods need not look at every slot. `members` has the last word.
+    /// A bit for each member, so that floods need not look at every slot. `members` has the last
+    /// word.
     present: [AtomicU64; ports::WORDS],
     /// The XDP program for frames of members that have none of their own.
     pub(crate) xdp: ProgramSlot,
@@ -115,8 +116,8 @@ impl Switch {
         Ok(Arc::new(switch, GFP_KERNEL_ACCOUNT)?)
     }
 
-    /// The member that the table means with that index, if it was asked after `asked`. Others get the index as soon as a
-    /// member has gone, and a sender may have stood still meanwhile.
+    /// The member that the table means with that index, if it was asked after `asked`. Others get
+    /// the index as soon as a member has gone, and a sender may have stood still meanwhile.
     #[inline]
     pub(super) fn member<'g>(
         &'g self,
@@ -158,7 +159,8 @@ impl Switch {
         self.present[word].fetch_or(bit, Relaxed);
     }
 
-    /// Puts a member out; when this returns, no sender is looking at it, and its index may be given to another.
+    /// Puts a member out; when this returns, no sender is looking at it, and its index may be given
+    /// to another.
     pub(super) fn unplug(&self, index: u8) {
         let (word, bit) = ports::place(index);
         self.present[word].fetch_and(!bit, Relaxed);

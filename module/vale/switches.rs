@@ -2,8 +2,9 @@
 
 //! All switches, by network namespace and name: who joins, who leaves, who is there.
 //!
-//! A switch exists while it has members. It does not keep its namespace alive: when that ends, attached interfaces go, and
-//! what programs elsewhere still have open is a switch that nobody finds any more.
+//! A switch exists while it has members. It does not keep its namespace alive: when that ends,
+//! attached interfaces go, and what programs elsewhere still have open is a switch that nobody
+//! finds any more.
 
 use super::{
     switch::{Member, Switch},
@@ -26,11 +27,12 @@ use kernel::{
     sync::{new_mutex, Arc, Mutex},
 };
 
-/// A switch refuses a port when it would have this many, counting two for the new one: an attached NIC
-/// takes two.
+/// A switch refuses a port when it would have this many, counting two for the new one: an attached
+/// NIC takes two.
 const FULL: usize = VALE_MAX_PORTS - 2;
 
-/// A part of a name: up to 15 characters, and `^` behind them for the host port of an attached interface.
+/// A part of a name: up to 15 characters, and `^` behind them for the host port of an attached
+/// interface.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Label {
     bytes: [u8; IFNAMSIZ],
@@ -169,8 +171,8 @@ impl Switches {
         Ok(joined)
     }
 
-    /// The line of the port of that name. `Err(ENOENT)` for a switch that is not there; port [`VALE_NO_PORT`] for a port
-    /// that is not.
+    /// The line of the port of that name. `Err(ENOENT)` for a switch that is not there; port
+    /// [`VALE_NO_PORT`] for a port that is not.
     pub(crate) fn listed(&self, net: NetId, name: &ValeName<'_>) -> Answer<Listed> {
         let mut list = self.list.lock();
         let Some(entry) = Entry::find(&mut list, net, name) else {
@@ -186,8 +188,8 @@ impl Switches {
         })
     }
 
-    /// The first port at or after that place, going through the ports of a switch by index and then to
-    /// the next switch.
+    /// The first port at or after that place, going through the ports of a switch by index and then
+    /// to the next switch.
     pub(crate) fn list_from(&self, net: NetId, switch: u16, from: u32) -> Option<Listed> {
         let list = self.list.lock();
         let mut next: Option<Listed> = None;
@@ -273,7 +275,8 @@ impl Entry {
         let Some(number) = (0..most).find(|&number| !used(number)) else {
             refuse!(
                 ENOMEM,
-                "all {} switches of this network namespace are in use: load the module with a larger max_bridges",
+                "all {} switches of this network namespace are in use: load the module with a \
+                 larger max_bridges",
                 most
             );
         };

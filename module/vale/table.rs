@@ -2,10 +2,10 @@
 
 //! The learning table of a switch: which station was last heard behind which port.
 //!
-//! 1024 entries, one address each, found by a hash; collisions overwrite and nothing ages (section 9 of
-//! the interface). An entry is one 64-bit word, so it is read and written whole, without a lock: address
-//! (48 bits), port (8 bits), and a bit that tells it from an empty one. It is written only when it would
-//! change, so a steady flow writes no shared memory here.
+//! 1024 entries, one address each, found by a hash; collisions overwrite and nothing ages (section
+//! 9 of the interface). An entry is one 64-bit word, so it is read and written whole, without a
+//! lock: address (48 bits), port (8 bits), and a bit that tells it from an empty one. It is written
+//! only when it would change, so a steady flow writes no shared memory here.
 //!
 //! Pure: the parent module says what an atomic is, so that loom can try all interleavings.
 
@@ -44,16 +44,16 @@ const USED: u64 = 1;
 pub(crate) const SIZE: usize = 1 << BITS;
 const BITS: u32 = 10;
 
-/// The table, over [`SIZE`] entries that the caller provides. With fewer, it remembers nobody whose entry
-/// is missing.
+/// The table, over [`SIZE`] entries that the caller provides. With fewer, it remembers nobody whose
+/// entry is missing.
 pub(crate) struct Table<D> {
     entries: D,
     /// How many ports were forgotten so far.
     forgotten: AtomicU64,
 }
 
-/// A moment in the life of a table. A number that was found after it means the port that had that number then: those
-/// that come later under a number that was given back are of a later moment.
+/// A moment in the life of a table. A number that was found after it means the port that had that
+/// number then: those that come later under a number that was given back are of a later moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
@@ -98,8 +98,8 @@ impl<D: Deref<Target = [AtomicU64]>> Table<D> {
         Moment(self.forgotten.load(Acquire))
     }
 
-    /// Forgets every station behind `port`: whoever gets its number next must not get its frames. He is of the moment
-    /// when this returns.
+    /// Forgets every station behind `port`: whoever gets its number next must not get its frames.
+    /// He is of the moment when this returns.
     pub(crate) fn forget(&self, port: u8) {
         for slot in self.entries.iter() {
             let seen = slot.load(Relaxed);

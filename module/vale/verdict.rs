@@ -27,8 +27,8 @@ use kernel::sync::rcu;
 pub(super) struct Running<'p> {
     /// A program, and the namespace that it works in.
     program: Option<(&'p Installed, Inhabited<'p>)>,
-    /// What is decided without one. If it was detached a moment ago, all frames go on. If it has lost its
-    /// namespace, it cannot work, and what it was to hold back must not go on.
+    /// What is decided without one. If it was detached a moment ago, all frames go on. If it has
+    /// lost its namespace, it cannot work, and what it was to hold back must not go on.
     without: Verdict,
     pinned: &'p Disabled,
 }

@@ -2,9 +2,9 @@
 
 //! virtio-net headers in front of frames, where sender and receiver differ in their length. Pure.
 //!
-//! A header has 10 bytes, or 12 with the count of merged buffers (virtio 1.2, section 5.1.6). It says whether a
-//! checksum is still to be computed, and whether the frame is to be segmented. For receivers without headers that is
-//! done here ([`offload`](super::offload)).
+//! A header has 10 bytes, or 12 with the count of merged buffers (virtio 1.2, section 5.1.6). It
+//! says whether a checksum is still to be computed, and whether the frame is to be segmented. For
+//! receivers without headers that is done here ([`offload`](super::offload)).
 
 use crate::abi::consts::ETH_HLEN;
 
@@ -79,7 +79,8 @@ pub(crate) struct Asked {
     pub(crate) size: u16,
 }
 
-/// Where a checksum is to be written, and the first byte that it is of, counted from the Ethernet header.
+/// Where a checksum is to be written, and the first byte that it is of, counted from the Ethernet
+/// header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) start: u32,

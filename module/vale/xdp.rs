@@ -107,13 +107,15 @@ impl ProgramSlot {
         self.look(|installed| installed.stages.clone())
     }
 
-    /// Puts another program there, or none. Returns the one that was there: it runs no more, and its counts are final.
+    /// Puts another program there, or none. Returns the one that was there: it runs no more, and
+    /// its counts are final.
     pub(crate) fn replace(&self, installed: Option<Arc<Installed>>) -> Option<Arc<Installed>> {
         self.0.replace(installed)
     }
 }
 
-/// Memory in which programs work on frames: one [`Stage`] for each burst that can run at once. At least one.
+/// Memory in which programs work on frames: one [`Stage`] for each burst that can run at once. At
+/// least one.
 pub(crate) struct Stages(KVec<Pin<KBox<SpinLock<Stage>>>>);
 
 /// What one burst needs to run programs.
@@ -145,8 +147,8 @@ impl Stages {
         Ok(Arc::new(Stages(stages), GFP_KERNEL_ACCOUNT)?)
     }
 
-    /// One that no other burst uses now. There is one for each processor or ring, so waiting is rare, and whoever has
-    /// one does not sleep.
+    /// One that no other burst uses now. There is one for each processor or ring, so waiting is
+    /// rare, and whoever has one does not sleep.
     pub(super) fn take(&self, _: &Disabled) -> SpinLockGuard<'_, Stage> {
         let free = self.0.iter().find_map(|stage| stage.try_lock());
         free.unwrap_or_else(|| self.0[0].lock())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From ring to ring without the program: what it marked with `NS_FORWARD` goes the way that it would
-//! have gone without us (section 8.2 of the interface).
+//! From ring to ring without the program: what it marked with `NS_FORWARD` goes the way that it
+//! would have gone without us (section 8.2 of the interface).
 
 use super::host::{up, Going};
 use crate::{
@@ -76,8 +76,8 @@ impl Forwarder {
         }
     }
 
-    /// Shows `pass_on` what the program has marked among the slots that it has released, if that goes
-    /// anywhere.
+    /// Shows `pass_on` what the program has marked among the slots that it has released, if that
+    /// goes anywhere.
     fn marked<'s>(
         &mut self,
         sync: &RxSync<'s>,
@@ -97,7 +97,7 @@ impl Forwarder {
         let mut marked = sync.released().filter_map(|cell| {
             let slot = cell.take();
             let marked = all || slot.flags & NS_FORWARD != 0;
-            let part = parts.pass(slot.flags, marked);
+            let part = parts.next(slot.flags, marked);
             marked.then_some((cell, slot, part))
         });
         pass_on(&self.nic, &mut marked);

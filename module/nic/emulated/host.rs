@@ -53,7 +53,7 @@ impl TxQueue for ToHost {
         let parts = &mut self.parts;
         let mut slots = sync.slots().map(|cell| {
             let slot = cell.take();
-            (cell, slot, parts.pass(slot.flags, true))
+            (cell, slot, parts.next(slot.flags, true))
         });
         let count = |given| match given {
             Ok(len) => {
@@ -79,8 +79,8 @@ impl TxQueue for ToHost {
 /// A slot to go up, as it was taken, and what it is.
 pub(super) type Going<'m> = (SlotCell<'m>, Slot, Part);
 
-/// Gives the stack the frames in these slots, one by one, and tells of each how many bytes it had, or
-/// why the stack does not get it.
+/// Gives the stack the frames in these slots, one by one, and tells of each how many bytes it had,
+/// or why the stack does not get it.
 pub(super) fn up<'m>(
     nic: &Nic,
     bufs: &Bufs<'_>,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From the driver into receive rings, and from the stack into host receive rings, frame by frame, where they are met.
+//! From the driver into receive rings, and from the stack into host receive rings, frame by frame,
+//! where they are met.
 
 use crate::{
     nic::nics::Nic,
@@ -37,8 +38,8 @@ impl Nic {
 impl Receiver for Nic {
     type Target<'r> = Target<'r>;
 
-    /// What the host sends through a queue is taken while its transmit ring is bound, whether or not anybody binds
-    /// the host ring that it goes to.
+    /// What the host sends through a queue is taken while its transmit ring is bound, whether or
+    /// not anybody binds the host ring that it goes to.
     #[inline]
     fn target<'r>(&'r self, from: Side, queue: u16, guard: &'r rcu::Guard) -> Option<Target<'r>> {
         if from == Side::Host {
@@ -50,7 +51,7 @@ impl Receiver for Nic {
         match (self.ring(from, queue, guard), from) {
             (Some(ring), from) => Some(Target::Ring(ring, from)),
             (None, Side::Wire) => None,
-            (None, Side::Host) => Some(Target::Nobody(&self.host_unheard)),
+            (None, Side::Host) => Some(Target::Nobody(&self.host_nobody)),
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From transmit rings to the driver: each slot is copied into a frame of the kernel's, and comes back
-//! when the driver has finished with that.
+//! From transmit rings to the driver: each slot is copied into a frame of the kernel's, and comes
+//! back when the driver has finished with that.
 
 use crate::{
     abi::{
@@ -31,8 +31,8 @@ use kernel::{
     sync::{rcu, Arc},
 };
 
-/// Frames that are handed over at a time. In between softirqs may run: on a virtual interface they are
-/// what carries the frames on.
+/// Frames that are handed over at a time. In between softirqs may run: on a virtual interface they
+/// are what carries the frames on.
 const CHUNK: u32 = 64;
 
 /// The queue of a transmit ring, which hands its frames to the driver's queue of the same number.
@@ -64,7 +64,8 @@ impl ToDriver {
 }
 
 impl TxQueue for ToDriver {
-    /// As far as the driver has room; where the process is being killed, the rest stays in the ring.
+    /// As far as the driver has room; where the process is being killed, the rest stays in the
+    /// ring.
     fn sync(&mut self, mut sync: TxSync<'_>) -> bool {
         let mut batch = Batch {
             sync: &sync,
@@ -128,7 +129,7 @@ impl Batch<'_> {
         let ring = self.sync.ring();
         let next = add(self.sync.first(), self.taken, ring.mem.slots());
         for cell in self.sync.view().around(next, count) {
-            match self.parts.pass(cell.flags(), true) {
+            match self.parts.next(cell.flags(), true) {
                 Part::Whole => ring.counters.drop(TxDrop::Down, 1),
                 Part::Chain => ring.counters.drop(TxDrop::BadChain, 1),
                 Part::Rest => {}
@@ -192,8 +193,8 @@ impl Batch<'_> {
         true
     }
 
-    /// The frame in the slot `at` places from the first. `Err` says why there is none; `None` if that
-    /// has been counted, or is not to be.
+    /// The frame in the slot `at` places from the first. `Err` says why there is none; `None` if
+    /// that has been counted, or is not to be.
     fn frame(
         &self,
         (device, pinned): (&Device, &Disabled),
@@ -208,7 +209,7 @@ impl Batch<'_> {
         if slot.flags & NS_REPORT != 0 {
             cell.set_len_flags(slot.len, slot.flags & !NS_REPORT);
         }
-        match parts.pass(slot.flags, true) {
+        match parts.next(slot.flags, true) {
             Part::Whole => {}
             Part::Chain => return Err(Some(TxDrop::BadChain)),
             Part::Rest => return Err(None),

@@ -3,11 +3,11 @@
 //! Hearing when drivers have finished with frames.
 //!
 //! A frame carries a completion, which it gives back when it is freed, or orphaned by an interface
-//! that makes itself answerable for it. A frame may be in a driver's queue long after its sender has
-//! gone; until then its completion keeps what it is given back to, and the module.
+//! that makes itself answerable for it. A frame may be in a driver's queue long after its sender
+//! has gone; until then its completion keeps what it is given back to, and the module.
 
 use super::Packet;
-use crate::sys::{bindings, keep::Keep, wait::WaitQueue};
+use crate::sys::{bindings, module_ref::ModuleRef, wait::WaitQueue};
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
 use kernel::{
@@ -31,12 +31,12 @@ pub(crate) struct Completions {
     waiters: Arc<WaitQueue>,
     #[pin]
     timer: HrTimer<Self>,
-    _keep: Keep,
+    _module: ModuleRef,
 }
 
-/// Wakes who waits for room after a moment, unless it is cleared or dropped before. For when a driver
-/// takes no more: it need not hold any frame of ours, and tells nobody but its queueing discipline
-/// when it has room again.
+/// Wakes who waits for room after a moment, unless it is cleared or dropped before. For when a
+/// driver takes no more: it need not hold any frame of ours, and tells nobody but its queueing
+/// discipline when it has room again.
 #[derive(Default)]
 pub(crate) struct Retry {
     timer: Option<ArcHrTimerHandle<Completions>>,
@@ -45,10 +45,11 @@ pub(crate) struct Retry {
 }
 
 impl Retry {
-    /// From now on. `moved` says whether anything has since the last time: who waits for long is not
-    /// woken for nothing ten thousand times a second.
+    /// From now on. `moved` says whether anything has since the last time: who waits for long is
+    /// not woken for nothing ten thousand times a second.
     pub(crate) fn set(&mut self, completions: &Arc<Completions>, moved: bool) {
-        // First: there is but one timer, and dropping a handle of it stops it, whoever has started it since.
+        // First: there is but one timer, and dropping a handle of it stops it, whoever has started
+        // it since.
         self.timer = None;
         let now = Instant::now();
         if moved {
@@ -107,7 +108,7 @@ impl Completions {
                 cells,
                 waiters,
                 timer <- HrTimer::new(),
-                _keep: Keep::new(),
+                _module: ModuleRef::new(),
             }),
             GFP_KERNEL_ACCOUNT,
         )
@@ -131,8 +132,8 @@ impl Completions {
     }
 }
 
-/// The completion of a slot. Dropping it takes it back, as if it had not been: nobody is woken, for who
-/// waits would come only to hear that nothing has changed, and come again.
+/// The completion of a slot. Dropping it takes it back, as if it had not been: nobody is woken, for
+/// who waits would come only to hear that nothing has changed, and come again.
 ///
 /// # Invariants
 ///
@@ -218,8 +219,8 @@ impl Outgoing {
 impl Drop for Outgoing {
     fn drop(&mut self) {
         let skb = self.as_ptr();
-        // SAFETY: the frame is ours. It carries its completion, unless a driver has orphaned it before it
-        // was busy.
+        // SAFETY: the frame is ours. It carries its completion, unless a driver has orphaned it
+        // before it was busy.
         unsafe {
             let destructor = &raw mut (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor;
             if destructor.read().is_some() {

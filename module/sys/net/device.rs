@@ -22,7 +22,7 @@ impl Rtnl {
     ///
     /// # Safety
     ///
-    /// The lock must be held by this thread for as long as the answer lives.
+    /// The lock must be held by this thread for as long as what is returned lives.
     pub(super) unsafe fn held() -> Self {
         Rtnl(NotThreadSafe)
     }
@@ -91,8 +91,8 @@ impl Deref for Label {
     }
 }
 
-/// A reference to an interface. Who holds one keeps the interface from going away, so it must be dropped when
-/// the interface is unregistered.
+/// A reference to an interface. Who holds one keeps the interface from going away, so it must be
+/// dropped when the interface is unregistered.
 pub(crate) struct Device(NonNull<bindings::net_device>);
 
 // SAFETY: an interface is reference counted; what is read of it here may be read at any time.
@@ -103,8 +103,8 @@ unsafe impl Sync for Device {}
 /// A field of an interface, read once.
 macro_rules! read {
     ($device:expr, $field:ident) => {
-        // SAFETY: the reference keeps the interface alive, and the field is a plain value of it, which
-        // others may write.
+        // SAFETY: the reference keeps the interface alive, and the field is a plain value of it,
+        // which others may write.
         unsafe { (&raw const (*$device.as_ptr()).$field).read_volatile() }
     };
 }
@@ -113,7 +113,8 @@ impl Device {
     /// The interface of that name.
     pub(crate) fn find(net: &NetNs, name: &[u8]) -> Option<Self> {
         let name = super::ns::interface_name(name)?;
-        // SAFETY: the namespace is alive, the name is NUL-terminated. The answer is null or a reference.
+        // SAFETY: the namespace is alive, the name is NUL-terminated. It returns null or a
+        // reference.
         let dev = unsafe { bindings::dev_get_by_name(net.as_ptr(), name.as_ptr().cast()) };
         NonNull::new(dev.cast()).map(Device)
     }
@@ -177,7 +178,8 @@ impl Device {
         Some((kind(master, rtnl), Label::new(&master.name)))
     }
 
-    /// Which kind of interface it is, as `ip link add type` calls it. Empty for those that nobody adds so.
+    /// Which kind of interface it is, as `ip link add type` calls it. Empty for those that nobody
+    /// adds so.
     pub(crate) fn kind(&self, rtnl: &Rtnl) -> Label {
         // SAFETY: our reference keeps the interface alive.
         kind(unsafe { &*self.as_ptr() }, rtnl)
@@ -207,7 +209,8 @@ impl Drop for Device {
 
 /// See [`Device::kind`].
 fn kind(dev: &bindings::net_device, _: &Rtnl) -> Label {
-    // SAFETY: null, or what goes no sooner than the interface, which cannot be unregistered while the lock is held.
+    // SAFETY: null, or what goes no sooner than the interface, which cannot be unregistered while
+    // the lock is held.
     let kind = unsafe { dev.rtnl_link_ops.as_ref() }.map_or(core::ptr::null(), |ops| ops.kind);
     if kind.is_null() {
         return Label::new(&[]);

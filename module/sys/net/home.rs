@@ -2,12 +2,12 @@
 
 //! Network namespaces that XDP programs work in, without keeping them alive.
 //!
-//! What a program is on may outlive the process that put it there: an attached interface. If that kept its namespace
-//! alive, a NIC in there would never come back to the initial one.
+//! What a program is on may outlive the process that put it there: an attached interface. If that
+//! kept its namespace alive, a NIC in there would never come back to the initial one.
 
 use super::{
     bindings,
-    notifier::{Notifier, Watcher},
+    notifier::{Notified, Notifier},
     NetId, NetNs,
 };
 use core::{
@@ -24,8 +24,9 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `net` is null, or a namespace whose loopback interface [`Homes`] has not seen going away: all that is in it is there
-/// for at least as long as somebody who read it stays in the same RCU section.
+/// `net` is null, or a namespace whose loopback interface [`Homes`] has not seen going away: all
+/// that is in it is there for at least as long as somebody who read it stays in the same RCU
+/// section.
 pub(crate) struct Home {
     id: NetId,
     net: AtomicPtr<bindings::net>,
@@ -57,7 +58,7 @@ pub(crate) struct Homes {
 }
 
 /// As long as it lives, homes learn that their namespaces end. Nobody looks at a home without it.
-pub(crate) type Watch = Pin<KBox<Notifier<Homes>>>;
+pub(crate) type HomeNotifier = Pin<KBox<Notifier<Homes>>>;
 
 impl Homes {
     pub(crate) fn new() -> Result<Arc<Self>> {
@@ -67,7 +68,7 @@ impl Homes {
         )
     }
 
-    pub(crate) fn watch(self: &Arc<Self>) -> Result<Watch> {
+    pub(crate) fn notifier(self: &Arc<Self>) -> Result<HomeNotifier> {
         KBox::try_pin_init(Notifier::new(self.clone()), GFP_KERNEL)
     }
 
@@ -77,7 +78,8 @@ impl Homes {
         if let Some(known) = list.iter().find(|home| home.id == net.id()) {
             return Ok(known.clone());
         }
-        // INVARIANT: the namespace is alive, so its loopback interface is there, and `ended` comes after this.
+        // INVARIANT: the namespace is alive, so its loopback interface is there, and `ended` comes
+        // after this.
         let home = Home {
             id: net.id(),
             net: AtomicPtr::new(net.as_ptr()),
@@ -88,7 +90,7 @@ impl Homes {
     }
 }
 
-impl Watcher for Homes {
+impl Notified for Homes {
     fn ended(&self, net: NetId) {
         let mut list = self.list.lock();
         let Some(at) = list.iter().position(|home| home.id == net) else {
@@ -98,8 +100,8 @@ impl Watcher for Homes {
             return;
         };
         home.net.store(core::ptr::null_mut(), Release);
-        // SAFETY: may sleep here. Nobody works in the namespace any more when this returns, and it is taken down after
-        // the notifier that we are in.
+        // SAFETY: may sleep here. Nobody works in the namespace any more when this returns, and it
+        // is taken down after the notifier that we are in.
         unsafe { bindings::synchronize_net() };
     }
 }

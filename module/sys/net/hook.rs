@@ -5,16 +5,17 @@
 use super::{netfilter::Hooks, receiver::Receiver, rx_handler::Claim, Device, Rtnl};
 use kernel::{prelude::*, sync::Arc};
 
-/// The hooks of an interface: what it receives, and what the stack sends through it, is shown to the receiver first.
-/// Dropping them without [`remove`](Self::remove) takes the lock for that.
+/// The hooks of an interface: what it receives, and what the stack sends through it, is shown to
+/// the receiver first. Dropping them without [`remove`](Self::remove) takes the lock for that.
 pub(crate) struct Hook<R: Receiver> {
     /// Until it is hooked out.
     hooked: Option<(Hooks<R>, Claim<R>)>,
 }
 
 impl<R: Receiver> Hook<R> {
-    /// Hooks in. `EBUSY` if another part of the kernel takes what the interface receives: it is in a bridge or a bond,
-    /// for instance. `EINVAL` if the interface is of a kind that nobody can take frames of.
+    /// Hooks in. `EBUSY` if another part of the kernel takes what the interface receives: it is in
+    /// a bridge or a bond, for instance. `EINVAL` if the interface is of a kind that nobody can
+    /// take frames of.
     pub(crate) fn new(device: Device, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
         let claim = Claim::new(device.again(), receiver.clone())?;
         let hooks = Hooks::new(device, receiver)?;

@@ -7,8 +7,8 @@
 //! - [`home`]: network namespaces that may end.
 //! - [`device`]: an interface, and the lock of its configuration.
 //! - [`packet`]: a frame on its way through the kernel.
-//! - [`receiver`]: who takes frames off an interface before the stack sees them, and before it sends
-//!   them. [`netfilter`] and [`rx_handler`] are the two ways to meet them, [`hook`] has both.
+//! - [`receiver`]: who takes frames off an interface before the stack sees them, and before it
+//!   sends them. [`netfilter`] and [`rx_handler`] are the two ways to meet them, [`hook`] has both.
 //! - [`transmit`]: handing frames to a driver.
 //! - [`completion`]: hearing when the driver has finished with them.
 //! - [`xdp`]: XDP programs, and running them.

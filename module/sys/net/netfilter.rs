@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Netfilter's hooks of an interface: taking frames that it receives, before everything else in the stack but packet taps
-//! and traffic control (ingress), and frames that the stack sends through it, before its queueing discipline and its
-//! driver see them (egress). What programs send through netmap does not come by here.
+//! Netfilter's hooks of an interface: taking frames that it receives, before everything else in the
+//! stack but packet taps and traffic control (ingress), and frames that the stack sends through it,
+//! before its queueing discipline and its driver see them (egress). What programs send through
+//! netmap does not come by here.
 
 use super::{
     bindings,
@@ -18,7 +19,7 @@ use kernel::{
     sync::{rcu, Arc},
 };
 
-/// What a hook answers (`linux/netfilter.h`): the frame goes on, or is ours now.
+/// What a hook returns (`linux/netfilter.h`): the frame goes on, or is ours now.
 const NF_ACCEPT: c_uint = 1;
 const NF_STOLEN: c_uint = 2;
 
@@ -60,11 +61,12 @@ impl<R: Receiver> Hooks<R> {
             ),
         ];
         let ops = KBox::new(ops, GFP_KERNEL_ACCOUNT)?;
-        // SAFETY: both find a receiver behind `priv_` until this is dropped. The interface is alive, and in the
-        // namespace that it names.
+        // SAFETY: both find a receiver behind `priv_` until this is dropped. The interface is
+        // alive, and in the namespace that it names.
         let result = unsafe { bindings::nf_register_net_hooks(net_of(&device), ops.as_ptr(), 2) };
         if result != 0 {
-            // SAFETY: may sleep here. The first hook may have been there for a moment, and somebody in it.
+            // SAFETY: may sleep here. The first hook may have been there for a moment, and somebody
+            // in it.
             unsafe { bindings::synchronize_net() };
         }
         to_result(result)?;
@@ -78,8 +80,9 @@ impl<R: Receiver> Hooks<R> {
 
 impl<R: Receiver> Drop for Hooks<R> {
     fn drop(&mut self) {
-        // SAFETY: registered in `new`; the interface is still in the same namespace, since it is hooked out before
-        // it moves. Nobody is in the hooks when the second call returns: they run under RCU.
+        // SAFETY: registered in `new`; the interface is still in the same namespace, since it is
+        // hooked out before it moves. Nobody is in the hooks when the second call returns: they run
+        // under RCU.
         unsafe {
             bindings::nf_unregister_net_hooks(net_of(&self.device), self.ops.as_ptr(), 2);
             bindings::synchronize_net();
@@ -126,7 +129,8 @@ unsafe extern "C" fn egress<R: Receiver>(
     let queue = unsafe {
         match (*dev.cast::<bindings::net_device>()).real_num_tx_queues {
             0 | 1 => 0,
-            // The driver may choose another way; this is what the kernel does for those that do not.
+            // The driver may choose another way; this is what the kernel does for those that do
+            // not.
             _ => bindings::netdev_pick_tx(dev.cast(), skb, core::ptr::null_mut()),
         }
     };

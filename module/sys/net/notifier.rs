@@ -7,18 +7,20 @@ use core::marker::PhantomPinned;
 use kernel::{bindings::notifier_block, error::to_result, prelude::*, sync::Arc, types::Opaque};
 
 /// Who wants to know.
-pub(crate) trait Watcher: Send + Sync + 'static {
-    /// The interface is unregistered, or moves to another namespace: references to it must be dropped now.
+pub(crate) trait Notified: Send + Sync + 'static {
+    /// The interface is unregistered, or moves to another namespace: references to it must be
+    /// dropped now.
     fn gone(&self, _device: DeviceId, _rtnl: &Rtnl) {}
 
-    /// A namespace ends: nobody is in it any more, and what it is made of is taken down after this. Called with the lock
-    /// for configuration held. When the last watcher goes, it is called for all namespaces.
+    /// A namespace ends: nobody is in it any more, and what it is made of is taken down after this.
+    /// Called with the lock for configuration held. When the last of them goes, it is called for
+    /// all namespaces.
     fn ended(&self, _net: NetId) {}
 }
 
-/// As long as it lives, the watcher is told.
+/// As long as it lives, the notified is told.
 #[pin_data(PinnedDrop)]
-pub(crate) struct Notifier<W: Watcher> {
+pub(crate) struct Notifier<W: Notified> {
     #[pin]
     block: Opaque<Block<W>>,
     #[pin]
@@ -29,16 +31,17 @@ pub(crate) struct Notifier<W: Watcher> {
 #[repr(C)]
 struct Block<W> {
     block: notifier_block,
-    watcher: Arc<W>,
+    notified: Arc<W>,
 }
 
-// SAFETY: the block is only touched by the kernel, under its own lock; the watcher is `Send` and `Sync`.
-unsafe impl<W: Watcher> Send for Notifier<W> {}
+// SAFETY: the block is only touched by the kernel, under its own lock; the notified is `Send` and
+// `Sync`.
+unsafe impl<W: Notified> Send for Notifier<W> {}
 // SAFETY: as above.
-unsafe impl<W: Watcher> Sync for Notifier<W> {}
+unsafe impl<W: Notified> Sync for Notifier<W> {}
 
-impl<W: Watcher> Notifier<W> {
-    pub(crate) fn new(watcher: Arc<W>) -> impl PinInit<Self, Error> {
+impl<W: Notified> Notifier<W> {
+    pub(crate) fn new(notified: Arc<W>) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             block <- Opaque::try_ffi_init(|slot: *mut Block<W>| {
                 let block = notifier_block {
@@ -46,10 +49,10 @@ impl<W: Watcher> Notifier<W> {
                     next: core::ptr::null_mut(),
                     priority: 0,
                 };
-                // SAFETY: `slot` is memory for a block, which never moves; it is registered until it is
-                // dropped.
+                // SAFETY: `slot` is memory for a block, which never moves; it is registered until
+                // it is dropped.
                 unsafe {
-                    slot.write(Block { block, watcher });
+                    slot.write(Block { block, notified });
                     let result = to_result(bindings::register_netdevice_notifier(slot.cast()));
                     if result.is_err() {
                         core::ptr::drop_in_place(slot);
@@ -63,11 +66,11 @@ impl<W: Watcher> Notifier<W> {
 }
 
 #[pinned_drop]
-impl<W: Watcher> PinnedDrop for Notifier<W> {
+impl<W: Notified> PinnedDrop for Notifier<W> {
     fn drop(self: Pin<&mut Self>) {
         let block = self.block.get();
-        // SAFETY: registered in `new`. Nobody is in the callback when it is unregistered: it runs under the
-        // lock that this takes.
+        // SAFETY: registered in `new`. Nobody is in the callback when it is unregistered: it runs
+        // under the lock that this takes.
         unsafe {
             bindings::unregister_netdevice_notifier(block.cast());
             core::ptr::drop_in_place(block);
@@ -78,23 +81,24 @@ impl<W: Watcher> PinnedDrop for Notifier<W> {
 /// # Safety
 ///
 /// Called by the kernel only, with what [`Notifier::new`] registered.
-unsafe extern "C" fn called<W: Watcher>(
+unsafe extern "C" fn called<W: Notified>(
     block: *mut notifier_block,
     event: c_ulong,
     info: *mut c_void,
 ) -> c_int {
     if event == bindings::netdev_cmd_NETDEV_UNREGISTER as c_ulong {
-        // SAFETY: the block is the first field of ours; the kernel names the interface, and holds the lock
-        // for configuration.
+        // SAFETY: the block is the first field of ours; the kernel names the interface, and holds
+        // the lock for configuration.
         unsafe {
-            let watcher = &(*block.cast::<Block<W>>()).watcher;
+            let notified = &(*block.cast::<Block<W>>()).notified;
             let dev = (*info.cast::<bindings::netdev_notifier_info>()).dev;
-            watcher.gone(DeviceId::of(dev.cast()), &Rtnl::held());
-            // The loopback interface is a namespace's last one, goes only with it, and before all else that there is in
-            // it (net/core/dev.c, net_dev_init and default_device_exit_batch).
+            notified.gone(DeviceId::of(dev.cast()), &Rtnl::held());
+            // The loopback interface is a namespace's last one, goes only with it, and before all
+            // else that there is in it (net/core/dev.c, net_dev_init and
+            // default_device_exit_batch).
             let net = bindings::dev_net(dev.cast());
             if (*net).loopback_dev.cast::<c_void>() == dev.cast::<c_void>() {
-                watcher.ended(NetId::of(net));
+                notified.ended(NetId::of(net));
             }
         }
     }

@@ -7,7 +7,8 @@ use crate::{abi::consts::NETMAP_REQ_IFNAMSIZ, sys::file::Asker};
 use core::ptr::NonNull;
 use kernel::{prelude::*, sync::rcu};
 
-/// A reference to a network namespace: it stays alive while this does. For the time of a request only: see [`home`](super::home).
+/// A reference to a network namespace: it stays alive while this does. For the time of a request
+/// only: see [`home`](super::home).
 pub(crate) struct NetNs(NonNull<bindings::net>);
 
 // SAFETY: a namespace is reference counted and has its own locks.
@@ -30,7 +31,8 @@ impl NetId {
 
     /// That of the machine itself.
     pub(crate) fn initial() -> Self {
-        // SAFETY: the initial namespace is there for ever; this is written once, before modules are loaded.
+        // SAFETY: the initial namespace is there for ever; this is written once, before modules are
+        // loaded.
         NetId(unsafe { kernel::bindings::init_net.net_cookie })
     }
 }
@@ -43,8 +45,9 @@ impl NetNs {
 
     /// The namespace of the calling process.
     pub(crate) fn current() -> Result<Self> {
-        // SAFETY: `get_current` is the running task; its `nsproxy` is its own to read and never changes
-        // under its feet. It is null only when a task is past the point where it could call us.
+        // SAFETY: `get_current` is the running task; its `nsproxy` is its own to read and never
+        // changes under its feet. It is null only when a task is past the point where it could call
+        // us.
         let net = unsafe {
             let nsproxy = (*bindings::get_current())
                 .nsproxy
@@ -94,7 +97,8 @@ impl NetNs {
     }
 }
 
-/// A name, or an alternative one, with a NUL behind it; `None` if it is longer than a request can carry.
+/// A name, or an alternative one, with a NUL behind it; `None` if it is longer than a request can
+/// carry.
 pub(super) fn interface_name(name: &[u8]) -> Option<[u8; NETMAP_REQ_IFNAMSIZ]> {
     let mut out = [0; NETMAP_REQ_IFNAMSIZ];
     if name.len() >= out.len() {

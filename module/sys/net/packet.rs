@@ -19,7 +19,8 @@ const fn aligned(bytes: u32) -> u32 {
     bytes.next_multiple_of(64)
 }
 
-/// Up to this length memory comes from stores of this CPU: those for page fragments have more only by chance.
+/// Up to this length memory comes from stores of this CPU: those for page fragments have more only
+/// by chance.
 const QUICK: u32 = kernel::page::PAGE_SIZE as u32;
 
 /// Which way a frame was going when it was taken.
@@ -34,8 +35,8 @@ pub(crate) enum Side {
 /// A frame that is ours: nobody else changes it. It starts with its Ethernet header.
 pub(crate) struct Packet(NonNull<sk_buff>);
 
-/// `skb->priority` of a frame that we gave to the stack, until it has passed our own hook. No driver sets one, and
-/// the stack finds 0. The letters are FERO.
+/// `skb->priority` of a frame that we gave to the stack, until it has passed our own hook. No
+/// driver sets one, and the stack finds 0. The letters are FERO.
 pub(super) const FROM_US: u32 = 0x4645_524f;
 
 /// Kinds of VLAN tags (`linux/if_ether.h`).
@@ -66,11 +67,12 @@ impl Packet {
         self.0.as_ptr()
     }
 
-    /// A frame for `device` with these bytes, to leave on queue `queue`. `None` if there is no memory, or if that is no
-    /// Ethernet frame.
+    /// A frame for `device` with these bytes, to leave on queue `queue`. `None` if there is no
+    /// memory, or if that is no Ethernet frame.
     ///
-    /// Unless it is long, both its parts come from stores of this CPU, which is what drivers do for frames that they
-    /// receive: two trips to the allocator would cost as much as all the rest of sending.
+    /// Unless it is long, both its parts come from stores of this CPU, which is what drivers do for
+    /// frames that they receive: two trips to the allocator would cost as much as all the rest of
+    /// sending.
     pub(crate) fn copy_of(
         device: &Device,
         queue: u16,
@@ -84,8 +86,8 @@ impl Packet {
         let room = device.headroom();
         let packet = Self::empty(room + len, pinned)?;
         let skb = packet.as_ptr();
-        // SAFETY: the frame is ours, and has room for `room` and `len` bytes as asked for, of which a span has as many.
-        // All headers of an Ethernet frame lie within `len`.
+        // SAFETY: the frame is ours, and has room for `room` and `len` bytes as asked for, of which
+        // a span has as many. All headers of an Ethernet frame lie within `len`.
         unsafe {
             (*skb)
                 .__bindgen_anon_1
@@ -109,12 +111,12 @@ impl Packet {
         let size = aligned(room) + aligned(size_of::<bindings::skb_shared_info>() as u32);
         if size > QUICK {
             let how = kernel::bindings::GFP_ATOMIC | kernel::bindings::__GFP_NOWARN;
-            // SAFETY: does not sleep, by the first flag. The answer is null or a frame of our own.
+            // SAFETY: does not sleep, by the first flag. It returns null or a frame of our own.
             let skb = unsafe { bindings::__alloc_skb(room, how, 0, bindings::NUMA_NO_NODE) };
             return NonNull::new(skb).map(Packet);
         }
-        // SAFETY: bottom halves are off, as both want it. The memory is the frame's from then on; it is freed here if
-        // there is no frame.
+        // SAFETY: bottom halves are off, as both want it. The memory is the frame's from then on;
+        // it is freed here if there is no frame.
         unsafe {
             let data = bindings::__napi_alloc_frag_align(size, u32::MAX);
             if data.is_null() {
@@ -130,16 +132,17 @@ impl Packet {
 
     /// The frame has been read, and is not needed any more.
     pub(super) fn consumed(self, _: &Disabled) {
-        // SAFETY: the frame is given away; bottom halves are off, which is what a budget other than 0 says.
+        // SAFETY: the frame is given away; bottom halves are off, which is what a budget other than
+        // 0 says.
         unsafe { bindings::napi_consume_skb(self.into_raw(), 1) };
     }
 
-    /// Gives the frame to the stack, as if it had arrived on `device`. It is through the stack, or queued there, when this
-    /// returns.
+    /// Gives the frame to the stack, as if it had arrived on `device`. It is through the stack, or
+    /// queued there, when this returns.
     pub(crate) fn up(self, device: &Device, _: &Disabled) {
         let skb = self.into_raw();
-        // SAFETY: the frame is ours and is given away; it starts with a whole Ethernet header, and the interface
-        // is alive.
+        // SAFETY: the frame is ours and is given away; it starts with a whole Ethernet header, and
+        // the interface is alive.
         unsafe {
             let headers = (*skb).__bindgen_anon_4.headers.as_mut();
             headers.priority = FROM_US;
@@ -154,8 +157,8 @@ impl Packet {
         unsafe { (*self.as_ptr()).len }
     }
 
-    /// Copies bytes from `at` on of the frame, as many as `to` has. False, and those undefined, if the frame has not as
-    /// many.
+    /// Copies bytes from `at` on of the frame, as many as `to` has. False, and those undefined, if
+    /// the frame has not as many.
     pub(crate) fn copy_to(&self, at: u32, to: Span<'_>) -> bool {
         let len = to.len();
         if at.saturating_add(len) > self.len() {
@@ -179,15 +182,16 @@ impl Packet {
             };
             return true;
         }
-        // SAFETY: the frame has so many bytes, by the check above, and the span, by its invariant. Programs may write to
-        // the span meanwhile, which is their loss.
+        // SAFETY: the frame has so many bytes, by the check above, and the span, by its invariant.
+        // Programs may write to the span meanwhile, which is their loss.
         unsafe {
             bindings::skb_copy_bits(self.as_ptr(), at as i32, to.start().cast(), len as i32) == 0
         }
     }
 
-    /// Does what was left for the hardware to do, and calls `each` with what it is then: whole Ethernet frames
-    /// with their VLAN tags and checksums. False if that was not to be done, and the frame is lost, or a part of it.
+    /// Does what was left for the hardware to do, and calls `each` with what it is then: whole
+    /// Ethernet frames with their VLAN tags and checksums. False if that was not to be done, and
+    /// the frame is lost, or a part of it.
     pub(super) fn complete(self, from: Side, mut each: impl FnMut(Packet)) -> bool {
         let Some(packet) = self.with_vlan_tag() else {
             return false;
@@ -197,8 +201,8 @@ impl Packet {
         if !unsafe { bindings::skb_is_gso(skb) } {
             return packet.with_checksum().map(each).is_some();
         }
-        // SAFETY: the frame is ours and starts with its Ethernet header. The answer is a list of frames of
-        // our own, null if nothing needed to be done, or an error.
+        // SAFETY: the frame is ours and starts with its Ethernet header. It returns a list of
+        // frames of our own, null if nothing needed to be done, or an error.
         let list = unsafe { bindings::__skb_gso_segment(skb, 0, from == Side::Host) };
         if kernel::error::from_err_ptr(list).is_err() {
             return false;
@@ -216,8 +220,9 @@ impl Packet {
                 link.write(core::ptr::null_mut());
                 Packet(skb)
             };
-            // Whatever we ask for, the segments of a tunnel lack their outer checksum where the interface says that it
-            // could fill it in (net/ipv4/udp_offload.c, `__skb_udp_tunnel_segment`; gre_offload.c likewise).
+            // Whatever we ask for, the segments of a tunnel lack their outer checksum where the
+            // interface says that it could fill it in (net/ipv4/udp_offload.c,
+            // `__skb_udp_tunnel_segment`; gre_offload.c likewise).
             match packet.with_checksum() {
                 Some(packet) => each(packet),
                 None => whole = false,
@@ -226,8 +231,9 @@ impl Packet {
         whole
     }
 
-    /// Takes the outer VLAN tag out of the frame for the driver to put in, where it can, as the stack does. An interface
-    /// may measure what it lets pass without that tag (veth: `is_skb_forwardable`).
+    /// Takes the outer VLAN tag out of the frame for the driver to put in, where it can, as the
+    /// stack does. An interface may measure what it lets pass without that tag (veth:
+    /// `is_skb_forwardable`).
     pub(super) fn lift_vlan_tag(&mut self) {
         let skb = self.as_ptr();
         // SAFETY: the frame is ours.
@@ -236,8 +242,9 @@ impl Packet {
             return;
         }
         let mut tag = 0;
-        // SAFETY: the frame is ours, names an interface that is alive, and starts with its Ethernet header. The tag is
-        // taken off only if it is there, whole, and in memory that nobody shares.
+        // SAFETY: the frame is ours, names an interface that is alive, and starts with its Ethernet
+        // header. The tag is taken off only if it is there, whole, and in memory that nobody
+        // shares.
         unsafe {
             if bindings::vlan_hw_offload_capable(bindings::netif_skb_features(skb), protocol)
                 && bindings::__skb_vlan_pop(skb, &raw mut tag) == 0
@@ -255,7 +262,8 @@ impl Packet {
 
     /// Shows the frame to packet taps, as one that was sent through `device`.
     pub(super) fn show_sent(self, device: &Device, _: &Disabled) {
-        // SAFETY: the frame is ours, and taps get copies. They want its header at its start, as it is.
+        // SAFETY: the frame is ours, and taps get copies. They want its header at its start, as it
+        // is.
         unsafe { bindings::dev_queue_xmit_nit(self.as_ptr(), device.as_ptr()) };
     }
 
@@ -269,7 +277,7 @@ impl Packet {
         if tag == 0 {
             return Some(self);
         }
-        // SAFETY: the frame is given away; the answer is it, or null, and then it is gone.
+        // SAFETY: the frame is given away; it comes back, or null, and then it is gone.
         let skb = unsafe { bindings::__vlan_hwaccel_push_inside(self.into_raw()) };
         NonNull::new(skb).map(Packet)
     }

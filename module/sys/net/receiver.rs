@@ -43,8 +43,8 @@ pub(super) unsafe fn take<R: Receiver>(
     behind: u32,
     from: Side,
 ) {
-    // The stack calls us with bottom halves off, and packet sockets that bypass the queueing discipline with them on
-    // (docs/locks.md). Where they are off this costs next to nothing.
+    // The stack calls us with bottom halves off, and packet sockets that bypass the queueing
+    // discipline with them on (docs/locks.md). Where they are off this costs next to nothing.
     let pinned = bottom_half::disable();
     // SAFETY: the frame is given to us; what is before its data was passed over by the kernel.
     let packet = unsafe {
@@ -64,8 +64,8 @@ pub(super) unsafe fn take<R: Receiver>(
     }
 }
 
-/// The queue by which a frame has come from the wire. `None` for what the host sent to itself and others, and for what a
-/// program sent up to the host.
+/// The queue by which a frame has come from the wire. `None` for what the host sent to itself and
+/// others, and for what a program sent up to the host.
 ///
 /// # Safety
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The rx handler of an interface. It is there for being the only one, and meets what comes round the
-//! ingress hook.
+//! The rx handler of an interface. It is there for being the only one, and meets what comes round
+//! the ingress hook.
 
 use super::{
     bindings,
@@ -17,8 +17,8 @@ use kernel::{
     sync::{rcu, Arc},
 };
 
-/// The rx handler of an interface, of which there is one: while it is ours, no bridge, bond or macvlan can have the
-/// interface (decision 17). It is made and dropped with the lock held.
+/// The rx handler of an interface, of which there is one: while it is ours, no bridge, bond or
+/// macvlan can have the interface (decision 17). It is made and dropped with the lock held.
 pub(super) struct Claim<R: Receiver> {
     device: Device,
     _receiver: Arc<R>,
@@ -27,8 +27,8 @@ pub(super) struct Claim<R: Receiver> {
 impl<R: Receiver> Claim<R> {
     pub(super) fn new(device: Device, receiver: Arc<R>) -> Result<Self> {
         let data = Arc::as_ptr(&receiver).cast_mut().cast();
-        // SAFETY: the interface is alive and the lock is held. `handler` finds a receiver behind `data` until the claim is
-        // dropped.
+        // SAFETY: the interface is alive and the lock is held. `handler` finds a receiver behind
+        // `data` until the claim is dropped.
         to_result(unsafe {
             bindings::netdev_rx_handler_register(device.as_ptr().cast(), Some(handler::<R>), data)
         })?;
@@ -41,13 +41,14 @@ impl<R: Receiver> Claim<R> {
 
 impl<R: Receiver> Drop for Claim<R> {
     fn drop(&mut self) {
-        // SAFETY: registered in `new`, once, and the lock is held. It waits for everybody who is in the handler.
+        // SAFETY: registered in `new`, once, and the lock is held. It waits for everybody who is in
+        // the handler.
         unsafe { bindings::netdev_rx_handler_unregister(self.device.as_ptr().cast()) };
     }
 }
 
-/// Here comes what the ingress hook has let pass, and what traffic control brings round it (ifb, net/core/dev.c
-/// `skb_skip_tc_classify`).
+/// Here comes what the ingress hook has let pass, and what traffic control brings round it (ifb,
+/// net/core/dev.c `skb_skip_tc_classify`).
 ///
 /// # Safety
 ///
@@ -57,8 +58,8 @@ unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::
         rx_handler_result_RX_HANDLER_CONSUMED as CONSUMED,
         rx_handler_result_RX_HANDLER_PASS as PASS,
     };
-    // SAFETY: the kernel gives a frame that came through our interface, and RCU is held: handler and receiver
-    // are there.
+    // SAFETY: the kernel gives a frame that came through our interface, and RCU is held: handler
+    // and receiver are there.
     let (skb, receiver, queue) = unsafe {
         let skb = *slot;
         let dev: *const bindings::net_device = (*skb)
@@ -77,8 +78,8 @@ unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::
     }
     // SAFETY: the frame is there to be looked at.
     if unsafe { (*skb).__bindgen_anon_4.headers.as_ref().priority } == FROM_US {
-        // SAFETY: the frame is given to us. What comes back is ours alone, and ours to pass on; or it is
-        // gone, for want of memory.
+        // SAFETY: the frame is given to us. What comes back is ours alone, and ours to pass on; or
+        // it is gone, for want of memory.
         unsafe {
             let skb = bindings::skb_share_check(skb, kernel::bindings::GFP_ATOMIC);
             if skb.is_null() {

@@ -23,7 +23,8 @@ impl<'d> Sending<'d> {
             return None;
         }
         let pinned = bottom_half::disable();
-        // SAFETY: the interface is alive and has that queue. We stay on this CPU while we have the lock.
+        // SAFETY: the interface is alive and has that queue. We stay on this CPU while we have the
+        // lock.
         unsafe {
             let dev = device.as_ptr();
             let txq = bindings::netdev_get_tx_queue(dev, queue.into());
@@ -52,14 +53,16 @@ impl<'d> Sending<'d> {
         !unsafe { bindings::netif_xmit_frozen_or_drv_stopped(self.queue) }
     }
 
-    /// Hands a frame to the driver; with `more` it may wait for the next one before it tells the hardware. False if
-    /// the driver has no room: then the frame is dropped as if it had never been made.
+    /// Hands a frame to the driver; with `more` it may wait for the next one before it tells the
+    /// hardware. False if the driver has no room: then the frame is dropped as if it had never been
+    /// made.
     pub(crate) fn send(&mut self, mut packet: Outgoing, more: bool) -> bool {
         if !self.has_room() {
             return false;
         }
         packet.packet().lift_vlan_tag();
-        // Shown when it is sent, so that one is not shown again that has to wait; copied now, since then it is gone.
+        // Shown when it is sent, so that one is not shown again that has to wait; copied now, since
+        // then it is gone.
         let shown = self.shows.then(|| packet.packet().copy_to_show());
         let skb = packet.as_ptr();
         // SAFETY: the frame is given away unless the driver is busy; the queue's lock is held.

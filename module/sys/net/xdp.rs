@@ -19,8 +19,8 @@ use kernel::{
 
 /// Bytes in front of a frame that may be added to it: `XDP_PACKET_HEADROOM` of linux/bpf.h.
 pub(crate) const HEADROOM: u32 = 256;
-/// Bytes behind a frame that are never its own: drivers keep `struct skb_shared_info` there, in whole cache lines, and
-/// what works on frames takes it to be so.
+/// Bytes behind a frame that are never its own: drivers keep `struct skb_shared_info` there, in
+/// whole cache lines, and what works on frames takes it to be so.
 pub(crate) const TAIL: u32 = (size_of::<bindings::skb_shared_info>() as u32).next_multiple_of(64);
 
 /// A loaded program, which stays loaded while this lives.
@@ -41,16 +41,17 @@ impl Program {
     /// The program behind a file descriptor of the calling process.
     pub(crate) fn from_fd(fd: i32) -> Answer<Self> {
         // A negative number is the descriptor of nothing, as the kernel will find.
-        // SAFETY: copes with any number; the answer is an error or a reference.
+        // SAFETY: copes with any number; what it returns is an error or a reference.
         let found = kernel::error::from_err_ptr(unsafe {
             bindings::bpf_prog_get_type_dev(fd as u32, bpf_prog_type_BPF_PROG_TYPE_XDP, false)
         });
         let program = match found.map(NonNull::new) {
             Ok(Some(program)) => Program {
-                // SAFETY: the answer is a whole program.
+                // SAFETY: what was returned is a whole program.
                 sees: unsafe { seen_by(program.cast().as_ref()) },
-                // SAFETY: as above, and with it comes a description. The verifier notes there whether helpers are called
-                // that move a frame's ends or its metadata, also by what may take a part's place (kernel/bpf/cfg.c).
+                // SAFETY: as above, and with it comes a description. The verifier notes there
+                // whether helpers are called that move a frame's ends or its metadata, also by what
+                // may take a part's place (kernel/bpf/cfg.c).
                 moves: unsafe { (*program.cast::<bpf_prog>().as_ref().aux).changes_pkt_data },
                 program: program.cast(),
                 _live: Counted::new(live::Kind::XdpProgram),
@@ -83,10 +84,11 @@ impl Program {
         Ok(program)
     }
 
-    /// Bytes at the start of a frame that it can read or write, now; `u32::MAX` where that may be all of them.
+    /// Bytes at the start of a frame that it can read or write, now; `u32::MAX` where that may be
+    /// all of them.
     pub(crate) fn sees(&self) -> u32 {
-        // SAFETY: the reference keeps the program and its description. The flag is set before another program takes the
-        // place of this one's code (BPF_PROG_TYPE_EXT).
+        // SAFETY: the reference keeps the program and its description. The flag is set before
+        // another program takes the place of this one's code (BPF_PROG_TYPE_EXT).
         let extended =
             unsafe { (&raw const (*self.program.as_ref().aux).is_extended).read_volatile() };
         if extended {
@@ -109,14 +111,15 @@ impl Program {
     }
 }
 
-/// What [`Program::sees`] answers for a program as it was loaded. One that calls nothing has only its own loads and
-/// stores, and the verifier notes how far into the frame these reach at most.
+/// What [`Program::sees`] returns for a program as it was loaded. One that calls nothing has only
+/// its own loads and stores, and the verifier notes how far into the frame these reach at most.
 ///
 /// # Safety
 ///
 /// It must be a program with all its instructions behind it.
 unsafe fn seen_by(program: &bpf_prog) -> u32 {
-    // linux/bpf.h and linux/filter.h: BPF_JMP and BPF_JMP32; of these BPF_CALL, BPF_CALL_ARGS and BPF_TAIL_CALL.
+    // linux/bpf.h and linux/filter.h: BPF_JMP and BPF_JMP32; of these BPF_CALL, BPF_CALL_ARGS and
+    // BPF_TAIL_CALL.
     const JUMPS: [u8; 2] = [0x05, 0x06];
     const CALLS: [u8; 3] = [0x80, 0xe0, 0xf0];
     let code = (&raw const program.__bindgen_anon_2).cast::<bpf_insn>();
@@ -167,8 +170,8 @@ impl Verdict {
     }
 }
 
-/// The place that programs are told a frame came from. Helpers of theirs want it to be a network interface, so there is
-/// one, which nobody else sees.
+/// The place that programs are told a frame came from. Helpers of theirs want it to be a network
+/// interface, so there is one, which nobody else sees.
 ///
 /// # Invariants
 ///
@@ -203,8 +206,8 @@ pub(crate) struct Session<'s> {
     redirection: &'s mut bindings::bpf_redirect_info,
 }
 
-/// Calls `f`, which may run programs on frames from a transmit ring of a port; their helpers look in `net` for sockets
-/// and routes. The CPU is ours for all of it.
+/// Calls `f`, which may run programs on frames from a transmit ring of a port; their helpers look
+/// in `net` for sockets and routes. The CPU is ours for all of it.
 pub(crate) fn session<T>(
     origin: &mut Origin,
     net: Inhabited<'_>,
@@ -212,24 +215,29 @@ pub(crate) fn session<T>(
     _: &Disabled,
     f: impl FnOnce(&mut Session<'_>) -> T,
 ) -> T {
-    // SAFETY: the device is ours, and no program looks at it now. While one does, the namespace is there.
+    // SAFETY: the device is ours, and no program looks at it now. While one does, the namespace is
+    // there.
     unsafe {
         origin.dev.as_mut().ifindex = port.into();
         origin.dev.as_mut().nd_net.net = net.as_ptr();
     }
-    // SAFETY: all zeros are a valid value of these, and what is left so means that there is nothing.
+    // SAFETY: all zeros are a valid value of these, and what is left so means that there is
+    // nothing.
     let (mut queue, mut frame) =
         unsafe { core::mem::zeroed::<(bindings::xdp_rxq_info, bindings::xdp_buff)>() };
     queue.dev = origin.dev.as_ptr();
     queue.queue_index = ring.into();
     frame.rxq = &raw mut queue;
-    // What helpers leave for whoever called the program. It has to stay where it is while the task knows of it.
+    // What helpers leave for whoever called the program. It has to stay where it is while the task
+    // knows of it.
     let mut context = core::mem::MaybeUninit::<bindings::bpf_net_context>::uninit();
-    // SAFETY: sets what is read of it. It is taken back below; a task that has one already keeps that.
+    // SAFETY: sets what is read of it. It is taken back below; a task that has one already keeps
+    // that.
     let context = unsafe { bindings::bpf_net_ctx_set(context.as_mut_ptr()) };
     let mut session = Session {
         frame,
-        // SAFETY: this task has a context now; it is made ready by the call, and nobody else uses this part of it.
+        // SAFETY: this task has a context now; it is made ready by the call, and nobody else uses
+        // this part of it.
         redirection: unsafe { &mut *bindings::bpf_net_ctx_get_ri() },
     };
     let answer = f(&mut session);
@@ -239,8 +247,8 @@ pub(crate) fn session<T>(
 }
 
 impl Session<'_> {
-    /// Runs `program` on the frame that is at `frame` in `room`, behind which there are [`TAIL`] bytes more. Returns what
-    /// it decided and where the frame is now.
+    /// Runs `program` on the frame that is at `frame` in `room`, behind which there are [`TAIL`]
+    /// bytes more. Returns what it decided and where the frame is now.
     #[inline(always)]
     pub(crate) fn run(
         &mut self,
@@ -267,8 +275,9 @@ impl Session<'_> {
         // `frame_sz`, and no flags.
         self.frame.__bindgen_anon_1.bindgen_union_field = bytes.into();
         self.redirection.map_id = 0;
-        // SAFETY: the frame is in memory that is ours, with room for `skb_shared_info` behind; all that the kernel asks
-        // of the caller, bottom halves and the task's context, is what a session is.
+        // SAFETY: the frame is in memory that is ours, with room for `skb_shared_info` behind; all
+        // that the kernel asks of the caller, bottom halves and the task's context, is what a
+        // session is.
         let action = unsafe {
             bindings::bpf_prog_run_xdp(program.program.as_ptr().cast(), &raw mut self.frame)
         };
@@ -298,8 +307,8 @@ impl Session<'_> {
         }
     }
 
-    /// The port that a program named with `bpf_redirect`. Nothing if it named none, or something of a map: those hold
-    /// network interfaces.
+    /// The port that a program named with `bpf_redirect`. Nothing if it named none, or something of
+    /// a map: those hold network interfaces.
     fn chosen_port(&self) -> Option<u32> {
         // What `bpf_redirect` leaves, and nothing else: net/core/filter.c, bpf_xdp_redirect.
         let direct = self.redirection.map_id == i32::MAX as u32

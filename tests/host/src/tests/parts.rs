@@ -12,7 +12,7 @@ use crate::{
 
 /// What the slots are; of those with `NS_FORWARD`, or of all, it is meant that they leave.
 fn passed(parts: &mut Parts, all: bool, slots: &[u16]) -> Vec<Part> {
-    let pass = |&flags| parts.pass(flags, all || flags & NS_FORWARD != 0);
+    let pass = |&flags| parts.next(flags, all || flags & NS_FORWARD != 0);
     slots.iter().map(pass).collect()
 }
 

@@ -3,8 +3,8 @@
 //! `/sys/kernel/debug/netmap`: what is there, and what went through it.
 //!
 //! - `live`: how many objects of each kind are alive.
-//! - `ports`: every switch port and interface with its counters, one block each, from the moment on that rings of it are
-//!   bound.
+//! - `ports`: every switch port and interface with its counters, one block each, from the moment on
+//!   that rings of it are bound.
 
 use crate::{
     live,
@@ -27,21 +27,21 @@ struct Ports(Arc<World>);
 
 impl Show for Ports {
     fn show(&self, out: &SeqFile) {
-        self.0.places.switches.each(|switch, port, member| {
+        self.0.registry.switches.each(|switch, port, member| {
             if member.rings.is_bound() {
                 show(out, switch, port, member);
             }
         });
-        self.0.places.nics.each(|nic| {
+        self.0.registry.nics.each(|nic| {
             if !nic.rings.is_bound() {
                 return;
             }
             let region = nic.rings.region().id();
             seq_print!(out, "{} emulated region {}\n", Name(&nic.name()), region);
             show_rings(out, &nic.rings);
-            let unheard = nic.host_unheard.get();
-            if unheard != 0 {
-                seq_print!(out, "  host drop_nobody {}\n", unheard);
+            let nobody = nic.host_nobody.get();
+            if nobody != 0 {
+                seq_print!(out, "  host drop_nobody {}\n", nobody);
             }
         });
     }
@@ -82,15 +82,15 @@ fn show_rings(out: &SeqFile, rings: &RingSet) {
 }
 
 /// The files, for as long as this lives.
-pub(crate) struct Watch {
+pub(crate) struct DebugFiles {
     _live: File<Live>,
     _ports: File<Ports>,
 }
 
-impl Watch {
+impl DebugFiles {
     pub(crate) fn new(world: Arc<World>) -> Result<Self> {
         let dir = Dir::new(c"netmap")?;
-        Ok(Watch {
+        Ok(DebugFiles {
             _live: dir.file(c"live", Live)?,
             _ports: dir.file(c"ports", Ports(world))?,
         })

@@ -12,19 +12,19 @@ use kernel::{
 static EVER: AtomicFlag = AtomicFlag::new(false);
 
 /// A reference to the module.
-pub(crate) struct Keep(());
+pub(crate) struct ModuleRef(());
 
-impl Keep {
+impl ModuleRef {
     /// Only for callers that run in the module, with something of it open.
     pub(crate) fn new() -> Self {
         EVER.store(true, Relaxed);
         // SAFETY: our own module, which stays while something of it is open, as it is now.
         unsafe { bindings::__module_get(this_module::<crate::LocalModule>().as_ptr().cast()) };
-        Keep(())
+        ModuleRef(())
     }
 }
 
-impl Drop for Keep {
+impl Drop for ModuleRef {
     fn drop(&mut self) {
         // SAFETY: gives back the reference that `new` took. See `settle` for the instructions after
         // this.
