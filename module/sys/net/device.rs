@@ -97,7 +97,7 @@ pub(crate) struct Device(NonNull<bindings::net_device>);
 
 // SAFETY: an interface is reference counted; what is read of it here may be read at any time.
 unsafe impl Send for Device {}
-// SAFETY: as above.
+// SAFETY: as many threads as want to may look at a device; what they read may change at any time.
 unsafe impl Sync for Device {}
 
 /// A field of an interface, read once.

@@ -16,8 +16,8 @@ impl<R: Receiver> Hook<R> {
     /// Hooks in. `EBUSY` if another part of the kernel takes what the interface receives: it is in
     /// a bridge or a bond, for instance. `EINVAL` if the interface is of a kind that nobody can
     /// take frames of.
-    pub(crate) fn new(device: Device, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
-        let claim = Claim::new(device.again(), receiver.clone())?;
+    pub(crate) fn new(device: Device, receiver: Arc<R>, rtnl: &Rtnl) -> Result<Self> {
+        let claim = Claim::new(device.again(), receiver.clone(), rtnl)?;
         let hooks = Hooks::new(device, receiver)?;
         Ok(Hook {
             hooked: Some((hooks, claim)),

@@ -37,7 +37,7 @@ struct Block<W> {
 // SAFETY: the block is only touched by the kernel, under its own lock; the notified is `Send` and
 // `Sync`.
 unsafe impl<W: Notified> Send for Notifier<W> {}
-// SAFETY: as above.
+// SAFETY: a reference gives nothing to do with the block; the one who is notified is `Sync`.
 unsafe impl<W: Notified> Sync for Notifier<W> {}
 
 impl<W: Notified> Notifier<W> {

@@ -13,7 +13,7 @@ pub(crate) struct NetNs(NonNull<bindings::net>);
 
 // SAFETY: a namespace is reference counted and has its own locks.
 unsafe impl Send for NetNs {}
-// SAFETY: as above.
+// SAFETY: references may be taken and given back by any thread, and what is read never changes.
 unsafe impl Sync for NetNs {}
 
 /// Which namespace, without keeping it alive. The kernel gives no number twice (`net_cookie`).
@@ -25,7 +25,8 @@ impl NetId {
     ///
     /// It must be a namespace that is there.
     pub(super) unsafe fn of(net: *const bindings::net) -> Self {
-        // SAFETY: as the caller promises; this is written once, when the namespace is made.
+        // SAFETY: the caller vouches for the namespace; its cookie is written once, when it is
+        // made.
         NetId(unsafe { (*net).net_cookie })
     }
 
@@ -71,7 +72,8 @@ impl NetNs {
 
     /// Whether whoever opened the file could do that when he opened it.
     pub(crate) fn may_be_administrated_by(&self, asker: &Asker<'_>) -> bool {
-        // SAFETY: as above, and the file is open.
+        // SAFETY: the namespace is alive and keeps its user namespace, and the asker has the file
+        // open.
         unsafe {
             bindings::file_ns_capable(
                 asker.file().cast(),

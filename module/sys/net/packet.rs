@@ -153,7 +153,7 @@ impl Packet {
 
     /// Bytes of the frame.
     pub(crate) fn len(&self) -> u32 {
-        // SAFETY: the frame is ours.
+        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
         unsafe { (*self.as_ptr()).len }
     }
 
@@ -164,7 +164,7 @@ impl Packet {
         if at.saturating_add(len) > self.len() {
             return false;
         }
-        // SAFETY: the frame is ours.
+        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
         let (data, head) = unsafe {
             let skb = self.as_ptr();
             ((*skb).data, (*skb).len - (*skb).data_len)
@@ -197,7 +197,7 @@ impl Packet {
             return false;
         };
         let skb = packet.as_ptr();
-        // SAFETY: the frame is ours.
+        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
         if !unsafe { bindings::skb_is_gso(skb) } {
             return packet.with_checksum().map(each).is_some();
         }
@@ -236,7 +236,7 @@ impl Packet {
     /// `is_skb_forwardable`).
     pub(super) fn lift_vlan_tag(&mut self) {
         let skb = self.as_ptr();
-        // SAFETY: the frame is ours.
+        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
         let protocol = unsafe { (*skb).__bindgen_anon_4.headers.as_ref().protocol };
         if protocol != ETH_P_8021Q.to_be() && protocol != ETH_P_8021AD.to_be() {
             return;
@@ -284,12 +284,12 @@ impl Packet {
 
     /// With its checksum filled in.
     fn with_checksum(self) -> Option<Self> {
-        // SAFETY: the frame is ours.
+        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
         let missing = unsafe {
             let headers = (*self.as_ptr()).__bindgen_anon_4.headers.as_ref();
             headers.ip_summed() == CHECKSUM_PARTIAL
         };
-        // SAFETY: as above; it copies what is shared with others first.
+        // SAFETY: the frame is ours; headers that it shares with others are copied first.
         if missing && unsafe { bindings::skb_csum_hwoffload_help(self.as_ptr(), 0) } != 0 {
             return None;
         }
@@ -299,7 +299,7 @@ impl Packet {
 
 impl Drop for Packet {
     fn drop(&mut self) {
-        // SAFETY: the frame is ours.
+        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
         unsafe { bindings::consume_skb(self.as_ptr()) };
     }
 }

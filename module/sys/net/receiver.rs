@@ -71,7 +71,7 @@ pub(super) unsafe fn take<R: Receiver>(
 ///
 /// The frame must be there, on its way from an interface to the stack.
 pub(super) unsafe fn arrival(skb: *mut sk_buff) -> Option<u16> {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller says that the frame is there; these fields of it are only read.
     let (kind, priority, queue) = unsafe {
         let headers = (*skb).__bindgen_anon_4.headers.as_ref();
         (headers.pkt_type(), headers.priority, (*skb).queue_mapping)

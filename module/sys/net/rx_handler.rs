@@ -7,7 +7,7 @@ use super::{
     bindings,
     packet::{Side, FROM_US},
     receiver::{arrival, take, Receiver},
-    Device,
+    Device, Rtnl,
 };
 use crate::abi::consts::ETH_HLEN;
 use kernel::{
@@ -25,7 +25,7 @@ pub(super) struct Claim<R: Receiver> {
 }
 
 impl<R: Receiver> Claim<R> {
-    pub(super) fn new(device: Device, receiver: Arc<R>) -> Result<Self> {
+    pub(super) fn new(device: Device, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
         let data = Arc::as_ptr(&receiver).cast_mut().cast();
         // SAFETY: the interface is alive and the lock is held. `handler` finds a receiver behind
         // `data` until the claim is dropped.

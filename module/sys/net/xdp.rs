@@ -34,7 +34,7 @@ pub(crate) struct Program {
 
 // SAFETY: a program is reference counted, never changes, and may run on all CPUs at once.
 unsafe impl Send for Program {}
-// SAFETY: as above.
+// SAFETY: what is read of a program never changes, and several CPUs may run it at once.
 unsafe impl Sync for Program {}
 
 impl Program {
@@ -49,9 +49,9 @@ impl Program {
             Ok(Some(program)) => Program {
                 // SAFETY: what was returned is a whole program.
                 sees: unsafe { seen_by(program.cast().as_ref()) },
-                // SAFETY: as above, and with it comes a description. The verifier notes there
-                // whether helpers are called that move a frame's ends or its metadata, also by what
-                // may take a part's place (kernel/bpf/cfg.c).
+                // SAFETY: a whole program has a description, which its reference keeps. The
+                // verifier notes there whether helpers are called that move a frame's ends or its
+                // metadata, also by what may take a part's place (kernel/bpf/cfg.c).
                 moves: unsafe { (*program.cast::<bpf_prog>().as_ref().aux).changes_pkt_data },
                 program: program.cast(),
                 _live: Counted::new(live::Kind::XdpProgram),
@@ -195,7 +195,7 @@ impl Origin {
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        // SAFETY: ours, and never registered.
+        // SAFETY: by the invariant nobody else has the device, and it was never registered.
         unsafe { bindings::free_netdev(self.dev.as_ptr().cast()) };
     }
 }
@@ -241,7 +241,7 @@ pub(crate) fn session<T>(
         redirection: unsafe { &mut *bindings::bpf_net_ctx_get_ri() },
     };
     let answer = f(&mut session);
-    // SAFETY: as it came from the call above, in the same task.
+    // SAFETY: it came from `bpf_net_ctx_set`, in this task, and is taken back once.
     unsafe { bindings::bpf_net_ctx_clear(context) };
     answer
 }
