@@ -2,11 +2,12 @@
 
 //! Positions in a ring, and when a program's `head` and `cur` are acceptable.
 //!
-//! A ring of `n` slots is walked by indexes `0..n`, modulo `n`. `head..tail` belongs to the program, the
-//! rest to the kernel, and one slot always stays unused, so that `head == tail` means "nothing here".
+//! A ring of `n` slots is walked by indexes `0..n`, modulo `n`. `head..tail` belongs to the
+//! program, the rest to the kernel, and one slot always stays unused, so that `head == tail`
+//! means "nothing here".
 //!
-//! The arithmetic is right for rings of any size, and never panics: an index outside the ring, which no
-//! caller should pass, gives a wrong number and nothing worse.
+//! The arithmetic is right for rings of any size, and never panics: an index outside the ring,
+//! which no caller should pass, gives a wrong number and nothing worse.
 
 /// Slots from `from` forward to `to`, in a ring of `n`. Both must be below `n`.
 #[inline]
@@ -68,9 +69,9 @@ impl Checked {
 }
 
 impl Claimed {
-    /// Accepts the pair if, going forward from `from`, `head` comes first, then `cur`, and neither is
-    /// past `tail`. A transmit ring is checked from its last accepted head to the published tail, a
-    /// receive ring from `hwcur` to `hwtail` (section 4.3 of the interface).
+    /// Accepts the pair if, going forward from `from`, `head` comes first, then `cur`, and neither
+    /// is past `tail`. A transmit ring is checked from its last accepted head to the published
+    /// tail, a receive ring from `hwcur` to `hwtail` (section 4.3 of the interface).
     #[inline]
     pub const fn check(self, n: u32, from: u32, tail: u32) -> Option<Checked> {
         if self.head >= n || self.cur >= n {

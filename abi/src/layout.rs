@@ -204,7 +204,8 @@ impl PortNeeds {
         Some([
             PoolRequest {
                 size: 0,
-                // One for each ring, placeholders included: their two are for those who bind several rings.
+                // One for each ring, placeholders included: their two are for those who
+                // bind several rings.
                 count: piped.checked_add(tx)?.checked_add(rx)?,
             },
             PoolRequest {

@@ -2,8 +2,8 @@
 
 //! What the kernel reads in `nr_name` (section 6.1 of the interface).
 //!
-//! The suffixes that people type (`netmap:`, `-2`, `/R`, `@3`) never get here: user libraries turn them
-//! into fields of the request.
+//! The suffixes that people type (`netmap:`, `-2`, `/R`, `@3`) never get here: user libraries turn
+//! them into fields of the request.
 
 use super::consts::IFNAMSIZ;
 
@@ -53,7 +53,8 @@ pub fn is_vale(name: &[u8]) -> bool {
 }
 
 impl<'a> ValeName<'a> {
-    /// Reads `valeSWITCH:PORT`; `None` if a part is missing, too long, or has characters it may not have.
+    /// Reads `valeSWITCH:PORT`; `None` if a part is missing, too long, or has characters it
+    /// may not have.
     pub fn parse(name: &'a [u8]) -> Option<Self> {
         let colon = name.iter().position(|&b| b == b':')?;
         let (switch, port) = (&name[..colon], &name[colon + 1..]);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Structures that cross the border between a program and the kernel, in host byte order, as a 64-bit
-//! process lays them out. Every size and every offset is asserted below its structure.
+//! Structures that cross the border between a program and the kernel, in host byte order, as a
+//! 64-bit process lays them out. Every size and every offset is asserted below its structure.
 //!
-//! [`Plain`] marks those that any pattern of bytes makes valid and that have no padding, so that both
-//! sides may copy them as bytes.
+//! [`Plain`] marks those that any pattern of bytes makes valid and that have no padding, so that
+//! both sides may copy them as bytes.
 
 // The one place of this crate that says `unsafe`: the promise that a layout is plain.
 #![allow(unsafe_code)]
@@ -33,8 +33,8 @@ pub(crate) const fn width<T, F>(_: fn(&T) -> &F) -> usize {
     core::mem::size_of::<F>()
 }
 
-/// Asserts the layout of a structure, field by field, and makes it [`Plain`]. All fields must be named:
-/// together they have as many bytes as the structure, so that nothing in it is padding.
+/// Asserts the layout of a structure, field by field, and makes it [`Plain`]. All fields must be
+/// named: together they have as many bytes as the structure, so that nothing in it is padding.
 macro_rules! plain {
     ($t:ident, $size:literal, align $align:literal; $($field:ident @ $off:literal),* $(,)?) => {
         const _: () = {
@@ -43,8 +43,8 @@ macro_rules! plain {
             $(assert!(core::mem::offset_of!($t, $field) == $off);)*
             assert!(0 $(+ $crate::abi::wire::width::<$t, _>(|all| &all.$field))* == $size);
         };
-        // SAFETY: integers, arrays of integers and plain structures only, and the fields' sizes add up to
-        // the asserted size.
+        // SAFETY: integers, arrays of integers and plain structures only, and the fields' sizes add
+        // up to the asserted size.
         unsafe impl $crate::abi::wire::Plain for $t {}
     };
 }
@@ -100,9 +100,9 @@ pub struct RingHeader {
     /// The program's own; the kernel never touches it.
     pub sem: [u8; 128],
 }
-plain!(RingHeader, 256, align 128; buf_ofs @ 0, num_slots @ 8, nr_buf_size @ 12, ringid @ 16, dir @ 18,
-    head @ 20, cur @ 24, tail @ 28, flags @ 32, pad0 @ 36, ts_sec @ 40, ts_usec @ 48, offset_mask @ 56,
-    buf_align @ 64, pad1 @ 72, sem @ 128);
+plain!(RingHeader, 256, align 128; buf_ofs @ 0, num_slots @ 8, nr_buf_size @ 12, ringid @ 16,
+    dir @ 18, head @ 20, cur @ 24, tail @ 28, flags @ 32, pad0 @ 36, ts_sec @ 40, ts_usec @ 48,
+    offset_mask @ 56, buf_align @ 64, pad1 @ 72, sem @ 128);
 
 impl RingHeader {
     /// Where the slots start, in bytes from the start of the ring.
@@ -208,9 +208,10 @@ pub struct NmreqRegister {
     /// `NR_*` flags.
     pub nr_flags: u64,
 }
-plain!(NmreqRegister, 56, align 8; nr_offset @ 0, nr_memsize @ 8, nr_tx_slots @ 16, nr_rx_slots @ 20,
-    nr_tx_rings @ 24, nr_rx_rings @ 26, nr_host_tx_rings @ 28, nr_host_rx_rings @ 30, nr_mem_id @ 32,
-    nr_ringid @ 34, nr_mode @ 36, nr_extra_bufs @ 40, pad @ 44, nr_flags @ 48);
+plain!(NmreqRegister, 56, align 8; nr_offset @ 0, nr_memsize @ 8, nr_tx_slots @ 16,
+    nr_rx_slots @ 20, nr_tx_rings @ 24, nr_rx_rings @ 26, nr_host_tx_rings @ 28,
+    nr_host_rx_rings @ 30, nr_mem_id @ 32, nr_ringid @ 34, nr_mode @ 36,
+    nr_extra_bufs @ 40, pad @ 44, nr_flags @ 48);
 
 /// `struct nmreq_port_info_get`: body of `NETMAP_REQ_PORT_INFO_GET`.
 #[repr(C)]
@@ -228,8 +229,8 @@ pub struct NmreqPortInfoGet {
     pub pad: [u16; 3],
 }
 plain!(NmreqPortInfoGet, 32, align 8; nr_memsize @ 0, nr_tx_slots @ 8, nr_rx_slots @ 12,
-    nr_tx_rings @ 16, nr_rx_rings @ 18, nr_host_tx_rings @ 20, nr_host_rx_rings @ 22, nr_mem_id @ 24,
-    pad @ 26);
+    nr_tx_rings @ 16, nr_rx_rings @ 18, nr_host_tx_rings @ 20, nr_host_rx_rings @ 22,
+    nr_mem_id @ 24, pad @ 26);
 
 /// `struct nmreq_vale_attach`: body of `NETMAP_REQ_VALE_ATTACH`.
 #[repr(C)]
@@ -320,10 +321,10 @@ pub struct NmreqPoolsInfo {
     pub nr_buf_pool_objtotal: u32,
     pub nr_buf_pool_objsize: u32,
 }
-plain!(NmreqPoolsInfo, 64, align 8; nr_memsize @ 0, nr_mem_id @ 8, pad1 @ 10, nr_if_pool_offset @ 16,
-    nr_if_pool_objtotal @ 24, nr_if_pool_objsize @ 28, nr_ring_pool_offset @ 32,
-    nr_ring_pool_objtotal @ 40, nr_ring_pool_objsize @ 44, nr_buf_pool_offset @ 48,
-    nr_buf_pool_objtotal @ 56, nr_buf_pool_objsize @ 60);
+plain!(NmreqPoolsInfo, 64, align 8; nr_memsize @ 0, nr_mem_id @ 8, pad1 @ 10,
+    nr_if_pool_offset @ 16, nr_if_pool_objtotal @ 24, nr_if_pool_objsize @ 28,
+    nr_ring_pool_offset @ 32, nr_ring_pool_objtotal @ 40, nr_ring_pool_objsize @ 44,
+    nr_buf_pool_offset @ 48, nr_buf_pool_objtotal @ 56, nr_buf_pool_objsize @ 60);
 
 /// `struct nmreq_sync_kloop_start`: body of `NETMAP_REQ_SYNC_KLOOP_START`.
 #[repr(C)]
@@ -363,6 +364,5 @@ pub struct Nmreq {
     pub spare2: u32,
 }
 plain!(Nmreq, 60, align 4; nr_name @ 0, nr_version @ 16, nr_offset @ 20, nr_memsize @ 24,
-    nr_tx_slots @ 28, nr_rx_slots @ 32, nr_tx_rings @ 36, nr_rx_rings @ 38, nr_ringid @ 40, nr_cmd @ 42,
-    nr_arg1 @ 44, nr_arg2 @ 46, nr_arg3 @ 48, nr_flags @ 52,
-    spare2 @ 56);
+    nr_tx_slots @ 28, nr_rx_slots @ 32, nr_tx_rings @ 36, nr_rx_rings @ 38, nr_ringid @ 40,
+    nr_cmd @ 42, nr_arg1 @ 44, nr_arg2 @ 46, nr_arg3 @ 48, nr_flags @ 52, spare2 @ 56);

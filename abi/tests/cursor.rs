@@ -157,7 +157,8 @@ proptest! {
         (n, from, tail) in ring(), head: u32, cur: u32, ahead in 0..20u32, more in 0..20u32
     ) {
         let near = add(from, ahead.min(n), n);
-        let pairs = [(head, cur), (near, add(near, more.min(n), n)), (near, cur), (head % n, cur % n)];
+        let next = add(near, more.min(n), n);
+        let pairs = [(head, cur), (near, next), (near, cur), (head % n, cur % n)];
         for (head, cur) in pairs {
             let claimed = Claimed { head, cur };
             let range = u64::from(dist(from, tail, n));

@@ -302,7 +302,8 @@ proptest! {
             extra_bufs: extra_bufs >> shift[5],
         };
         let wide = |n: u32| u128::from(n);
-        let (tx, rx, piped) = (wide(needs.tx_rings) + 1, wide(needs.rx_rings) + 1, 4 * wide(needs.pipes));
+        let (tx, rx) = (wide(needs.tx_rings) + 1, wide(needs.rx_rings) + 1);
+        let piped = 4 * wide(needs.pipes);
         let (txd, rxd) = (wide(needs.tx_slots), wide(needs.rx_slots));
         let bufs = (piped + rx) * rxd + (piped + tx) * txd + 2 + wide(needs.extra_bufs);
         let ring = 256 + 16 * txd.max(rxd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Structures and numbers against the tables of the interface, copied out once more: a slip of the pen
-//! beside a structure would have to be made here too.
+//! Structures and numbers against the tables of the interface, copied out once more: a slip of the
+//! pen beside a structure would have to be made here too.
 
 use core::mem::{offset_of, size_of};
 use ferromap_abi::{consts::*, ext::NmreqWhy, wire::*};
@@ -29,7 +29,10 @@ fn ioctl_numbers_are_those_of_c_programs() {
 
 macro_rules! offsets {
     ($t:ident: $($field:ident $off:literal),*) => {
-        $(assert_eq!(offset_of!($t, $field), $off, concat!(stringify!($t), ".", stringify!($field)));)*
+        $(
+            let field = concat!(stringify!($t), ".", stringify!($field));
+            assert_eq!(offset_of!($t, $field), $off, "{field}");
+        )*
     };
 }
 
@@ -41,25 +44,27 @@ fn fields_lie_where_c_programs_look_for_them() {
     offsets!(IfHeader: ni_name 0, ni_version 16, ni_flags 20, ni_tx_rings 24, ni_rx_rings 28,
         ni_bufs_head 32, ni_host_tx_rings 36, ni_host_rx_rings 40, ni_spare1 44);
     offsets!(Nmreq: nr_name 0, nr_version 16, nr_offset 20, nr_memsize 24, nr_tx_slots 28,
-        nr_rx_slots 32, nr_tx_rings 36, nr_rx_rings 38, nr_ringid 40, nr_cmd 42, nr_arg1 44, nr_arg2 46,
-        nr_arg3 48, nr_flags 52, spare2 56);
+        nr_rx_slots 32, nr_tx_rings 36, nr_rx_rings 38, nr_ringid 40, nr_cmd 42, nr_arg1 44,
+        nr_arg2 46, nr_arg3 48, nr_flags 52, spare2 56);
     offsets!(NmreqHeader: nr_version 0, nr_reqtype 2, nr_reserved 4, nr_name 8, nr_options 72,
         nr_body 80);
     offsets!(NmreqOption: nro_next 0, nro_reqtype 8, nro_status 12, nro_size 16);
-    offsets!(NmreqRegister: nr_offset 0, nr_memsize 8, nr_tx_slots 16, nr_rx_slots 20, nr_tx_rings 24,
-        nr_rx_rings 26, nr_host_tx_rings 28, nr_host_rx_rings 30, nr_mem_id 32, nr_ringid 34, nr_mode 36,
-        nr_extra_bufs 40, nr_flags 48);
+    offsets!(NmreqRegister: nr_offset 0, nr_memsize 8, nr_tx_slots 16, nr_rx_slots 20,
+        nr_tx_rings 24, nr_rx_rings 26, nr_host_tx_rings 28, nr_host_rx_rings 30, nr_mem_id 32,
+        nr_ringid 34, nr_mode 36, nr_extra_bufs 40, nr_flags 48);
     offsets!(NmreqPortInfoGet: nr_memsize 0, nr_tx_slots 8, nr_rx_slots 12, nr_tx_rings 16,
         nr_rx_rings 18, nr_host_tx_rings 20, nr_host_rx_rings 22, nr_mem_id 24);
     offsets!(NmreqValeAttach: reg 0, port_index 56);
     offsets!(NmreqValeDetach: port_index 0);
     offsets!(NmreqValeList: nr_bridge_idx 0, nr_port_idx 4);
     offsets!(NmreqPortHdr: nr_hdr_len 0);
-    offsets!(NmreqValeNewif: nr_tx_slots 0, nr_rx_slots 4, nr_tx_rings 8, nr_rx_rings 10, nr_mem_id 12);
+    offsets!(NmreqValeNewif: nr_tx_slots 0, nr_rx_slots 4, nr_tx_rings 8, nr_rx_rings 10,
+        nr_mem_id 12);
     offsets!(NmreqValePolling: nr_mode 0, nr_first_cpu_id 4, nr_num_polling_cpus 8);
-    offsets!(NmreqPoolsInfo: nr_memsize 0, nr_mem_id 8, nr_if_pool_offset 16, nr_if_pool_objtotal 24,
-        nr_if_pool_objsize 28, nr_ring_pool_offset 32, nr_ring_pool_objtotal 40, nr_ring_pool_objsize 44,
-        nr_buf_pool_offset 48, nr_buf_pool_objtotal 56, nr_buf_pool_objsize 60);
+    offsets!(NmreqPoolsInfo: nr_memsize 0, nr_mem_id 8, nr_if_pool_offset 16,
+        nr_if_pool_objtotal 24, nr_if_pool_objsize 28, nr_ring_pool_offset 32,
+        nr_ring_pool_objtotal 40, nr_ring_pool_objsize 44, nr_buf_pool_offset 48,
+        nr_buf_pool_objtotal 56, nr_buf_pool_objsize 60);
     offsets!(NmreqSyncKloopStart: sleep_us 0);
 }
 

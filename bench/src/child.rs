@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Processes of this program that measure, each on a CPU of its own, and what they and we tell each other:
-//! lines of JSON on their standard input and output.
+//! Processes of this program that measure, each on a CPU of its own, and what they and we tell each
+//! other: lines of JSON on their standard input and output.
 
 use crate::cpu::spawn_on;
 use anyhow::{bail, Context, Result};
@@ -29,8 +29,8 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts `ferromap-bench COMMAND` on CPU number `cpu`, tells it its `task`, and waits until it is ready.
-    /// Errors call it `name`.
+    /// Starts `ferromap-bench COMMAND` on CPU number `cpu`, tells it its `task`, and waits until it
+    /// is ready. Errors call it `name`.
     pub fn start(name: String, cpu: usize, command: &str, task: &impl Serialize) -> Result<Child> {
         let mut line = Command::new(std::env::current_exe()?);
         line.arg(command)
@@ -82,8 +82,8 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // Where it has ended already, there is nothing to end; where it is stuck in the kernel, nothing ends
-        // it, and the others are still to be measured.
+        // Where it has ended already, there is nothing to end; where it is stuck in the kernel,
+        // nothing ends it, and the others are still to be measured.
         let _ = self.process.kill();
         for _ in 0..100 {
             if !matches!(self.process.try_wait(), Ok(None)) {

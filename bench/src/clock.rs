@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Time without a system call. In User Mode Linux even reading the clock is one, and takes as long as
-//! copying hundreds of frames; so time is counted in ticks of the CPU's time stamp counter.
+//! Time without a system call. In User Mode Linux even reading the clock is one, and takes as long
+//! as copying hundreds of frames; so time is counted in ticks of the CPU's time stamp counter.
 #![allow(unsafe_code)]
 
 use serde::{Deserialize, Serialize};

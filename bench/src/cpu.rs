@@ -11,8 +11,8 @@ use std::process::{Child, Command};
 
 /// Starts a process that stays on CPU number `wish`, counted round the CPUs there are.
 ///
-/// It is started on that CPU, too: User Mode Linux makes what runs a program on the CPU that starts it, and
-/// system calls are several times as dear when the program moves later.
+/// It is started on that CPU, too: User Mode Linux makes what runs a program on the CPU that starts
+/// it, and system calls are several times as dear when the program moves later.
 pub fn spawn_on(wish: usize, command: &mut Command) -> Result<Child> {
     let me = Pid::from_raw(0);
     let before = sched_getaffinity(me)?;

@@ -2,8 +2,8 @@
 
 //! Measures Ferromap, and what a person would pick instead, side by side.
 //!
-//! `make bench` runs it: `guest` in a User Mode Linux kernel, `native` outside on the same CPUs, and
-//! then `report`.
+//! `make bench` runs it: `guest` in a User Mode Linux kernel, `native` outside on the same CPUs,
+//! and then `report`.
 
 mod child;
 mod clock;

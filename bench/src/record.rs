@@ -117,7 +117,8 @@ impl Record {
         self
     }
 
-    /// With the kernel's time for a frame, and that of the copy measured in turn with it, each time.
+    /// With the kernel's time for a frame, and that of the copy measured in turn with
+    /// it, each time.
     pub fn cost(mut self, kernel_and_copy: &[(f64, Option<f64>)]) -> Record {
         let copies = kernel_and_copy.iter().filter_map(|(_, copy)| *copy);
         let ratios = kernel_and_copy

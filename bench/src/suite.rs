@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Runs scenarios one after the other. Each result is written at once, so that what was measured stays
-//! when a later scenario brings the kernel down.
+//! Runs scenarios one after the other. Each result is written at once, so that what was measured
+//! stays when a later scenario brings the kernel down.
 
 use crate::{
     clock::{ticks, Rate},
@@ -81,10 +81,12 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Nanoseconds that a plain loop takes, now, to copy a frame of `bytes` between rings of `buffers`.
+    /// Nanoseconds that a plain loop takes, now, to copy a frame of `bytes` between
+    /// rings of `buffers`.
     pub fn yardstick(&self, bytes: usize, buffers: usize) -> Result<Spread> {
         let mut yardstick = Yardstick::new(bytes, buffers);
-        // The median of many rounds, as for syncs: a program that has the CPU meanwhile does not show.
+        // The median of many rounds, as for syncs: a program that has the CPU meanwhile
+        // does not show.
         let mut measure = || {
             let end = ticks() + self.rate.ticks(YARDSTICK);
             let rounds = std::iter::from_fn(|| (ticks() < end).then(|| yardstick.round()));

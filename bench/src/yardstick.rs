@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What figures of different machines are laid side by side with: how long a plain loop takes to copy a
-//! frame between two rings of buffers on one CPU.
+//! What figures of different machines are laid side by side with: how long a plain loop takes to
+//! copy a frame between two rings of buffers on one CPU.
 
 use crate::clock::ticks;
 use std::hint::black_box;

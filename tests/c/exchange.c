@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// A program as people write them for netmap, in C: opens two ports of a switch, maps their memory and
-// sends frames from each to the other. The structures below are written down from the description of the
-// binary interface, so this also tests that Rust and C mean the same by it.
+// A program as people write them for netmap, in C: opens two ports of a switch, maps their memory
+// and sends frames from each to the other. The structures below are written down from the
+// description of the binary interface, so this also tests that Rust and C mean the same by it.
 
 #include <errno.h>
 #include <fcntl.h>

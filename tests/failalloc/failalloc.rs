@@ -2,13 +2,13 @@
 
 //! For tests only: lets allocations of netmap.ko fail, as if memory had run out.
 //!
-//! Stock kernels lack FAILSLAB but have kprobes. A probe on the entry of each function that netmap.ko
-//! allocates with looks who calls: the test's own process (`pid`), from the module's text (`start` to
-//! `end`). Such calls are counted, and from number `nth` on, `span` of them find no memory. Everybody
-//! else's go through.
+//! Stock kernels lack FAILSLAB but have kprobes. A probe on the entry of each function that
+//! netmap.ko allocates with looks who calls: the test's own process (`pid`), from the module's text
+//! (`start` to `end`). Such calls are counted, and from number `nth` on, `span` of them find no
+//! memory. Everybody else's go through.
 //!
-//! A probe that the kernel has optimised cannot change where a function goes on, so whoever loads this
-//! writes 0 to `/proc/sys/debug/kprobes-optimization` first.
+//! A probe that the kernel has optimised cannot change where a function goes on, so whoever loads
+//! this writes 0 to `/proc/sys/debug/kprobes-optimization` first.
 //!
 //! A test loads this anew for each case: the module may lie elsewhere by then.
 
@@ -69,7 +69,8 @@ sys::param::params! {
     nth = 0, WRITABLE, "the first allocation that fails, counted from 1; 0 for none";
     span = 1, WRITABLE, "how many fail in a row";
     count = 0, WRITABLE, "allocations so far";
-    failed = 0, WRITABLE, "what failed first: 0 nothing, 1 kmalloc, 2 kvmalloc, 3 vmalloc, 4 a frame";
+    failed = 0, WRITABLE,
+        "what failed first: 0 nothing, 1 kmalloc, 2 kvmalloc, 3 vmalloc, 4 a frame";
 }
 
 /// A function that allocates. Those of Rust also free, when the size, their second argument, is 0.
@@ -125,8 +126,8 @@ unsafe extern "C" fn before<const KIND: i32>(_: *mut bindings::kprobe, regs: *mu
     unsafe { maybe_fail(KIND, &mut *regs) }
 }
 
-/// Counts the call if it is one of those that matter. If its turn has come, it goes on in [`nothing`]
-/// instead of the function that was called; the kernel is told by 1.
+/// Counts the call if it is one of those that matter. If its turn has come, it goes on in
+/// [`nothing`] instead of the function that was called; the kernel is told by 1.
 ///
 /// # Safety
 ///
@@ -159,7 +160,8 @@ extern "C" fn nothing() -> *mut core::ffi::c_void {
     null_mut()
 }
 
-/// A registered probe. It has no post_handler: the kernel would not let it change where to go on then.
+/// A registered probe. It has no post_handler: the kernel would not let it change where to
+/// go on then.
 struct Probe(Pin<KBox<Opaque<bindings::kprobe>>>);
 
 // SAFETY: only the kernel looks into it, under its own locks.

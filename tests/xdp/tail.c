@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-/* Calls another program through an array of programs, which is pinned by its name unless UNPINNED is defined. */
+/* Calls another program through an array of programs, which is pinned by its name unless UNPINNED
+ * is defined. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

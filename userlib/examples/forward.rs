@@ -18,7 +18,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     // A port that has memory of its own already keeps it: then the swap below says so.
     let mut b = Port::builder(&two).mem_id(a.mem_id()).open()?;
     loop {
-        // Both files at once, as an event loop would. Each poll also syncs, so nothing more is needed.
+        // Both files at once, as an event loop would. Each poll also syncs, so nothing
+        // more is needed.
         let mut fds = [&a, &b].map(|port| PollFd::new(port.as_fd(), PollFlags::POLLIN));
         poll(&mut fds, PollTimeout::NONE)?;
         for port in [&mut a, &mut b] {

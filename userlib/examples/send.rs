@@ -42,7 +42,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         batch.commit(count);
         left -= count;
-        // Nothing has been sent until here. One call for the whole batch; it sleeps if the ring is full.
+        // Nothing has been sent until here. One call for the whole batch; it sleeps if the
+        // ring is full.
         ring.poll(None)?;
     }
     // A port takes what is left in its rings with it when it is closed: wait until all has gone.

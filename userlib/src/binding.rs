@@ -51,8 +51,8 @@ pub(crate) struct Claimed {
     _claim: Claim,
 }
 
-/// Every ring that this process has, by region and offset. Two `Ring`s on one ring could lend the same
-/// buffer twice, so the second is refused.
+/// Every ring that this process has, by region and offset. Two `Ring`s on one ring could lend the
+/// same buffer twice, so the second is refused.
 static HELD: Mutex<Option<HashSet<(RegionId, usize)>>> = Mutex::new(None);
 
 fn held() -> MutexGuard<'static, Option<HashSet<(RegionId, usize)>>> {
@@ -81,8 +81,8 @@ impl Drop for Claim {
 }
 
 impl Binding {
-    /// Binds `device` as `request` says. With `beside`, the memory of another binding is used if the kernel says
-    /// that it is the same.
+    /// Binds `device` as `request` says. With `beside`, the memory of another binding is used if
+    /// the kernel says that it is the same.
     pub(crate) fn new(
         device: Box<dyn Device>,
         name: &str,
@@ -207,7 +207,8 @@ impl Binding {
         Counters::parse(&told).ok_or_else(|| error(Errno::EOPNOTSUPP))
     }
 
-    /// The counters of one ring, by its kind and its number among the rings of that kind, host rings last.
+    /// The counters of one ring, by its kind and its number among the rings of that kind,
+    /// host rings last.
     pub(crate) fn ring_counters(&self, kind: &str, number: usize) -> Result<RingCounters> {
         let rings = match kind {
             "tx" => self.answer.nr_tx_rings,

@@ -6,7 +6,8 @@ use crate::{control::Control, device::NetmapFile, error::Result, port::Port, spe
 use ferromap_abi::consts::*;
 use std::os::fd::AsFd;
 
-/// What to open, and how. Made by [`Port::builder`]; what is set here wins over the name's suffixes.
+/// What to open, and how. Made by [`Port::builder`]; what is set here wins over the
+/// name's suffixes.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is opened without `open`"]
 pub struct PortBuilder {
@@ -86,8 +87,9 @@ impl PortBuilder {
         ))
     }
 
-    /// Memory region to use: that of a port with which buffers are to be exchanged, opened by the same user in the
-    /// same network namespace. [`open_in`](Self::open_in) takes a descriptor instead.
+    /// Memory region to use: that of a port with which buffers are to be exchanged,
+    /// opened by the same user in the same network namespace. [`open_in`](Self::open_in)
+    /// takes a descriptor instead.
     pub fn mem_id(self, id: u16) -> Self {
         self.with(Change::Spec(|s, n| s.mem_id = n as u16, id.into()))
     }
@@ -137,12 +139,13 @@ impl PortBuilder {
         Port::bind(Box::new(NetmapFile::open()?), &spec, extra)
     }
 
-    /// Opens and binds the port in the memory region of an open port, given by its descriptor, which may be another
-    /// process's: it opens the region also to other users and in other network namespaces, where
-    /// [`mem_id`](Self::mem_id) does not. A port that is there already must lie in that region.
+    /// Opens and binds the port in the memory region of an open port, given by its descriptor,
+    /// which may be another process's: it opens the region also to other users and in other network
+    /// namespaces, where [`mem_id`](Self::mem_id) does not. A port that is there already must lie
+    /// in that region.
     ///
-    /// Region 1 is there more than once, and a descriptor does not tell which it is: ports that were opened in it in
-    /// different ways do not exchange buffers.
+    /// Region 1 is there more than once, and a descriptor does not tell which it is: ports that
+    /// were opened in it in different ways do not exchange buffers.
     #[doc(alias = "FERROMAP_OPT_REGION")]
     pub fn open_in(&self, region: impl AsFd) -> Result<Port> {
         let (spec, extra) = self.spec()?;

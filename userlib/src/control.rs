@@ -16,9 +16,9 @@ use std::{
 
 /// An open `/dev/netmap` that is not bound to a port.
 ///
-/// Ports are named as for [`Port::open`](crate::Port::open); the suffixes for rings and flags do not matter.
-/// The requests about switches take the kernel's own names, such as `vale0:eth0`, since an interface that is
-/// plugged in may have a `-` in its name.
+/// Ports are named as for [`Port::open`](crate::Port::open); the suffixes for rings and flags do
+/// not matter. The requests about switches take the kernel's own names, such as `vale0:eth0`, since
+/// an interface that is plugged in may have a `-` in its name.
 pub struct Control(pub(crate) NetmapFile);
 
 /// One of the three pools of a memory region.
@@ -88,8 +88,8 @@ impl Control {
         })
     }
 
-    /// `FERROMAP_REQ_PROBE` — whether [`Port::open`](crate::Port::open) of this name would succeed now, and if not, why.
-    /// Nothing is bound; the suffixes for rings and flags count.
+    /// `FERROMAP_REQ_PROBE` — whether [`Port::open`](crate::Port::open) of this name would succeed
+    /// now, and if not, why. Nothing is bound; the suffixes for rings and flags count.
     pub fn probe(&self, port: &str) -> Result<()> {
         let spec: PortSpec = port.parse()?;
         let mut body = spec.register();
@@ -135,8 +135,8 @@ impl Control {
         })
     }
 
-    /// `PORT_HDR_SET` — the length of the virtio-net header before each frame of a switch port: 0, 10 or
-    /// 12 bytes.
+    /// `PORT_HDR_SET` — the length of the virtio-net header before each frame of a switch port: 0,
+    /// 10 or 12 bytes.
     pub fn set_port_header(&self, port: &str, len: u32) -> Result<()> {
         let spec: PortSpec = port.parse()?;
         let mut body = NmreqPortHdr {

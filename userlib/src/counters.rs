@@ -2,8 +2,8 @@
 
 //! What was counted on rings, and which frames were lost for which reason.
 
-/// The counters of the rings that an open file is bound to, as of one moment. They count since the port was made,
-/// whoever used it: [`since`](Self::since) tells what was counted in between.
+/// The counters of the rings that an open file is bound to, as of one moment. They count since the
+/// port was made, whoever used it: [`since`](Self::since) tells what was counted in between.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -27,14 +27,15 @@ pub struct RingCounters {
     pub bytes: u64,
     /// How often the ring's indexes made no sense and were set back.
     pub resets: u64,
-    /// Each cause for which frames are dropped, also those of which none was, and how many that were. `full` on a
-    /// receive ring: its program was too slow. `ferromap stat --explain` tells of all.
+    /// Each cause for which frames are dropped, also those of which none was, and how many that
+    /// were. `full` on a receive ring: its program was too slow. `ferromap stat --explain`
+    /// tells of all.
     pub drops: Vec<(String, u64)>,
 }
 
 impl Counters {
-    /// Reads what `/proc/PID/fdinfo/FD` says. `None` if that is not a file that is bound to a port, or one of a
-    /// module that does not count.
+    /// Reads what `/proc/PID/fdinfo/FD` says. `None` if that is not a file that is bound to a port,
+    /// or one of a module that does not count.
     pub fn parse(fdinfo: &str) -> Option<Self> {
         let mut counters = Counters::default();
         for line in fdinfo.lines() {
@@ -135,8 +136,9 @@ mod tests {
     use super::*;
 
     const FILE: &str = "pos:\t0\nflags:\t02100002\nnetmap-port:\tvale0:a\nnetmap-region:\t2\n\
-        netmap-tx0-frames:\t5\nnetmap-tx0-bytes:\t300\nnetmap-tx0-drop_no_memory:\t3\nnetmap-tx0-resets:\t1\n\
-        netmap-host-rx0-frames:\t0\nnetmap-host-rx0-drop_full:\t4\nnetmap-host-rx0-later:\t9\nnetmap-new:\tx\n";
+        netmap-tx0-frames:\t5\nnetmap-tx0-bytes:\t300\nnetmap-tx0-drop_no_memory:\t3\n\
+        netmap-tx0-resets:\t1\nnetmap-host-rx0-frames:\t0\nnetmap-host-rx0-drop_full:\t4\n\
+        netmap-host-rx0-later:\t9\nnetmap-new:\tx\n";
 
     #[test]
     fn the_lines_of_a_file_are_read() {

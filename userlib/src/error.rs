@@ -8,7 +8,8 @@ use std::{fmt, io};
 /// The result of every call of this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a call failed. `Display` gives one sentence for people; [`Error::errno`] the kernel's number.
+/// Why a call failed. `Display` gives one sentence for people; [`Error::errno`] the
+/// kernel's number.
 ///
 /// `Debug` gives the same sentence, since that is what people see where `main` returns the error.
 #[derive(Clone, PartialEq, Eq)]
@@ -165,7 +166,8 @@ impl fmt::Display for Error {
             ),
             Error::NoPermission { errno } => write!(
                 f,
-                "/dev/netmap may not be opened by this user ({}): run as root, or ask for access to the device node",
+                "/dev/netmap may not be opened by this user ({}): run as root, \
+                 or ask for access to the device node",
                 errno.desc()
             ),
             Error::Device { errno } => {
@@ -178,26 +180,38 @@ impl fmt::Display for Error {
             }
             Error::RingHeld { port } => write!(
                 f,
-                "this process holds a ring of {port} already: drop the first port, or bind other rings"
+                "this process holds a ring of {port} already: drop the first port, \
+                 or bind other rings"
             ),
             Error::Layout { port, reason } => write!(
                 f,
                 "the kernel describes {port} in a way that makes no sense: {reason}"
             ),
-            Error::Sync { call, port, errno: Errno::EIO } => {
+            Error::Sync {
+                call,
+                port,
+                errno: Errno::EIO,
+            } => {
                 write!(f, "{call} on {port} failed: the port has gone")
             }
             Error::Sync { call, port, errno } => {
                 write!(f, "{call} on {port} failed: {}", errno.desc())
             }
-            Error::Poll { port, errno: Some(errno) } => {
+            Error::Poll {
+                port,
+                errno: Some(errno),
+            } => {
                 write!(f, "poll on {port} failed: {}", errno.desc())
             }
             Error::Poll { port, errno: None } => write!(
                 f,
-                "poll reports an error on {port}: the port has gone, or a ring's indexes were damaged"
+                "poll reports an error on {port}: the port has gone, \
+                 or a ring's indexes were damaged"
             ),
-            Error::Counters { port, errno: Errno::EOPNOTSUPP } => {
+            Error::Counters {
+                port,
+                errno: Errno::EOPNOTSUPP,
+            } => {
                 write!(f, "the module does not tell what was counted on {port}")
             }
             Error::Counters { port, errno } => write!(
@@ -206,7 +220,8 @@ impl fmt::Display for Error {
                 errno.desc()
             ),
             Error::DifferentRegions => f.write_str(
-                "the two rings are in different memory regions: open the second port with the mem id of the first",
+                "the two rings are in different memory regions: \
+                 open the second port with the mem id of the first",
             ),
             Error::TooLong { len, most } => {
                 write!(f, "a frame of {len} bytes is too long: at most {most} fit")
@@ -237,7 +252,8 @@ impl fmt::Display for RequestError {
             Errno::EBUSY => "another program holds the port or one of these rings",
             Errno::ENXIO | Errno::ENODEV => "there is no such interface or port",
             Errno::ENOMEM => {
-                "no room: see the sizes under /sys/module/netmap/parameters, and the name of the switch"
+                "no room: see the sizes under /sys/module/netmap/parameters, \
+                 and the name of the switch"
             }
             Errno::EOPNOTSUPP => "this module cannot do that yet",
             Errno::EIO => "the port uses a virtio-net header: open it with accept_vnet_hdr",

@@ -10,8 +10,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Buffers that a port got beside those in its rings, for programs that keep packets. They go back to the
-/// port's list on drop, and to the kernel when the port is closed.
+/// Buffers that a port got beside those in its rings, for programs that keep packets. They go back
+/// to the port's list on drop, and to the kernel when the port is closed.
 pub struct ExtraBuffers {
     /// `None` for a port without rings, which cannot say where its buffers are.
     pub(crate) loose: Option<Loose>,
@@ -41,14 +41,14 @@ impl ExtraBuffers {
         self.loose.as_mut()?.bytes_mut(i)
     }
 
-    /// Exchanges the `i`th buffer with that of a transmit slot. `false`, and no change, if there is no
-    /// such buffer or the slot names none.
+    /// Exchanges the `i`th buffer with that of a transmit slot. `false`, and no change, if there is
+    /// no such buffer or the slot names none.
     pub fn swap_tx(&mut self, i: usize, slot: &mut TxSlot<'_>) -> Result<bool> {
         self.swap(i, &mut slot.own)
     }
 
-    /// Exchanges the `i`th buffer with that of a received slot: so a packet can be kept while its slot is
-    /// released. `false`, and no change, if there is no such buffer or the slot names none.
+    /// Exchanges the `i`th buffer with that of a received slot: so a packet can be kept while its
+    /// slot is released. `false`, and no change, if there is no such buffer or the slot names none.
     pub fn swap_rx(&mut self, i: usize, slot: &mut crate::RxSlotMut<'_>) -> Result<bool> {
         self.swap(i, &mut slot.own)
     }

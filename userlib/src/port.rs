@@ -122,9 +122,10 @@ impl Port {
         })
     }
 
-    /// For a port opened with one ring pair (`netmap:eth0-0`, `netmap:eth0^0`): opens ring pair `ring` of
-    /// the same port, as another file that shares the memory. A thread that owns it syncs and sleeps
-    /// without touching the others' rings. The rings live until the last of these ports is dropped.
+    /// For a port opened with one ring pair (`netmap:eth0-0`, `netmap:eth0^0`): opens ring pair
+    /// `ring` of the same port, as another file that shares the memory. A thread that owns it
+    /// syncs and sleeps without touching the others' rings. The rings live until the last of these
+    /// ports is dropped.
     pub fn clone_ring(&self, ring: u16) -> Result<Port> {
         let mut spec = self.spec.clone();
         spec.rings = spec.rings.one(ring);
@@ -141,8 +142,8 @@ impl Port {
         Port::from_binding(binding, spec)
     }
 
-    /// The name, as the kernel knew it when it was opened: an interface's own, also where it was opened by an alternative
-    /// one.
+    /// The name, as the kernel knew it when it was opened: an interface's own, also where it was
+    /// opened by an alternative one.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -172,14 +173,14 @@ impl Port {
         self.binding.answer.nr_mem_id
     }
 
-    /// Whether this port and `other` lie in one memory region, so that [`TxSlot::swap`](crate::TxSlot::swap)
-    /// works between them.
+    /// Whether this port and `other` lie in one memory region, so that
+    /// [`TxSlot::swap`](crate::TxSlot::swap) works between them.
     pub fn shares_memory_with(&self, other: &Port) -> bool {
         self.binding.region.id() == other.binding.region.id()
     }
 
-    /// Whether the port is a network interface in emulated mode: its own driver is below, and each frame
-    /// is copied between driver and rings. A kernel of netmap's own does not tell.
+    /// Whether the port is a network interface in emulated mode: its own driver is below, and each
+    /// frame is copied between driver and rings. A kernel of netmap's own does not tell.
     #[doc(alias = "FERROMAP_NI_EMULATED")]
     pub fn is_emulated(&self) -> bool {
         self.emulated
@@ -202,13 +203,14 @@ impl Port {
 
     /// Takes the port apart, so that each ring can go to a thread of its own.
     ///
-    /// The rings go on sharing one file, so a sync or poll of one serves them all. Where that is not
-    /// wanted, open one ring pair and [`clone_ring`](Self::clone_ring) the others.
+    /// The rings go on sharing one file, so a sync or poll of one serves them all. Where that is
+    /// not wanted, open one ring pair and [`clone_ring`](Self::clone_ring) the others.
     pub fn split(self) -> (Vec<RxRing>, Vec<TxRing>) {
         (self.rx, self.tx)
     }
 
-    /// Takes the extra buffers that [`PortBuilder::extra_buffers`] asked for out of the port's list.
+    /// Takes the extra buffers that [`PortBuilder::extra_buffers`] asked for out of
+    /// the port's list.
     pub fn take_extra_buffers(&mut self) -> ExtraBuffers {
         let rings = self.rx.iter().map(|r| &r.claimed.ring);
         let first = rings.chain(self.tx.iter().map(|r| &r.claimed.ring)).next();
@@ -236,8 +238,8 @@ impl Port {
         Ok(())
     }
 
-    /// Syncs, and if there is nothing of `interest`, sleeps until there is or `timeout` is over (`None`:
-    /// for ever). A signal ends the sleep early.
+    /// Syncs, and if there is nothing of `interest`, sleeps until there is or `timeout` is over
+    /// (`None`: for ever). A signal ends the sleep early.
     pub fn poll(&mut self, interest: Interest, timeout: Option<Duration>) -> Result<Ready> {
         let events = match interest {
             Interest::Receive => PollFlags::POLLIN,

@@ -64,21 +64,23 @@ impl RxRing {
         Ok(self.ring().after_sync() as usize)
     }
 
-    /// Syncs, and if nothing has come, sleeps until something comes or `timeout` is over (`None`: for
-    /// ever). Returns how many slots wait. A signal ends the sleep early.
+    /// Syncs, and if nothing has come, sleeps until something comes or `timeout` is over (`None`:
+    /// for ever). Returns how many slots wait. A signal ends the sleep early.
     pub fn poll(&mut self, timeout: Option<Duration>) -> Result<usize> {
         self.binding.poll(PollFlags::POLLIN, timeout)?;
         Ok(self.ring().after_sync() as usize)
     }
 
-    /// Lets [`poll`](Self::poll) sleep until more than `slots` slots wait: for programs that keep some.
+    /// Lets [`poll`](Self::poll) sleep until more than `slots` slots wait: for programs
+    /// that keep some.
     pub fn wake_after(&mut self, slots: usize) {
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         self.ring().wake_after(slots);
     }
 
-    /// The next `max` slots that wait, or fewer. A packet of several slots is not torn, however long it is: the batch may be
-    /// longer than `max` by its rest. No system call; the slots are released when the batch is dropped.
+    /// The next `max` slots that wait, or fewer. A packet of several slots is not torn, however
+    /// long it is: the batch may be longer than `max` by its rest. No system call; the slots are
+    /// released when the batch is dropped.
     #[inline]
     pub fn recv(&mut self, max: usize) -> RxBatch<'_> {
         let ring = &mut self.claimed.ring;
@@ -120,8 +122,8 @@ fn more(view: View<'_>) -> bool {
     SlotFlags(view.slot().flags).contains(SlotFlags::MORE_FRAGMENTS)
 }
 
-/// Received slots, lent by an [`RxRing`]. Dropping the batch releases them; the kernel hears of it at the
-/// next sync or poll.
+/// Received slots, lent by an [`RxRing`]. Dropping the batch releases them; the kernel hears of it
+/// at the next sync or poll.
 #[must_use = "dropping a batch releases its slots"]
 pub struct RxBatch<'r> {
     ring: &'r mut Ring,
@@ -290,8 +292,8 @@ impl RxSlotMut<'_> {
         self.own.buffer_mut()
     }
 
-    /// Marks the slot so that the kernel passes it on when it is released, where the ring was told to
-    /// forward (`NR_FORWARD`, or the module's `fwd` parameter).
+    /// Marks the slot so that the kernel passes it on when it is released, where the ring was told
+    /// to forward (`NR_FORWARD`, or the module's `fwd` parameter).
     #[doc(alias = "NS_FORWARD")]
     pub fn forward(&mut self) {
         let slot = self.own.get();

@@ -8,8 +8,8 @@
 //! null:LABEL[/FLAGS][@MEMID][@OPTION...]
 //! ```
 //!
-//! A null port has rings and buffers, and no traffic: one ring of 1024 slots each way and memory region 1, where
-//! nothing else is asked for.
+//! A null port has rings and buffers, and no traffic: one ring of 1024 slots each way and memory
+//! region 1, where nothing else is asked for.
 //!
 //! | part | meaning |
 //! |---|---|
@@ -25,9 +25,9 @@
 //! | `@conf:KEY=N,...` | `slots`, `rings`, `host-rings`, each also as `tx-...` or `rx-...` |
 //! | `@offset=N`, `@extmem=FILE` | known, and refused: this crate does not have them yet |
 //!
-//! An interface may have the characters of suffixes in its name. The longest name that an interface has wins: where there
-//! is an interface `eth0-0`, `netmap:eth0-0` is all of it, and `netmap:eth0-0-1` its ring pair 1; `netmap:eth0-00` is ring
-//! pair 0 of `eth0` in any case.
+//! An interface may have the characters of suffixes in its name. The longest name that an interface
+//! has wins: where there is an interface `eth0-0`, `netmap:eth0-0` is all of it, and
+//! `netmap:eth0-0-1` its ring pair 1; `netmap:eth0-00` is ring pair 0 of `eth0` in any case.
 
 mod end;
 mod name;
@@ -41,8 +41,8 @@ use std::{borrow::Cow, str::FromStr};
 
 /// A port name, taken apart. [`FromStr`] reads it; the fields may be changed afterwards.
 ///
-/// Where a name can be read in two ways, an interface that is there wins: `netmap:br-1` is all of the interface `br-1` if
-/// there is one, else ring pair 1 of `br`.
+/// Where a name can be read in two ways, an interface that is there wins: `netmap:br-1` is all of
+/// the interface `br-1` if there is one, else ring pair 1 of `br`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PortSpec {
@@ -86,8 +86,8 @@ impl Rings {
     }
 }
 
-/// Slots and rings to ask for. They count where the port is created by the request; 0 leaves the choice
-/// to the kernel.
+/// Slots and rings to ask for. They count where the port is created by the request; 0 leaves the
+/// choice to the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
@@ -115,7 +115,8 @@ const NULL_CONFIG: (u16, u32) = (1, 1024);
 const MAX_RING: u16 = 4094;
 
 impl PortSpec {
-    /// Reads a name where `is_interface` tells which interfaces there are. [`FromStr`] asks the kernel.
+    /// Reads a name where `is_interface` tells which interfaces there are. [`FromStr`]
+    /// asks the kernel.
     pub fn read(full: &str, is_interface: impl Fn(&str) -> bool) -> Result<Self> {
         parse(full, &is_interface).map_err(|reason| Error::Name {
             name: full.to_owned(),
@@ -123,8 +124,8 @@ impl PortSpec {
         })
     }
 
-    /// Refuses a name, as the kernel has it (`eth0`, `vale0:a`, `vale0:`), that is too long, and names the limit. An alternative
-    /// name of an interface that is there may be longer.
+    /// Refuses a name, as the kernel has it (`eth0`, `vale0:a`, `vale0:`), that is too long, and
+    /// names the limit. An alternative name of an interface that is there may be longer.
     pub fn check_length(name: &str) -> Result<()> {
         name::check_length(name, &interface::is_there).map_err(|reason| Error::Name {
             name: name.to_owned(),
@@ -132,8 +133,8 @@ impl PortSpec {
         })
     }
 
-    /// The name in full: one without `netmap:`, the name of a switch or `null:` before it is an interface's, or a
-    /// pipe's.
+    /// The name in full: one without `netmap:`, the name of a switch or `null:` before it is an
+    /// interface's, or a pipe's.
     pub fn full_name(name: &str) -> Cow<'_, str> {
         // A colon behind these belongs to an option.
         let end = name.find(['/', '@']).unwrap_or(name.len());
@@ -154,7 +155,8 @@ impl PortSpec {
         is_vale(self.name.as_bytes())
     }
 
-    /// Whether there is no wire behind the port, as far as the name shows: a switch port, a pipe or a null port.
+    /// Whether there is no wire behind the port, as far as the name shows: a switch port, a pipe or
+    /// a null port.
     pub fn is_virtual(&self) -> bool {
         self.is_vale() || self.is_null() || self.name.contains(['{', '}'])
     }
@@ -220,7 +222,8 @@ fn parse(full: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<PortSpec> {
     let (subsystem, rest) = whole.split_once(':').unwrap_or_default();
     if whole != full && is_vale(full.as_bytes()) {
         return Err(format!(
-            "a port of a switch has a colon in its name, as in `vale0:a`; an interface of that name is `{whole}`"
+            "a port of a switch has a colon in its name, as in `vale0:a`; \
+             an interface of that name is `{whole}`"
         ));
     }
     let (port, suffix) = rest.split_at(end::of_name(rest, is_interface));
@@ -232,7 +235,8 @@ fn parse(full: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<PortSpec> {
         format!("{subsystem}:{port}")
     } else {
         return Err(format!(
-            "`{subsystem}:` is none of `netmap:`, `null:`, and the name of a switch, which starts with `vale`"
+            "`{subsystem}:` is none of `netmap:`, `null:`, \
+             and the name of a switch, which starts with `vale`"
         ));
     };
     name::check(&name, is_interface)?;

@@ -2,8 +2,8 @@
 
 //! What is plugged into switches (VALE), and how that is changed.
 //!
-//! Every port here is named as the kernel names it: `vale0:a`, `vale0:eth0`. What is changed outlives the
-//! file, and the program.
+//! Every port here is named as the kernel names it: `vale0:a`, `vale0:eth0`. What is changed
+//! outlives the file, and the program.
 
 use crate::{
     control::Control,
@@ -61,8 +61,8 @@ impl ValePort {
 /// How to plug an interface into a switch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attach {
-    /// Plug in the host stack as well, as a second port, so that the machine keeps the interface. Without
-    /// it the stack neither gets nor sends frames there.
+    /// Plug in the host stack as well, as a second port, so that the machine keeps the interface.
+    /// Without it the stack neither gets nor sends frames there.
     pub host: bool,
     /// Memory region to use, or 0 to let the kernel choose.
     pub mem_id: u16,
@@ -129,16 +129,16 @@ impl Control {
         }
     }
 
-    /// `PORT_INFO_GET` and `PORT_HDR_GET` — sizes of a port that is there, and the length of the virtio-net
-    /// header before each of its frames.
+    /// `PORT_INFO_GET` and `PORT_HDR_GET` — sizes of a port that is there, and the length of the
+    /// virtio-net header before each of its frames.
     pub fn vale_port_info(&self, port: &ValePort) -> Result<(PortInfo, u32)> {
         // The header first: this request makes no port if it has gone meanwhile.
         let header = self.header(&port.exact)?;
         Ok((self.info(&port.exact, &Config::default(), 0)?, header))
     }
 
-    /// `VALE_ATTACH` — plugs a network interface, or a [`Persistent`] port, into a switch: `vale0:eth0`. The
-    /// switch is made if it is not there. Returns the number of the port.
+    /// `VALE_ATTACH` — plugs a network interface, or a [`Persistent`] port, into a switch:
+    /// `vale0:eth0`. The switch is made if it is not there. Returns the number of the port.
     pub fn attach(&self, port: &str, how: Attach) -> Result<u32> {
         let mut body = how.body();
         self.request(
@@ -150,7 +150,8 @@ impl Control {
         Ok(body.port_index)
     }
 
-    /// `VALE_DETACH` — takes it out again, and the host stack with it. Returns the number that the port had.
+    /// `VALE_DETACH` — takes it out again, and the host stack with it. Returns the number that
+    /// the port had.
     pub fn detach(&self, port: &str) -> Result<u32> {
         let mut body = NmreqValeDetach::default();
         self.request(
@@ -162,7 +163,8 @@ impl Control {
         Ok(body.port_index)
     }
 
-    /// `VALE_NEWIF` — makes a network device that can be plugged into switches. Returns what it got.
+    /// `VALE_NEWIF` — makes a network device that can be plugged into switches. Returns
+    /// what it got.
     pub fn create_interface(&self, name: &str, want: Persistent) -> Result<Persistent> {
         let mut body = want.body();
         self.request("VALE_NEWIF", NETMAP_REQ_VALE_NEWIF, whole(name)?, &mut body)?;
@@ -181,8 +183,8 @@ impl Control {
             .bare("VALE_DELIF", NETMAP_REQ_VALE_DELIF, whole(name)?)
     }
 
-    /// `VALE_POLLING_ENABLE` — has CPUs look for frames of an attached interface all the time, in place of
-    /// its interrupts.
+    /// `VALE_POLLING_ENABLE` — has CPUs look for frames of an attached interface all the time, in
+    /// place of its interrupts.
     pub fn enable_polling(&self, port: &str, polling: Polling) -> Result<()> {
         let mut body = polling.body();
         self.request(

@@ -63,8 +63,8 @@ impl TxRing {
         self.ring().drained()
     }
 
-    /// `NIOCTXSYNC` — sends what was committed and takes back what has been sent; returns how many slots
-    /// are free.
+    /// `NIOCTXSYNC` — sends what was committed and takes back what has been sent; returns how many
+    /// slots are free.
     ///
     /// The call serves all transmit rings of the port, other threads' too, and never blocks.
     pub fn sync(&mut self) -> Result<usize> {
@@ -72,8 +72,8 @@ impl TxRing {
         Ok(self.ring().after_sync() as usize)
     }
 
-    /// Syncs, and if no slot is free, sleeps until one is or `timeout` is over (`None`: for ever). Returns
-    /// how many are free. A signal ends the sleep early.
+    /// Syncs, and if no slot is free, sleeps until one is or `timeout` is over (`None`: for ever).
+    /// Returns how many are free. A signal ends the sleep early.
     pub fn poll(&mut self, timeout: Option<Duration>) -> Result<usize> {
         self.binding.poll(PollFlags::POLLOUT, timeout)?;
         Ok(self.ring().after_sync() as usize)
@@ -85,10 +85,10 @@ impl TxRing {
         self.ring().wake_after(slots);
     }
 
-    /// Ports of a Ferromap switch: lets the kernel hand frames over to receivers in the same region instead of
-    /// copying them. A slot that was sent may then come back with another buffer
-    /// ([`TxSlot::buffer_index`] tells), which holds anything. Frames to other regions, to several receivers or
-    /// of several slots are copied as ever. Netmap itself always copies.
+    /// Ports of a Ferromap switch: lets the kernel hand frames over to receivers in the same region
+    /// instead of copying them. A slot that was sent may then come back with another buffer
+    /// ([`TxSlot::buffer_index`] tells), which holds anything. Frames to other regions, to several
+    /// receivers or of several slots are copied as ever. Netmap itself always copies.
     #[doc(alias = "FERROMAP_NR_SWAP")]
     pub fn hand_over(&mut self, on: bool) {
         self.ring().set_flag(FERROMAP_NR_SWAP, on);
@@ -102,8 +102,8 @@ impl TxRing {
         TxBatch { ring, len }
     }
 
-    /// Copies one frame into the ring and commits it; a frame longer than a buffer takes several slots.
-    /// `false` if there is no room now: sync or poll, and try again.
+    /// Copies one frame into the ring and commits it; a frame longer than a buffer takes several
+    /// slots. `false` if there is no room now: sync or poll, and try again.
     pub fn send(&mut self, frame: &[u8]) -> Result<bool> {
         let size = self.buffer_size();
         let need = frame.len().div_ceil(size).max(1);
@@ -157,8 +157,8 @@ impl AsRawFd for TxRing {
     }
 }
 
-/// Free slots, lent by a [`TxRing`]. [`commit`](Self::commit) hands the filled ones over; without it
-/// nothing is sent.
+/// Free slots, lent by a [`TxRing`]. [`commit`](Self::commit) hands the filled ones over; without
+/// it nothing is sent.
 #[must_use = "nothing is sent without `commit`"]
 pub struct TxBatch<'r> {
     ring: &'r mut Ring,
@@ -210,7 +210,8 @@ impl TxSlot<'_> {
         self.own.get().buf_idx
     }
 
-    /// The whole buffer. Empty if the slot names no buffer, which only a misbehaving peer brings about.
+    /// The whole buffer. Empty if the slot names no buffer, which only a misbehaving
+    /// peer brings about.
     #[inline]
     pub fn buffer_mut(&mut self) -> &mut [u8] {
         self.own.buffer_mut()
@@ -233,18 +234,20 @@ impl TxSlot<'_> {
         len
     }
 
-    /// Switch ports only: has the kernel take the data from `bytes` and not from the buffer. They must fit a
-    /// buffer. They live as long as the program, since nobody says when the kernel has read them. Only the process that
-    /// opened the port can send so: after a fork, the child's frames are dropped.
+    /// Switch ports only: has the kernel take the data from `bytes` and not from the buffer. They
+    /// must fit a buffer. They live as long as the program, since nobody says when the kernel has
+    /// read them. Only the process that opened the port can send so: after a fork, the child's
+    /// frames are dropped.
     #[doc(alias = "NS_INDIRECT")]
     pub fn set_indirect(&mut self, bytes: &'static [u8], flags: SlotFlags) {
         self.own.set_ptr(bytes.as_ptr() as u64);
         self.set(bytes.len(), SlotFlags(flags.0 | NS_INDIRECT));
     }
 
-    /// Sends a received slot without a copy: the two slots exchange their buffers, and this one takes the
-    /// length. The rings must be of the same region. If one of the slots names no buffer, which only a
-    /// misbehaving peer brings about, nothing is exchanged and this slot has length 0, which ports drop.
+    /// Sends a received slot without a copy: the two slots exchange their buffers, and this one
+    /// takes the length. The rings must be of the same region. If one of the slots names no buffer,
+    /// which only a misbehaving peer brings about, nothing is exchanged and this slot has length 0,
+    /// which ports drop.
     pub fn swap(&mut self, from: &mut RxSlotMut<'_>) -> Result<()> {
         if self.own.ring().region_id() != from.own.ring().region_id() {
             return Err(Error::DifferentRegions);

@@ -46,8 +46,9 @@ pub enum XdpReplace {
 }
 
 impl Port {
-    /// Runs the loaded XDP program `program` on every frame that enters the switch from this port, for as long as the
-    /// port is there or until it is detached. Only for ports of a switch; see [`Control::attach_xdp`].
+    /// Runs the loaded XDP program `program` on every frame that enters the switch from this
+    /// port, for as long as the port is there or until it is detached. Only for ports of a
+    /// switch; see [`Control::attach_xdp`].
     #[doc(alias = "FERROMAP_REQ_XDP_ATTACH")]
     pub fn attach_xdp(&self, program: impl AsFd) -> Result<()> {
         Control::open()?
@@ -69,11 +70,13 @@ impl Port {
 }
 
 impl Control {
-    /// Runs a loaded XDP program on every frame that enters a switch from a port (`vale0:a`), or from all ports that have no
-    /// program of their own (`vale0:`). Returns the program whose place it took, with its last counts.
+    /// Runs a loaded XDP program on every frame that enters a switch from a port (`vale0:a`), or
+    /// from all ports that have no program of their own (`vale0:`). Returns the program whose place
+    /// it took, with its last counts.
     ///
-    /// The program works on a private copy of the frame. `XDP_PASS` leaves it to the switch, `XDP_TX` sends it back,
-    /// `bpf_redirect(NUMBER, 0)` sends it to the port with that [number](crate::ValePort::port); all else drops it.
+    /// The program works on a private copy of the frame. `XDP_PASS` leaves it to the switch,
+    /// `XDP_TX` sends it back, `bpf_redirect(NUMBER, 0)` sends it to the port with that
+    /// [number](crate::ValePort::port); all else drops it.
     #[doc(alias = "FERROMAP_REQ_XDP_ATTACH")]
     pub fn attach_xdp(
         &self,
@@ -104,8 +107,8 @@ impl Control {
         Ok(there(&body))
     }
 
-    /// Takes the program off a port, or off a whole switch; with `expected`, only if it is the one with that id. When this
-    /// returns it runs no more. Returns what it was, with its last counts.
+    /// Takes the program off a port, or off a whole switch; with `expected`, only if it is the one
+    /// with that id. When this returns it runs no more. Returns what it was, with its last counts.
     #[doc(alias = "FERROMAP_REQ_XDP_DETACH")]
     pub fn detach_xdp(&self, port: &str, expected: Option<u32>) -> Result<XdpProgram> {
         let mut body = NmreqXdp {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! AF_XDP in copy mode over a veth pair. The receiving end has an XDP program, in the driver, that hands
-//! every frame to the socket.
+//! AF_XDP in copy mode over a veth pair. The receiving end has an XDP program, in the driver, that
+//! hands every frame to the socket.
 
 use super::{
     net,

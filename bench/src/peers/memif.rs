@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! DPDK's memif between two processes, which copies each frame on both sides of their shared memory: one
-//! dpdk-testpmd, from Debian, sends with its loop for that, and another one receives. Rates are read over
-//! DPDK's telemetry. Lengths are without the check sum of Ethernet, as everywhere here.
+//! DPDK's memif between two processes, which copies each frame on both sides of their shared
+//! memory: one dpdk-testpmd, from Debian, sends with its loop for that, and another one
+//! receives. Rates are read over DPDK's telemetry. Lengths are without the check sum of
+//! Ethernet, as everywhere here.
 
 use super::{telemetry::Telemetry, Flow, Job, Peer};
 use anyhow::{bail, Context, Result};
@@ -17,8 +18,8 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// From the first frame on until it counts.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// The largest batch that is used. Larger ones were no faster with short frames, and with 1500 bytes two
-/// times slower: what is under way does not stay in the cache.
+/// The largest batch that is used. Larger ones were no faster with short frames, and with 1500
+/// bytes two times slower: what is under way does not stay in the cache.
 const BURST: usize = 64;
 /// The rings have two to the power of this slots: 2048. Both larger and smaller ones were slower.
 const RING_LOG2: u32 = 11;
@@ -119,7 +120,8 @@ impl TestPmd {
             .env("RUNTIME_DIRECTORY", home)
             .args(["--lcores", lcores, "--file-prefix", name])
             .args(["--log-level", "*:error"])
-            // Huge pages would have to be taken from this machine; memif's own memory is not on them either.
+            // Huge pages would have to be taken from this machine; memif's own memory is not
+            // on them either.
             .args(["--no-huge", "-m", MEGABYTES, "--no-pci", "--vdev"])
             .arg(format!(
                 "net_memif0,role={link},socket={},socket-abstract=no,rsize={RING_LOG2},bsize=2048",

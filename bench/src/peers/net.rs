@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The networks that peers are measured in, made with iproute2 in the namespace of the calling thread.
+//! The networks that peers are measured in, made with iproute2 in the namespace of
+//! the calling thread.
 
 use super::pair::Ends;
 use crate::frame;
@@ -19,9 +20,9 @@ pub fn veth() -> Result<Ends> {
     })
 }
 
-/// A veth pair that receives as a NIC does, many frames for an interrupt (NAPI). Without GRO, or for a sender with TSO,
-/// each frame by itself goes through the backlog, and each turns interrupts off and on, which is dear in User Mode
-/// Linux.
+/// A veth pair that receives as a NIC does, many frames for an interrupt (NAPI). Without GRO, or
+/// for a sender with TSO, each frame by itself goes through the backlog, and each turns interrupts
+/// off and on, which is dear in User Mode Linux.
 pub fn napi_veth() -> Result<Ends> {
     let ends = veth()?;
     for end in [&ends.sender, &ends.receiver] {
@@ -69,8 +70,8 @@ pub fn bridge() -> Result<Ends> {
     })
 }
 
-/// A veth pair with both ends up, without IPv6, which would send frames of its own. The ends of the flow
-/// have the addresses that its frames bear.
+/// A veth pair with both ends up, without IPv6, which would send frames of its own. The ends of the
+/// flow have the addresses that its frames bear.
 fn pair(one: &str, other: &str) -> Result<()> {
     match fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") {
         // A kernel without IPv6 will do.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A sender and a receiver, each a process on a CPU of its own, in a network that is gone with them.
+//! A sender and a receiver, each a process on a CPU of its own, in a network that is
+//! gone with them.
 //!
-//! They are processes because User Mode Linux runs the threads of one process on one CPU. The network
-//! is a namespace that only this module's thread and its children are in, so nothing is left of it
-//! however they end.
+//! They are processes because User Mode Linux runs the threads of one process on one CPU. The
+//! network is a namespace that only this module's thread and its children are in, so nothing is
+//! left of it however they end.
 
 use super::{af_packet, af_xdp, net, Flow, Job};
 use crate::{
@@ -48,8 +49,8 @@ pub struct Ends {
 
 /// One side of the flow.
 pub trait Side {
-    /// Sends or receives a batch and returns how many frames that were, perhaps none. Receivers look
-    /// into each frame if `check` is set, and at its length always.
+    /// Sends or receives a batch and returns how many frames that were, perhaps none. Receivers
+    /// look into each frame if `check` is set, and at its length always.
     fn turn(&mut self, check: bool) -> Result<u64>;
 }
 

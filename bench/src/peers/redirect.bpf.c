@@ -14,7 +14,8 @@ struct {
 	.max_entries = 1,
 };
 
-static long (*const redirect_map)(void *map, __u64 key, __u64 flags) = (void *)BPF_FUNC_redirect_map;
+static long (*const redirect_map)(void *map, __u64 key, __u64 flags) =
+	(void *)BPF_FUNC_redirect_map;
 
 __attribute__((section("xdp"), used)) int redirect(struct xdp_md *frame)
 {

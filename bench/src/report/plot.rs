@@ -54,7 +54,8 @@ pub fn draw(records: &[Record], folder: &Path) -> Result<()> {
     )
 }
 
-/// Lines of at least two points. `place` says where a record is on the horizontal axis, and on which line.
+/// Lines of at least two points. `place` says where a record is on the horizontal axis, and
+/// on which line.
 fn lines(records: &[Record], place: impl Fn(&Record) -> Option<(u64, String)>) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for record in records.iter().filter(|r| r.scenario == SCENARIO) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The table that people read: a group for each scenario, a line for each measurement, and only those
-//! columns that have something in them.
+//! The table that people read: a group for each scenario, a line for each measurement, and only
+//! those columns that have something in them.
 
 use crate::record::Record;
 use std::fmt::Write;
@@ -46,8 +46,9 @@ const COLUMNS: [Column; 17] = [
 
 /// What the heads mean.
 const LEGEND: &str = "\
-kernel ns: time of a sync for each frame, less that of an empty sync. copy ns: a plain loop that copies such
-a frame between rings of as many buffers, in turn with it. ratio: kernel ns over copy ns. Rates are of frames that arrived.
+kernel ns: time of a sync for each frame, less that of an empty sync. copy ns: a plain loop that
+copies such a frame between rings of as many buffers, in turn with it. ratio: kernel ns over
+copy ns. Rates are of frames that arrived.
 ";
 
 fn whole(number: Option<u64>) -> Option<String> {

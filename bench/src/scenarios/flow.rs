@@ -66,7 +66,8 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// One sender, one receiver, and rings and batches large enough that system calls do not matter.
+    /// One sender, one receiver, and rings and batches large enough that system calls
+    /// do not matter.
     pub const KERNEL: Flow = Flow {
         through: Through::Switch,
         scenario: "1 to 1",
@@ -106,7 +107,8 @@ impl Flow {
         Scenario::new(self.title(), move |bench| Ok(vec![self.measure(bench)?]))
     }
 
-    /// As a scenario for which `prepare` brings about what else is there; what it returns is kept meanwhile.
+    /// As a scenario for which `prepare` brings about what else is there; what it returns
+    /// is kept meanwhile.
     pub fn scenario_with<T>(self, prepare: impl FnOnce() -> Result<T> + 'static) -> Scenario {
         Scenario::new(self.title(), move |bench| {
             let _kept = prepare()?;
@@ -206,8 +208,8 @@ fn frames(outcomes: &[Outcome], window: usize) -> u64 {
     outcomes.iter().map(|o| o.windows[window].frames).sum()
 }
 
-/// What a frame costs in a sync, and in a plain copy, window by window. With small batches it is lost in the
-/// noise of system calls.
+/// What a frame costs in a sync, and in a plain copy, window by window. With small batches it is
+/// lost in the noise of system calls.
 fn cost(senders: &[Outcome]) -> Vec<(f64, Option<f64>)> {
     let whole = senders.iter().filter(|o| o.batch >= LEAST_BATCH);
     let of = |o: &Outcome, w: &Window| Some((w.sync_ns? / o.batch as f64, w.copy_ns));

@@ -79,7 +79,8 @@ fn open_and_close(bench: &Bench) -> Result<Vec<Record>> {
     ])
 }
 
-/// How long it takes to open and to close an interface to which another program sends as fast as it can.
+/// How long it takes to open and to close an interface to which another program sends as fast
+/// as it can.
 fn close_under_traffic(bench: &Bench) -> Result<Vec<Record>> {
     let _pair = net::Pair::napi()?;
     let mut sender = Child::start("sender".to_owned(), 1, "flood", &())?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A TCP stream over a veth pair, from one network namespace to another: as it is, and with the sender's interface
-//! in netmap mode, where `bridge` passes frames between it and its host rings.
+//! A TCP stream over a veth pair, from one network namespace to another: as it is, and with the
+//! sender's interface in netmap mode, where `bridge` passes frames between it and its host rings.
 
 use crate::{
     child::{self, Child, PATIENCE},
@@ -30,7 +30,8 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const WINDOWS: usize = 5;
 const WINDOW: Duration = Duration::from_millis(400);
 
-/// All of them: what a wire would carry, frame by frame, and with the offloads that only a virtual wire has.
+/// All of them: what a wire would carry, frame by frame, and with the offloads that only a
+/// virtual wire has.
 pub fn scenarios() -> Vec<Scenario> {
     [(false, "without offloads"), (true, "with offloads")]
         .into_iter()

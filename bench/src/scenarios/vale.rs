@@ -105,8 +105,8 @@ fn no_receiver(base: &Flow) -> Flow {
     }
 }
 
-/// More than one sender or receiver. There are two CPUs: whoever shares one sleeps when there is nothing
-/// to do.
+/// More than one sender or receiver. There are two CPUs: whoever shares one sleeps when there is
+/// nothing to do.
 fn crowds() -> [Flow; 4] {
     let base = Flow {
         wait: Wait::Poll,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! XDP programs on a switch: what they cost frames that pass, how fast they drop, and how fast the stack drops with the same
-//! program on a veth pair.
+//! XDP programs on a switch: what they cost frames that pass, how fast they drop, and how fast the
+//! stack drops with the same program on a veth pair.
 
 use super::flow::{Flow, Through};
 use crate::{peers::net, suite::Scenario};
@@ -9,7 +9,8 @@ use anyhow::{bail, Context, Result};
 use ferromap::Port;
 use std::{fs, process::Command};
 
-/// Beside each other: the same flow without a program, with one that passes everything, and with one that drops everything.
+/// Beside each other: the same flow without a program, with one that passes everything, and with
+/// one that drops everything.
 pub fn scenarios() -> Vec<Scenario> {
     let mut all = Vec::new();
     for bytes in [60, 256, 1500] {
@@ -47,7 +48,8 @@ impl OnSwitch {
     }
 }
 
-/// Frames that the stack drops on one end of a veth pair (generic mode), sent by netmap on the other end.
+/// Frames that the stack drops on one end of a veth pair (generic mode), sent by netmap on
+/// the other end.
 fn on_veth() -> Scenario {
     let flow = Flow {
         through: Through::Veth,

@@ -77,8 +77,8 @@ pub fn send(port: &mut Port, role: &Role) -> Result<Outcome> {
     })
 }
 
-/// Puts frames into slots. Receivers only look at buffers, so once each has been filled only length and flags
-/// are to be set, as in a program that makes its frames in place.
+/// Puts frames into slots. Receivers only look at buffers, so once each has been filled only length
+/// and flags are to be set, as in a program that makes its frames in place.
 struct Filler {
     frames: Vec<Vec<u8>>,
     /// For each buffer, the number of the frame that it carries, counted from 1.

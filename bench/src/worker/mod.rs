@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Processes that send and receive. Each is a program of its own on a CPU of its own: User Mode Linux
-//! runs the threads of one program in turn.
+//! Processes that send and receive. Each is a program of its own on a CPU of its own: User Mode
+//! Linux runs the threads of one program in turn.
 //!
-//! A worker is told what it is to do (a [`Task`]), opens its port, says that it is ready, is told when to begin
-//! (a [`Schedule`]), and at the end tells its [`Outcome`].
+//! A worker is told what it is to do (a [`Task`]), opens its port, says that it is ready, is told
+//! when to begin (a [`Schedule`]), and at the end tells its [`Outcome`].
 
 pub mod crew;
 mod flow;
@@ -70,8 +70,8 @@ pub enum Wait {
     Poll,
 }
 
-/// When to measure: after the warm-up, `windows` times, each for three times `length`, one for each [`Phase`].
-/// All times are ticks, on a counter that is the same for all processes.
+/// When to measure: after the warm-up, `windows` times, each for three times `length`, one for each
+/// [`Phase`]. All times are ticks, on a counter that is the same for all processes.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Schedule {
     /// The end of the warm-up.
@@ -81,8 +81,8 @@ pub struct Schedule {
     pub rate: Rate,
 }
 
-/// What is measured in a part of a window. They take turns, so that what else the machine does is the same for
-/// all.
+/// What is measured in a part of a window. They take turns, so that what else the machine does is
+/// the same for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// How many frames go through.
@@ -115,7 +115,8 @@ pub struct Window {
     pub frames: u64,
     /// The same while syncs were timed.
     pub timed_frames: u64,
-    /// Nanoseconds of a sync of a whole batch, less those of one with nothing to send; both are medians.
+    /// Nanoseconds of a sync of a whole batch, less those of one with nothing to send;
+    /// both are medians.
     pub sync_ns: Option<f64>,
     /// Nanoseconds of copying one such frame; the median.
     pub copy_ns: Option<f64>,

@@ -6,9 +6,9 @@ pub(crate) use loom::sync::atomic::{fence, AtomicBool, AtomicU32, Ordering};
 
 /// Loom's, but a store is a swap whose answer nobody wants.
 ///
-/// All threads agree on the order in which one atomic changes. Loom 0.7 does not know this of a plain store
-/// that runs beside a compare-and-swap: afterwards it finds the older of the two values, too. Swaps it puts
-/// in order.
+/// All threads agree on the order in which one atomic changes. Loom 0.7 does not know this of a
+/// plain store that runs beside a compare-and-swap: afterwards it finds the older of the two
+/// values, too. Swaps it puts in order.
 pub(crate) struct AtomicU64(loom::sync::atomic::AtomicU64);
 
 impl AtomicU64 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The pure files of the kernel module in which threads meet, on loom's atomics: each test runs again for
-//! every interleaving, and every value that a relaxed load may see, up to a bound.
+//! The pure files of the kernel module in which threads meet, on loom's atomics: each test runs
+//! again for every interleaving, and every value that a relaxed load may see, up to a bound.
 //!
 //! A crate of its own, so that the files see loom's atomics without a compiler flag for everybody.
 
@@ -19,9 +19,9 @@ mod turns;
 
 mod tests;
 
-/// Tries all interleavings; with `switches`, those in which no more than so many times a thread is stopped
-/// that could go on. Most mistakes show with two (Musuvathi and Qadeer, PLDI 2007); for three threads in a
-/// ring, all would take hours.
+/// Tries all interleavings; with `switches`, those in which no more than so many times a thread is
+/// stopped that could go on. Most mistakes show with two (Musuvathi and Qadeer, PLDI 2007); for
+/// three threads in a ring, all would take hours.
 fn every_interleaving(switches: Option<usize>, test: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = switches;

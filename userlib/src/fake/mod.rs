@@ -16,11 +16,12 @@
 //! # Ok::<(), ferromap::Error>(())
 //! ```
 //!
-//! It lays its memory out as the interface demands, checks rings as a kernel does, and carries frames: from
-//! each port to all others of the same switch, and between the two ends of a pipe. Any other name is an
-//! interface in emulated mode without a wire. It learns no addresses, copies always, and knows no host rings,
-//! monitors, null ports or options. It counts frames, and drops of two causes: `full` and `bad_length`. All its ports are in one region; a second
-//! [`Kernel`] has another one. The region is on the heap, where valgrind and AddressSanitizer watch it.
+//! It lays its memory out as the interface demands, checks rings as a kernel does, and carries
+//! frames: from each port to all others of the same switch, and between the two ends of a pipe. Any
+//! other name is an interface in emulated mode without a wire. It learns no addresses, copies
+//! always, and knows no host rings, monitors, null ports or options. It counts frames, and drops of
+//! two causes: `full` and `bad_length`. All its ports are in one region; a second [`Kernel`] has
+//! another one. The region is on the heap, where valgrind and AddressSanitizer watch it.
 
 mod file;
 mod port;
@@ -119,14 +120,14 @@ impl Kernel {
         }))
     }
 
-    /// Buffers that are in no ring and in no list of extra buffers. When all ports are closed they are
-    /// all free again, unless a program lost some.
+    /// Buffers that are in no ring and in no list of extra buffers. When all ports are closed they
+    /// are all free again, unless a program lost some.
     pub fn free_buffers(&self) -> usize {
         self.0.lock().free_bufs.len()
     }
 
-    /// Does what a misbehaving process may do: writes `value` into the memory of a port's ring, `offset`
-    /// bytes from its start. Nothing happens if there is no such ring.
+    /// Does what a misbehaving process may do: writes `value` into the memory of a port's ring,
+    /// `offset` bytes from its start. Nothing happens if there is no such ring.
     pub fn scribble(&self, port: &str, side: Side, ring: usize, offset: usize, value: u32) {
         let state = self.0.lock();
         let rings = state.ports.get(port).map(|p| p.rings(side));

@@ -117,7 +117,8 @@ impl PortState {
 }
 
 impl State {
-    /// Sends what was released on transmit ring `queue` of port `name`. `false` if the ring was damaged.
+    /// Sends what was released on transmit ring `queue` of port `name`. `false` if the
+    /// ring was damaged.
     pub(super) fn txsync(&mut self, inner: &Inner, name: &str, queue: usize) -> bool {
         let Some(mut port) = self.ports.remove(name) else {
             return false;
@@ -173,8 +174,8 @@ impl State {
     }
 }
 
-/// Whether what the first port sends is for the second: another port of the same switch, or the other
-/// end of the same pipe.
+/// Whether what the first port sends is for the second: another port of the same switch, or the
+/// other end of the same pipe.
 fn connected(name: &str, peer: &str) -> bool {
     if name.contains(['{', '}']) {
         let other = |c| if c == '{' { '}' } else { '{' };

@@ -21,7 +21,8 @@ pub(crate) struct Buffers {
     count: u32,
 }
 
-// SAFETY: the pointer leads into the region, which the `Arc` keeps; only an address is computed here.
+// SAFETY: the pointer leads into the region, which the `Arc` keeps; only an address
+// is computed here.
 unsafe impl Send for Buffers {}
 // SAFETY: as above.
 unsafe impl Sync for Buffers {}
@@ -55,7 +56,8 @@ impl Buffers {
         self.size
     }
 
-    /// The address of a buffer. Buffers 0 and 1 belong to nobody: the kernel puts 0 into damaged slots.
+    /// The address of a buffer. Buffers 0 and 1 belong to nobody: the kernel puts 0
+    /// into damaged slots.
     #[inline]
     pub(super) fn at(&self, index: u32) -> Option<NonNull<u8>> {
         if index < NETMAP_RESERVED_BUFS || index >= self.count {
@@ -70,9 +72,9 @@ impl Buffers {
     }
 }
 
-/// Extra buffers: a list that starts in a word of the binding's `netmap_if` and goes on through the first
-/// word of each buffer. This takes them out, and puts back on drop what it has then, so that the kernel
-/// finds them when the port is closed.
+/// Extra buffers: a list that starts in a word of the binding's `netmap_if` and goes on through the
+/// first word of each buffer. This takes them out, and puts back on drop what it has then, so that
+/// the kernel finds them when the port is closed.
 ///
 /// # Invariant
 ///
@@ -85,8 +87,8 @@ pub(crate) struct Loose {
 }
 
 impl Loose {
-    /// Takes the list whose first index is at `head_at`. It ends at an index that names no buffer or
-    /// that was there before; more than `most` are not taken.
+    /// Takes the list whose first index is at `head_at`. It ends at an index that names no buffer
+    /// or that was there before; more than `most` are not taken.
     pub(crate) fn take(buffers: Buffers, head_at: usize, most: u32) -> Self {
         let region = buffers.region.clone();
         let mut list = Vec::new();
@@ -120,8 +122,8 @@ impl Loose {
     /// The bytes of the `i`th of these buffers.
     pub(crate) fn bytes_mut(&mut self, i: usize) -> Option<&mut [u8]> {
         let at = self.buffers.at(*self.list.get(i)?)?;
-        // SAFETY: inside the region. By the invariant the buffer is only here, and the mutable borrow
-        // keeps a second slice away.
+        // SAFETY: inside the region. By the invariant the buffer is only here, and the mutable
+        // borrow keeps a second slice away.
         Some(unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), self.buffers.size as usize) })
     }
 

@@ -16,8 +16,9 @@ use std::{
     },
 };
 
-/// A request with a body, and perhaps an option. `body` and `option` go to the kernel and are overwritten with its answer;
-/// `name` is overwritten too, for `VALE_LIST`. A name that does not fit is the caller's to refuse: here it is cut.
+/// A request with a body, and perhaps an option. `body` and `option` go to the kernel and are
+/// overwritten with its answer; `name` is overwritten too, for `VALE_LIST`. A name that does not
+/// fit is the caller's to refuse: here it is cut.
 pub(crate) fn control<B: Plain>(
     fd: BorrowedFd<'_>,
     reqtype: u16,
@@ -26,8 +27,9 @@ pub(crate) fn control<B: Plain>(
     option: Option<&mut NmreqOptRegion>,
 ) -> Result<(), Errno> {
     let option = option.map_or(0, |option| std::ptr::from_mut(option) as u64);
-    // SAFETY: `body` and the option are borrowed mutably for the whole call, and any bytes that the kernel writes there
-    // make valid `Plain` values. Each request type is sent with its own body type.
+    // SAFETY: `body` and the option are borrowed mutably for the whole call, and any bytes
+    // that the kernel writes there make valid `Plain` values. Each request type is sent with
+    // its own body type.
     unsafe { call(fd, reqtype, name, std::ptr::from_mut(body) as u64, option) }
 }
 
@@ -39,8 +41,8 @@ pub(crate) fn bare(fd: BorrowedFd<'_>, reqtype: u16, name: &mut OsString) -> Res
 
 /// # Safety
 ///
-/// `body` and `options` are 0, or the address of a body of this request and of an option without a successor; the kernel
-/// may write to them.
+/// `body` and `options` are 0, or the address of a body of this request and of an option without a
+/// successor; the kernel may write to them.
 unsafe fn call(
     fd: BorrowedFd<'_>,
     reqtype: u16,
@@ -55,8 +57,8 @@ unsafe fn call(
     header.nr_name[..len].copy_from_slice(&name.as_bytes()[..len]);
     header.nr_body = body;
     header.nr_options = options;
-    // SAFETY: the header is a private structure of the size that NIOCCTRL's number carries, and the caller
-    // vouches for the body.
+    // SAFETY: the header is a private structure of the size that NIOCCTRL's number carries, and the
+    // caller vouches for the body.
     let ret = unsafe {
         libc::ioctl(
             fd.as_raw_fd(),

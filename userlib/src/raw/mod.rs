@@ -3,7 +3,8 @@
 //! The only room with `unsafe`: system calls with pointers, and memory that others write.
 //!
 //! - [`ioctl`] — the calls on `/dev/netmap`.
-//! - [`region`] — a mapped region: every offset is checked, fields are read volatile, no references.
+//! - [`region`] — a mapped region: every offset is checked, fields are read
+//!   volatile, no references.
 //! - [`buffers`] — where the buffers of a region are, and those that are in no ring.
 //! - [`ring`] — one ring: head and tail as atomics, slots fetched once, and slices of those buffers
 //!   that the ring's rules say are ours.

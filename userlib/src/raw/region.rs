@@ -13,7 +13,8 @@ use std::{os::fd::BorrowedFd, ptr::NonNull};
 pub(crate) enum RegionId {
     /// The kernel's `nr_mem_id`, where it is given to one region only.
     Kernel(u16),
-    /// Region 1, of which each network namespace has one, and each user who may not administrate it.
+    /// Region 1, of which each network namespace has one, and each user who may not
+    /// administrate it.
     Shared { namespace: u64, user: u32 },
     /// Region 1 of somebody who lent a descriptor; the number is never used twice in a process.
     Lent(u64),
@@ -26,8 +27,8 @@ pub(crate) enum RegionId {
 ///
 /// # Invariants
 ///
-/// `base..base + len` is readable and writable memory that stays until the value is dropped, and nothing
-/// in Rust holds a reference into it, except the slices that [`super::ring::Ring`] lends.
+/// `base..base + len` is readable and writable memory that stays until the value is dropped, and
+/// nothing in Rust holds a reference into it, except the slices that [`super::ring::Ring`] lends.
 pub(crate) struct Region {
     base: NonNull<u8>,
     len: usize,
@@ -136,13 +137,13 @@ impl Region {
         Some(unsafe { at.cast::<i64>().as_ptr().read_volatile() })
     }
 
-    /// The 32-bit word at `offset`, as the kernel reads a ring's head: what was written before it was
-    /// released is seen.
+    /// The 32-bit word at `offset`, as the kernel reads a ring's head: what was written before it
+    /// was released is seen.
     #[cfg(any(test, feature = "fake"))]
     pub(crate) fn acquire_u32(&self, offset: usize) -> Option<u32> {
         let at = self.at(offset, 4, 4)?;
-        // SAFETY: inside the region, aligned, and as an atomic it may change at any time. Pairs with the
-        // release of the head in `Ring::publish`.
+        // SAFETY: inside the region, aligned, and as an atomic it may change at any time. Pairs
+        // with the release of the head in `Ring::publish`.
         let word = unsafe { AtomicU32::from_ptr(at.cast().as_ptr()) };
         Some(word.load(Ordering::Acquire))
     }
@@ -175,8 +176,8 @@ impl Region {
         }
     }
 
-    /// Copies `len` bytes from offset `from` of `source` to offset `to` of this region, which may be the
-    /// same one; nothing happens if either range is not inside.
+    /// Copies `len` bytes from offset `from` of `source` to offset `to` of this region, which may
+    /// be the same one; nothing happens if either range is not inside.
     #[cfg(any(test, feature = "fake"))]
     pub(crate) fn copy_from(&self, to: usize, source: &Region, from: usize, len: usize) {
         if let (Some(to), Some(from)) = (self.at(to, len, 1), source.at(from, len, 1)) {

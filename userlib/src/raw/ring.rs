@@ -2,14 +2,15 @@
 
 //! One ring, from the program's side.
 //!
-//! Who owns what: slots `head..tail` and the buffers they name are ours, all others the kernel's. `head`
-//! and `cur` are written by us only, `tail` by the kernel only. [`Ring`] keeps private copies of head and
-//! of the number of slots that are ours, and lends a buffer only for a slot among these. Whatever else
-//! stands in the shared memory is fetched once, checked, and never believed to stay.
+//! Who owns what: slots `head..tail` and the buffers they name are ours, all others the kernel's.
+//! `head` and `cur` are written by us only, `tail` by the kernel only. [`Ring`] keeps private
+//! copies of head and of the number of slots that are ours, and lends a buffer only for a slot
+//! among these. Whatever else stands in the shared memory is fetched once, checked, and never
+//! believed to stay.
 //!
-//! What this rests on, beyond the kernel: other processes that map the same region keep out of slots
-//! that are not theirs, as the interface demands of them, just as they keep out of each other's memory
-//! through `/proc/PID/mem`. See docs/decisions/0002.
+//! What this rests on, beyond the kernel: other processes that map the same region keep out of
+//! slots that are not theirs, as the interface demands of them, just as they keep out of each
+//! other's memory through `/proc/PID/mem`. See docs/decisions/0002.
 
 use super::{
     buffers::Buffers,
@@ -49,9 +50,11 @@ pub(crate) struct Ring {
     resets: u64,
 }
 
-// SAFETY: the pointers lead into the region, which the `Arc` keeps, and which any thread may access.
+// SAFETY: the pointers lead into the region, which the `Arc` keeps, and which any
+// thread may access.
 unsafe impl Send for Ring {}
-// SAFETY: `&self` methods only read: the fields, and memory that stays ours while `self` is borrowed.
+// SAFETY: `&self` methods only read: the fields, and memory that stays ours while
+// `self` is borrowed.
 unsafe impl Sync for Ring {}
 
 impl Ring {
@@ -105,12 +108,14 @@ impl Ring {
 
     /// One of the indexes in the header.
     fn word(&self, field: usize) -> &AtomicU32 {
-        // SAFETY: in the header, which is in the region and aligned to 8; every field asked for is an
-        // aligned 32-bit word that all sides access whole. An atomic may change under a reference.
+        // SAFETY: in the header, which is in the region and aligned to 8; every field asked
+        // for is an aligned 32-bit word that all sides access whole. An atomic may change
+        // under a reference.
         unsafe { AtomicU32::from_ptr(self.header.add(field).cast().as_ptr()) }
     }
 
-    /// The first 8 bytes of slot `k` of ours: index, length, flags. Aligned to 8, inside the region.
+    /// The first 8 bytes of slot `k` of ours: index, length, flags. Aligned to 8,
+    /// inside the region.
     #[inline]
     fn slot_ptr(&self, k: u32) -> Option<NonNull<u64>> {
         let at = self.position(k)? as usize;
@@ -153,8 +158,8 @@ impl Ring {
         self.owned
     }
 
-    /// To be called after a sync. Where the indexes were damaged, the kernel has put its own head into the
-    /// ring, and from there it goes on.
+    /// To be called after a sync. Where the indexes were damaged, the kernel has put its own head
+    /// into the ring, and from there it goes on.
     pub(crate) fn after_sync(&mut self) -> u32 {
         let head = self
             .word(offset_of!(RingHeader, head))
@@ -203,8 +208,8 @@ impl Ring {
         let cur = cursor::add(self.head, self.ahead.min(self.owned), self.n);
         self.word(offset_of!(RingHeader, cur))
             .store(cur, Ordering::Relaxed);
-        // Pairs with the kernel's acquire of the head at the start of a sync: our writes to the slots and
-        // buffers come before.
+        // Pairs with the kernel's acquire of the head at the start of a sync: our writes to the
+        // slots and buffers come before.
         self.word(offset_of!(RingHeader, head))
             .store(self.head, Ordering::Release);
     }
@@ -240,8 +245,8 @@ impl Ring {
 /// Index, length and flags of a slot, all at once. `slot` comes from [`Ring::slot_ptr`].
 #[inline]
 fn fetch(slot: NonNull<u64>) -> Slot {
-    // SAFETY: inside the region and aligned, as `slot_ptr` promises; the callers borrow the ring, which
-    // keeps the region.
+    // SAFETY: inside the region and aligned, as `slot_ptr` promises; the callers borrow the ring,
+    // which keeps the region.
     let word = unsafe { slot.as_ptr().read_volatile() };
     let [a, b, c, d, l0, l1, f0, f1] = word.to_ne_bytes();
     Slot {
@@ -256,8 +261,8 @@ fn fetch(slot: NonNull<u64>) -> Slot {
 ///
 /// # Invariant
 ///
-/// `slot` comes from [`Ring::slot_ptr`] for a slot that was ours; it still is, since the ring cannot
-/// advance while it is borrowed here.
+/// `slot` comes from [`Ring::slot_ptr`] for a slot that was ours; it still is, since the ring
+/// cannot advance while it is borrowed here.
 pub(crate) struct Own<'a> {
     ring: &'a mut Ring,
     at: u32,
@@ -288,13 +293,15 @@ impl Own<'_> {
         }
     }
 
-    /// Sets length and flags. A mark that the buffer was changed stays, for the kernel has not seen it yet.
+    /// Sets length and flags. A mark that the buffer was changed stays, for the kernel has not
+    /// seen it yet.
     #[inline]
     pub(crate) fn set_len_flags(&mut self, len: u16, flags: u16) {
         let flags = flags | (self.get().flags & NS_BUF_CHANGED);
         let ([l0, l1], [f0, f1]) = (len.to_ne_bytes(), flags.to_ne_bytes());
         let word = u32::from_ne_bytes([l0, l1, f0, f1]);
-        // SAFETY: by the invariant; `len` and `flags` are the aligned second half of the slot's first word.
+        // SAFETY: by the invariant; `len` and `flags` are the aligned second half of the
+        // slot's first word.
         unsafe { self.slot.cast::<u32>().add(1).as_ptr().write_volatile(word) }
     }
 
@@ -303,8 +310,8 @@ impl Own<'_> {
         unsafe { self.slot.add(1).as_ptr().write_volatile(ptr) }
     }
 
-    /// Puts `index`, a buffer that the caller owns, into the slot, and returns the one that was there.
-    /// `None`, and no change, if one of them names no buffer.
+    /// Puts `index`, a buffer that the caller owns, into the slot, and returns the one that was
+    /// there. `None`, and no change, if one of them names no buffer.
     pub(crate) fn exchange_buffer(&mut self, index: u32) -> Option<u32> {
         let slot = self.get();
         self.ring.buffers.at(index)?;
@@ -315,8 +322,8 @@ impl Own<'_> {
         Some(slot.buf_idx)
     }
 
-    /// Exchanges the buffers of two slots, marking both. The caller has compared the regions. An index
-    /// that names no buffer stays where it is: `false`.
+    /// Exchanges the buffers of two slots, marking both. The caller has compared the regions. An
+    /// index that names no buffer stays where it is: `false`.
     pub(crate) fn swap_buffers(&mut self, other: &mut Own<'_>) -> bool {
         let theirs = other.get().buf_idx;
         match self.exchange_buffer(theirs) {
@@ -330,15 +337,17 @@ impl Own<'_> {
     pub(crate) fn buffer_mut(&mut self) -> &mut [u8] {
         let size = self.ring.buffers.size() as usize;
         match self.ring.buffers.at(self.get().buf_idx) {
-            // SAFETY: inside the region. The slot is ours, and `&mut self` keeps all other slices of this
-            // ring away; rings and extra buffers never name the same buffer while both are ours.
+            // SAFETY: inside the region. The slot is ours, and `&mut self` keeps all other
+            // slices of this ring away; rings and extra buffers never name the same buffer while
+            // both are ours.
             Some(at) => unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), size) },
             None => &mut [],
         }
     }
 }
 
-/// One of our slots as it was when it was fetched. It borrows the ring, so that the slot stays ours.
+/// One of our slots as it was when it was fetched. It borrows the ring, so that the
+/// slot stays ours.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     ring: &'a Ring,
@@ -361,9 +370,10 @@ impl<'a> View<'a> {
     #[inline]
     pub(crate) fn bytes(&self) -> &'a [u8] {
         match self.ring.buffers.at(self.slot.buf_idx) {
-            // SAFETY: inside the region. The slot was ours when it was fetched (else its index is 0, which
-            // names no buffer) and is until `advance`, which takes `&mut Ring`; so the kernel keeps out of
-            // its buffer while the slice lives, and so do mutable slices, which take `&mut Ring` too.
+            // SAFETY: inside the region. The slot was ours when it was fetched (else its index is
+            // 0, which names no buffer) and is until `advance`, which takes `&mut Ring`; so the
+            // kernel keeps out of its buffer while the slice lives, and so do mutable slices, which
+            // take `&mut Ring` too.
             Some(at) => unsafe { std::slice::from_raw_parts(at.as_ptr(), self.len()) },
             None => &[],
         }

@@ -2,8 +2,8 @@
 
 //! Where a port's name ends, and its suffixes begin.
 //!
-//! An interface may have the characters of suffixes in its name: `br-lan`, `br-1a2b3c`, `eth0-0`. So it is asked which
-//! interfaces there are, and the longest name wins.
+//! An interface may have the characters of suffixes in its name: `br-lan`, `br-1a2b3c`, `eth0-0`.
+//! So it is asked which interfaces there are, and the longest name wins.
 
 /// What begins a suffix.
 const SUFFIX: [char; 5] = ['-', '*', '^', '/', '@'];
@@ -117,7 +117,8 @@ mod tests {
     use ferromap_abi::consts::IFNAMSIZ;
 
     proptest! {
-        /// An interface that is there is opened by its name, whatever that is, and suffixes mean the same on all.
+        /// An interface that is there is opened by its name, whatever that is, and suffixes mean
+        /// the same on all.
         #[test]
         fn any_interface_has_all_suffixes(name in names(), suffix in suffixes()) {
             let whole = format!("{name}{suffix}");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The unsafe part of the peers: sockets that no safe crate knows, and memory shared with the kernel.
+//! The unsafe part of the peers: sockets that no safe crate knows, and memory shared
+//! with the kernel.
 #![allow(unsafe_code)]
 
 mod packet;

@@ -69,8 +69,8 @@ impl Shared {
     /// The status word at `offset`.
     fn status(&self, offset: usize) -> &AtomicU32 {
         assert!(offset % 4 == 0 && offset + 4 <= self.memory.len());
-        // SAFETY: it lies in the mapping, which starts on a page and lives as long as self; the kernel
-        // accesses it as one word too.
+        // SAFETY: it lies in the mapping, which starts on a page and lives as long as self; the
+        // kernel accesses it as one word too.
         unsafe { AtomicU32::from_ptr(self.memory.as_mut_ptr().add(offset).cast()) }
     }
 }
@@ -97,8 +97,8 @@ impl TxRing {
         };
         let shared = Shared::open(interface, 0, libc::PACKET_TX_RING, request)?;
         for slot in 0..SLOTS {
-            // SAFETY: the slot lies in the mapping, which is of whole slots; the kernel does not touch
-            // it before its status asks to send it. The header is aligned as the slot is.
+            // SAFETY: the slot lies in the mapping, which is of whole slots; the kernel does not
+            // touch it before its status asks to send it. The header is aligned as the slot is.
             unsafe {
                 let slot = shared.memory.as_mut_ptr().add(slot * SLOT);
                 let header = slot.cast::<tpacket3_hdr>();
@@ -157,8 +157,8 @@ impl RxRing {
         Ok(RxRing { shared, next: 0 })
     }
 
-    /// Shows the frames of the next block, if there is one, to `see`: what was captured of each, and
-    /// how long it was.
+    /// Shows the frames of the next block, if there is one, to `see`: what was captured of each,
+    /// and how long it was.
     pub fn take(&mut self, mut see: impl FnMut(&[u8], usize)) -> Result<()> {
         let start = self.next * BLOCK;
         let status =
@@ -167,8 +167,8 @@ impl RxRing {
         if status.load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
             return Ok(());
         }
-        // SAFETY: the block lies in the mapping, which is of whole blocks. The kernel has handed it over
-        // and does not write to it until the status says so again, after the last use of this.
+        // SAFETY: the block lies in the mapping, which is of whole blocks. The kernel has handed it
+        // over and does not write to it until the status says so again, after the last use of this.
         let block = unsafe { slice::from_raw_parts(self.shared.memory.as_ptr().add(start), BLOCK) };
         // SAFETY: a block begins on a page and with its description, of which any bytes are valid.
         let header = unsafe { (*block.as_ptr().cast::<tpacket_block_desc>()).hdr.bh1 };

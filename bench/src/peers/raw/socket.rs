@@ -8,8 +8,8 @@ use std::{ffi::c_int, os::fd::RawFd};
 
 /// Sets an option, whose value has the type that the kernel documents for it.
 pub fn set_option<T: Copy>(socket: RawFd, level: c_int, option: c_int, value: T) -> Result<()> {
-    // SAFETY: the kernel only reads, from a value that lives until the call returns, and no more bytes
-    // than it has.
+    // SAFETY: the kernel only reads, from a value that lives until the call returns, and no more
+    // bytes than it has.
     let code = unsafe {
         libc::setsockopt(
             socket,
@@ -50,8 +50,9 @@ pub fn bind_packet(socket: RawFd, interface: &str, ethertype: u16) -> Result<()>
         .with_context(|| format!("no packet socket on {interface}"))
 }
 
-/// Lets one system call send up to `frames` frames of an AF_XDP socket in copy mode. The kernel's default,
-/// 32, would make many calls of one large batch. `frames` is no more than the ring has slots.
+/// Lets one system call send up to `frames` frames of an AF_XDP socket in copy mode. The
+/// kernel's default, 32, would make many calls of one large batch. `frames` is no more than the
+/// ring has slots.
 pub fn send_at_once(socket: RawFd, frames: u32) -> Result<()> {
     /// Since Linux 6.17; not in libc yet.
     const XDP_MAX_TX_SKB_BUDGET: c_int = 9;

@@ -78,8 +78,8 @@ impl Frames {
         {
             bail!("a frame lies outside of its memory");
         }
-        // SAFETY: it lies in the mapping. The kernel does not write to a chunk until it gets it back,
-        // for which the caller needs no reference any more.
+        // SAFETY: it lies in the mapping. The kernel does not write to a chunk until it gets it
+        // back, for which the caller needs no reference any more.
         Ok(unsafe { slice::from_raw_parts(self.memory.as_ptr().add(start), bytes) })
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What programs make is charged to their cgroup: the module allocates with `GFP_KERNEL_ACCOUNT`, but for what it has
-//! once, for lists that are everybody's, and for telling why there is no memory.
+//! What programs make is charged to their cgroup: the module allocates with
+//! `GFP_KERNEL_ACCOUNT`, but for what it has once, for lists that are everybody's, and for
+//! telling why there is no memory.
 
 use std::{
     fs,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The inbox of a receive ring, step by step, against a list of what was promised and what was kept.
-//! `tests/loom` lets real threads meet.
+//! The inbox of a receive ring, step by step, against a list of what was promised and what was
+//! kept. `tests/loom` lets real threads meet.
 
 use crate::{
     atomic::AtomicU32,

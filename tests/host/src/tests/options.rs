@@ -286,7 +286,8 @@ fn bodies_are_probed_in_full_and_right_behind_their_heads() {
     }
 }
 
-/// Each option's address is kept beside it: the limit for that is met sooner than the one for what is sent.
+/// Each option's address is kept beside it: the limit for that is met sooner than the one for
+/// what is sent.
 #[test]
 fn many_small_options_are_counted_as_they_are_kept() {
     let eventfds = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS;

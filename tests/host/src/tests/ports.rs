@@ -23,7 +23,9 @@ fn every_port_has_a_place_of_its_own() {
 
 proptest! {
     #[test]
-    fn a_set_answers_what_was_put_in(ports in prop::collection::vec(0..VALE_MAX_PORTS as u8, 0..300)) {
+    fn a_set_answers_what_was_put_in(
+        ports in prop::collection::vec(0..VALE_MAX_PORTS as u8, 0..300)
+    ) {
         let mut set = PortSet::default();
         let mut words = [0; WORDS];
         for &port in &ports {

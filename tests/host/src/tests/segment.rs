@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Frames are cut, and what comes is put together again; etherparse, which builds them and reads what comes, is the judge.
+//! Frames are cut, and what comes is put together again; etherparse, which builds them and reads
+//! what comes, is the judge.
 
 use crate::{
     checksum::Sum,
@@ -16,7 +17,8 @@ const TO: [u8; 6] = [2, 0xfe, 0, 0, 0, 2];
 const FROM: [u8; 6] = [2, 0xfe, 0, 0, 0, 1];
 const FRAGMENT_ID: u32 = 0x1234_5678;
 
-/// Does what the module does with a frame, for a receiver that takes `longest` bytes in buffers of `size`.
+/// Does what the module does with a frame, for a receiver that takes `longest` bytes in
+/// buffers of `size`.
 fn cut(header: &[u8; LOOKED_AT], frame: &[u8], longest: u32, size: u32) -> Option<Vec<Vec<u8>>> {
     let len = frame.len() as u32;
     let asked = Asked::read(header, len)?;
@@ -105,7 +107,8 @@ proptest! {
     /// What TCP cut into segments gives is the stream, each byte at its sequence number.
     #[test]
     fn tcp_segments_give_the_stream(
-        make in makes(true), len in 1..20_000usize, gso in 0..3000u16, longest in 400..9100u32, size in select(vec![2048u32, 9216]), ecn: bool,
+        make in makes(true), len in 1..20_000usize, gso in 0..3000u16,
+        longest in 400..9100u32, size in select(vec![2048u32, 9216]), ecn: bool,
     ) {
         let (sent, tcp) = (payload(len), make.tcp.clone().unwrap());
         let frame = make.frame(TO, FROM, &sent);
@@ -135,9 +138,12 @@ proptest! {
         prop_assert_eq!(came, sent);
     }
 
-    /// Datagrams are cut where their sender said, whatever the receiver's longest frame, if its buffers take them.
+    /// Datagrams are cut where their sender said, whatever the receiver's longest frame, if its
+    /// buffers take them.
     #[test]
-    fn datagrams_end_where_they_were_meant_to(make in makes(false), len in 1..20_000usize, gso in 1..2100u16) {
+    fn datagrams_end_where_they_were_meant_to(
+        make in makes(false), len in 1..20_000usize, gso in 1..2100u16,
+    ) {
         let sent = payload(len);
         let frame = make.frame(TO, FROM, &sent);
         let frames = cut(&make.asks(DATAGRAMS, gso), &frame, 1514, 2048);
@@ -153,9 +159,13 @@ proptest! {
         prop_assert_eq!(read.len(), sent.chunks(gso.into()).len());
     }
 
-    /// A long datagram arrives in fragments that any receiver can put together, with the checksum of the whole.
+    /// A long datagram arrives in fragments that any receiver can put together, with the checksum
+    /// of the whole.
     #[test]
-    fn fragments_give_the_datagram(make in makes(false), len in 1..30_000usize, gso in select(vec![0u16, 600, 1479, 1480, 60_000]), longest in 500..9100u32) {
+    fn fragments_give_the_datagram(
+        make in makes(false), len in 1..30_000usize,
+        gso in select(vec![0u16, 600, 1479, 1480, 60_000]), longest in 500..9100u32,
+    ) {
         // The judge puts together what is behind the header of the fragment, which is not UDP then.
         let make = Make { destination: vec![], ..make };
         let sent = payload(len);
@@ -173,11 +183,13 @@ proptest! {
         prop_assert_eq!(&came[..], &frame[make.headers() - 8..]);
     }
 
-    /// Whatever the headers say, nobody gets more than a buffer, and no byte that the frame does not have.
+    /// Whatever the headers say, nobody gets more than a buffer, and no byte that the frame
+    /// does not have.
     #[test]
     fn any_bytes_are_cut_or_refused(
-        make in prop_oneof![makes(true), makes(false)], len in 0..400usize, kept in 0..600usize, header: [u8; LOOKED_AT],
-        wild in prop::collection::vec((0..200usize, any::<u8>()), 0..4), longest in 14..2000u32, gso in select(vec![1u8, 3, 4, 5]),
+        make in prop_oneof![makes(true), makes(false)], len in 0..400usize, kept in 0..600usize,
+        header: [u8; LOOKED_AT], wild in prop::collection::vec((0..200usize, any::<u8>()), 0..4),
+        longest in 14..2000u32, gso in select(vec![1u8, 3, 4, 5]),
     ) {
         let mut frame = make.frame(TO, FROM, &payload(len));
         for (at, byte) in wild {
@@ -289,7 +301,8 @@ fn a_route_decides_whose_checksum_it_is() {
     assert_eq!(frames, None, "nobody knows where that goes");
 }
 
-/// What only the destination reads is shared out among fragments with the rest; what routers read is in all of them.
+/// What only the destination reads is shared out among fragments with the rest; what routers read
+/// is in all of them.
 #[test]
 fn options_of_the_destination_are_in_the_first_fragment() {
     let make = Make {
@@ -315,7 +328,8 @@ fn options_of_the_destination_are_in_the_first_fragment() {
     assert_eq!(rest, frame[62..], "and its checksum is right");
 }
 
-/// IPv4's identification is often 0 where nobody expects fragments; and these must not be told not to be some.
+/// IPv4's identification is often 0 where nobody expects fragments; and these must not be told not
+/// to be some.
 #[test]
 fn fragments_have_an_identification() {
     let make = Make::default();

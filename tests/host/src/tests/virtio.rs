@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What becomes of a virtio-net header between ports, after the table in section 9 of the interface.
+//! What becomes of a virtio-net header between ports, after the table in section 9
+//! of the interface.
 
 use crate::packets;
 use crate::virtio::{is_plain, Asked, Cut, Field, Reheader};

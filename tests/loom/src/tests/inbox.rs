@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Senders and the receiver of a ring at the same time. The slots are cells of loom's: it fails a test in
-//! which one thread reads or writes a slot that another has not finished with.
+//! Senders and the receiver of a ring at the same time. The slots are cells of loom's: it fails a
+//! test in which one thread reads or writes a slot that another has not finished with.
 
 use crate::{
     atomic::AtomicU32,
@@ -105,8 +105,8 @@ impl Receiver {
     }
 }
 
-/// Two senders of `counts` frames each send and the receiver looks `looks` times, all at once; then it
-/// takes the rest.
+/// Two senders of `counts` frames each send and the receiver looks `looks` times, all at once; then
+/// it takes the rest.
 fn two_senders(slots: u32, start: u32, counts: [&'static [u32]; 2], looks: usize) {
     let ring = Ring::new(slots, start);
     let senders = [0, 1].map(|who| {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A frame arrives while one thread syncs the ring and another one polls it: whichever finds the other at work, the
-//! poller does not sleep with the frame there.
+//! A frame arrives while one thread syncs the ring and another one polls it: whichever finds the
+//! other at work, the poller does not sleep with the frame there.
 
 use crate::{
     atomic::{

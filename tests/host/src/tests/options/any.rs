@@ -25,8 +25,8 @@ fn body_of(head: &NmreqOption) -> u64 {
     }
 }
 
-/// Whether a request with these options, and so many heads more, is too large: as it is sent, or as it is kept, with an
-/// address an option.
+/// Whether a request with these options, and so many heads more, is too large: as it is sent, or as
+/// it is kept, with an address an option.
 fn is_too_large(body: usize, entries: &[Entry], more: u128) -> bool {
     let bodies = entries.iter().map(|entry| u128::from(body_of(&entry.head)));
     let bytes = body as u128 + bodies.sum::<u128>();
@@ -83,8 +83,8 @@ fn body() -> impl Strategy<Value = usize> {
     prop_oneof![4 => 0..100usize, 2 => 3000..4200usize, 1 => any::<usize>()]
 }
 
-/// Some options, each pointing to any other, to nothing, or to where nothing is. Mostly each points to
-/// the one behind it: a chain.
+/// Some options, each pointing to any other, to nothing, or to where nothing is. Mostly each points
+/// to the one behind it: a chain.
 fn memory() -> impl Strategy<Value = Memory> {
     let next = prop_oneof![6 => Just(None), 1 => (0..14usize).prop_map(Some)];
     let option = (kind(), size(), next, prop::bool::weighted(0.05));
@@ -153,7 +153,8 @@ proptest! {
     #[test]
     fn memory_that_changes_with_every_look_ends_the_walk_too(
         heads in prop::collection::vec((kind(), size(), any::<u64>()), 1..200),
-        unread in prop::option::of(0..200usize), no_body in prop::option::of(0..20usize), body in body()
+        unread in prop::option::of(0..200usize), no_body in prop::option::of(0..20usize),
+        body in body()
     ) {
         let looks = core::cell::Cell::new(0);
         let probes = core::cell::Cell::new(0);
@@ -163,7 +164,12 @@ proptest! {
             |_| {
                 let look = looks.replace(looks.get() + 1);
                 let (kind, size, next) = heads[look % heads.len()];
-                let head = NmreqOption { nro_next: next, nro_reqtype: kind, nro_status: 0, nro_size: size };
+                let head = NmreqOption {
+                    nro_next: next,
+                    nro_reqtype: kind,
+                    nro_status: 0,
+                    nro_size: size,
+                };
                 (Some(look) != unread).then_some(head)
             },
             |_, _| Some(probes.replace(probes.get() + 1)) != no_body,
