@@ -21,6 +21,11 @@ STAMPS=$CACHE/stamps
 # shellcheck disable=SC2034  # the scripts that source this file use it
 TOOLS=(pkt-gen bridge vale-ctl ferromap xdp)
 
+# What a kernel says in whose messages something is wrong, whatever the level: a regular expression.
+# shellcheck disable=SC2034  # as above
+TROUBLE='BUG:|WARNING|UBSAN|Oops|refcount|unregister_netdevice: waiting|INFO: task|rcu:.*stall'
+TROUBLE+='|Call Trace'
+
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
@@ -28,12 +33,14 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 trap 'exit 130' INT
 
 need_root() {
-    [ "$(id -u)" = 0 ] || die "this needs root, to make the build root and enter it: run the same with sudo"
+    [ "$(id -u)" = 0 ] ||
+        die "this needs root, to make the build root and enter it: run the same with sudo"
 }
 
-# watched LOG TITLE IN-VAIN COMMAND... : runs COMMAND with its output in LOG. If it fails, the last lines of that are shown,
-# and the script ends with the words IN-VAIN. ^C ends it with everything it started. Never to be called in a condition:
-# there bash goes on after a command that fails, in COMMAND too.
+# watched LOG TITLE IN-VAIN COMMAND... : runs COMMAND with its output in LOG. If it fails, the
+# last lines of that are shown, and the script ends with the words IN-VAIN. ^C ends it with
+# everything it started. Never to be called in a condition: there bash goes on after a command
+# that fails, in COMMAND too.
 watched() {
     local log=$1 title=$2 in_vain=$3 start=$SECONDS pid
     shift 3
@@ -106,35 +113,40 @@ in_root() {
         mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
         [ -z "$with" ] || mount --bind "$with" "$root/host"
         # Behind a company proxy the host knows certificates that Debian does not.
-        if [ -f /etc/ssl/certs/ca-certificates.crt ] && [ -f "$root/etc/ssl/certs/ca-certificates.crt" ]; then
-            mount --bind /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+        file=/etc/ssl/certs/ca-certificates.crt
+        if [ -f "$file" ] && [ -f "$root$file" ]; then
+            mount --bind "$file" "$root$file"
         fi
-        [ ! -f /etc/resolv.conf ] || { touch "$root/etc/resolv.conf"; mount --bind /etc/resolv.conf "$root/etc/resolv.conf"; }
-        [ ! -f /etc/hosts ] || { touch "$root/etc/hosts"; mount --bind /etc/hosts "$root/etc/hosts"; }
+        for file in /etc/resolv.conf /etc/hosts; do
+            [ ! -f "$file" ] || { touch "$root$file"; mount --bind "$file" "$root$file"; }
+        done
         pass=()
         for v in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY CI; do
             [ -z "${!v:-}" ] || pass+=("$v=${!v}")
         done
-        # The first process of a namespace does not die of signals it has no handler for; timeout has.
-        exec chroot "$root" /usr/bin/env -i "${pass[@]}" HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
-            PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-            CARGO_HOME=/cache/cargo CARGO_TARGET_DIR=/src/build/target CARGO_TERM_PROGRESS_WHEN=never \
-            DEBIAN_FRONTEND=noninteractive timeout --foreground 0 "$@"
+        # The first process of a namespace does not die of signals it has no handler
+        # for; timeout has.
+        exec chroot "$root" /usr/bin/env -i "${pass[@]}" HOME=/root LANG=C.UTF-8 \
+            TERM="${TERM:-dumb}" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+            CARGO_HOME=/cache/cargo CARGO_TARGET_DIR=/src/build/target \
+            CARGO_TERM_PROGRESS_WHEN=never DEBIAN_FRONTEND=noninteractive \
+            timeout --foreground 0 "$@"
     ' in_root "$ROOT" "$SRC" "$CACHE" "${WITH:-}" "$@"
 }
 
-# alone NAME : from here on this script is the only one that works on NAME in this checkout; another that comes
-# waits. What it starts inherits the lock, so that it ends with the last of them.
+# alone NAME : from here on this script is the only one that works on NAME in this checkout; another
+# that comes waits. What it starts inherits the lock, so that it ends with the last of them.
 alone() {
     local lock
     mkdir -p "$BUILD"
     exec {lock}>"$BUILD/.$1.lock"
-    flock -n "$lock" || { say "Waiting for another run that builds in this checkout"; flock "$lock"; }
+    flock -n "$lock" ||
+        { say "Waiting for another run that builds in this checkout"; flock "$lock"; }
 }
 
-# Which of the distribution's kernels this run is about: FERROMAP_FLAVOUR, also for the scripts called from here.
-# What belongs to the usual one bears no name of its own; another one's things have its name added. KERNEL is the
-# folder in the cache, NETMAP_KO the module in build/.
+# Which of the distribution's kernels this run is about: FERROMAP_FLAVOUR, also for the scripts
+# called from here. What belongs to the usual one bears no name of its own; another one's things
+# have its name added. KERNEL is the folder in the cache, NETMAP_KO the module in build/.
 USUAL_FLAVOUR=cloud-amd64
 # shellcheck disable=SC2034  # as above
 flavour() {
@@ -145,4 +157,6 @@ flavour() {
 flavour "${FERROMAP_FLAVOUR:-$USUAL_FLAVOUR}"
 
 # The stock kernel that the rig builds for: chosen once by rig/kernel and kept in the cache.
-kernel_release() { cat "$CACHE/$KERNEL-release" 2>/dev/null || die "no kernel yet: run rig/kernel"; }
+kernel_release() {
+    cat "$CACHE/$KERNEL-release" 2>/dev/null || die "no kernel yet: run rig/kernel"
+}
