@@ -70,36 +70,58 @@ watched() {
     fi
 }
 
-# step NAME WHAT-IT-DEPENDS-ON TITLE COMMAND... : runs COMMAND, watched, unless the stamp says it is done. One step at a
-# time writes to the cache, whoever runs it.
+# hold FD HOW OTHERS : locks what FD is, --shared or --exclusive. If it must wait it says for whom.
+hold() {
+    flock -n "$2" "$1" || { say "Waiting for $3"; flock "$2" "$1"; }
+}
+
+# step NAME WHAT-IT-DEPENDS-ON TITLE COMMAND... : runs COMMAND, watched, unless the stamp says it is
+# done. It has the cache to itself: no other step runs, and nothing is in the build root, whose
+# files and mounts it may remove. Where another step did the same there is no need to wait for that.
 step() {
-    local name=$1 key=$2 title=$3 lock
+    # in_root looks for the first of these.
+    local filling=$1 key=$2 title=$3 lock stamp=$STAMPS/$1
     shift 3
     mkdir -p "$STAMPS"
-    if [ "$(cat "$STAMPS/$name" 2>/dev/null)" = "$key" ]; then
+    [ "$(cat "$stamp" 2>/dev/null)" != "$key" ] || return 0
+    exec {lock}>"$CACHE/lock"
+    hold "$lock" --shared "another run that fills the cache"
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$key" ]; then
+        hold "$lock" --exclusive "other runs that use the cache, before it is changed: $title"
+    fi
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$key" ]; then
+        exec {lock}>&-
         return 0
     fi
-    exec {lock}>"$CACHE/lock"
-    if ! flock -n "$lock"; then
-        say "Waiting for another run that is filling the cache"
-        flock "$lock"
-        if [ "$(cat "$STAMPS/$name" 2>/dev/null)" = "$key" ]; then
-            exec {lock}>&-
-            return 0
-        fi
-    fi
-    rm -f "$STAMPS/$name"
-    watched "$CACHE/log/$name.log" "$title" \
-        "step '$name' failed; when the cause is mended, run the same command again: it goes on from here" "$@" {lock}>&-
-    printf '%s' "$key" >"$STAMPS/$name"
+    rm -f "$stamp"
+    watched "$CACHE/log/$filling.log" "$title" \
+        "step '$filling' failed; mend the cause and run the same again: it goes on from here" \
+        "$@" {lock}>&-
+    printf '%s' "$key" >"$stamp"
     exec {lock}>&-
 }
 
 # in_root COMMAND... : runs COMMAND inside the build root, in a mount and process namespace of its
 # own, so that nothing stays behind however this script ends. The checkout is at /src, the cache at
-# /cache, and the directory that WITH names, if any, at /host. What cargo builds stays in the checkout: every
-# checkout is /src to it, so that two with one target directory would take each other's work for their own.
+# /cache, and the directory that WITH names, if any, at /host. What cargo builds stays in the
+# checkout: every checkout is /src to it, so that two with one target directory would take each
+# other's work for their own. Until it has ended no step changes the cache, be it another
+# checkout's, unless it is part of that step.
 in_root() {
+    local using code=0
+    if [ -n "${filling:-}" ]; then
+        enter "$@"
+        return
+    fi
+    mkdir -p "$CACHE"
+    exec {using}>"$CACHE/lock"
+    hold "$using" --shared "another run that fills the cache"
+    enter "$@" || code=$?
+    exec {using}>&-
+    return "$code"
+}
+
+enter() {
     mkdir -p "$CACHE/cargo" "$ROOT/src" "$ROOT/cache" "$ROOT/host" "$BUILD"
     # shellcheck disable=SC2016  # expanded by the inner shell
     setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child -- bash -euc '
