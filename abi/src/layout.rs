@@ -2,9 +2,9 @@
 
 //! Where the pools of a memory region lie (section 3.1 of the interface).
 //!
-//! A region is one straight line: the pool of `netmap_if` structures, the pool of rings, the pool of
-//! buffers. Object `i` of a pool is at `pool offset + i * object size`, with no gaps inside a pool. Every
-//! pool starts on a page, whose size is the kernel's.
+//! A region is one straight line: the pool of `netmap_if` structures, the pool of rings, the pool
+//! of buffers. Object `i` of a pool is at `pool offset + i * object size`, with no gaps inside a
+//! pool. Every pool starts on a page, whose size is the kernel's.
 
 /// Object sizes are rounded up to this many bytes, one cache line.
 pub const OBJECT_ALIGN: u32 = 64;
@@ -83,9 +83,9 @@ impl Pool {
         }
     }
 
-    /// `want` rounded up to cache lines and whole clusters, at `offset`. A cluster is the smallest number
-    /// of objects that fills whole pages; `None` if that would pass [`CLUSTER_MAX`] or the arithmetic
-    /// overflows.
+    /// `want` rounded up to cache lines and whole clusters, at `offset`. A cluster is the smallest
+    /// number of objects that fills whole pages; `None` if that would pass [`CLUSTER_MAX`] or the
+    /// arithmetic overflows.
     const fn round_up(page: u32, want: PoolRequest, offset: u64) -> Option<Self> {
         let Some(size) = want.size.checked_next_multiple_of(OBJECT_ALIGN) else {
             return None;
@@ -127,8 +127,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Lays out a region that has room for the three requests, on pages of `page` bytes. `None` if a size
-    /// cannot be had.
+    /// Lays out a region that has room for the three requests, on pages of `page` bytes. `None` if
+    /// a size cannot be had.
     pub const fn new(
         page: u32,
         ifs: PoolRequest,
@@ -189,9 +189,10 @@ pub struct PortNeeds {
 }
 
 impl PortNeeds {
-    /// The least that the three pools must have, as section 3.7 sizes private regions, but with as many
-    /// netmap_ifs as there can be threads with a ring in one direction each. The `priv_*` parameters may ask
-    /// for more. Pages have `page` bytes. `None` where a sum does not fit 32 bits.
+    /// The least that the three pools must have, as section 3.7 sizes private regions, but with as
+    /// many netmap_ifs as there can be threads with a ring in one direction each. The `priv_*`
+    /// parameters may ask for more. Pages have `page` bytes. `None` where a sum does not fit 32
+    /// bits.
     pub fn pools(&self, page: u32) -> Option<[PoolRequest; 3]> {
         let (tx, rx) = (self.tx_rings.checked_add(1)?, self.rx_rings.checked_add(1)?);
         let slots = self.tx_slots.max(self.rx_slots);

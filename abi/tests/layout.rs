@@ -238,7 +238,8 @@ proptest! {
     fn pools_follow_each_other_in_whole_pages(
         page in prop::sample::select(&PAGES), a in sensible(), b in sensible(), c in sensible()
     ) {
-        let clusters = [a, b, c].map(|want| cluster(page, want.size.next_multiple_of(OBJECT_ALIGN)));
+        let aligned = |want: PoolRequest| want.size.next_multiple_of(OBJECT_ALIGN);
+        let clusters = [a, b, c].map(|want| cluster(page, aligned(want)));
         let Some(layout) = Layout::new(page, a, b, c) else {
             prop_assert!(clusters.contains(&None));
             return Ok(());
@@ -289,7 +290,8 @@ proptest! {
 
     #[test]
     fn needs_never_panic_and_pools_cover_them(
-        page in prop::sample::select(&PAGES), rings: [u32; 2], slots: [u32; 2], pipes: u32, extra_bufs: u32,
+        page in prop::sample::select(&PAGES), rings: [u32; 2], slots: [u32; 2], pipes: u32,
+        extra_bufs: u32,
         shift in prop::array::uniform6(0..32u32)
     ) {
         // Shifted, so that small numbers are as frequent as large ones.

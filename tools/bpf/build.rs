@@ -8,8 +8,9 @@ use std::{
     process::Command,
 };
 
-/// Compiles every C file of a directory, named from the package's own, to an object with BTF in `OUT_DIR`: `drop.c` to
-/// `drop{suffix}.bpf.o`. Its headers are libbpf's own, as libbpf-sys brings them.
+/// Compiles every C file of a directory, named from the package's own, to an object with BTF in
+/// `OUT_DIR`: `drop.c` to `drop{suffix}.bpf.o`. Its headers are libbpf's own, as libbpf-sys brings
+/// them.
 pub fn compile(directory: &str, suffix: &str, flags: &[&str]) {
     println!("cargo:rerun-if-changed={directory}");
     let sources = std::fs::read_dir(directory).expect("the directory of XDP programs");

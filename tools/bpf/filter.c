@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-/* Drops frames that match one of its rules, which are held in maps and may change at any time. What it looks at is
- * told by `xdp filter --help`; a frame that is too short to be looked at is left to the stack. */
+/* Drops frames that match one of its rules, which are held in maps and may change at any time. What
+ * it looks at is told by `xdp filter --help`; a frame that is too short to be looked at is left to
+ * the stack. */
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>

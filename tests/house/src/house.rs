@@ -26,7 +26,7 @@ pub(crate) fn faults(
 }
 
 /// The floor and the name of the room that the file is in: of the innermost, if there are several.
-fn room<'a>(rooms: &[&[&'a str]], file: &str) -> Option<(usize, &'a str)> {
+pub(crate) fn room<'a>(rooms: &[&[&'a str]], file: &str) -> Option<(usize, &'a str)> {
     let path = file.trim_end_matches(".rs");
     let all = rooms
         .iter()

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// Forwards frames between two ports of the netmap API, in both directions.
 ///
-/// Where both ports lie in one memory region, frames change ports without a copy; the second port is opened
-/// in the region of the first for that.
+/// Where both ports lie in one memory region, frames change ports without a copy; the second port
+/// is opened in the region of the first for that.
 #[derive(Parser, Debug)]
 #[command(
     name = "bridge",
@@ -28,13 +28,16 @@ use std::time::Duration;
 Suffixes of a port: -N ring pair N, ^ or ^N host rings, * both, /x exclusive, /R or /T receive or \
 transmit only, @N memory region N. An interface of exactly that name, as br-lan, wins over suffixes.
 
-A line a second tells of each direction, with what was dropped and why: before it could be forwarded, \
-by the ring that it came to, or behind it, by the ring that it was sent on. ^C prints totals and ends \
-with status 0; a second ^C ends it at once. The status is 1 if a port goes away, or if all that was \
-to be forwarded was dropped."
+A line a second tells of each direction, with what was dropped and why: before it could be \
+forwarded, \
+by the ring that it came to, or behind it, by the ring that it was sent on. ^C prints totals and \
+ends \
+with status 0; a second ^C ends it at once. The status is 1 if a port goes away, or if all that \
+was to be forwarded was dropped."
 )]
 pub struct Args {
-    /// Port, given twice; given once, or the same twice, the other port is the host stack of the interface
+    /// Port, given twice; given once, or the same twice, the other port is the host stack of the
+    /// interface
     #[arg(short, long = "interface", value_name = "PORT", required = true)]
     pub interfaces: Vec<String>,
 
@@ -81,7 +84,8 @@ impl Args {
         let one = spec(&first)?;
         if self.only_one() && (one.is_virtual() || one.rings != Rings::Nic) {
             return Err(format!(
-                "-i {first} alone does not do: only an interface has a host stack to be the other port"
+                "-i {first} alone does not do: only an interface has a host stack to be the other \
+                 port"
             ));
         }
         Ok([one, spec(&second)?])

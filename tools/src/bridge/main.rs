@@ -2,9 +2,9 @@
 
 //! `bridge`: forwards frames between two ports of the netmap API, in both directions.
 //!
-//! `main` reads the command line ([`args`]), opens the ports ([`open`]), and then moves what has come from
-//! each port to the other ([`way`]) and sleeps in one poll of both, which also sends. Once a second it
-//! reports ([`report`]), until ^C comes or a port goes.
+//! `main` reads the command line ([`args`]), opens the ports ([`open`]), and then moves what has
+//! come from each port to the other ([`way`]) and sleeps in one poll of both, which also sends.
+//! Once a second it reports ([`report`]), until ^C comes or a port goes.
 
 mod args;
 mod open;
@@ -77,7 +77,8 @@ fn run(args: &Args, specs: &[PortSpec; 2]) -> Result<(), Box<dyn Error>> {
     done?;
     match in_vain {
         Some(drops) => Err(format!(
-            "nothing got through: all that was to be forwarded was dropped ({drops}); `ferromap stat --explain` tells what to do"
+            "nothing got through: all that was to be forwarded was dropped ({drops}); `ferromap \
+             stat --explain` tells what to do"
         )
         .into()),
         None => Ok(()),
@@ -134,8 +135,8 @@ fn forward(
     }
 }
 
-/// What to wait for at a port, given the way that leads from it and the one to it. Frames that find no room
-/// stay where they are: then it is room that is waited for.
+/// What to wait for at a port, given the way that leads from it and the one to it. Frames that find
+/// no room stay where they are: then it is room that is waited for.
 fn events(from: &Way, to: &Way) -> PollFlags {
     let mut events = PollFlags::empty();
     events.set(PollFlags::POLLIN, from.is_there() && !from.is_blocked());

@@ -78,7 +78,8 @@ impl Reporter {
         }
     }
 
-    /// The closing lines. What was dropped, in words, if nothing else came of all that was to be forwarded.
+    /// The closing lines. What was dropped, in words, if nothing else came of all that was to be
+    /// forwarded.
     pub fn summary(&self, ways: &[Way; 2], ports: &[Port; 2]) -> Option<String> {
         let now = (Instant::now(), State::now(ways, ports));
         let (flows, seconds) = self.flows(&self.began, &now);
@@ -199,7 +200,8 @@ fn json(flows: &[Flow<'_>]) -> String {
             dropped,
         } = flow.counts;
         format!(
-            "{{\"from\":\"{}\",\"to\":\"{}\",\"frames\":{frames},\"bytes\":{bytes},\"dropped\":{},\"drops\":{{\"unfit\":{dropped},\"rx\":{},\"tx\":{}}},\"pps\":{:.1},\"bps\":{:.1}}}",
+            "{{\"from\":\"{}\",\"to\":\"{}\",\"frames\":{frames},\"bytes\":{bytes},\"dropped\":{},\
+             \"drops\":{{\"unfit\":{dropped},\"rx\":{},\"tx\":{}}},\"pps\":{:.1},\"bps\":{:.1}}}",
             escape(&flow.ends[0]),
             escape(&flow.ends[1]),
             flow.dropped(),

@@ -12,7 +12,8 @@ const MOST_SLOTS: usize = 64;
 pub struct Counts {
     pub frames: u64,
     pub bytes: u64,
-    /// Frames that the other port cannot carry: longer than its buffers, or in more slots than it sends as one.
+    /// Frames that the other port cannot carry: longer than its buffers, or in more slots than it
+    /// sends as one.
     pub dropped: u64,
 }
 
@@ -49,7 +50,8 @@ impl Way {
         }
     }
 
-    /// Whether frames can go this way at all: one of the ports may have been opened for one direction only.
+    /// Whether frames can go this way at all: one of the ports may have been opened for one
+    /// direction only.
     pub fn is_there(&self) -> bool {
         self.there
     }
@@ -68,8 +70,8 @@ impl Way {
         self.counts
     }
 
-    /// Moves up to about `batch` slots from each receive ring. No system call: what was moved is sent, and
-    /// what was released given back, at the next poll of the ports.
+    /// Moves up to about `batch` slots from each receive ring. No system call: what was moved is
+    /// sent, and what was released given back, at the next poll of the ports.
     pub fn pass(&mut self, from: &mut [RxRing], to: &mut [TxRing], batch: usize) -> Result<()> {
         if !self.there {
             return Ok(());
@@ -78,8 +80,8 @@ impl Way {
         for (i, rx) in from.iter_mut().enumerate() {
             let mut left = batch;
             let mut lacking = None;
-            // A ring has a ring of its own on the other side as long as there is room, which keeps frames
-            // in order. The others help out.
+            // A ring has a ring of its own on the other side as long as there is room, which keeps
+            // frames in order. The others help out.
             for k in 0..to.len() {
                 let tx = &mut to[(i + k) % to.len()];
                 lacking = self.pass_ring(rx, tx, &mut left)?;
@@ -105,8 +107,8 @@ impl Way {
         Ok(())
     }
 
-    /// Moves frames from a ring to a ring while there are some, and room. Returns the slots of the frame
-    /// that found none.
+    /// Moves frames from a ring to a ring while there are some, and room. Returns the slots of the
+    /// frame that found none.
     fn pass_ring(
         &mut self,
         rx: &mut RxRing,

@@ -86,7 +86,8 @@ fn manual(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&page)
 }
 
-/// As help has it. That of clap_mangen has a letter for each option, no values, and nothing is mandatory.
+/// As help has it. That of clap_mangen has a letter for each option, no values, and nothing is
+/// mandatory.
 fn synopsis(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
     let usage = command.render_usage().to_string();
     let name = command.get_bin_name().unwrap_or(command.get_name());
@@ -106,8 +107,9 @@ pub fn page<A: CommandFactory>() -> String {
     String::from_utf8(page).expect("the manual is text")
 }
 
-/// Lines of help, of the tool and of all its subcommands, that are too wide for people's terminals, or that were broken
-/// by hand: clap breaks them itself, and both together leave lines of a word or two. For tests.
+/// Lines of help, of the tool and of all its subcommands, that are too wide for people's terminals,
+/// or that were broken by hand: clap breaks them itself, and both together leave lines of a word or
+/// two. For tests.
 pub fn bad_help(command: Command) -> Vec<String> {
     let at = |width| bad_lines(command.clone().term_width(width), width);
     [at(80), at(100)].concat()
@@ -140,8 +142,8 @@ fn bad_lines(mut command: Command, width: usize) -> Vec<String> {
     bad
 }
 
-/// The command line, or the status to end with: help was asked for, or something was wrong, which has been
-/// said.
+/// The command line, or the status to end with: help was asked for, or something was wrong, which
+/// has been said.
 pub fn parse<A: Parser>() -> Result<A, ExitCode> {
     A::try_parse().map_err(|e| {
         if !e.use_stderr() {

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn rings_are_summed_by_cause() {
-        let text = "netmap-port:\ta\nnetmap-tx0-drop_down:\t3\nnetmap-tx0-drop_full:\t0\nnetmap-tx1-drop_down:\t1\nnetmap-tx1-drop_new:\t2\n";
+        let text = "netmap-port:\ta\nnetmap-tx0-drop_down:\t3\nnetmap-tx0-drop_full:\t0\n\
+            netmap-tx1-drop_down:\t1\nnetmap-tx1-drop_new:\t2\n";
         let counters = Counters::parse(text).unwrap();
         let mut drops = Drops::of(&counters.rings);
         assert_eq!(drops.words(), "4 link down, 2 new");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What `ip` says of a network interface. Nothing else knows one by an alternative name of any length.
+//! What `ip` says of a network interface. Nothing else knows one by an alternative name of any
+//! length.
 
 /// The command that asks for it, by whichever of its names.
 pub fn command(name: &str) -> [&str; 6] {

@@ -3,9 +3,9 @@
 //! What the tools print. Every line goes through here: [`say!`](crate::say) for what was asked for,
 //! [`note!`](crate::note) for what people should know beside it.
 //!
-//! A line is one write, so that tools that share a terminal do not tear each other's lines. Where the reader has
-//! gone, as `head` does, the tool ends at once and quietly, from whichever thread, as if by SIGPIPE. That signal
-//! itself is ignored in Rust's programs.
+//! A line is one write, so that tools that share a terminal do not tear each other's lines. Where
+//! the reader has gone, as `head` does, the tool ends at once and quietly, from whichever thread,
+//! as if by SIGPIPE. That signal itself is ignored in Rust's programs.
 
 use nix::{
     errno::Errno,
@@ -51,8 +51,8 @@ pub fn data(bytes: &[u8]) {
     told(put(io::stdout(), bytes));
 }
 
-/// Whole lines for stderr. That they cannot be written can be told nowhere. Who reports there only would not find out
-/// that stdout's reader has gone.
+/// Whole lines for stderr. That they cannot be written can be told nowhere. Who reports there only
+/// would not find out that stdout's reader has gone.
 pub fn lines(text: &str) {
     if put(io::stderr(), text.as_bytes()) == Err(Errno::EPIPE) || is_unread(io::stdout()) {
         reader_gone();

@@ -26,7 +26,10 @@ pub fn tell_emulated<'a>(tool: &str, ports: impl IntoIterator<Item = &'a Port>) 
         let name = port.name();
         if port.is_emulated() && !told.contains(&name) {
             told.push(name);
-            crate::note!("{tool}: {name} is driven in emulated mode: frames are copied between its driver and the rings");
+            crate::note!(
+                "{tool}: {name} is driven in emulated mode: frames are copied between \
+                its driver and the rings"
+            );
         }
     }
 }
@@ -37,7 +40,8 @@ pub fn tell_sizes<'a>(tool: &str, ports: impl IntoIterator<Item = &'a Port>) {
         let other = other_sizes(&port.spec().config, &port.info());
         if !other.is_empty() {
             crate::note!(
-                "{tool}: {} has {}: a port that is there already keeps its sizes, and others have limits",
+                "{tool}: {} has {}: a port that is there already keeps its sizes, and others have \
+                 limits",
                 port.name(),
                 other.join(", ")
             );
@@ -73,8 +77,8 @@ fn other_sizes(asked: &Config, got: &PortInfo) -> Vec<String> {
 /// How long to wait for a link, if nobody said.
 const WAIT: u64 = 2;
 
-/// Waits until the links of all ports are up, but no longer than `seconds`, and not after a signal. Where
-/// there is no wire it waits only if told to. Tells people which links are down then.
+/// Waits until the links of all ports are up, but no longer than `seconds`, and not after a signal.
+/// Where there is no wire it waits only if told to. Tells people which links are down then.
 pub fn wait_for_links(
     tool: &str,
     ports: &[Port],
@@ -122,7 +126,8 @@ fn why_no_carrier(name: &str) -> Option<String> {
     })
 }
 
-/// Says so of a bond that has no members, which are its cables. `told` reads the interface's files in sysfs.
+/// Says so of a bond that has no members, which are its cables. `told` reads the interface's files
+/// in sysfs.
 pub fn lacks_members(name: &str, told: impl Fn(&str) -> Option<String>) -> Option<String> {
     let members = told("bonding/slaves")?;
     members.trim().is_empty().then(|| {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! ^C and SIGTERM. The first has the tool end in order; the second ends it at once, as does the first if the tool
-//! does not come to its end: its output may be stuck where nobody reads it.
+//! ^C and SIGTERM. The first has the tool end in order; the second ends it at once, as does the
+//! first if the tool does not come to its end: its output may be stuck where nobody reads it.
 
 use crate::out;
 use nix::{
@@ -28,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Signals(Arc<EventFd>);
 
 impl Signals {
-    /// To be called before any other thread starts: only then no thread but ours sees the signals. Ours is there
-    /// so that they are heard whatever the others do.
+    /// To be called before any other thread starts: only then no thread but ours sees the signals.
+    /// Ours is there so that they are heard whatever the others do.
     pub fn block() -> Result<Self> {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGINT);

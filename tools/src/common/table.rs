@@ -21,7 +21,8 @@ impl Column {
     }
 }
 
-/// The head and the rows as lines, each column as wide as its widest cell. A cell stays on its line, whatever is in it.
+/// The head and the rows as lines, each column as wide as its widest cell. A cell stays on its
+/// line, whatever is in it.
 pub fn lay_out(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
     let rows: Vec<Vec<String>> = rows
         .iter()
@@ -49,7 +50,8 @@ pub fn lay_out(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
     all().map(line).collect()
 }
 
-/// The order of names as people have it: numbers in them count as numbers, so `vale0:2` is before `vale0:10`.
+/// The order of names as people have it: numbers in them count as numbers, so `vale0:2` is before
+/// `vale0:10`.
 pub fn by_name(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a, b);
     while !left.is_empty() && !right.is_empty() {

@@ -26,7 +26,8 @@ pub fn human(n: f64) -> String {
     format!("{n:.3} ")
 }
 
-/// For columns, which have one unit each: `n` as it is, or how many that was a second if it took so long.
+/// For columns, which have one unit each: `n` as it is, or how many that was a second if it took so
+/// long.
 pub fn count(n: u64, seconds: Option<f64>) -> String {
     match seconds.map(|s| ratio(n as f64, s)) {
         None => n.to_string(),

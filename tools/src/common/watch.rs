@@ -31,7 +31,8 @@ impl Watch {
         self.watch.or(self.count.map(|_| Duration::from_secs(1)))
     }
 
-    /// Calls `report` at the end of each interval, with its seconds, until there were enough or a signal comes.
+    /// Calls `report` at the end of each interval, with its seconds, until there were enough or a
+    /// signal comes.
     pub fn each<E>(
         &self,
         every: Duration,

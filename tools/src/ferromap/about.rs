@@ -38,7 +38,8 @@ impl About {
         let switched = name.starts_with("vale");
         let own = name.split_once(':').map_or(name, |(_, own)| own);
         let link = Link::learn(facts, own);
-        // A pipe is named after an interface; a switch port of that name must not be made by asking.
+        // A pipe is named after an interface; a switch port of that name must not be made by
+        // asking.
         if !switched && link.is_none() && !name.contains(['{', '}']) {
             return Err(format!(
                 "there is no network interface {name}. ip -br link lists them"

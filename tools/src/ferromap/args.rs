@@ -51,7 +51,8 @@ pub enum Command {
   ferromap info netmap:eth0 --json
   ferromap info vale0:a")]
 pub struct Info {
-    /// An interface or a switch port: eth0, netmap:eth0, vale0:a; by default the module and all open ports
+    /// An interface or a switch port: eth0, netmap:eth0, vale0:a; by default the module and all
+    /// open ports
     pub port: Option<String>,
 
     /// One JSON object a line

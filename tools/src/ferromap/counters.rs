@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `/sys/kernel/debug/netmap/ports`: the ports that are open, and what went through their rings. Who may not read that
-//! sees the ports of his own processes.
+//! `/sys/kernel/debug/netmap/ports`: the ports that are open, and what went through their rings.
+//! Who may not read that sees the ports of his own processes.
 
 use crate::{facts::Facts, holders};
 use ferromap::RingCounters;
@@ -108,7 +108,8 @@ impl Port {
     }
 }
 
-/// The switch port that an interface is, if it is plugged in. A switch port of the kernel is its own.
+/// The switch port that an interface is, if it is plugged in. A switch port of the kernel is its
+/// own.
 pub fn plugged<'a>(ports: &'a [Port], name: &str) -> Option<&'a str> {
     let is = |port: &str| port == name || port.split_once(':').is_some_and(|(_, own)| own == name);
     let found = ports
@@ -134,7 +135,8 @@ pub fn read(facts: &Facts) -> Result<Vec<Port>, String> {
     if only_own(facts) {
         return match own(facts) {
             ports if ports.is_empty() => Err(
-                "none of your processes has a port open, and only root may see the others. Run this with sudo"
+                "none of your processes has a port open, and only root may see the others. Run \
+                 this with sudo"
                     .into(),
             ),
             ports => Ok(ports),
@@ -145,7 +147,8 @@ pub fn read(facts: &Facts) -> Result<Vec<Port>, String> {
         .map(|text| parse(&text))
         .map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => format!(
-                "/{PORTS} is not there: debugfs is not mounted. Mount it: mount -t debugfs none /sys/kernel/debug"
+                "/{PORTS} is not there: debugfs is not mounted. Mount it: mount -t debugfs none \
+                 /sys/kernel/debug"
             ),
             _ => format!("/{PORTS} cannot be read: {e}"),
         })
@@ -157,8 +160,8 @@ pub fn only_own(facts: &Facts) -> bool {
     read.is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
 }
 
-/// The ports of which one's own processes have rings, with the counters of these. Whoever may open the device sees
-/// what came of it.
+/// The ports of which one's own processes have rings, with the counters of these. Whoever may open
+/// the device sees what came of it.
 fn own(facts: &Facts) -> Vec<Port> {
     let mut ports: Vec<Port> = Vec::new();
     for (_, file) in holders::files(facts).0 {
@@ -204,8 +207,8 @@ impl From<&RingCounters> for Ring {
     }
 }
 
-/// A heading for each port, then indented lines of ring, counter and value. What makes no sense is passed
-/// over: a later module may tell more.
+/// A heading for each port, then indented lines of ring, counter and value. What makes no sense is
+/// passed over: a later module may tell more.
 fn parse(text: &str) -> Vec<Port> {
     let mut ports: Vec<Port> = Vec::new();
     for line in text.lines() {
@@ -326,7 +329,8 @@ eth0 emulated region 1
 
     #[test]
     fn own_ports_are_read_from_the_files_of_processes() {
-        let rx = "netmap-port:\tvale0:a\nnetmap-region:\t2\nnetmap-rx0-frames:\t5\nnetmap-rx0-bytes:\t300\nnetmap-rx0-drop_full:\t4\nnetmap-rx0-resets:\t0\n";
+        let rx = "netmap-port:\tvale0:a\nnetmap-region:\t2\nnetmap-rx0-frames:\t5\n\
+            netmap-rx0-bytes:\t300\nnetmap-rx0-drop_full:\t4\nnetmap-rx0-resets:\t0\n";
         let both = format!("{rx}netmap-tx0-frames:\t1\n");
         let machine = Machine::with(&[
             ("proc/7/fdinfo/3", rx),

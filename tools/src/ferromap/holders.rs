@@ -63,7 +63,8 @@ pub fn find(facts: &Facts) -> Holders {
     found
 }
 
-/// What the files of ports tell that processes have open, and how many processes we may not look into.
+/// What the files of ports tell that processes have open, and how many processes we may not look
+/// into.
 pub fn files(facts: &Facts) -> (Vec<(u32, Counters)>, usize) {
     let (mut found, mut unreadable) = (Vec::new(), 0);
     let mut pids: Vec<u32> = facts
@@ -122,7 +123,8 @@ mod tests {
     use crate::facts::made_up::Machine;
 
     const FILE: &str = "pos:\t0\nflags:\t02100002\nnetmap-port:\tvale0:a\nnetmap-region:\t2\n\
-        netmap-tx0-frames:\t5\nnetmap-tx0-drop_full:\t0\nnetmap-tx1-frames:\t0\nnetmap-host-rx0-frames:\t0\n";
+        netmap-tx0-frames:\t5\nnetmap-tx0-drop_full:\t0\nnetmap-tx1-frames:\t0\n\
+            netmap-host-rx0-frames:\t0\n";
 
     #[test]
     fn holders_are_found_and_merged() {

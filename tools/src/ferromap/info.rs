@@ -119,7 +119,8 @@ fn row(port: &Port, ports: &[Port], holders: &Holders) -> Vec<String> {
 fn hidden(holders: &Holders) {
     if holders.unreadable > 0 {
         say!(
-            "The files of {} processes cannot be read: run this with sudo to see all that have ports.",
+            "The files of {} processes cannot be read: run this with sudo to see all that have \
+             ports.",
             holders.unreadable
         );
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `ferromap`: tells what is open and who has it ([`info`]), what went through it ([`stat`]), and what
-//! stands in the way of opening an interface or makes it slow ([`doctor`]).
+//! `ferromap`: tells what is open and who has it ([`info`]), what went through it ([`stat`]), and
+//! what stands in the way of opening an interface or makes it slow ([`doctor`]).
 //!
 //! All three take what they know from [`facts`]. It changes nothing.
 

@@ -73,7 +73,8 @@ fn ports(facts: &Facts, args: &Stat) -> Result<Vec<Port>, String> {
         ports.retain(|port| port.name == name);
         if ports.is_empty() && counters::only_own(facts) {
             return Err(format!(
-                "none of your processes has {name} open, and only root may see the others. Run this with sudo"
+                "none of your processes has {name} open, and only root may see the others. Run \
+                 this with sudo"
             ));
         }
         if ports.is_empty() {
@@ -274,7 +275,11 @@ mod tests {
     fn programs_get_all_of_it() {
         let text = total(&open(TEXT)[0]).to_string();
         assert!(text.starts_with(r#"{"type":"total","time":"#), "{text}");
-        let tail = r#""name":"vale0:a","kind":"virtual","region":2,"dropped":7,"rings":[{"name":"tx0","frames":123,"bytes":7380,"dropped":3,"drops":{"nobody":3},"resets":0},{"name":"rx0","frames":0,"bytes":0,"dropped":4,"drops":{"full":4},"resets":0}]}"#;
+        let tail = concat!(
+            r#""name":"vale0:a","kind":"virtual","region":2,"dropped":7,"rings":[{"name":"tx0","#,
+            r#""frames":123,"bytes":7380,"dropped":3,"drops":{"nobody":3},"resets":0},"#,
+            r#"{"name":"rx0","frames":0,"bytes":0,"dropped":4,"drops":{"full":4},"resets":0}]}"#,
+        );
         assert!(text.ends_with(tail), "{text}");
     }
 }

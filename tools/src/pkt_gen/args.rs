@@ -40,13 +40,13 @@ pub enum Function {
   pkt-gen -i vale0:a -f pong                  answer ...
   pkt-gen -i vale0:b -f ping -n 1000          ... and measure how long that takes
 
-^C prints totals, with what was dropped and why; a second ^C ends it at once. The status is 0; or 1 \
-if something failed, or if all that was sent was dropped; or 2 if the options make no sense."
+^C prints totals, with what was dropped and why; a second ^C ends it at once. The status is 0; or \
+1 if something failed, or if all that was sent was dropped; or 2 if the options make no sense."
 )]
 pub struct Args {
-    /// Port: an interface (eth0), a switch port (vale0:a), or such a name with suffixes: -N for ring pair N, ^ or ^N for
-    /// host rings, * for both, /x exclusive, /R or /T receive or transmit only, @N memory region N. An interface of
-    /// exactly that name wins over suffixes
+    /// Port: an interface (eth0), a switch port (vale0:a), or such a name with suffixes: -N for
+    /// ring pair N, ^ or ^N for host rings, * for both, /x exclusive, /R or /T receive or transmit
+    /// only, @N memory region N. An interface of exactly that name wins over suffixes
     #[arg(
         short,
         long,
@@ -90,7 +90,13 @@ pub struct Args {
     pub src: Option<Range>,
 
     /// Destination MAC address
-    #[arg(short = 'D', long, value_name = "MAC", default_value = "ff:ff:ff:ff:ff:ff", value_parser = mac)]
+    #[arg(
+        short = 'D',
+        long,
+        value_name = "MAC",
+        default_value = "ff:ff:ff:ff:ff:ff",
+        value_parser = mac
+    )]
     pub dst_mac: [u8; 6],
 
     /// Source MAC address; by default that of the interface
@@ -110,7 +116,13 @@ pub struct Args {
     pub threads: u16,
 
     /// Milliseconds between reports
-    #[arg(short = 'T', long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(
+        short = 'T',
+        long,
+        value_name = "MS",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     pub report_ms: u64,
 
     /// Seconds to wait for the link; by default 2, and 0 where there is no wire
@@ -142,7 +154,13 @@ pub struct Args {
     pub plain_units: bool,
 
     /// Spread each frame over this many slots
-    #[arg(short = 'F', long, value_name = "SLOTS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(
+        short = 'F',
+        long,
+        value_name = "SLOTS",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=64)
+    )]
     pub fragments: u16,
 
     /// With -F, bytes of each fragment but the last
@@ -170,7 +188,13 @@ pub struct Args {
     pub framing: bool,
 
     /// Slots and rings of a port that is created: TX_SLOTS[,RX_SLOTS[,TX_RINGS[,RX_RINGS]]]
-    #[arg(short = 'C', long = "config", value_name = "NUMBERS", value_delimiter = ',', num_args = 1..=4)]
+    #[arg(
+        short = 'C',
+        long = "config",
+        value_name = "NUMBERS",
+        value_delimiter = ',',
+        num_args = 1..=4
+    )]
     pub config: Vec<u32>,
 
     /// Say more; may be repeated
@@ -257,7 +281,11 @@ impl Args {
             self.rate = None;
         }
         if self.indirect && (self.fragments > 1 || self.varies()) {
-            return Err("-I sends one frame over and over: it does not go with -F, -z, -Z, ranges, txseq or random sizes".into());
+            return Err(
+                "-I sends one frame over and over: it does not go with -F, -z, -Z, ranges, \
+                txseq or random sizes"
+                    .into(),
+            );
         }
         Ok(spec)
     }

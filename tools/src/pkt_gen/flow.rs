@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Addresses and ports: how they are written (`10.0.0.1:80-10.0.0.9:90`) and how a sender walks them.
+//! Addresses and ports: how they are written (`10.0.0.1:80-10.0.0.9:90`) and how a sender walks
+//! them.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -144,7 +145,8 @@ impl Walk {
                 let word = random.word();
                 let low = (u128::from(random.word()) << 64) | u128::from(word);
                 self.next = Endpoint {
-                    // Random addresses stay in the first one's /16 or /64: others would be multicast.
+                    // Random addresses stay in the first one's /16 or /64: others would be
+                    // multicast.
                     ip: match self.range.first.ip {
                         IpAddr::V4(ip) => {
                             Ipv4Addr::from_bits(ip.to_bits() & 0xffff_0000 | (word as u32 >> 16))

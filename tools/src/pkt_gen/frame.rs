@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! The frames that are sent: Ethernet, IPv4 or IPv6, UDP, and a payload that starts with a sequence
-//! number and a time stamp. The rest of the payload is zero, so that the checksum can follow any change
-//! of length or address without reading the payload again.
+//! number and a time stamp. The rest of the payload is zero, so that the checksum can follow any
+//! change of length or address without reading the payload again.
 
 use crate::flow::Endpoint;
 use etherparse::PacketBuilder;
@@ -139,8 +139,8 @@ pub fn marks(frame: &[u8]) -> Option<(u64, u64)> {
     Some(((both >> 64) as u64, both as u64))
 }
 
-/// Turns a frame round: MAC addresses, IP addresses and ports change places. The checksums stay right,
-/// since a sum does not care for the order.
+/// Turns a frame round: MAC addresses, IP addresses and ports change places. The checksums stay
+/// right, since a sum does not care for the order.
 pub fn turn_round(frame: &mut [u8]) {
     fn exchange(frame: &mut [u8], at: usize, len: usize) {
         if let Some(pair) = frame.get_mut(at..at + 2 * len) {

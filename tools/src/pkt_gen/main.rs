@@ -2,9 +2,9 @@
 
 //! `pkt-gen`: sends and receives packets through the netmap API.
 //!
-//! `main` reads the command line ([`args`]), opens the port ([`open`]), gives each thread a ring or all of
-//! them ([`worker`]), and then reports once a second until the threads end or ^C comes. The threads run
-//! [`tx`], [`rx`] or [`ping`].
+//! `main` reads the command line ([`args`]), opens the port ([`open`]), gives each thread a ring or
+//! all of them ([`worker`]), and then reports once a second until the threads end or ^C comes. The
+//! threads run [`tx`], [`rx`] or [`ping`].
 
 mod args;
 mod dump;
@@ -202,7 +202,8 @@ fn finish(
     // Where more was dropped than was sent, other programs have these rings, too.
     if sender && lost.tx.total() > 0 && lost.tx.total() == totals.frames {
         return Err(format!(
-            "nothing got through: all that was sent was dropped ({}); `ferromap stat --explain` tells what to do",
+            "nothing got through: all that was sent was dropped ({}); `ferromap stat --explain` \
+             tells what to do",
             lost.tx.words()
         )
         .into());

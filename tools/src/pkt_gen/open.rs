@@ -44,7 +44,8 @@ pub fn open(args: &Args, spec: &PortSpec) -> Result<Opened, Box<dyn Error>> {
         let info = ports[0].info();
         if ring >= info.tx_rings.max(info.rx_rings) && info.host_tx_rings == 0 {
             return Err(format!(
-                "-p {}: {} has only {} transmit and {} receive rings; a port that is created gets more with -C",
+                "-p {}: {} has only {} transmit and {} receive rings; a port that is created gets \
+                 more with -C",
                 args.threads, args.interface, info.tx_rings, info.rx_rings
             )
             .into());
@@ -81,7 +82,8 @@ fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>
         let emulated = port.is_emulated();
         if slots > 1 && emulated {
             return Err(format!(
-                "-F {slots}: {} sends frames of one slot only, and drops others: leave -F out, and raise the module's parameter buf_size for longer frames",
+                "-F {slots}: {} sends frames of one slot only, and drops others: leave -F out, and \
+                 raise the module's parameter buf_size for longer frames",
                 args.interface
             )
             .into());
@@ -109,7 +111,8 @@ fn check(args: &Args, port: &mut Port, vnet: usize) -> Result<(), Box<dyn Error>
         }
         if let Some(mtu) = mtu.filter(|mtu| longest > mtu + HEADERS) {
             return Err(format!(
-                "-l: {name} takes at most {} bytes, its MTU of {mtu} and {HEADERS} of headers: send less, or ip link set {name} mtu {}",
+                "-l: {name} takes at most {} bytes, its MTU of {mtu} and {HEADERS} of headers: \
+                 send less, or ip link set {name} mtu {}",
                 mtu + HEADERS,
                 longest - HEADERS,
                 name = port.name()

@@ -43,8 +43,8 @@ impl Pace {
         }
     }
 
-    /// Sleeps until the next frame is due, or a moment for fast rates, but not long: somebody may want to
-    /// stop.
+    /// Sleeps until the next frame is due, or a moment for fast rates, but not long: somebody may
+    /// want to stop.
     pub fn sleep(&self) {
         let Some(rate) = self.rate else { return };
         let next = self.sent / rate - self.start.elapsed().as_secs_f64();

@@ -119,8 +119,15 @@ impl Reporter {
         self.rates.push(pps);
         if self.json {
             say!(
-                "{{\"type\":\"interval\",\"time\":{:.6},\"seconds\":{seconds:.6},\"frames\":{},\"bytes\":{},\"batches\":{},\"errors\":{},\"pps\":{pps:.1},\"bps\":{bps:.1},\"avg_batch\":{:.2}}}",
-                wall_clock().as_secs_f64(), t.frames, t.bytes, t.batches, t.errors, t.avg_batch(),
+                "{{\"type\":\"interval\",\"time\":{:.6},\"seconds\":{seconds:.6},\"frames\":{},\
+                 \"bytes\":{},\"batches\":{},\"errors\":{},\"pps\":{pps:.1},\"bps\":{bps:.1},\
+                 \"avg_batch\":{:.2}}}",
+                wall_clock().as_secs_f64(),
+                t.frames,
+                t.bytes,
+                t.batches,
+                t.errors,
+                t.avg_batch(),
             );
             return;
         }
@@ -150,9 +157,19 @@ impl Reporter {
                 Function::Ping | Function::Pong => (t.frames + t.errors, t.frames),
             };
             say!(
-                "{{\"type\":\"summary\",\"port\":\"{}\",\"function\":\"{:?}\",\"sent\":{sent},\"received\":{received},\"bytes\":{},\"seconds\":{seconds:.6},\"pps\":{pps:.1},\"bps\":{bps:.1},\"batches\":{},\"avg_batch\":{:.2},\"errors\":{},\"unsent\":{unsent},\"dropped\":{},\"drops\":{{\"tx\":{},\"rx\":{}}}}}",
-                escape(&self.port), self.function, t.bytes, t.batches, t.avg_batch(), t.errors,
-                lost.tx.total() + lost.rx.total(), lost.tx.json(), lost.rx.json(),
+                "{{\"type\":\"summary\",\"port\":\"{}\",\"function\":\"{:?}\",\"sent\":{sent},\
+                 \"received\":{received},\"bytes\":{},\"seconds\":{seconds:.6},\"pps\":{pps:.1},\
+                 \"bps\":{bps:.1},\"batches\":{},\"avg_batch\":{:.2},\"errors\":{},\
+                 \"unsent\":{unsent},\"dropped\":{},\"drops\":{{\"tx\":{},\"rx\":{}}}}}",
+                escape(&self.port),
+                self.function,
+                t.bytes,
+                t.batches,
+                t.avg_batch(),
+                t.errors,
+                lost.tx.total() + lost.rx.total(),
+                lost.tx.json(),
+                lost.rx.json(),
             );
             return;
         }
@@ -224,7 +241,9 @@ impl Reporter {
         let (p50, p90, p99, p999) = (at(0.5), at(0.9), at(0.99), at(0.999));
         if self.json {
             say!(
-                "{{\"type\":\"latency\",\"rounds\":{},\"unit\":\"us\",\"min\":{min:.3},\"mean\":{mean:.3},\"p50\":{p50:.3},\"p90\":{p90:.3},\"p99\":{p99:.3},\"p99.9\":{p999:.3},\"max\":{max:.3}}}",
+                "{{\"type\":\"latency\",\"rounds\":{},\"unit\":\"us\",\"min\":{min:.3},\
+                 \"mean\":{mean:.3},\"p50\":{p50:.3},\"p90\":{p90:.3},\"p99\":{p99:.3},\
+                 \"p99.9\":{p999:.3},\"max\":{max:.3}}}",
                 times.len()
             );
         } else {

@@ -74,8 +74,8 @@ pub fn send(job: &Job, rings: &mut [TxRing], count: u64) -> Result<Outcome> {
     })
 }
 
-/// Syncs until every slot is free again. A pipe without a reader never gets there: after a while without
-/// progress the number of slots that were left is returned.
+/// Syncs until every slot is free again. A pipe without a reader never gets there: after a while
+/// without progress the number of slots that were left is returned.
 fn drain(job: &Job, rings: &mut [TxRing]) -> Result<u64> {
     let mut waiting = u64::MAX;
     let mut since = Instant::now();
@@ -150,8 +150,8 @@ impl<'a> Filler<'a> {
             && !self.args.rubbish
     }
 
-    /// The first `count` slots of a batch, with frames that are all the same; returns their bytes. This is
-    /// where the generator spends its time.
+    /// The first `count` slots of a batch, with frames that are all the same; returns their bytes.
+    /// This is where the generator spends its time.
     fn fill_alike(&mut self, ring: usize, batch: &mut TxBatch<'_>, count: usize) -> usize {
         let (len, template) = (self.len, self.template.bytes());
         let filled = &mut self.filled[ring][..];
@@ -159,8 +159,8 @@ impl<'a> Filler<'a> {
             let Some(mut slot) = batch.slot(i) else {
                 return i * len;
             };
-            // A slot keeps its buffer from round to round, so that most need no filling. Index 0 names no
-            // buffer: nothing that is 0 here was filled.
+            // A slot keeps its buffer from round to round, so that most need no filling. Index 0
+            // names no buffer: nothing that is 0 here was filled.
             let index = slot.buffer_index();
             if let Some(filled) = filled.get_mut(slot.position()) {
                 if *filled != index {

@@ -70,7 +70,8 @@ pub struct Args {
     #[arg(short, long, value_name = "IF", group = "action", hide = true)]
     pub remove: Option<String>,
 
-    /// Have CPUs poll an interface that is plugged into a switch, instead of waiting for its interrupts
+    /// Have CPUs poll an interface that is plugged into a switch, instead of waiting for its
+    /// interrupts
     #[arg(short = 'p', long = "poll", value_name = "valeX:IF", group = "action")]
     pub poll: Option<String>,
 
@@ -83,8 +84,8 @@ pub struct Args {
     )]
     pub no_poll: Option<String>,
 
-    /// With -p: CPU, which then polls all rings (by default CPU 0), or FIRST,COUNT: each of these CPUs polls
-    /// the ring of its own number
+    /// With -p: CPU, which then polls all rings (by default CPU 0), or FIRST,COUNT: each of these
+    /// CPUs polls the ring of its own number
     #[arg(
         short = 'C',
         long = "config",

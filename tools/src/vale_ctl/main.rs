@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `vale-ctl`: shows switches (VALE) and their ports, plugs interfaces in and out, and has CPUs poll interfaces. It asks
-//! for persistent ports, too, which the module does not have yet: so help does not tell of them.
+//! `vale-ctl`: shows switches (VALE) and their ports, plugs interfaces in and out, and has CPUs
+//! poll interfaces. It asks for persistent ports, too, which the module does not have yet: so help
+//! does not tell of them.
 //!
-//! [`args`] turns the command line into one [`Action`]; those that only look are in [`list`], and what the
-//! others do is a request of the crate each.
+//! [`args`] turns the command line into one [`Action`]; those that only look are in [`list`], and
+//! what the others do is a request of the crate each.
 
 mod args;
 mod list;
@@ -80,10 +81,14 @@ fn detach(control: &Control, port: &str) -> Result<(), Box<dyn Error>> {
     }
     Err(match port.strip_suffix('^') {
         Some(interface) if control.vale_port(interface)?.is_some() => {
-            format!("{port} is the host stack of {interface}, and leaves with it: vale-ctl -d {interface}")
+            format!(
+                "{port} is the host stack of {interface}, and leaves with it: vale-ctl -d \
+                {interface}"
+            )
         }
         _ => format!(
-            "{port} stays: it is a port of programs, and goes when they close it. ferromap info {port} tells who has it"
+            "{port} stays: it is a port of programs, and goes when they close it. ferromap info \
+             {port} tells who has it"
         ),
     }
     .into())

@@ -6,7 +6,8 @@ use crate::{place::is_port, rules::Rule};
 use clap::{Parser, Subcommand, ValueEnum};
 use common::{cli::Generate, watch::Watch};
 
-/// Loads XDP programs onto network interfaces and switch ports, shows what they decide, and takes them off.
+/// Loads XDP programs onto network interfaces and switch ports, shows what they decide, and takes
+/// them off.
 #[derive(Parser, Debug)]
 #[command(
     name = "xdp",
@@ -61,14 +62,15 @@ Examples:
   xdp load -d eth0 program.o:xdp/first   that of a section, or a function, where there are several
   xdp load -d vale0:a drop
 
-A program that this tool loaded before is replaced; one of somebody else only with --force, also if \
-a BPF link holds it.")]
+A program that this tool loaded before is replaced; one of somebody else only with --force, also \
+if a BPF link holds it.")]
 pub struct Load {
     /// An interface (eth0), a port of a switch (vale0:a), or a whole switch (vale0:)
     #[arg(short, long, value_name = "DEVICE")]
     pub device: String,
 
-    /// Who runs it: the stack, which any interface can do, or the driver; by default (auto) the driver if it does
+    /// Who runs it: the stack, which any interface can do, or the driver; by default (auto) the
+    /// driver if it does
     #[arg(short, long)]
     pub mode: Option<WantedMode>,
 
@@ -103,9 +105,9 @@ pub enum WantedMode {
   xdp status --watch=0.5 -n 4           every half second, four times
   xdp status --json                     one JSON object a line
 
-Programs on switch ports are counted by the switch, and those that are built in count themselves, as \
-does any program that uses tools/bpf/counts.h. All others are counted with --watch only, for as long \
-as it runs.")]
+Programs on switch ports are counted by the switch, and those that are built in count themselves, \
+as does any program that uses tools/bpf/counts.h. All others are counted with --watch only, for as \
+long as it runs.")]
 pub struct Status {
     /// An interface (eth0), a port of a switch (vale0:a), or a whole switch (vale0:)
     #[arg(short, long, value_name = "DEVICE")]
@@ -149,8 +151,8 @@ pub struct Unload {
   0x86dd                      the frame has this EtherType
 A frame that matches any rule is dropped; all others pass. It looks behind two VLAN tags, IPv4 \
 options, and six extension headers of IPv6. Of a fragmented packet the first fragment alone has a \
-port; the others are not dropped by a rule for ports, and are of no use to the receiver. A tag that \
-the hardware took off is not seen.
+port; the others are not dropped by a rule for ports, and are of no use to the receiver. A tag \
+that the hardware took off is not seen.
 
 Examples:
   xdp filter -d eth0 add 10.0.0.0/8 udp:53
@@ -243,7 +245,13 @@ mod tests {
         assert!(help.contains("Usage: xdp <COMMAND>\n"));
         let page = common::cli::page::<Args>();
         assert!(page.contains(".SH SYNOPSIS\n\\fBxdp\\fR <COMMAND>\n"));
-        assert!(page.contains(".SS SYNOPSIS\n\\fBxdp load\\fR [OPTIONS] \\-\\-device <DEVICE> <PROGRAM> [RULE]...\n"), "{page}");
+        assert!(
+            page.contains(
+                ".SS SYNOPSIS\n\\fBxdp load\\fR [OPTIONS] \\-\\-device <DEVICE> \
+            <PROGRAM> [RULE]...\n"
+            ),
+            "{page}"
+        );
     }
 
     #[test]

@@ -13,8 +13,8 @@ use std::{
     ptr,
 };
 
-/// Puts `new`, or nothing, onto an interface; with `old`, only if that is what is there. `flags` is the mode, and
-/// whether there may be a program at all.
+/// Puts `new`, or nothing, onto an interface; with `old`, only if that is what is there. `flags` is
+/// the mode, and whether there may be a program at all.
 pub fn set(
     interface: i32,
     new: Option<BorrowedFd<'_>>,
@@ -28,7 +28,8 @@ pub fn set(
         ..bpf_xdp_attach_opts::default()
     };
     let new = new.map_or(-1, |fd| fd.as_raw_fd());
-    // SAFETY: the options are alive and of the size that they tell; the rest is numbers, which the kernel checks.
+    // SAFETY: the options are alive and of the size that they tell; the rest is numbers, which the
+    // kernel checks.
     answer(unsafe { libbpf_sys::bpf_xdp_attach(interface, new, flags, &options) })
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Whether a file can hold programs for this machine, before libbpf has a look: so that people learn what they have
-//! given.
+//! Whether a file can hold programs for this machine, before libbpf has a look: so that people
+//! learn what they have given.
 
 const MAGIC: &[u8] = b"\x7fELF";
 const BITS_64: u8 = 2;
@@ -24,7 +24,8 @@ pub fn check(bytes: &[u8]) -> Result<(), String> {
     };
     if bits != BITS_64 || machine != MACHINE_BPF {
         return Err(format!(
-            "it is an ELF file for a processor ({}), not for BPF: compile the program with clang -target bpf",
+            "it is an ELF file for a processor ({}), not for BPF: compile the program with clang \
+             -target bpf",
             name_of(machine)
         ));
     }
@@ -35,7 +36,8 @@ pub fn check(bytes: &[u8]) -> Result<(), String> {
     };
     if order != own {
         return Err(format!(
-            "it is for machines of the other order of bytes ({name}-endian): compile it with clang -target {target}"
+            "it is for machines of the other order of bytes ({name}-endian): compile it with clang \
+             -target {target}"
         ));
     }
     Ok(())

@@ -29,7 +29,8 @@ pub fn run(args: &Filter) -> Result<(), String> {
     let Some(filter) = filters.next() else {
         let device = place.device();
         return Err(format!(
-            "no filter that this user may see is on {device}. Load one with: xdp load -d {device} filter"
+            "no filter that this user may see is on {device}. Load one with: xdp load -d {device} \
+             filter"
         ));
     };
     if args.what == Change::List {

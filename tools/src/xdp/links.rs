@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Programs that are on an interface by a BPF link, as newer loaders put them there. Netlink does not take them off: they
-//! stay while somebody holds the link, or until it is detached.
+//! Programs that are on an interface by a BPF link, as newer loaders put them there. Netlink does
+//! not take them off: they stay while somebody holds the link, or until it is detached.
 
 use crate::{calls, programs::title};
 use libbpf_rs::query::{LinkInfoIter, LinkTypeInfo};
 use nix::errno::Errno;
 use std::fs;
 
-/// Detaches the link by which a program is on an interface, if it is there by one, and says so. Answers whether it was.
+/// Detaches the link by which a program is on an interface, if it is there by one, and says so.
+/// Answers whether it was.
 pub fn let_go(program: u32, interface: i32) -> Result<bool, String> {
     let Some(link) = of(program, interface)? else {
         return Ok(false);
@@ -30,7 +31,8 @@ pub fn let_go(program: u32, interface: i32) -> Result<bool, String> {
     }
 }
 
-/// The number of the link by which a program is on an interface. None is seen by those who may not look.
+/// The number of the link by which a program is on an interface. None is seen by those who may not
+/// look.
 fn of(program: u32, interface: i32) -> Result<Option<u32>, String> {
     let here = |info| matches!(info, LinkTypeInfo::Xdp(xdp) if xdp.ifindex as i32 == interface);
     let links: Vec<u32> = LinkInfoIter::default()
@@ -42,7 +44,8 @@ fn of(program: u32, interface: i32) -> Result<Option<u32>, String> {
         [link] => Ok(Some(link)),
         // The kernel does not tell the namespace of a link.
         _ => Err(format!(
-            "{} is by BPF links {links:?} on interfaces that have the number {interface} in several network namespaces: end who holds the right one",
+            "{} is by BPF links {links:?} on interfaces that have the number {interface} in \
+             several network namespaces: end who holds the right one",
             title(program)
         )),
     }

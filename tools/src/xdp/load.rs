@@ -29,7 +29,8 @@ pub fn run(args: &Load) -> Result<(), String> {
     let present = place.programs()?;
     if let Some(other) = present.iter().find(|p| !args.force && !is_ours(p.id)) {
         return Err(format!(
-            "{0} has a program already, which xdp did not load: {1}, in {2} mode. Replace it with --force, or take it off first: xdp unload -d {0} --id {3}",
+            "{0} has a program already, which xdp did not load: {1}, in {2} mode. Replace it with \
+             --force, or take it off first: xdp unload -d {0} --id {3}",
             other.device,
             title(other.id),
             other.mode.name(),
@@ -54,7 +55,8 @@ pub fn run(args: &Load) -> Result<(), String> {
         some => format!(", in place of {}", some.join(" and ")),
     };
     say!(
-        "{}: {} (id {}) is loaded in {} mode{whose}. Take it off again with: xdp unload -d {device}",
+        "{}: {} (id {}) is loaded in {} mode{whose}. Take it off again with: xdp unload -d \
+         {device}",
         spoken(device),
         program.name,
         program.id,
@@ -93,14 +95,16 @@ impl Interface<'_> {
             return Ok(mode);
         };
         let why = explained(&e, &messages::take());
-        // Drivers have many reasons, each with an errno of its own: the MTU, features, queues. The stack has none of them.
+        // Drivers have many reasons, each with an errno of its own: the MTU, features, queues. The
+        // stack has none of them.
         if wanted != WantedMode::Auto || e.raw_os_error() == Some(Errno::EPERM as i32) {
             return Err(self.refused(mode, &why));
         }
         self.put_in(program, Mode::Generic).map_err(|e| {
             let generic = explained(&e, &messages::take());
             format!(
-                "{} does not take the program in native mode: {why}; nor in generic mode: {generic}",
+                "{} does not take the program in native mode: {why}; nor in generic mode: \
+                 {generic}",
                 self.name
             )
         })?;
@@ -124,7 +128,8 @@ impl Interface<'_> {
         )
     }
 
-    /// A program in the other mode must go first, and one that a link holds; it comes back if this one is refused.
+    /// A program in the other mode must go first, and one that a link holds; it comes back if this
+    /// one is refused.
     fn put_in(&self, program: &Loaded, mode: Mode) -> io::Result<()> {
         let mut same = None;
         let mut gone: Vec<(OwnedFd, Mode)> = Vec::new();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `xdp`: loads XDP programs onto interfaces and switch ports ([`load`]), shows what they decide ([`status`]), takes
-//! them off ([`unload`]), and changes the rules of the program `filter` ([`filter`]).
+//! `xdp`: loads XDP programs onto interfaces and switch ports ([`load`]), shows what they decide
+//! ([`status`]), takes them off ([`unload`]), and changes the rules of the program `filter`
+//! ([`filter`]).
 //!
-//! Nothing is pinned or recorded: the kernel is asked which programs are where ([`place`]), and what we loaded bears
-//! a mark ([`programs::MARK`]).
+//! Nothing is pinned or recorded: the kernel is asked which programs are where ([`place`]), and
+//! what we loaded bears a mark ([`programs::MARK`]).
 
 mod args;
 mod calls;

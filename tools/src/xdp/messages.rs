@@ -42,8 +42,8 @@ pub fn of_verifier(said: &str) -> Option<&str> {
         .filter(|log| !log.trim().is_empty())
 }
 
-/// The last things of a verifier's log: the line of the source, the instruction, and what is wrong with it. New kernels
-/// add a report, of which the suggestion is taken.
+/// The last things of a verifier's log: the line of the source, the instruction, and what is wrong
+/// with it. New kernels add a report, of which the suggestion is taken.
 pub fn reason(log: &str) -> Vec<&str> {
     let (log, report) = log.split_once("Verification failed:").unwrap_or((log, ""));
     let suggestion = report
@@ -116,14 +116,17 @@ processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
             ["func#0 @0", "unreachable insn 3"]
         );
         assert!(reason("").is_empty());
-        let report = "1: (61) r0 = 0\nbad\nVerification failed: Memory\nReason:\n  long\nSuggestion:\n  Add a check.\n\nprocessed 2 insns";
+        let report = "1: (61) r0 = 0\nbad\nVerification failed: Memory\nReason:\n  \
+            long\nSuggestion:\n  Add a check.\n\nprocessed 2 insns";
         assert_eq!(reason(report), ["1: (61) r0 = 0", "bad", "Add a check."]);
     }
 
     #[test]
     fn the_log_is_found_among_other_things() {
         let said = format!(
-            "libbpf: prog 'bad': BPF program load failed: -EACCES\nlibbpf: prog 'bad': -- BEGIN PROG LOAD LOG --\n{LOG}libbpf: prog 'bad': -- END PROG LOAD LOG --\nlibbpf: failed\n"
+            "libbpf: prog 'bad': BPF program load failed: -EACCES\nlibbpf: prog 'bad': -- BEGIN \
+                PROG LOAD LOG --\n{LOG}libbpf: prog 'bad': -- END PROG LOAD LOG --\nlibbpf: \
+                failed\n"
         );
         let said = said.replace("libbpf: prog 'bad': -- END", "-- END");
         assert_eq!(of_verifier(&said), Some(LOG));

@@ -24,7 +24,8 @@ use std::{
 
 macro_rules! built_in {
     ($($name:literal),*) => {
-        /// The objects that the tool brings along: each by itself, and as it is where somebody else counts.
+        /// The objects that the tool brings along: each by itself, and as it is where somebody else
+        /// counts.
         const BUILT_IN: &[(&str, &[u8], &[u8])] = &[$((
             $name,
             include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".bpf.o")),
@@ -61,7 +62,8 @@ pub enum Counting {
     Elsewhere,
 }
 
-/// Loads what people call so: a built-in program, or FILE.o[:SECTION]. Errors say all that is to be said.
+/// Loads what people call so: a built-in program, or FILE.o[:SECTION]. Errors say all that is to be
+/// said.
 pub fn load(called: &str, counting: Counting, verbose: bool) -> Result<Loaded, String> {
     let done = load_program(called, counting);
     let said = messages::take();
@@ -83,10 +85,16 @@ pub fn load(called: &str, counting: Counting, verbose: bool) -> Result<Loaded, S
             }
         ),
         (Failure::Kernel(_), None) if said.contains("is not on BPF FS") => format!(
-            "{called}: it has a map that is pinned by its name, and /sys/fs/bpf, where that belongs, is not a BPF file system here. Inside `ip netns exec` it is hidden: nsenter --net=/run/netns/NAME xdp load ... keeps it. Elsewhere it may not be mounted: mount -t bpf bpf /sys/fs/bpf"
+            "{called}: it has a map that is pinned by its name, and /sys/fs/bpf, where that \
+             belongs, is not a BPF file system here. Inside `ip netns exec` it is hidden: nsenter \
+             --net=/run/netns/NAME xdp load ... keeps it. Elsewhere it may not be mounted: mount \
+             -t bpf bpf /sys/fs/bpf"
         ),
         (Failure::Kernel(e), None) if e.kind() == ErrorKind::PermissionDenied => {
-            format!("{called}: the kernel lets this user load no programs: be root, or have CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN")
+            format!(
+                "{called}: the kernel lets this user load no programs: be root, or have \
+                CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
+            )
         }
         (Failure::Kernel(e), None) => {
             let last = messages::last(&said);
@@ -121,7 +129,8 @@ impl From<libbpf_rs::Error> for Failure {
 fn load_program(called: &str, counting: Counting) -> Result<Loaded, Failure> {
     let (mut object, section) = open(called, counting)?;
     for mut program in object.progs_mut() {
-        // libbpf wants the section to be xdp and nothing more; older loaders were content if it began so.
+        // libbpf wants the section to be xdp and nothing more; older loaders were content if it
+        // began so.
         let named = program.section().as_encoded_bytes().starts_with(b"xdp");
         if named && program.prog_type() == ProgramType::Unspec {
             program.set_prog_type(ProgramType::Xdp);
@@ -130,13 +139,16 @@ fn load_program(called: &str, counting: Counting) -> Result<Loaded, Failure> {
     }
     let found: Vec<Found> = object.progs().map(|p| Found::new(&p)).collect();
     let name = choose(&found, section)?.to_owned();
-    // The kernel empties such maps when the last program that opened them ends, unless they are pinned.
+    // The kernel empties such maps when the last program that opened them ends, unless they are
+    // pinned.
     let (pinned, lost): (Vec<_>, Vec<_>) = object
         .maps()
         .filter(|map| map.map_type() == MapType::ProgArray)
         .partition(calls::is_pinned_by_name);
     if !lost.is_empty() {
-        let why = "it calls other programs (tail calls) through a map that lives only as long as its loader: pin it by its name (LIBBPF_PIN_BY_NAME), or load it with a loader that stays";
+        let why = "it calls other programs (tail calls) through a map that lives only as long as \
+            its loader: pin it by its name (LIBBPF_PIN_BY_NAME), or load it with a loader that \
+            stays";
         return Err(Failure::Given(why.to_owned()));
     }
     // What is called may be in the object as well.
@@ -203,7 +215,8 @@ fn read(path: &str) -> Result<Vec<u8>, String> {
         .map_err(unknown)?;
     if bytes.len() as u64 > MOST {
         return Err(format!(
-            "it has more than {} MiB, as no BPF object has: give the object file that clang -target bpf -O2 -g -c makes",
+            "it has more than {} MiB, as no BPF object has: give the object file that clang \
+             -target bpf -O2 -g -c makes",
             MOST >> 20
         ));
     }
@@ -226,7 +239,8 @@ fn name_of(kind: FileType) -> &'static str {
 /// Why libbpf does not take an object that it was to open.
 fn unreadable(said: &str, e: &libbpf_rs::Error) -> String {
     if said.contains("legacy map definitions") {
-        return "it defines its maps as programs did before libbpf 1.0, in SEC(\"maps\"), which is not supported any more: define them in SEC(\".maps\"), with BTF (clang -g)".to_owned();
+        return "it defines its maps as programs did before libbpf 1.0, in SEC(\"maps\"), which is \
+            not supported any more: define them in SEC(\".maps\"), with BTF (clang -g)".to_owned();
     }
     if said.contains("BTF is required") {
         return "it lacks BTF, which describes its maps: compile it with clang -g".to_owned();
@@ -292,12 +306,22 @@ mod tests {
         let e = libbpf_rs::Error::from_raw_os_error(95);
         for (said, words) in [
             (
-                "libbpf: elf: legacy map definitions in 'maps' section are not supported by libbpf v1.0+\n",
+                "libbpf: elf: legacy map definitions in 'maps' section are not supported by \
+                    libbpf v1.0+\n",
                 "SEC(\".maps\")",
             ),
-            ("libbpf: BTF is required, but is missing or corrupted.\n", "clang -g"),
-            ("libbpf: elf: failed to get section names\n", "damaged: elf: failed"),
-            ("libbpf: map 'a': unsupported\n", "does not take it: map 'a': unsupported"),
+            (
+                "libbpf: BTF is required, but is missing or corrupted.\n",
+                "clang -g",
+            ),
+            (
+                "libbpf: elf: failed to get section names\n",
+                "damaged: elf: failed",
+            ),
+            (
+                "libbpf: map 'a': unsupported\n",
+                "does not take it: map 'a': unsupported",
+            ),
             ("", "damaged"),
         ] {
             let why = unreadable(said, &e);

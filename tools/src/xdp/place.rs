@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Where programs can be: network interfaces of this namespace, ports of switches, and whole switches.
+//! Where programs can be: network interfaces of this namespace, ports of switches, and whole
+//! switches.
 
 use crate::counts::Counts;
 use common::links;

@@ -117,7 +117,9 @@ fn prefix(text: &str) -> Result<Rule, String> {
         None => (text, None),
     };
     let address: IpAddr = address.parse().map_err(|_| {
-        "a rule is a source prefix (10.0.0.0/8, 2001:db8::/32), a destination port (tcp:22, udp:53) or an EtherType (0x86dd)".to_owned()
+        "a rule is a source prefix (10.0.0.0/8, 2001:db8::/32), a destination port (tcp:22, \
+            udp:53) or an EtherType (0x86dd)"
+            .to_owned()
     })?;
     let most = if address.is_ipv4() { 32 } else { 128 };
     let length = match length {

@@ -270,7 +270,12 @@ mod tests {
     #[test]
     fn programs_get_all_actions() {
         let text = row(dropped(2, 120)).object(None).to_string();
-        let tail = r#""device":"eth0","mode":"generic","id":12,"program":"drop","tag":"57cd","ours":true,"actions":{"aborted":{"packets":0,"bytes":0},"drop":{"packets":2,"bytes":120},"pass":{"packets":0,"bytes":0},"tx":{"packets":0,"bytes":0},"redirect":{"packets":0,"bytes":0}}}"#;
+        let tail = concat!(
+            r#""device":"eth0","mode":"generic","id":12,"program":"drop","tag":"57cd","#,
+            r#""ours":true,"actions":{"aborted":{"packets":0,"bytes":0},"drop":{"packets":2,"#,
+            r#""bytes":120},"pass":{"packets":0,"bytes":0},"tx":{"packets":0,"bytes":0},"#,
+            r#""redirect":{"packets":0,"bytes":0}}}"#,
+        );
         assert!(text.ends_with(tail), "{text}");
         assert!(!row(None).object(None).to_string().contains("actions"));
     }

@@ -55,7 +55,8 @@ fn chosen<'p>(
     match present.iter().find(|p| !args.force && !is_ours(p.id)) {
         None => Ok(present.iter().collect()),
         Some(other) => Err(format!(
-            "{device} has {}, which xdp did not load. If you mean it: xdp unload -d {device} --id {}",
+            "{device} has {}, which xdp did not load. If you mean it: xdp unload -d {device} --id \
+             {}",
             title(other.id),
             other.id
         )),

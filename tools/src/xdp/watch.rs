@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Counts for programs that do not count themselves: a second program is attached to their end while we watch.
+//! Counts for programs that do not count themselves: a second program is attached to their end
+//! while we watch.
 
 use crate::{counts::Counts, messages, programs::Known};
 use libbpf_rs::{Link, MapCore, Object, ObjectBuilder, Program};

@@ -51,6 +51,6 @@ fn a_mark_anywhere_in_a_chain_counts_it() {
 
 #[test]
 fn the_last_slot_tells_where_nobody_looked_at_the_others() {
-    assert_eq!(Parts::behind(MORE).pass(NS_FORWARD, true), Chain);
-    assert_eq!(Parts::behind(NS_FORWARD).pass(NS_FORWARD, true), Whole);
+    assert_eq!(Parts::behind(MORE).next(NS_FORWARD, true), Chain);
+    assert_eq!(Parts::behind(NS_FORWARD).next(NS_FORWARD, true), Whole);
 }

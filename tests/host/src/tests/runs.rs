@@ -5,8 +5,8 @@
 use crate::runs::{FrameId, Run, RunId, RunList, NONE};
 use proptest::prelude::*;
 
-/// Frames with the destination and the slots of each, as a burst sorts them: the lists of destinations 1 and
-/// 2, and the runs they are made of. Frames to 0 go nowhere, and end a run.
+/// Frames with the destination and the slots of each, as a burst sorts them: the lists of
+/// destinations 1 and 2, and the runs they are made of. Frames to 0 go nowhere, and end a run.
 fn sort(frames: &[(u8, u16)]) -> ([RunList; 2], Vec<Run>) {
     let mut lists = [RunList::EMPTY; 2];
     let mut runs = Vec::new();

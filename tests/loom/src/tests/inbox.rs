@@ -53,7 +53,8 @@ impl Ring {
         }
     }
 
-    /// Sends up to `count` frames at once, numbered from `frame` on; returns how many there was room for.
+    /// Sends up to `count` frames at once, numbered from `frame` on; returns how many there was
+    /// room for.
     fn send(&self, frame: u32, count: u32) -> u32 {
         let most = self.slots.len() as u32 - 1;
         let lease = self.inbox.reserve(|free| {

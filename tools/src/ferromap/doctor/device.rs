@@ -26,12 +26,14 @@ pub fn usable(facts: &Facts) -> Vec<Finding> {
     let finding = match error.kind() {
         ErrorKind::PermissionDenied => Finding::problem(
             "device",
-            "You may not open /dev/netmap. Root may, and the members of the group that a udev rule gives it to.",
+            "You may not open /dev/netmap. Root may, and the members of the group that a udev rule \
+             gives it to.",
         )
         .mend("sudo -i".into()),
         _ if facts.module_is_loaded() => Finding::problem(
             "device",
-            format!("The module is loaded, but /dev/netmap cannot be opened ({error}): without it no port can be. In a container, the device must be passed in."),
+            format!("The module is loaded, but /dev/netmap cannot be opened ({error}): without it \
+                no port can be. In a container, the device must be passed in."),
         ),
         _ => Finding::problem(
             "device",

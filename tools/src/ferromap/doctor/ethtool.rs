@@ -24,7 +24,8 @@ pub fn installed(facts: &Facts, _: &str) -> Vec<Finding> {
     if facts.ask(&["ethtool", "--version"]) != Answer::NotInstalled {
         return Vec::new();
     }
-    let text = "The program ethtool is not installed, so offloads, channels, pause frames and coalescing are not looked at.";
+    let text = "The program ethtool is not installed, so offloads, channels, pause frames and \
+        coalescing are not looked at.";
     vec![Finding::note("ethtool", text).mend("apt install ethtool".into())]
 }
 
@@ -51,13 +52,17 @@ pub fn offloads(facts: &Facts, interface: &str) -> Vec<Finding> {
     vec![Finding::note("offloads", text).mend(command)]
 }
 
-/// A veth pair receives many frames at a time, as a NIC does, only with GRO on (docs/performance.md).
+/// A veth pair receives many frames at a time, as a NIC does, only with GRO on
+/// (docs/performance.md).
 pub fn batches(facts: &Facts, interface: &str) -> Vec<Finding> {
     let off = said(facts, "-k", interface).is_some_and(|text| value(&text, GRO) == Some("off"));
     if !off || !is_veth(facts, interface) {
         return Vec::new();
     }
-    let text = format!("{interface} is an end of a veth pair and receives frames one by one while GRO is off: at half the rate.");
+    let text = format!(
+        "{interface} is an end of a veth pair and receives frames one by one while \
+        GRO is off: at half the rate."
+    );
     vec![Finding::note("batches", text).mend(format!("ethtool -K {interface} gro on"))]
 }
 
@@ -105,7 +110,8 @@ pub fn pause(facts: &Facts, interface: &str) -> Vec<Finding> {
     if value(&text, "RX") != Some("on") && value(&text, "TX") != Some("on") {
         return Vec::new();
     }
-    let text = "Pause frames are on: a slow receiver stops its sender, so rates that are measured are those of the slowest.";
+    let text = "Pause frames are on: a slow receiver stops its sender, so rates that are measured \
+        are those of the slowest.";
     let command = format!("ethtool -A {interface} autoneg off rx off tx off");
     vec![Finding::note("pause", text).mend(command)]
 }
@@ -118,7 +124,8 @@ pub fn coalescing(facts: &Facts, interface: &str) -> Vec<Finding> {
     match wait {
         Some(wait) if wait > LONG_WAIT => {
             let text = format!(
-                "{interface} may hold frames back for {wait} microseconds before it interrupts: that is felt as latency."
+                "{interface} may hold frames back for {wait} microseconds before it interrupts: \
+                 that is felt as latency."
             );
             let command = format!("ethtool -C {interface} rx-usecs {}", LONG_WAIT / 4);
             vec![Finding::note("coalescing", text).mend(command)]
@@ -173,7 +180,8 @@ mod tests {
     #[test]
     fn offloads_that_can_be_turned_off_are_told() {
         let text = "Features for eth0:\ntcp-segmentation-offload: on\n\ttx-tcp-segmentation: on\n\
-            generic-receive-offload: on\nlarge-receive-offload: off [fixed]\nrx-vlan-offload: on [fixed]\n";
+            generic-receive-offload: on\nlarge-receive-offload: off [fixed]\nrx-vlan-offload: on \
+            [fixed]\n";
         assert_eq!(
             commands(offloads, "-k", text),
             some("ethtool -K eth0 gro off tso off")
@@ -219,7 +227,11 @@ mod tests {
     #[test]
     fn channels_should_be_as_many_as_cpus() {
         let text = |most, now| {
-            format!("Channel parameters for eth0:\nPre-set maximums:\nRX:\t\tn/a\nCombined:\t{most}\nCurrent hardware settings:\nRX:\t\tn/a\nCombined:\t{now}\n")
+            format!(
+                "Channel parameters for eth0:\nPre-set \
+                maximums:\nRX:\t\tn/a\nCombined:\t{most}\nCurrent hardware \
+                settings:\nRX:\t\tn/a\nCombined:\t{now}\n"
+            )
         };
         let found = |most, now| commands(channels, "-l", &text(most, now));
         assert_eq!(found(8, 1), some("ethtool -L eth0 combined 4"));

@@ -17,7 +17,8 @@ const ETHERNET_HEADER: u64 = 14;
 
 pub fn missing(interface: &str) -> Finding {
     let text = format!(
-        "There is no network interface {interface} in this network namespace. The command lists those that are."
+        "There is no network interface {interface} in this network namespace. The command lists \
+         those that are."
     );
     Finding::problem("interface", text).mend("ip -br link".into())
 }
@@ -30,11 +31,17 @@ pub fn ethernet(facts: &Facts, interface: &str) -> Vec<Finding> {
         ),
         Some(LOOPBACK) => Finding::note(
             "ethernet",
-            format!("{interface} is the loopback: its frames look like Ethernet, but there is no wire behind it."),
+            format!(
+                "{interface} is the loopback: its frames look like Ethernet, but there is no \
+                wire behind it."
+            ),
         ),
         Some(other) => Finding::problem(
             "ethernet",
-            format!("{interface} is not Ethernet (type {other}): the module opens Ethernet interfaces only."),
+            format!(
+                "{interface} is not Ethernet (type {other}): the module opens Ethernet \
+                interfaces only."
+            ),
         ),
     };
     vec![finding]
@@ -50,7 +57,10 @@ pub fn up(facts: &Facts, interface: &str) -> Vec<Finding> {
     } else if facts.of(interface, "carrier").as_deref() == Some("0") {
         Finding::problem(
             "link",
-            format!("{interface} is up but has no carrier: the cable, or the far side, is not there, and frames are dropped. The command shows what the driver sees."),
+            format!(
+                "{interface} is up but has no carrier: the cable, or the far side, is not \
+                there, and frames are dropped. The command shows what the driver sees."
+            ),
         )
         .mend(format!("ethtool {interface}"))
     } else {
@@ -68,14 +78,22 @@ pub fn mtu(facts: &Facts, interface: &str) -> Vec<Finding> {
     let finding = if mtu > size {
         Finding::problem(
             "mtu",
-            format!("The MTU of {interface} is {mtu} and a buffer has {size} bytes: to receive there is refused. Lower the MTU, as below, or raise the parameter buf_size while no port is open."),
+            format!(
+                "The MTU of {interface} is {mtu} and a buffer has {size} bytes: to receive \
+                there is refused. Lower the MTU, as below, or raise the parameter buf_size while \
+                no port is open."
+            ),
         )
         .mend(format!("ip link set {interface} mtu 1500"))
     } else if mtu + ETHERNET_HEADER > size {
         let most = size.saturating_sub(ETHERNET_HEADER);
         Finding::note(
             "mtu",
-            format!("With its header, a frame of the MTU of {mtu} is longer than a buffer of {size} bytes: the longest ones take two slots (NS_MOREFRAG), and those of the host stack are dropped."),
+            format!(
+                "With its header, a frame of the MTU of {mtu} is longer than a buffer of \
+                {size} bytes: the longest ones take two slots (NS_MOREFRAG), and those of the \
+                host stack are dropped."
+            ),
         )
         .mend(format!("ip link set {interface} mtu {most}"))
     } else {
@@ -92,7 +110,8 @@ pub fn is_large_mtu(finding: &Finding) -> bool {
     finding.check == "mtu" && finding.severity == Severity::Problem
 }
 
-/// What comes back to the stack over the loopback bears the machine's own addresses, which it takes for forged.
+/// What comes back to the stack over the loopback bears the machine's own addresses, which it takes
+/// for forged.
 pub fn loopback(facts: &Facts, interface: &str) -> Vec<Finding> {
     if !is_loopback(facts, interface) {
         return Vec::new();
@@ -110,7 +129,8 @@ pub fn loopback(facts: &Facts, interface: &str) -> Vec<Finding> {
         return vec![Finding::ok("loopback", text)];
     }
     let text = format!(
-        "The stack drops IPv4 packets that a program hands it through {interface}^: they come from its own addresses."
+        "The stack drops IPv4 packets that a program hands it through {interface}^: they come from \
+         its own addresses."
     );
     vec![Finding::note("loopback", text).mend(format!("sysctl -w {}", missing.join(" ")))]
 }
@@ -124,7 +144,8 @@ pub fn promiscuous(facts: &Facts, interface: &str) -> Vec<Finding> {
         return vec![Finding::ok("promiscuous", text)];
     }
     let text = format!(
-        "{interface} is not promiscuous: frames for other stations do not come, so bridging or capturing misses them."
+        "{interface} is not promiscuous: frames for other stations do not come, so bridging or \
+         capturing misses them."
     );
     let command = format!("ip link set {interface} promisc on");
     vec![Finding::note("promiscuous", text).mend(command)]

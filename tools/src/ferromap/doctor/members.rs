@@ -52,7 +52,8 @@ fn member(facts: &Facts, interface: &str, master: &str) -> Finding {
     // A VRF looks at frames later, in the stack.
     if kind == Some("vrf") {
         let text = format!(
-            "{interface} is in the VRF {master}, which loses its frames while a program has the interface."
+            "{interface} is in the VRF {master}, which loses its frames while a program has the \
+             interface."
         );
         return Finding::note("member", text);
     }
@@ -68,7 +69,8 @@ fn above(facts: &Facts, interface: &str, upper: &str) -> Finding {
         Finding::problem("member", text).mend(format!("ip link del {upper}"))
     } else {
         let text = format!(
-            "{upper} is on top of {interface}: while a program has the interface, it gets only what that passes on to the host stack, as bridge -i {interface} -i {interface}^ does."
+            "{upper} is on top of {interface}: while a program has the interface, it gets only \
+             what that passes on to the host stack, as bridge -i {interface} -i {interface}^ does."
         );
         Finding::note("member", text)
     }
@@ -99,7 +101,8 @@ pub fn plugged(facts: &Facts, interface: &str) -> Vec<Finding> {
         return Vec::new();
     };
     let text = format!(
-        "{interface} is attached to a switch, as {port}: programs cannot open it, only other ports of the switch."
+        "{interface} is attached to a switch, as {port}: programs cannot open it, only other ports \
+         of the switch."
     );
     vec![Finding::problem("switch", text).mend(format!("vale-ctl -d {port}"))]
 }

@@ -2,9 +2,10 @@
 
 //! `ferromap doctor`: what keeps an interface from being opened, or makes it slow.
 //!
-//! Each check is a function that looks at the [`Facts`] and has findings, or one that says that all is
-//! well. Whether the interface can be opened is the module's to say, which is asked ([`Facts::probe`]); the checks tell
-//! what it may be that stands in the way. Nothing is ever changed: the command that would is told.
+//! Each check is a function that looks at the [`Facts`] and has findings, or one that says that all
+//! is well. Whether the interface can be opened is the module's to say, which is asked
+//! ([`Facts::probe`]); the checks tell what it may be that stands in the way. Nothing is ever
+//! changed: the command that would is told.
 
 mod device;
 mod ethtool;
@@ -177,7 +178,8 @@ mod tests {
         machine.write("sys/class/net/eth0/flags", "0x1002\n");
         machine.write("sys/class/net/eth0/mtu", "65575\n");
         for why in [
-            "eth0 is of kind vrf, and the kernel lets nobody take frames of such an interface (EINVAL)",
+            "eth0 is of kind vrf, and the kernel lets nobody take frames of such an interface \
+             (EINVAL)",
             "eth0 does not carry Ethernet frames (EINVAL)",
             "the frames of eth0, a macvtap, go to whoever opens its /dev/tap: use that (EBUSY)",
         ] {
@@ -210,7 +212,9 @@ mod tests {
     fn a_large_mtu_is_one_problem() {
         let machine = healthy();
         machine.write("sys/class/net/eth0/mtu", "65536\n");
-        let why = "frames of eth0 do not fit: its MTU is 65536, and a buffer has 2048 bytes. Lower the MTU (ip link set eth0 mtu 2048) (EINVAL)";
+        let why =
+            "frames of eth0 do not fit: its MTU is 65536, and a buffer has 2048 bytes. Lower \
+            the MTU (ip link set eth0 mtu 2048) (EINVAL)";
         machine.decide("eth0", why);
         let problems = || -> Vec<Option<String>> {
             let mut findings = examine(&machine.0, "eth0");
@@ -263,7 +267,10 @@ mod tests {
         let finding = Finding::problem("mtu", "too \"large\"").mend("ip link".into());
         assert_eq!(
             object("eth0", &finding).to_string(),
-            r#"{"type":"finding","interface":"eth0","check":"mtu","severity":"problem","text":"too \"large\"","command":"ip link"}"#
+            concat!(
+                r#"{"type":"finding","interface":"eth0","check":"mtu","severity":"problem","#,
+                r#""text":"too \"large\"","command":"ip link"}"#,
+            )
         );
     }
 }
