@@ -4,7 +4,10 @@
 
 use super::{context::Context, options::Options};
 use crate::{
-    abi::wire::{NmreqHeader, Plain},
+    abi::{
+        name,
+        wire::{NmreqHeader, Plain},
+    },
     file::OpenFile,
     refusal::{refuse, Answer},
     sys::{file::Asker, user},
@@ -67,7 +70,8 @@ impl Call<'_> {
     /// program's memory is touched before and after, never in somebody's turn.
     fn serve(self, body: usize, serve: impl FnOnce(&mut Context<'_>) -> Answer) -> Answer {
         let (options, read) = Options::read(self.header.nr_options, body)?;
-        let mut context = Context::new(self.file, self.asker, &self.header.nr_name, options);
+        let name = name::trim(&self.header.nr_name);
+        let mut context = Context::new(self.file, self.asker, name, options);
         let answer = read.and_then(|()| serve(&mut context));
         let written = context.options.write_back();
         answer?;

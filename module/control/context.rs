@@ -4,12 +4,8 @@
 
 use super::{names, options::Options};
 use crate::{
-    abi::{consts::NETMAP_REQ_IFNAMSIZ, name},
-    file::OpenFile,
-    port::PortLabel,
-    refusal::Answer,
-    sys::file::Asker,
-    world::World,
+    abi::consts::NETMAP_REQ_IFNAMSIZ, file::OpenFile, port::PortLabel, refusal::Answer,
+    sys::file::Asker, world::World,
 };
 use kernel::sync::Arc;
 
@@ -18,7 +14,7 @@ pub(super) struct Context<'a> {
     pub(super) file: &'a OpenFile,
     pub(super) asker: &'a Asker<'a>,
     pub(super) world: &'a Arc<World>,
-    /// `nr_name`, without padding.
+    /// What the request is about.
     label: PortLabel,
     pub(super) options: Options,
     /// For a request that returns a name.
@@ -26,6 +22,7 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// For a request about `name`, which is without padding.
     pub(super) fn new(
         file: &'a OpenFile,
         asker: &'a Asker<'a>,
@@ -36,7 +33,7 @@ impl<'a> Context<'a> {
             file,
             asker,
             world: file.world(),
-            label: PortLabel::new(&[name::trim(name)]),
+            label: PortLabel::new(&[name]),
             options,
             listed: None,
         }
