@@ -62,7 +62,7 @@ mod option_list;
 #[path = "../../../module/vale/runs.rs"]
 mod runs;
 // Frames for the tests in the VM, too.
-#[path = "../../vm/src/packets.rs"]
+#[path = "../../vm/src/harness/packets.rs"]
 mod packets;
 #[path = "../../../module/ring/parts.rs"]
 mod parts;

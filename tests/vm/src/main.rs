@@ -6,134 +6,18 @@
 //! vm-tests [--list] [--only SUBSTRING] [--skip SUBSTRING] [--module PATH]
 //! ```
 //!
-//! Each case runs in a process of its own, with a time limit. A case fails when it says so, when it does
-//! not end, when the kernel complains in its log, or when it leaves references to the module or live
-//! objects behind. Its processes are ended, its changes of parameters undone. See [`harness`].
+//! Each case runs in a process of its own, with a time limit. A case fails when it says so, when it
+//! does not end, when the kernel complains in its log, or when it leaves references to the module or
+//! live objects behind. Its processes are ended, its changes of parameters undone. See [`harness`].
 //!
-//! A case is named by the item of the interface's checklist that it tests. To add a file of cases: write
-//! functions that return [`check::Outcome`], list them with [`cases!`], and list the file in [`SUITES`].
+//! A case is named by the item of the interface's checklist that it tests, or by its subject. Where
+//! it goes and how it is listed is told in [`cases`](mod@cases).
 
-mod check;
-mod failalloc;
-mod frame;
+mod cases;
 mod harness;
-mod module;
-mod raw;
-mod traces;
 
-mod attach;
-mod attach_names;
-mod badring;
-mod buffers;
-mod info;
-mod memory;
-mod nic;
-mod nic_chains;
-mod nic_context;
-mod nic_host;
-mod nic_kinds;
-mod nic_life;
-mod nic_memory;
-mod nic_offload;
-mod nic_tap;
-mod nic_vlan;
-mod options;
-mod packets;
-mod parameters;
-mod plumbing;
-mod poll;
-mod probe;
-mod regions;
-mod register;
-mod rights;
-mod ring;
-
-mod hostile_alloc;
-mod hostile_calls;
-mod hostile_maps;
-mod hostile_memory;
-mod hostile_rings;
-mod hostile_threads;
-mod legacy;
-mod legacy_commands;
-mod lifecycle;
-mod swap;
-mod sync_together;
-mod traffic;
-mod unload;
-mod vale_frames;
-mod vale_header;
-mod vale_indirect;
-mod vale_load;
-mod vale_offload;
-mod vale_owner;
-mod vale_passes;
-mod vale_ports;
-mod vale_switch;
-mod why;
-mod wide;
-mod wire;
-mod xdp;
-mod xdp_life;
-mod xdp_programs;
-mod xdp_staging;
-
-use harness::Case;
+use harness::{module, run, traces, Case};
 use std::process::ExitCode;
-
-const SUITES: &[&[Case]] = &[
-    plumbing::CASES,
-    options::CASES,
-    register::CASES,
-    rights::CASES,
-    info::CASES,
-    memory::CASES,
-    regions::CASES,
-    buffers::CASES,
-    parameters::CASES,
-    ring::CASES,
-    badring::CASES,
-    poll::CASES,
-    sync_together::CASES,
-    legacy::CASES,
-    legacy_commands::CASES,
-    lifecycle::CASES,
-    unload::CASES,
-    vale_switch::CASES,
-    vale_frames::CASES,
-    vale_indirect::CASES,
-    vale_owner::CASES,
-    vale_passes::CASES,
-    vale_ports::CASES,
-    vale_header::CASES,
-    vale_offload::CASES,
-    vale_load::CASES,
-    nic::CASES,
-    nic_context::CASES,
-    nic_host::CASES,
-    nic_chains::CASES,
-    attach::CASES,
-    attach_names::CASES,
-    nic_kinds::CASES,
-    nic_life::CASES,
-    nic_tap::CASES,
-    nic_vlan::CASES,
-    nic_memory::CASES,
-    nic_offload::CASES,
-    swap::CASES,
-    wide::CASES,
-    why::CASES,
-    probe::CASES,
-    xdp::CASES,
-    xdp_life::CASES,
-    xdp_staging::CASES,
-    hostile_rings::CASES,
-    hostile_maps::CASES,
-    hostile_calls::CASES,
-    hostile_threads::CASES,
-    hostile_memory::CASES,
-    hostile_alloc::CASES,
-];
 
 /// What the command line asks for.
 struct Args {
@@ -148,9 +32,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(e) => return stop(&e),
     };
-    let chosen: Vec<&Case> = SUITES
-        .iter()
-        .flat_map(|suite| suite.iter())
+    let chosen: Vec<&Case> = cases::all()
         .filter(|case| args.only.is_empty() || args.only.iter().any(|s| case.name.contains(s)))
         .filter(|case| !args.skip.iter().any(|s| case.name.contains(s)))
         .collect();
@@ -163,7 +45,7 @@ fn main() -> ExitCode {
     if let Err(e) = prepare(args.module) {
         return stop(&e);
     }
-    run(&chosen)
+    run_all(&chosen)
 }
 
 fn stop(reason: &str) -> ExitCode {
@@ -204,14 +86,14 @@ fn prepare(module: Option<String>) -> Result<(), String> {
     nix::sys::prctl::set_child_subreaper(true).map_err(|e| format!("subreaper: {e}"))
 }
 
-fn run(cases: &[&Case]) -> ExitCode {
+fn run_all(cases: &[&Case]) -> ExitCode {
     let mut log = match traces::KernelLog::open() {
         Ok(log) => log,
         Err(e) => return stop(&format!("cannot read the kernel log: {e}")),
     };
     let mut failed = Vec::new();
     for case in cases {
-        match harness::run(case, &mut log) {
+        match run::run(case, &mut log) {
             Ok(()) => println!("test {} ... ok", case.name),
             Err(reason) => {
                 println!("test {} ... FAILED", case.name);

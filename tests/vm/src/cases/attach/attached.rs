@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Interfaces that are attached to a switch.
+
+use crate::harness::attach::*;
+use crate::harness::check::*;
+use crate::harness::frame::*;
+use crate::harness::random::Random;
+use crate::harness::raw::device::Device;
+use crate::harness::raw::request::{legacy, null, pools_info, port_info, vale_find, vale_list};
+use crate::harness::raw::stack::{Stack, QUIET};
+use crate::harness::raw::*;
+use crate::harness::traffic::*;
+use crate::harness::why::refused;
+use crate::harness::wire::*;
+use crate::harness::Case;
+use ferromap_abi::{consts::*, wire::*};
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+pub const CASES: &[Case] = crate::cases![
+    item_141_an_attached_interface_is_the_kernels,
+    item_142_what_cannot_be_attached,
+    item_143_with_its_host_an_interface_has_two_ports,
+    item_144_an_attachment_outlives_its_maker,
+    item_147_polling,
+    item_147_polling_on_several_cpus,
+    item_182_legacy_calls_attach,
+    attached_frames_pass_both_ways,
+    attached_the_host_is_cut_off_without_its_port,
+    attached_two_interfaces_are_bridged,
+    attached_long_frames_and_fragments,
+    attached_chains_reach_the_switch_whole_and_the_host_not_at_all,
+    attached_an_interface_that_goes_away_leaves_the_switch,
+    attached_attach_and_detach_under_traffic,
+    attached_hostile_neighbour_in_the_region,
+    attached_threads_send_nobodys_memory,
+];
+
+fn item_141_an_attached_interface_is_the_kernels() -> Outcome {
+    wire()?;
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let attached = Attached::new("vale141:fm0")?;
+    for name in ["fm0", "vale141:fm0"] {
+        refused(vale(name), Errno::EBUSY, &["attached"])?;
+        let info = port_info(name, Default::default())?;
+        same("rings", (info.nr_tx_rings, info.nr_rx_rings), (1, 1))?;
+    }
+    refused(vale("fm0").mode(NR_REG_SW), Errno::EBUSY, &["attached"])?;
+    fails("again", attach("vale141:fm0"), Errno::EBUSY)?;
+    fails("to another switch", attach("vale142:fm0"), Errno::EBUSY)?;
+    far.send(&frame(BROADCAST, station(2), 1))?;
+    same("at the host", host.receive(QUIET)?.len(), 0)?;
+    same("detached", detach("vale141:fm0")?, 0)?;
+    fails("again", detach("vale141:fm0"), Errno::ENXIO)?;
+    drop(attached);
+    far.send(&frame(BROADCAST, station(2), 2))?;
+    same("then", numbers(&host.receive(QUIET)?), vec![2])?;
+    works("opened", vale("fm0").bind())?;
+    same("no switch is left", vale_list()?, vec![])
+}
+
+fn item_142_what_cannot_be_attached() -> Outcome {
+    wire()?;
+    fails("no such interface", attach("vale0:nosuch0"), Errno::EINVAL)?;
+    fails("no switch", attach("fm0"), Errno::EINVAL)?;
+    fails("a bad switch", attach("vale-:fm0"), Errno::EINVAL)?;
+    for mode in [0, NR_REG_SW, NR_REG_ONE_NIC, NR_REG_NULL, 99] {
+        let tried = attach_as("vale0:fm0", mode);
+        fails(format!("mode {mode}"), tried, Errno::EINVAL)?;
+    }
+    let mut body = NmreqValeAttach::default();
+    body.reg.nr_mode = NR_REG_ALL_NIC;
+    body.reg.nr_ringid = 1;
+    let ask = |body: &mut NmreqValeAttach| {
+        Device::open()?.request(NETMAP_REQ_VALE_ATTACH, "vale0:fm0", body)
+    };
+    fails("a ring", ask(&mut body), Errno::EINVAL)?;
+    body.reg.nr_ringid = 0;
+    body.reg.nr_mem_id = 4711;
+    fails("no such region", ask(&mut body), Errno::EINVAL)?;
+    let open = vale("fm0").one(0).bind()?;
+    fails("an open one", attach("vale0:fm0"), Errno::EBUSY)?;
+    drop(open);
+    ip("link add br0 type bridge")?;
+    ip("link set fm0 master br0")?;
+    fails("in a bridge", attach("vale0:fm0"), Errno::EBUSY)?;
+    ip("link set fm0 nomaster")?;
+    ip("link set fm0 mtu 9000")?;
+    fails("a large MTU", attach("vale0:fm0"), Errno::EINVAL)?;
+    same("nothing is left", vale_list()?, vec![])?;
+    // Programs' own ports stay: detaching does nothing.
+    let port = vale("vale0:a").bind()?;
+    works("a port of a program", detach("vale0:a"))?;
+    fails("no such port", detach("vale0:b"), Errno::ENXIO)?;
+    fails("no switch", detach("a"), Errno::EINVAL)?;
+    fails("its name", attach("vale0:a"), Errno::EBUSY)?;
+    works("it is there", port.device.txsync())
+}
+
+fn item_143_with_its_host_an_interface_has_two_ports() -> Outcome {
+    wire()?;
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let _attached = Attached::with_host("vale143:fm0")?;
+    let names: Vec<String> = vale_list()?.into_iter().map(|(name, ..)| name).collect();
+    same("ports", names.join(" "), "vale143:fm0 vale143:fm0^")?;
+    refused(vale("vale143:fm0^"), Errno::EBUSY, &["attached"])?;
+    // The switch learns who is where, and the host has its network.
+    for n in 0..20 {
+        host.send(&frame(station(2), station(1), n))?;
+        same("far away", numbers(&far.receive(QUIET)?), vec![n])?;
+        far.send(&frame(station(1), station(2), 100 + n))?;
+        same("at the host", numbers(&host.receive(QUIET)?), vec![100 + n])?;
+    }
+    let third = vale("vale143:third").bind()?;
+    host.send(&frame(BROADCAST, station(1), 7))?;
+    same("far away", numbers(&far.receive(QUIET)?), vec![7])?;
+    same("at the third port", numbers(&wait_for(&third, 1)?), vec![7])
+}
+
+fn item_144_an_attachment_outlives_its_maker() -> Outcome {
+    wire()?;
+    let far = Stack::on("fm1")?;
+    // The request's own file is closed when this returns.
+    let _attached = Attached::new("vale144:fm0")?;
+    let port = vale("vale144:a").bind()?;
+    port.send(&numbered(0..3))?;
+    same("far away", numbers(&far.receive(QUIET)?), vec![0, 1, 2])?;
+    drop(port);
+    same("the switch is there", vale_find("vale144:fm0")?.1, 0)
+}
+
+fn item_147_polling() -> Outcome {
+    wire()?;
+    let far = Stack::on("fm1")?;
+    let single = |name: &str| poll_on(name, NETMAP_POLLING_MODE_SINGLE_CPU, 0, 1);
+    let port = vale("vale147:a").bind()?;
+    fails("a program's port", single("vale147:a"), Errno::EOPNOTSUPP)?;
+    fails("no such port", single("vale147:b"), Errno::ENXIO)?;
+    fails("no switch", single("fm0"), Errno::EINVAL)?;
+    let _attached = Attached::new("vale147:fm0")?;
+    let on = |mode, first, count| poll_on("vale147:fm0", mode, first, count);
+    for (what, tried) in [
+        ("mode 0", on(0, 0, 1)),
+        ("mode 3", on(3, 0, 1)),
+        ("two CPUs for one", on(NETMAP_POLLING_MODE_SINGLE_CPU, 0, 2)),
+        ("no such CPU", on(NETMAP_POLLING_MODE_SINGLE_CPU, 4096, 1)),
+        (
+            "the last CPU",
+            on(NETMAP_POLLING_MODE_SINGLE_CPU, u32::MAX, 1),
+        ),
+        ("no CPUs", on(NETMAP_POLLING_MODE_MULTI_CPU, 0, 0)),
+        ("all CPUs", on(NETMAP_POLLING_MODE_MULTI_CPU, 0, 4096)),
+        ("no such ring", on(NETMAP_POLLING_MODE_MULTI_CPU, 1, 1)),
+        ("overflow", on(NETMAP_POLLING_MODE_MULTI_CPU, u32::MAX, 1)),
+    ] {
+        fails(what, tried, Errno::EINVAL)?;
+    }
+    fails("not polling", poll_off("vale147:fm0"), Errno::EFAULT)?;
+    for _ in 0..3 {
+        works("on", single("vale147:fm0"))?;
+        fails("twice", single("vale147:fm0"), Errno::EFAULT)?;
+        fails("detach", detach("vale147:fm0"), Errno::EBUSY)?;
+        port.send(&numbered(0..10))?;
+        same("out", far.receive(QUIET)?.len(), 10)?;
+        far.send(&frame(BROADCAST, station(2), 5))?;
+        same("in", numbers(&wait_for(&port, 1)?), vec![5])?;
+        works("off", poll_off("vale147:fm0"))?;
+        port.send(&numbered(0..10))?;
+        same("out", far.receive(QUIET)?.len(), 10)?;
+    }
+    // What an old tool sends.
+    let old = poll_on("vale147:fm0", NETMAP_POLLING_MODE_SINGLE_CPU, 1, 0);
+    works("no count", old)
+}
+
+fn item_147_polling_on_several_cpus() -> Outcome {
+    wire_with(" numtxqueues 2 numrxqueues 2")?;
+    let far = Stack::on("fm1")?;
+    let _attached = Attached::new("vale147:fm0")?;
+    let port = vale("vale147:a").bind()?;
+    // One of the two CPUs, and the ring of that number; the other ring is waited for as before.
+    for first in [0, 1] {
+        let on = poll_on("vale147:fm0", NETMAP_POLLING_MODE_MULTI_CPU, first, 1);
+        works("on", on)?;
+        for n in 0..20 {
+            far.send(&frame(BROADCAST, station(2), n))?;
+            same("in", numbers(&wait_for(&port, 1)?), vec![n])?;
+        }
+        works("off", poll_off("vale147:fm0"))?;
+    }
+    Ok(())
+}
+
+fn item_182_legacy_calls_attach() -> Outcome {
+    wire()?;
+    let device = Device::open()?;
+    let call = |cmd, arg1, flags, ringid| {
+        let mut request = legacy("vale182:fm0");
+        request.nr_cmd = cmd;
+        request.nr_arg1 = arg1;
+        request.nr_flags = flags;
+        request.nr_ringid = ringid;
+        device.regif(&mut request)
+    };
+    for (host, ports) in [(0, 1), (NETMAP_BDG_HOST, 2)] {
+        works("attach", call(NETMAP_BDG_ATTACH, host, 0, 0))?;
+        let _attached = Attached::already("vale182:fm0");
+        same("ports", vale_list()?.len(), ports)?;
+        let single = NR_REG_ALL_NIC;
+        fails(
+            "no mode",
+            call(NETMAP_BDG_POLLING_ON, 1, 0, 0),
+            Errno::EINVAL,
+        )?;
+        works("polling", call(NETMAP_BDG_POLLING_ON, 1, single, 1))?;
+        fails("detach", call(NETMAP_BDG_DETACH, 0, 0, 0), Errno::EBUSY)?;
+        works("no polling", call(NETMAP_BDG_POLLING_OFF, 1, single, 1))?;
+        works("detach", call(NETMAP_BDG_DETACH, 0, 0, 0))?;
+        same("ports", vale_list()?.len(), 0)?;
+    }
+    Ok(())
+}
+
+fn attached_frames_pass_both_ways() -> Outcome {
+    wire()?;
+    let _attached = Attached::new("vale0:fm0")?;
+    let (port, far) = (vale("vale0:a").bind()?, vale("fm1").bind()?);
+    let mut random = Random::new(9);
+    let mut next = 0;
+    for round in 0..60 {
+        let count = 1 + random.below(200) as u32;
+        let batch: Vec<_> = (next..next + count)
+            .map(|n| frame_of(18 + random.below(1497) as usize, BROADCAST, station(1), n))
+            .collect();
+        next += count;
+        let (from, to) = if round % 2 == 0 {
+            (&port, &far)
+        } else {
+            (&far, &port)
+        };
+        from.send(&batch)?;
+        let came = wait_for(to, batch.len())?;
+        same("frames", numbers(&came), numbers(&batch))?;
+        that("every byte", came == batch)?;
+    }
+    Ok(())
+}
+
+fn attached_the_host_is_cut_off_without_its_port() -> Outcome {
+    wire()?;
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let attached = Attached::new("vale0:fm0")?;
+    host.send(&frame(BROADCAST, station(1), 1))?;
+    same("far away", far.receive(QUIET)?.len(), 0)?;
+    same("counted", debug_counter("fm0", "host", "drop_nobody")?, 1)?;
+    drop(attached);
+    host.send(&frame(BROADCAST, station(1), 2))?;
+    same("then", numbers(&far.receive(QUIET)?), vec![2])
+}
+
+fn attached_two_interfaces_are_bridged() -> Outcome {
+    wire()?;
+    ip("link add fm2 type veth peer name fm3")?;
+    for name in ["fm2", "fm3"] {
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1")?;
+        ip(&format!("link set {name} up"))?;
+    }
+    let _first = Attached::new("vale0:fm1")?;
+    let _second = Attached::new("vale0:fm2")?;
+    let (near, far) = (vale("fm0").bind()?, vale("fm3").bind()?);
+    for round in 0..5 {
+        let frames: Vec<_> = (0..500)
+            .map(|n| frame(station(2), station(1), round * 500 + n))
+            .collect();
+        near.send(&frames)?;
+        that("there", wait_for(&far, 500)? == frames)?;
+        let frames: Vec<_> = (0..500)
+            .map(|n| frame(station(1), station(2), round * 500 + n))
+            .collect();
+        far.send(&frames)?;
+        that("back", wait_for(&near, 500)? == frames)?;
+    }
+    Ok(())
+}
+
+fn attached_long_frames_and_fragments() -> Outcome {
+    wire()?;
+    let _attached = Attached::new("vale0:fm0")?;
+    let (port, far) = (vale("vale0:a").bind()?, Stack::on("fm1")?);
+    let long = frame_of(1514, BROADCAST, station(1), 1);
+    let ring = port.tx(0);
+    ring.put(&long);
+    // A chain cannot leave through an ordinary driver's queue; what comes after it can.
+    ring.put_fragments(&[&long[..700], &long[700..]]);
+    ring.put(&long);
+    // Nor can what the interface's MTU does not allow.
+    ring.put(&frame_of(2000, BROADCAST, station(1), 2));
+    ring.put(&long);
+    port.device.txsync()?;
+    same("frames", far.receive(QUIET)?, vec![long; 3])?;
+    same("chains", debug_counter("fm0", "tx0", "drop_bad_chain")?, 1)?;
+    same(
+        "lengths",
+        debug_counter("fm0", "tx0", "drop_bad_length")?,
+        1,
+    )
+}
+
+fn attached_chains_reach_the_switch_whole_and_the_host_not_at_all() -> Outcome {
+    wire()?;
+    for name in ["fm0", "fm1"] {
+        ip(&format!("link set {name} mtu 2048"))?;
+    }
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let _attached = Attached::with_host("vale0:fm0")?;
+    let port = vale("vale0:a").bind()?;
+    let short = frame(BROADCAST, station(1), 1);
+    port.tx(0).put_fragments(&[&[0xff; 2048], &short]);
+    port.tx(0).put(&short);
+    port.device.txsync()?;
+    same("far away", far.receive(QUIET)?, vec![short.clone()])?;
+    same("at the host", host.receive(QUIET)?, vec![short])?;
+    let chains = |ring| debug_counter("fm0", ring, "drop_bad_chain");
+    same("chains", (chains("tx0")?, chains("host-tx0")?), (1, 1))?;
+    // The other way, a buffer and 14 bytes.
+    let long = frame_of(2062, BROADCAST, station(2), 2);
+    far.send(&long)?;
+    let came = wait_for(&port, 2)?;
+    same("slots", came.len(), 2)?;
+    that("every byte", came.concat() == long)?;
+    same("at the host", host.receive(QUIET)?.len(), 0)?;
+    same("chains", (chains("tx0")?, chains("host-tx0")?), (1, 2))
+}
+
+fn attached_an_interface_that_goes_away_leaves_the_switch() -> Outcome {
+    for with_host in [false, true] {
+        wire()?;
+        let mode = if with_host {
+            NR_REG_NIC_SW
+        } else {
+            NR_REG_ALL_NIC
+        };
+        attach_as("vale0:fm0", mode)?;
+        let port = vale("vale0:a").bind()?;
+        if with_host {
+            poll_on("vale0:fm0", NETMAP_POLLING_MODE_SINGLE_CPU, 0, 1)?;
+        }
+        port.send(&numbered(0..50))?;
+        // It would hang if a reference were left.
+        ip("link del fm0")?;
+        wait_until("its ports have left the switch", || {
+            vale_list().is_ok_and(|ports| ports.len() == 1)
+        })?;
+        port.send(&numbered(0..50))?;
+    }
+    Ok(())
+}
+
+fn attached_attach_and_detach_under_traffic() -> Outcome {
+    wire()?;
+    let (port, far) = (vale("vale0:a").bind()?, vale("fm1").bind()?);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let senders = [&port, &far].map(|bound| {
+            let stop = &stop;
+            scope.spawn(move || -> Outcome {
+                let ring = bound.tx(0);
+                let mut n = 0;
+                while !stop.load(SeqCst) {
+                    while ring.space() > 0 {
+                        ring.put(&frame(BROADCAST, station(1 + n as u8 % 2), n));
+                        n += 1;
+                    }
+                    bound.poll(PollFlags::POLLOUT, 1000)?;
+                }
+                Ok(())
+            })
+        });
+        let result = (0..40).try_for_each(|round| -> Outcome {
+            let mode = [NR_REG_ALL_NIC, NR_REG_NIC_SW][round % 2];
+            let _attached = Attached::by(&Device::open()?, "vale0:fm0", mode)?;
+            if round % 4 == 3 {
+                poll_on("vale0:fm0", NETMAP_POLLING_MODE_SINGLE_CPU, 1, 1)?;
+            }
+            for to in [&port, &far] {
+                let came = to.poll(PollFlags::POLLIN, 5000)?;
+                same("frames come", came, PollFlags::POLLIN)?;
+                to.rx(0).take();
+            }
+            Ok(())
+        });
+        stop.store(true, SeqCst);
+        let mut ended = result;
+        for sender in senders {
+            let sender = sender.join().map_err(|_| failure("a sender panicked"))?;
+            ended = ended.and(sender);
+        }
+        ended
+    })
+}
+
+/// The rings of an attached interface lie in a region that programs map, too.
+fn attached_hostile_neighbour_in_the_region() -> Outcome {
+    wire()?;
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let vandal = null(GLOBAL_MEM_ID).bind()?;
+    let _attached = Attached::with_host("vale0:fm0")?;
+    let port = vale("vale0:a").bind()?;
+    let pools = pools_info("fm0", 0)?;
+    // Its own two rings come first, then those of the interface and its two ports.
+    let size = u64::from(pools.nr_ring_pool_objsize);
+    let first = pools.nr_ring_pool_offset + 2 * size;
+    let mut random = Random::new(3);
+    for round in 0..200u32 {
+        for _ in 0..300 {
+            // Mostly heads, cursors and the slots behind them.
+            let word = match random.below(4) {
+                0 => random.below(16),
+                _ => random.below(size / 4),
+            };
+            let at = first + size * random.below(8) + 4 * word;
+            let value = match random.below(3) {
+                0 => random.below(1100) as u32,
+                _ => random.next() as u32,
+            };
+            vandal.map.write(at, value);
+        }
+        port.send(&numbered(round..round + 1))?;
+        host.send(&frame(BROADCAST, station(3), round))?;
+        far.send(&frame(BROADCAST, station(2), round))?;
+        port.device.rxsync()?;
+        port.rx(0).take();
+    }
+    works("detach", detach("vale0:fm0"))?;
+    drop((port, vandal));
+    let _attached = Attached::with_host("vale0:fm0")?;
+    let port = vale("vale0:b").bind()?;
+    far.receive(QUIET)?;
+    port.send(&numbered(0..5))?;
+    same("out", numbers(&far.receive(QUIET)?), vec![0, 1, 2, 3, 4])?;
+    far.send(&frame(BROADCAST, station(2), 9))?;
+    same("in", numbers(&wait_for(&port, 1)?), vec![9])
+}
+
+/// A neighbour marks slots of an attached interface as indirect: there is no process whose memory could be meant.
+fn attached_threads_send_nobodys_memory() -> Outcome {
+    wire()?;
+    let far = Stack::on("fm1")?;
+    let vandal = null(GLOBAL_MEM_ID).bind()?;
+    let _attached = Attached::new("vale0:fm0")?;
+    let port = vale("vale0:a").bind()?;
+    let pools = pools_info("fm0", 0)?;
+    let size = u64::from(pools.nr_ring_pool_objsize);
+    // Behind the vandal's own two rings: the interface's two, and then what its port sends from.
+    let slots = pools.nr_ring_pool_offset + 4 * size + RingHeader::SLOTS as u64;
+    let secret = *b"nobody is to read this, wherever";
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Again and again, so that it happens between the thread's own write and the switch's look.
+        scope.spawn(|| {
+            while !stop.load(SeqCst) {
+                for slot in (0..1024).map(|i| slots + 16 * i) {
+                    vandal.map.write(slot + 8, secret.as_ptr() as u64);
+                    vandal.map.write(slot + 6, NS_INDIRECT);
+                }
+            }
+        });
+        let tried = wait_until("some were caught", || {
+            for frame in numbered(0..50) {
+                let _ = far.send(&frame);
+            }
+            let came = port.recv().unwrap_or_default();
+            let leaks = |frame: &Vec<u8>| frame.windows(8).any(|part| part == &secret[..8]);
+            assert!(!came.iter().any(leaks), "the memory of a process came");
+            debug_counter("vale0:fm0", "tx0", "drop_bad_address").is_ok_and(|caught| caught > 3)
+        });
+        stop.store(true, SeqCst);
+        tried
+    })
+}

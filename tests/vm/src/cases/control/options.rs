@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Chains of options: items 14 to 22.
+//!
+//! No option is carried out yet: extmem, CSB and offsets are refused on REGISTER as unknown ones are. Their
+//! own items (172 to 180) come with them.
+
+use crate::harness::check::*;
+use crate::harness::raw::hostile::{Opt, UNTOUCHED};
+use crate::harness::raw::request::vale_find;
+use crate::harness::raw::*;
+use crate::harness::Case;
+use ferromap_abi::consts::*;
+use ferromap_abi::wire::*;
+use nix::errno::Errno;
+
+pub const CASES: &[Case] = crate::cases![
+    item_014_option_type_zero_is_invalid,
+    item_015_known_option_twice_is_invalid,
+    item_016_unknown_option_undoes_register,
+    item_016_options_that_are_not_there_yet_undo_register,
+    item_017_unknown_option_does_not_hurt_other_requests,
+    item_018_too_large_option_is_refused,
+    item_018_too_large_sum_is_refused,
+    item_018_many_options_are_counted_as_they_are_kept,
+    item_019_circle_of_unknown_options_ends,
+    item_019_circle_through_a_known_option_is_a_duplicate,
+    item_019_long_chain_is_refused,
+    item_020_unreadable_option_faults,
+    item_020_unwritable_option_faults,
+    item_021_kloop_options_do_not_belong_to_register,
+    item_022_statuses_come_back_on_failure,
+];
+
+const UNKNOWN: u32 = NETMAP_REQ_OPT_MAX;
+const INVALID: u32 = Errno::EINVAL as u32;
+const UNSUPPORTED: u32 = Errno::EOPNOTSUPP as u32;
+
+/// REGISTER of a small port with a chain of options, on `device`.
+fn register(device: &Device, name: &str, chain: &mut Chain) -> Result<(), Errno> {
+    vale(name).slots(64, 64).options(chain.first()).send(device)
+}
+
+/// PORT_INFO_GET of the shared region with a chain of options.
+fn info(chain: &mut Chain) -> Result<(), Errno> {
+    let mut body = NmreqPortInfoGet::default();
+    Device::open()?.request_with(NETMAP_REQ_PORT_INFO_GET, "", &mut body, chain.first())
+}
+
+/// The device can be used for another REGISTER, and the port named in the failed one does not exist.
+fn still_unbound(device: Device, name: &str) -> Outcome {
+    fails("NIOCTXSYNC", device.txsync(), Errno::ENXIO)?;
+    fails("VALE_LIST", vale_find(name), Errno::ENOENT)?;
+    let again = vale(name).slots(64, 64).bind_on(device);
+    works("REGISTER without options", again).map(drop)
+}
+
+fn item_014_option_type_zero_is_invalid() -> Outcome {
+    let device = Device::open()?;
+    let mut chain = Chain::of(&[0]);
+    let result = register(&device, "vale14:x", &mut chain);
+    fails("REGISTER", result, Errno::EINVAL)?;
+    same("its status", chain.statuses(), [INVALID])?;
+
+    let mut chain = Chain::of(&[UNKNOWN, 0]);
+    fails("PORT_INFO_GET", info(&mut chain), Errno::EINVAL)?;
+    same(
+        "statuses of an innocent one and it",
+        chain.statuses(),
+        [0, INVALID],
+    )?;
+    still_unbound(device, "vale14:x")
+}
+
+fn item_015_known_option_twice_is_invalid() -> Outcome {
+    let device = Device::open()?;
+    for known in NETMAP_REQ_OPT_EXTMEM..NETMAP_REQ_OPT_MAX {
+        let mut chain = Chain::of(&[known, UNKNOWN, known]);
+        let result = register(&device, "vale15:x", &mut chain);
+        fails(
+            format!("REGISTER with type {known} twice"),
+            result,
+            Errno::EINVAL,
+        )?;
+        same("statuses", chain.statuses(), [INVALID, 0, INVALID])?;
+    }
+    still_unbound(device, "vale15:x")
+}
+
+fn item_016_unknown_option_undoes_register() -> Outcome {
+    for (i, types) in [&[UNKNOWN][..], &[77], &[u32::MAX], &[UNKNOWN, 9, UNKNOWN]]
+        .into_iter()
+        .enumerate()
+    {
+        let name = format!("vale16:x{i}");
+        let device = Device::open()?;
+        let mut chain = Chain::of(types);
+        let result = register(&device, &name, &mut chain);
+        fails(
+            format!("REGISTER with {types:?}"),
+            result,
+            Errno::EOPNOTSUPP,
+        )?;
+        same("statuses", chain.statuses(), vec![UNSUPPORTED; types.len()])?;
+        still_unbound(device, &name)?;
+    }
+    Ok(())
+}
+
+fn item_016_options_that_are_not_there_yet_undo_register() -> Outcome {
+    for option in [
+        NETMAP_REQ_OPT_EXTMEM,
+        NETMAP_REQ_OPT_CSB,
+        NETMAP_REQ_OPT_OFFSETS,
+    ] {
+        let device = Device::open()?;
+        let mut chain = Chain::of(&[option]);
+        let result = register(&device, "vale16:y", &mut chain);
+        fails(
+            format!("REGISTER with option {option}"),
+            result,
+            Errno::EOPNOTSUPP,
+        )?;
+        same("status", chain.statuses(), [UNSUPPORTED])?;
+        still_unbound(device, "vale16:y")?;
+    }
+    Ok(())
+}
+
+fn item_017_unknown_option_does_not_hurt_other_requests() -> Outcome {
+    let mut chain = Chain::of(&[UNKNOWN, NETMAP_REQ_OPT_CSB]);
+    works("PORT_INFO_GET", info(&mut chain))?;
+    same("statuses", chain.statuses(), [UNSUPPORTED; 2])?;
+
+    let _port = vale("vale17:x").slots(64, 64).bind()?;
+    let device = Device::open()?;
+    let mut chain = Chain::of(&[UNKNOWN]);
+    let mut list = NmreqValeList::default();
+    let request = NETMAP_REQ_VALE_LIST;
+    let result = device.request_with(request, "vale17:x", &mut list, chain.first());
+    works("VALE_LIST", result)?;
+    same("status", chain.statuses(), [UNSUPPORTED])?;
+
+    let mut chain = Chain::of(&[UNKNOWN]);
+    let mut pools = NmreqPoolsInfo::default();
+    let request = NETMAP_REQ_POOLS_INFO_GET;
+    let result = device.request_with(request, "vale17:x", &mut pools, chain.first());
+    works("POOLS_INFO_GET", result)?;
+    same("status", chain.statuses(), [UNSUPPORTED])
+}
+
+fn item_018_too_large_option_is_refused() -> Outcome {
+    let device = Device::open()?;
+    for known in NETMAP_REQ_OPT_EXTMEM..NETMAP_REQ_OPT_MAX {
+        for size in [4097, 5000, u64::MAX] {
+            let mut chain = Chain::of(&[known]);
+            chain.option(0).head.nro_size = size;
+            let what = format!("option {known} of {size} bytes");
+            fails(
+                &what,
+                register(&device, "vale18:x", &mut chain),
+                Errno::EMSGSIZE,
+            )?;
+            fails(&what, info(&mut chain), Errno::EMSGSIZE)?;
+        }
+    }
+    // Of unknown ones the size is not looked at.
+    let mut chain = Chain::of(&[UNKNOWN]);
+    chain.option(0).head.nro_size = 5000;
+    works("an unknown option of 5000 bytes", info(&mut chain))?;
+    still_unbound(device, "vale18:x")
+}
+
+fn item_018_too_large_sum_is_refused() -> Outcome {
+    // Alone the option is within 4096 bytes, with the body of REGISTER (56 bytes) it is not.
+    let device = Device::open()?;
+    let mut room = [0u64; 512];
+    for (size, want) in [
+        (4096 - 56 + 1, Errno::EMSGSIZE),
+        (4096, Errno::EMSGSIZE),
+        (4096 - 56, Errno::EOPNOTSUPP),
+    ] {
+        // The option in words: next, type and status, size.
+        room[1] = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS.into();
+        room[2] = size;
+        let first = room.as_mut_ptr() as u64;
+        let result = vale("vale18:y").slots(64, 64).options(first).send(&device);
+        fails(format!("eventfds of {size} bytes"), result, want)?;
+    }
+    Ok(())
+}
+
+/// 99 options that nobody knows and one of 1000 bytes were accepted: the address that is kept of each was not counted.
+fn item_018_many_options_are_counted_as_they_are_kept() -> Outcome {
+    let device = Device::open()?;
+    for (size, want) in [(24 + 888, Errno::EOPNOTSUPP), (1000, Errno::EMSGSIZE)] {
+        let mut room = [0u64; 256];
+        room[1] = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS.into();
+        room[2] = size;
+        let mut chain = Chain::of(&[UNKNOWN; 99]);
+        chain.link(98, room.as_mut_ptr() as u64);
+        let result = register(&device, "vale18:z", &mut chain);
+        fails(format!("and one of {size} bytes"), result, want)?;
+    }
+    still_unbound(device, "vale18:z")
+}
+
+fn item_019_circle_of_unknown_options_ends() -> Outcome {
+    let device = Device::open()?;
+    for len in 1..4 {
+        let mut chain = Chain::of(&vec![UNKNOWN; len]);
+        let first = chain.first();
+        chain.link(len - 1, first);
+        let what = format!("a circle of {len}");
+        fails(
+            &what,
+            register(&device, "vale19:x", &mut chain),
+            Errno::EMSGSIZE,
+        )?;
+        same(&what, chain.statuses(), vec![UNTOUCHED; len])?;
+        fails(&what, info(&mut chain), Errno::EMSGSIZE)?;
+    }
+    still_unbound(device, "vale19:x")
+}
+
+fn item_019_circle_through_a_known_option_is_a_duplicate() -> Outcome {
+    let mut chain = Chain::of(&[UNKNOWN, NETMAP_REQ_OPT_CSB]);
+    let first = chain.first();
+    chain.link(1, first);
+    fails("PORT_INFO_GET", info(&mut chain), Errno::EINVAL)?;
+    same("status of the known one", chain.statuses()[1], INVALID)
+}
+
+fn item_019_long_chain_is_refused() -> Outcome {
+    works("100 options", info(&mut Chain::of(&[UNKNOWN; 100])))?;
+    let mut chain = Chain::of(&[UNKNOWN; 200]);
+    fails("200 options", info(&mut chain), Errno::EMSGSIZE)?;
+    same("statuses", chain.statuses(), [UNTOUCHED; 200].to_vec())
+}
+
+fn item_020_unreadable_option_faults() -> Outcome {
+    let device = Device::open()?;
+    let page = GuardPage::new()?;
+    let register = |first: u64| vale("vale20:x").slots(64, 64).options(first).send(&device);
+
+    for bad in [page.bad(), 1, 0xffff_8880_0000_0000] {
+        let what = format!("first option at {bad:#x}");
+        fails(what, register(bad), Errno::EFAULT)?;
+        let mut chain = Chain::of(&[UNKNOWN]);
+        chain.link(0, bad);
+        let what = format!("second option at {bad:#x}");
+        fails(what, register(chain.first()), Errno::EFAULT)?;
+    }
+    let option = |nro_reqtype| NmreqOption {
+        nro_reqtype,
+        ..Default::default()
+    };
+    let half = page.place(option(UNKNOWN), 8);
+    fails("half of an option", register(half), Errno::EFAULT)?;
+    let headed = page.place(option(NETMAP_REQ_OPT_CSB), 0);
+    fails(
+        "an option without its body",
+        register(headed),
+        Errno::EFAULT,
+    )?;
+    still_unbound(device, "vale20:x")
+}
+
+fn item_020_unwritable_option_faults() -> Outcome {
+    let page = GuardPage::new()?;
+    let mut chain = Chain::of(&[UNKNOWN]);
+    let at = page.place::<Opt>(*chain.option(0), 0);
+    page.make_read_only()?;
+    let mut body = NmreqPortInfoGet::default();
+    let request = NETMAP_REQ_PORT_INFO_GET;
+    let result = Device::open()?.request_with(request, "", &mut body, at);
+    fails("PORT_INFO_GET", result, Errno::EFAULT)
+}
+
+fn item_021_kloop_options_do_not_belong_to_register() -> Outcome {
+    for option in [
+        NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS,
+        NETMAP_REQ_OPT_SYNC_KLOOP_MODE,
+    ] {
+        let device = Device::open()?;
+        let mut chain = Chain::of(&[option]);
+        chain.option(0).head.nro_size = 24 + 16;
+        let result = register(&device, "vale21:x", &mut chain);
+        fails(
+            format!("REGISTER with option {option}"),
+            result,
+            Errno::EOPNOTSUPP,
+        )?;
+        same("status", chain.statuses(), [UNSUPPORTED])?;
+        still_unbound(device, "vale21:x")?;
+    }
+    Ok(())
+}
+
+fn item_022_statuses_come_back_on_failure() -> Outcome {
+    let device = Device::open()?;
+    let mut chain = Chain::of(&[UNKNOWN, NETMAP_REQ_OPT_CSB]);
+    let result = register(&device, "no_such_if", &mut chain);
+    fails("REGISTER of a missing interface", result, Errno::ENXIO)?;
+    same("statuses", chain.statuses(), [UNSUPPORTED; 2])?;
+
+    let mut chain = Chain::of(&[UNKNOWN]);
+    let mut body = NmreqPortInfoGet {
+        nr_mem_id: 0xfffe,
+        ..Default::default()
+    };
+    let request = NETMAP_REQ_PORT_INFO_GET;
+    let result = device.request_with(request, "", &mut body, chain.first());
+    fails("PORT_INFO_GET of a missing region", result, Errno::EINVAL)?;
+    same("status", chain.statuses(), [UNSUPPORTED])
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! How long bindings live and what refused ones leave behind: items 190, 191, 193 and 194.
+
+use crate::harness::check::*;
+use crate::harness::frame::*;
+use crate::harness::raw::bound::pair;
+use crate::harness::raw::request::{region_size, set_vnet_hdr, vale_find, vale_list};
+use crate::harness::raw::*;
+use crate::harness::traces::{live, write_parameter};
+use crate::harness::traffic::*;
+use crate::harness::why::why;
+use crate::harness::Case;
+use ferromap_abi::consts::*;
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use nix::sys::signal::{kill, Signal};
+use nix::sys::wait::waitpid;
+use nix::unistd::{fork, pause, ForkResult, Pid};
+use std::fs;
+use std::time::{Duration, Instant};
+
+pub const CASES: &[Case] = crate::cases![
+    item_190_duplicates_keep_the_binding,
+    item_190_forked_children_keep_the_binding,
+    item_190_forked_mapping_alone_keeps_the_binding,
+    item_190_parent_and_child_share_the_binding,
+    item_191_killed_process_leaves_nothing,
+    item_193_refused_register_leaves_nothing;
+    slow:
+    item_194_opening_and_closing_leaks_nothing,
+];
+
+/// Runs `f` in a child, which then sleeps until it is killed.
+fn child(f: impl FnOnce()) -> Result<Pid, Errno> {
+    // SAFETY: the case's process has one thread, so the child may do anything that the parent may.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            f();
+            loop {
+                pause();
+            }
+        }
+    }
+}
+
+fn end(child: Pid) -> Result<(), Errno> {
+    kill(child, Signal::SIGKILL)?;
+    waitpid(child, None).map(drop)
+}
+
+fn there(name: &str) -> bool {
+    vale_find(name).is_ok_and(|(_, port)| port != VALE_NO_PORT)
+}
+
+fn item_190_duplicates_keep_the_binding() -> Outcome {
+    let (a, b) = pair("vale190")?;
+    let copies = [a.device.dup()?, a.device.dup()?];
+    let Bound { map, device, .. } = a;
+    drop(device);
+    drop(map);
+    that("the port is there", there("vale190:a"))?;
+    works("sync by a duplicate", copies[1].txsync())?;
+    let [first, second] = copies;
+    drop(first);
+    that("the port is there", there("vale190:a"))?;
+    let map = second.map(4096, 0)?;
+    drop(second);
+    that("the port is there while it is mapped", there("vale190:a"))?;
+    drop(map);
+    that("the port has gone", !there("vale190:a"))?;
+    drop(b);
+    same("ports left", vale_list()?, vec![])
+}
+
+fn item_190_forked_children_keep_the_binding() -> Outcome {
+    let (a, b) = pair("vale190")?;
+    let name = a.port_name();
+    let children = [child(|| {})?, child(|| {})?];
+    drop(a);
+    that("the port is there", there(&name))?;
+    end(children[0])?;
+    that("the port is there", there(&name))?;
+    // It still receives: its rings are bound.
+    b.send(&numbered(0..5))?;
+    same(
+        "dropped for want of a ring",
+        counter(&b, "tx0-drop_nobody")?,
+        0,
+    )?;
+    end(children[1])?;
+    // A killed process's files are closed before it can be waited for.
+    that("the port has gone", !there(&name))
+}
+
+fn item_190_forked_mapping_alone_keeps_the_binding() -> Outcome {
+    let (a, _b) = pair("vale190")?;
+    let raw = a.device.raw();
+    let child = child(|| {
+        // SAFETY: the child's own copy of the descriptor, which nothing in it uses any more.
+        unsafe { libc::close(raw) };
+    })?;
+    drop(a);
+    that(
+        "the port is there while the child maps it",
+        there("vale190:a"),
+    )?;
+    end(child)?;
+    that("the port has gone", !there("vale190:a"))
+}
+
+fn item_190_parent_and_child_share_the_binding() -> Outcome {
+    let (a, b) = pair("vale190")?;
+    let child = child(|| {
+        // Sends for the parent, on the parent's ring, and lets the parent see it in the cursors.
+        let _ = a.send(&numbered(0..7));
+        a.tx(0).set_sem([7; 128]);
+    })?;
+    wait_until("the child has sent", || a.tx(0).sem() == [7; 128])?;
+    end(child)?;
+    same("cursors", a.tx(0).cursors(), (7, 7, 6))?;
+    a.send(&numbered(7..9))?;
+    same("at b", b.recv()?, numbered(0..9))
+}
+
+fn item_191_killed_process_leaves_nothing() -> Outcome {
+    let before = live();
+    let other = vale("vale191:other").slots(64, 64).bind()?;
+    let held = live();
+    for round in 0..12 {
+        let child = child(|| {
+            let run = || -> Outcome {
+                let (a, b) = pair("vale191")?;
+                let big = vale("vale192:c").rings(4, 4).extra(500).bind()?;
+                let null = null(GLOBAL_MEM_ID).extra(100).bind()?;
+                // Killed while it sends, polls, or sleeps in poll.
+                loop {
+                    if a.tx(0).space() > 0 {
+                        a.tx(0).put(&frame(BROADCAST, station(1), 1));
+                    }
+                    match round % 4 {
+                        0 => a.device.txsync()?,
+                        1 => drop(b.poll(PollFlags::POLLIN, 0)?),
+                        2 => drop(big.poll(PollFlags::POLLIN, 100_000)?),
+                        _ => drop(null.device.rxsync()),
+                    }
+                }
+            };
+            let _ = run();
+        })?;
+        wait_until("the child's ports are there", || {
+            there("vale191:b") && there("vale192:c")
+        })?;
+        std::thread::sleep(Duration::from_millis(3));
+        end(child)?;
+        let names: Vec<_> = vale_list()?.into_iter().map(|(name, ..)| name).collect();
+        same("ports left", names, vec!["vale191:other".to_string()])?;
+        same("live objects", live(), held.clone())?;
+    }
+    works("the other's sync", other.device.txsync())?;
+    drop(other);
+    same("live objects at the end", live(), before)
+}
+
+fn item_193_refused_register_leaves_nothing() -> Outcome {
+    let holder = vale("vale193:held")
+        .slots(64, 64)
+        .flags(NR_EXCLUSIVE)
+        .bind()?;
+    let region = holder.reg.nr_mem_id;
+    let header = vale("vale193:header").slots(64, 64).bind()?;
+    set_vnet_hdr("vale193:header", 12)?;
+    let mut unknown = Chain::of(&[99]);
+    let mut known = Chain::of(&[NETMAP_REQ_OPT_SYNC_KLOOP_MODE]);
+    let mut csb = Chain::of(&[NETMAP_REQ_OPT_CSB]);
+    let new = || vale("vale194:new").slots(64, 64);
+    let before = (live(), vale_list()?);
+    for (what, request, errno) in [
+        ("a bad name", vale("vale194"), Errno::EINVAL),
+        ("a missing interface", vale("no_such_if"), Errno::ENXIO),
+        ("no name", vale(""), Errno::ENXIO),
+        ("mode 0", new().mode(0), Errno::EINVAL),
+        ("mode 5", new().mode(NR_REG_PIPE_MASTER), Errno::EINVAL),
+        ("mode 9", new().mode(9), Errno::EINVAL),
+        ("host rings", new().mode(NR_REG_SW), Errno::EINVAL),
+        ("one host ring", new().mode(NR_REG_ONE_SW), Errno::EINVAL),
+        ("ring 1 of 1", new().one(1), Errno::EINVAL),
+        ("a missing region", new().mem(50_000), Errno::EINVAL),
+        (
+            "an unknown option",
+            new().options(unknown.first()),
+            Errno::EOPNOTSUPP,
+        ),
+        (
+            "an option for others",
+            new().options(known.first()),
+            Errno::EOPNOTSUPP,
+        ),
+        (
+            "an option not there yet",
+            new().options(csb.first()),
+            Errno::EOPNOTSUPP,
+        ),
+        (
+            "an option at a bad address",
+            new().options(8),
+            Errno::EFAULT,
+        ),
+        (
+            "rings too large",
+            new().mem(GLOBAL_MEM_ID).slots(4096, 4096),
+            Errno::ENOMEM,
+        ),
+        (
+            "rings too large on receive",
+            new().mem(GLOBAL_MEM_ID).slots(64, 4096),
+            Errno::ENOMEM,
+        ),
+        (
+            "more buffers than there are",
+            new().mem(region).rings(3, 3).slots(1000, 1000),
+            Errno::ENOMEM,
+        ),
+        (
+            "more rings than there are",
+            null(region).rings(60, 60),
+            Errno::ENOMEM,
+        ),
+        (
+            "a netmap_if too small",
+            null(GLOBAL_MEM_ID).rings(90, 90).slots(4, 4),
+            Errno::ENOMEM,
+        ),
+        ("a null port without region", null(0), Errno::EINVAL),
+        ("a held ring", vale("vale193:held"), Errno::EBUSY),
+        (
+            "a held ring, exclusively",
+            vale("vale193:held").flags(NR_EXCLUSIVE),
+            Errno::EBUSY,
+        ),
+        ("a header not accepted", vale("vale193:header"), Errno::EIO),
+        ("a pipe", vale("vale194:new{1"), Errno::EOPNOTSUPP),
+        ("a pipe without id", vale("vale194:new{"), Errno::EINVAL),
+        ("a monitor", new().flags(NR_MONITOR_RX), Errno::EOPNOTSUPP),
+    ] {
+        let device = Device::open()?;
+        for _ in 0..3 {
+            fails(what, request.clone().send(&device), errno)?;
+        }
+        let (told, text) = why(&device)?;
+        same(format!("errno of {what}"), told, errno as u32)?;
+        fails("the device is not bound", device.txsync(), Errno::ENXIO)?;
+        // The device can be bound afterwards.
+        let bound = works(format!("after {what} ({text})"), new().bind_on(device))?;
+        drop(bound);
+        same(format!("live objects after {what}"), &live(), &before.0)?;
+        same(format!("ports after {what}"), &vale_list()?, &before.1)?;
+    }
+    // Parameters that cannot be.
+    for (name, value) in [
+        ("priv_buf_size", "1"),
+        ("priv_ring_num", "5000"),
+        ("priv_if_size", "9999"),
+    ] {
+        write_parameter(name, value)?;
+        fails(name, new().try_bind(), Errno::EINVAL)?;
+        same(format!("live objects after {name}"), &live(), &before.0)?;
+        let default = ["2048", "4", "1024"][["priv_buf_size", "priv_ring_num", "priv_if_size"]
+            .iter()
+            .position(|known| *known == name)
+            .unwrap_or(0)];
+        write_parameter(name, default)?;
+    }
+    works("the holder's sync", holder.device.txsync())?;
+    works("the other's sync", header.device.txsync())
+}
+
+/// MemAvailable, in KiB.
+pub fn available() -> Outcome<i64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number
+        .and_then(|n| n.parse().ok())
+        .ok_or_else(|| failure("no MemAvailable"))
+}
+
+/// What was opened is closed at once.
+fn closed<T>(opened: Result<T, Errno>) -> Outcome {
+    drop(opened?);
+    Ok(())
+}
+
+fn item_194_opening_and_closing_leaks_nothing() -> Outcome {
+    // Small regions: it is not the clearing of memory that is tested here.
+    write_parameter("priv_buf_num", "100")?;
+    write_parameter("buf_num", "4096")?;
+    let tiny = |name: &str| vale(name).slots(16, 16).bind();
+    type Open<'a> = &'a dyn Fn() -> Outcome;
+    let kinds: [(&str, usize, Open<'_>); 6] = [
+        ("unbound devices", 5000, &|| {
+            Device::open().map(drop).map_err(Into::into)
+        }),
+        ("VALE ports", 1000, &|| closed(tiny("vale194:a"))),
+        ("VALE ports of the shared region", 1000, &|| {
+            closed(shared("vale194:a").bind())
+        }),
+        ("null ports", 2000, &|| {
+            closed(null(GLOBAL_MEM_ID).extra(50).bind())
+        }),
+        ("refused ports", 2000, &|| {
+            fails(
+                "REGISTER",
+                shared("vale194:a").mode(NR_REG_SW).try_bind(),
+                Errno::EINVAL,
+            )
+        }),
+        ("pairs with frames on their way", 300, &|| {
+            let (a, b) = (tiny("vale194:a")?, tiny("vale194:b")?);
+            a.send(&numbered(0..10))?;
+            b.device.rxsync()?;
+            Ok(())
+        }),
+    ];
+    for (what, times, open) in kinds {
+        for _ in 0..20 {
+            open()?;
+        }
+        let (before, objects) = (available()?, live());
+        let start = Instant::now();
+        for time in 0..times {
+            // A slow machine does it less often.
+            if time >= 100 && start.elapsed() > Duration::from_secs(2) {
+                break;
+            }
+            open()?;
+        }
+        same(format!("live objects after {what}"), live(), objects)?;
+        same(format!("switch ports after {what}"), vale_list()?, vec![])?;
+        // What the kernel frees late comes back within moments; the rest of the system breathes, too.
+        let least = before - 32 * 1024;
+        wait_until(&format!("the memory of {what} is back"), || {
+            available().is_ok_and(|now| now > least)
+        })?;
+    }
+    fails("a region of old", region_size(2), Errno::EINVAL)
+}

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Memory that runs out at every single allocation: each operation is tried with its first allocation
+//! failing, its second, its third, until it runs through; once so that there is memory again at once,
+//! once so that there is none for all the rest. Each time it must fail as documented or do without, leave
+//! nothing behind, disturb nobody, and work the next time.
+//!
+//! Loading the module is left out: where its text will be is not known before.
+
+use crate::harness::attach::Attached;
+use crate::harness::check::*;
+use crate::harness::failalloc::{FailAlloc, Failed, Span};
+use crate::harness::frame::numbered;
+use crate::harness::programs::{detach, Programs};
+use crate::harness::raw::bound::pair;
+use crate::harness::raw::device::Mapping;
+use crate::harness::raw::request::{legacy, vale_list};
+use crate::harness::raw::*;
+use crate::harness::traces::{live, read_parameter, write_parameter};
+use crate::harness::traffic::wait_until;
+use crate::harness::why::why;
+use crate::harness::wire::wire;
+use crate::harness::Case;
+use ferromap_abi::consts::*;
+use ferromap_abi::ext::{NmreqXdp, FERROMAP_REQ_XDP_ATTACH};
+use ferromap_abi::wire::*;
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+
+pub const CASES: &[Case] = crate::cases![
+    hostile_memory_fails_in_open,
+    hostile_memory_fails_in_register_null,
+    hostile_memory_fails_in_register_bound,
+    hostile_memory_fails_in_legacy_register,
+    hostile_memory_fails_in_port_info,
+    hostile_memory_fails_in_pools_info,
+    hostile_memory_fails_in_vale_list,
+    hostile_memory_fails_in_port_header,
+    hostile_memory_fails_in_refused_request,
+    hostile_memory_fails_in_shared_region,
+    hostile_memory_not_allocated_by_traffic,
+    hostile_memory_not_allocated_by_close;
+    slow:
+    hostile_memory_fails_in_register_new,
+    hostile_memory_fails_in_register_join,
+    hostile_memory_fails_in_register_interface,
+    hostile_memory_fails_in_xdp_attach,
+    hostile_memory_fails_in_attach,
+];
+
+/// What an attempt may come to while something failed.
+type Verdict<T> = fn(Span, Failed, &Result<T, Errno>) -> Outcome;
+
+/// `ENOMEM`, whatever failed.
+fn refused<T>(_: Span, failed: Failed, result: &Result<T, Errno>) -> Outcome {
+    if failed == Failed::Nothing {
+        return works("with memory", result.as_ref().map(drop).map_err(|e| *e));
+    }
+    fails(
+        format!("with {failed:?} failing"),
+        result.as_ref().map(drop).map_err(|e| *e),
+        Errno::ENOMEM,
+    )
+}
+
+/// `ENOMEM`, or a smaller region when only the first try for it failed.
+fn refused_or_smaller<T>(span: Span, failed: Failed, result: &Result<T, Errno>) -> Outcome {
+    match (span, failed, result) {
+        (Span::One, Failed::Region, Ok(_)) => Ok(()),
+        _ => refused(span, failed, result),
+    }
+}
+
+/// Tries something with every allocation failing in turn, each time on what `prepare` makes. Answers how
+/// many allocations there are.
+fn each_failure<P, T>(
+    prepare: impl Fn() -> Outcome<P>,
+    attempt: impl Fn(&P) -> Result<T, Errno>,
+    verdict: Verdict<T>,
+) -> Outcome<u32> {
+    let neighbours = works("the neighbours", pair("vale960"))?;
+    let undisturbed = |round: u32| -> Outcome {
+        let batch = numbered(round..round + 40);
+        works("the neighbour's sync", neighbours.0.send(&batch))?;
+        same("the neighbours' frames", neighbours.1.recv()?, batch)
+    };
+    let fail_alloc = FailAlloc::load()?;
+    let mut allocations = 0;
+    for span in [Span::One, Span::Rest] {
+        allocations = 0;
+        loop {
+            let nth = allocations + 1;
+            let here = |e: Failure| failure(format!("allocation {nth}, {span:?}: {e}"));
+            let before = live();
+            let mut prepared = prepare()?;
+            let ready = live();
+            fail_alloc.arm(nth, span)?;
+            let result = attempt(&prepared);
+            let (count, failed) = fail_alloc.disarm()?;
+            if failed == Failed::Nothing {
+                same("allocations", count, allocations).map_err(here)?;
+                break;
+            }
+            verdict(span, failed, &result).map_err(here)?;
+            undisturbed(nth).map_err(here)?;
+            if result.is_ok() {
+                drop((result, prepared));
+                prepared = prepare()?;
+            } else {
+                wait_until("nothing is left of it", || live() == ready).map_err(here)?;
+            }
+            let again = attempt(&prepared);
+            undisturbed(nth).map_err(here)?;
+            verdict(span, Failed::Nothing, &again).map_err(here)?;
+            drop((again, prepared));
+            wait_until("nothing is left at all", || live() == before).map_err(here)?;
+            allocations = nth;
+            that("that it ends", nth < 1000)?;
+        }
+    }
+    that("that it allocates", allocations > 0)?;
+    Ok(allocations)
+}
+
+/// Binds this open device, maps the region and syncs.
+fn bind(device: &Device, mut request: Reg) -> Result<Mapping, Errno> {
+    request.send(device)?;
+    let map = device.map(request.body.nr_memsize, 0)?;
+    device.txsync()?;
+    device.rxsync()?;
+    Ok(map)
+}
+
+fn new_device() -> Outcome<Device> {
+    Ok(Device::open()?)
+}
+
+fn hostile_memory_fails_in_open() -> Outcome {
+    each_failure(|| Ok(()), |()| Device::open(), refused)?;
+    Ok(())
+}
+
+fn hostile_memory_fails_in_register_null() -> Outcome {
+    write_parameter("buf_num", "5000")?;
+    each_failure(
+        new_device,
+        |device| bind(device, null(GLOBAL_MEM_ID)),
+        refused_or_smaller,
+    )?;
+    Ok(())
+}
+
+fn hostile_memory_fails_in_register_new() -> Outcome {
+    let request = || vale("vale961:a").rings(3, 2).slots(64, 32).extra(20);
+    let count = each_failure(
+        new_device,
+        |device| bind(device, request()),
+        refused_or_smaller,
+    )?;
+    // A ring and what it needs, seven times over, a region, a switch and a port.
+    that(format!("dozens of allocations, got {count}"), count > 24)
+}
+
+fn hostile_memory_fails_in_register_join() -> Outcome {
+    // A port on a switch with others, in a region with others.
+    let (a, b) = pair("vale962")?;
+    let request = || {
+        vale("vale962:c")
+            .mem(a.reg.nr_mem_id)
+            .rings(2, 2)
+            .slots(16, 16)
+    };
+    each_failure(new_device, |device| bind(device, request()), refused)?;
+    a.send(&numbered(0..9))?;
+    same("frames of the others", b.recv()?, numbered(0..9))
+}
+
+fn hostile_memory_fails_in_register_interface() -> Outcome {
+    wire()?;
+    // Region 1 is there, and what the interface itself needs is what is tried.
+    let far = vale("fm1").bind()?;
+    let request = || vale("fm0");
+    let count = each_failure(new_device, |device| bind(device, request()), refused)?;
+    that(format!("a dozen allocations, got {count}"), count > 12)?;
+    let near = request().bind()?;
+    near.send(&numbered(0..9))?;
+    wait_until("frames have come", || {
+        let _ = far.device.rxsync();
+        far.rx(0).space() == 9
+    })
+}
+
+fn hostile_memory_fails_in_attach() -> Outcome {
+    wire()?;
+    let far = vale("fm1").bind()?;
+    let _there = vale("vale964:a").slots(64, 64).bind()?;
+    let count = each_failure(
+        new_device,
+        |device| Attached::by(device, "vale964:fm0", NR_REG_NIC_SW),
+        refused,
+    )?;
+    that(format!("two dozen allocations, got {count}"), count > 24)?;
+    same("its port has gone", vale_list()?.len(), 1)?;
+    drop(far);
+    Ok(())
+}
+
+/// A program on a port or a switch, taken off when this is dropped.
+struct OnPlace(&'static str);
+
+impl Drop for OnPlace {
+    fn drop(&mut self) {
+        let _ = detach(self.0);
+    }
+}
+
+fn hostile_memory_fails_in_xdp_attach() -> Outcome {
+    let a = vale("vale965:a").slots(64, 64).bind()?;
+    let b = vale("vale965:b").slots(64, 64).bind()?;
+    let programs = Programs::load()?;
+    for place in ["vale965:a", "vale965:"] {
+        let count = each_failure(
+            new_device,
+            |device| {
+                let mut body = NmreqXdp {
+                    fd: programs.fd("drop"),
+                    ..NmreqXdp::default()
+                };
+                device.request(FERROMAP_REQ_XDP_ATTACH, place, &mut body)?;
+                Ok(OnPlace(place))
+            },
+            refused,
+        )?;
+        that(format!("some allocations, got {count}"), count > 4)?;
+        fails("a program that is left", detach(place), Errno::ENOENT)?;
+    }
+    a.send(&numbered(0..9))?;
+    same("frames", b.recv()?, numbered(0..9))
+}
+
+fn hostile_memory_fails_in_register_bound() -> Outcome {
+    let port = || vale("vale963:a").rings(4, 4).slots(32, 32);
+    let first = port().one(0).bind()?;
+    let other = vale("vale963:b").slots(64, 64).bind()?;
+    each_failure(new_device, |device| bind(device, port()), refused)?;
+    each_failure(new_device, |device| bind(device, port().one(3)), refused)?;
+    first.send(&numbered(0..9))?;
+    same("frames of the first binding", other.recv()?, numbered(0..9))
+}
+
+fn hostile_memory_fails_in_legacy_register() -> Outcome {
+    let bind = |device: &Device| {
+        let mut request = legacy("vale964:a");
+        (request.nr_tx_rings, request.nr_rx_rings) = (2, 2);
+        (request.nr_tx_slots, request.nr_rx_slots) = (64, 64);
+        device.regif(&mut request)?;
+        device.txsync()
+    };
+    each_failure(new_device, bind, refused_or_smaller)?;
+    let info = |device: &Device| device.ginfo(&mut legacy("vale964:a"));
+    each_failure(new_device, info, refused_or_smaller)?;
+    Ok(())
+}
+
+fn hostile_memory_fails_in_port_info() -> Outcome {
+    let ask = |name: &'static str| {
+        move |device: &Device| {
+            let mut body = NmreqPortInfoGet::default();
+            device.request(NETMAP_REQ_PORT_INFO_GET, name, &mut body)
+        }
+    };
+    each_failure(new_device, ask("vale965:new"), refused)?;
+    each_failure(new_device, ask("vale960:a"), refused)?;
+    each_failure(new_device, ask(""), refused)?;
+    Ok(())
+}
+
+fn hostile_memory_fails_in_pools_info() -> Outcome {
+    let ask = |name: &'static str| {
+        move |device: &Device| {
+            let mut body = NmreqPoolsInfo::default();
+            device.request(NETMAP_REQ_POOLS_INFO_GET, name, &mut body)
+        }
+    };
+    each_failure(new_device, ask("vale966:new"), refused_or_smaller)?;
+    each_failure(new_device, ask("vale960:a"), refused)?;
+    Ok(())
+}
+
+fn hostile_memory_fails_in_vale_list() -> Outcome {
+    let ask = |name: &'static str| {
+        move |device: &Device| {
+            let mut body = NmreqValeList::default();
+            device.request(NETMAP_REQ_VALE_LIST, name, &mut body)
+        }
+    };
+    each_failure(new_device, ask(""), refused)?;
+    each_failure(new_device, ask("vale960:a"), refused)?;
+    Ok(())
+}
+
+fn hostile_memory_fails_in_port_header() -> Outcome {
+    let ask = |reqtype: u16| {
+        move |device: &Device| {
+            let mut body = NmreqPortHdr::default();
+            device.request(reqtype, "vale960:a", &mut body)
+        }
+    };
+    each_failure(new_device, ask(NETMAP_REQ_PORT_HDR_SET), refused)?;
+    each_failure(new_device, ask(NETMAP_REQ_PORT_HDR_GET), refused)?;
+    Ok(())
+}
+
+fn hostile_memory_fails_in_refused_request() -> Outcome {
+    // What is refused anyway is refused for its own reason, or for lack of memory; the sentence may be
+    // missing, but never is it one of another time.
+    each_failure(
+        new_device,
+        |device| {
+            let refused = bind(device, vale("nosuchport")).err();
+            let (errno, text) = why(device)?;
+            Ok((refused, errno, text))
+        },
+        |_, failed, result| {
+            let Ok((refused, errno, text)) = result else {
+                // Asking why needs memory, too.
+                differs("what failed", failed, Failed::Nothing)?;
+                let result = result.as_ref().map(drop).map_err(|e| *e);
+                return fails("FERROMAP_REQ_WHY", result, Errno::ENOMEM);
+            };
+            same(
+                "errno of the sentence",
+                Some(*errno),
+                refused.map(|e| e as u32),
+            )?;
+            match refused {
+                Some(Errno::ENXIO) if failed == Failed::Nothing => {
+                    that(format!("a name in {text:?}"), text.contains("nosuchport"))
+                }
+                Some(Errno::ENXIO) => same("the sentence", text.as_str(), ""),
+                Some(Errno::ENOMEM) if failed != Failed::Nothing => {
+                    that(format!("memory in {text:?}"), text.contains("memory"))
+                }
+                other => fail(format!("refused with {other:?}, {failed:?} failing")),
+            }
+        },
+    )?;
+    Ok(())
+}
+
+fn hostile_memory_fails_in_shared_region() -> Outcome {
+    let fail_alloc = FailAlloc::load()?;
+    // Whole pages of them, few enough that making them costs little.
+    let buffers = 5000;
+    write_parameter("buf_num", &buffers.to_string())?;
+    for span in [Span::One, Span::Rest] {
+        for nth in 1.. {
+            let before = live();
+            let device = Device::open()?;
+            fail_alloc.arm(nth, span)?;
+            let result = bind(&device, null(GLOBAL_MEM_ID));
+            let (_, failed) = fail_alloc.disarm()?;
+            if failed == Failed::Nothing {
+                works("REGISTER", result)?;
+                that(format!("a region's allocations, {nth}"), nth > 5)?;
+                break;
+            }
+            let here = |e: Failure| failure(format!("allocation {nth}, {span:?}: {e}"));
+            refused_or_smaller(span, failed, &result).map_err(here)?;
+            if result.is_ok() {
+                let got: u32 = read_parameter("buf_curr_num")?.parse().unwrap_or(0);
+                that(
+                    format!("half as many buffers, got {got}"),
+                    got < buffers * 2 / 3,
+                )
+                .map_err(here)?;
+            }
+            drop((result, device));
+            // With memory it has the size that was asked for.
+            works("the next REGISTER", null(GLOBAL_MEM_ID).try_bind()).map_err(here)?;
+            let got: u32 = read_parameter("buf_curr_num")?.parse().unwrap_or(0);
+            that(format!("all buffers, got {got}"), got >= buffers).map_err(here)?;
+            wait_until("nothing is left", || live() == before).map_err(here)?;
+        }
+    }
+    Ok(())
+}
+
+fn hostile_memory_not_allocated_by_traffic() -> Outcome {
+    let port = |name: &str| {
+        let port = vale(&format!("vale967:{name}")).rings(4, 4);
+        port.slots(128, 128).bind()
+    };
+    let (a, b, c) = (port("a")?, port("b")?, port("c")?);
+    let fail_alloc = FailAlloc::load()?;
+    fail_alloc.arm(1, Span::Rest)?;
+    for round in 0..50 {
+        let batch = numbered(round * 40..round * 40 + 40);
+        a.send(&batch)?;
+        same("frames", b.recv()?, batch.clone())?;
+        same("frames", c.recv()?, batch)?;
+        b.send_on(3, &numbered(0..4))?;
+        b.tx(1).put_fragments(&[&[7; 60], &[8; 900], &[9; 60]]);
+        b.device.txsync()?;
+        a.poll(PollFlags::POLLIN | PollFlags::POLLOUT, 0)?;
+        c.poll(PollFlags::POLLIN, 5)?;
+        // Indexes out of range: the ring is set right again.
+        c.tx(2).set_head_cur(99_999);
+        c.poll(PollFlags::POLLOUT, 0)?;
+        for ring in 0..4 {
+            a.recv_on(ring)?;
+            c.recv_on(ring)?;
+        }
+    }
+    let fdinfo = format!("/proc/self/fdinfo/{}", a.device.raw());
+    that(
+        "counters in fdinfo",
+        std::fs::read_to_string(fdinfo)?.contains("netmap-rx3"),
+    )?;
+    same("allocations", fail_alloc.disarm()?, (0, Failed::Nothing))?;
+    // That they would have been seen:
+    fail_alloc.count()?;
+    drop(port("d")?);
+    that("a REGISTER's allocations", fail_alloc.disarm()?.0 > 0)
+}
+
+fn hostile_memory_not_allocated_by_close() -> Outcome {
+    let before = live();
+    let fail_alloc = FailAlloc::load()?;
+    let (a, b) = pair("vale968")?;
+    let many = vale("vale969:a")
+        .rings(4, 4)
+        .slots(64, 64)
+        .extra(30)
+        .bind()?;
+    let part = vale("vale969:a").one(2).bind()?;
+    let null = null(GLOBAL_MEM_ID).bind()?;
+    fail_alloc.arm(1, Span::Rest)?;
+    drop(b);
+    works("sync of the one that stays", a.device.txsync())?;
+    drop((many, null));
+    works("sync of the one that stays", part.device.txsync())?;
+    drop((a, part));
+    same("allocations", fail_alloc.disarm()?, (0, Failed::Nothing))?;
+    wait_until("nothing is left", || live() == before)
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Programs that mean harm, or could not do more if they did: nonsense in rings, in requests, in
+//! mappings, threads in each other's way, memory that runs out anywhere.
+//! A case belongs here when it does not matter what comes of it, only that nobody else is hurt.
+
+mod alloc;
+mod calls;
+mod maps;
+mod memory;
+mod rings;
+mod threads;
+
+use crate::harness::Case;
+
+pub const FILES: &[&[Case]] = &[
+    rings::CASES,
+    maps::CASES,
+    calls::CASES,
+    threads::CASES,
+    memory::CASES,
+    alloc::CASES,
+];

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! failalloc.ko, which lets allocations of the module fail that this process causes. Loaded as long as a
+//! [`FailAlloc`] lives.
+
+use crate::harness::check::{failure, Outcome};
+use crate::harness::module;
+use nix::errno::Errno;
+use nix::kmod::{delete_module, DeleteModuleFlags};
+use std::fs;
+
+const PARAMETERS: &str = "/sys/module/failalloc/parameters";
+
+/// What was asked to find no memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    Nothing,
+    /// An ordinary allocation, or a larger table.
+    Object,
+    /// The memory of a region.
+    Region,
+    /// That of a frame on its way to a driver or to the stack.
+    Frame,
+}
+
+/// How many allocations fail, from a given one on.
+#[derive(Clone, Copy, Debug)]
+pub enum Span {
+    /// Just that one: there is memory again at once.
+    One,
+    /// All of them.
+    Rest,
+}
+
+pub struct FailAlloc(());
+
+impl FailAlloc {
+    /// Loads it for this process, which must have one thread, and the module where it is now.
+    pub fn load() -> Outcome<Self> {
+        // One that an earlier case could not unload, as it was killed.
+        let _ = unload();
+        // A probe that the kernel has optimised cannot let anything fail.
+        fs::write("/proc/sys/debug/kprobes-optimization", "0")?;
+        let modules = fs::read_to_string("/proc/modules")?;
+        let netmap = modules.lines().find_map(|line| {
+            let words: Vec<_> = line.split(' ').collect();
+            let start = words.get(5)?.strip_prefix("0x")?;
+            let place = (
+                u64::from_str_radix(start, 16).ok()?,
+                words[1].parse::<u64>().ok()?,
+            );
+            (words[0] == "netmap").then_some(place)
+        });
+        let (start, size) = netmap.ok_or_else(|| failure("the module is not in /proc/modules"))?;
+        let pid = std::process::id();
+        // The size is that of text and data, so other modules' text may lie in the range; but only what this
+        // process causes counts, and of it nothing else allocates by these functions.
+        let end = start + size;
+        module::load_beside("failalloc", &format!("pid={pid} start={start} end={end}"))
+            .map_err(|e| failure(format!("loading failalloc.ko: {e}")))?;
+        Ok(FailAlloc(()))
+    }
+
+    /// From now on the `nth` allocation fails, or all from that one on. Counts anew.
+    pub fn arm(&self, nth: u32, span: Span) -> Outcome {
+        write("nth", 0)?;
+        write("failed", 0)?;
+        write(
+            "span",
+            match span {
+                Span::One => 1,
+                Span::Rest => i32::MAX as u32,
+            },
+        )?;
+        write("count", 0)?;
+        write("nth", nth)
+    }
+
+    /// From now on allocations are only counted, from 0.
+    pub fn count(&self) -> Outcome {
+        self.arm(0, Span::One)
+    }
+
+    /// Lets nothing fail any more. Answers how many allocations there were, and what failed first.
+    pub fn disarm(&self) -> Outcome<(u32, Failed)> {
+        let count = read("count")?;
+        write("nth", 0)?;
+        let failed = match read("failed")? {
+            0 => Failed::Nothing,
+            3 => Failed::Region,
+            4 => Failed::Frame,
+            _ => Failed::Object,
+        };
+        Ok((count, failed))
+    }
+}
+
+impl Drop for FailAlloc {
+    fn drop(&mut self) {
+        let _ = unload();
+    }
+}
+
+fn unload() -> Result<(), Errno> {
+    delete_module(c"failalloc", DeleteModuleFlags::O_NONBLOCK)
+}
+
+fn read(name: &str) -> Outcome<u32> {
+    let text = fs::read_to_string(format!("{PARAMETERS}/{name}"))?;
+    text.trim().parse().map_err(|_| failure(text))
+}
+
+fn write(name: &str, value: u32) -> Outcome {
+    Ok(fs::write(
+        format!("{PARAMETERS}/{name}"),
+        value.to_string(),
+    )?)
+}
