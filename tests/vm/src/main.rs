@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Each case runs in a process of its own, with a time limit. A case fails when it says so, when it
-//! does not end, when the kernel complains in its log, or when it leaves references to the module or
-//! live objects behind. Its processes are ended, its changes of parameters undone. See [`harness`].
+//! does not end, when the kernel complains in its log, or when it leaves references to the module
+//! or live objects behind. Its processes are ended, its changes of parameters undone. See
+//! [`harness`].
 //!
 //! A case is named by the item of the interface's checklist that it tests, or by its subject. Where
 //! it goes and how it is listed is told in [`cases`](mod@cases).

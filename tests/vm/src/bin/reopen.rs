@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Opens a port, waits until frames come and closes it, again and again: `reopen netmap:eth0 100`. Something must
-//! send all the while.
+//! Opens a port, waits until frames come and closes it, again and again: `reopen netmap:eth0 100`.
+//! Something must send all the while.
 
 use ferromap::{Interest, Port};
 use std::time::Duration;

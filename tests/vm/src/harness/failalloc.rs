@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! failalloc.ko, which lets allocations of the module fail that this process causes. Loaded as long as a
-//! [`FailAlloc`] lives.
+//! failalloc.ko, which lets allocations of the module fail that this process causes. Loaded as long
+//! as a [`FailAlloc`] lives.
 
 use crate::harness::check::{failure, Outcome};
 use crate::harness::module;
@@ -53,8 +53,8 @@ impl FailAlloc {
         });
         let (start, size) = netmap.ok_or_else(|| failure("the module is not in /proc/modules"))?;
         let pid = std::process::id();
-        // The size is that of text and data, so other modules' text may lie in the range; but only what this
-        // process causes counts, and of it nothing else allocates by these functions.
+        // The size is that of text and data, so other modules' text may lie in the range; but only
+        // what this process causes counts, and of it nothing else allocates by these functions.
         let end = start + size;
         module::load_beside("failalloc", &format!("pid={pid} start={start} end={end}"))
             .map_err(|e| failure(format!("loading failalloc.ko: {e}")))?;

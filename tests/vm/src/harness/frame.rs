@@ -12,7 +12,8 @@ pub fn station(n: u8) -> [u8; 6] {
     [0x02, 0xfe, 0x00, 0x00, 0x00, n]
 }
 
-/// A frame of `len` bytes: addresses, an experimental Ethernet type, `number`, and bytes that depend on it.
+/// A frame of `len` bytes: addresses, an experimental Ethernet type, `number`, and bytes that
+/// depend on it.
 pub fn frame_of(len: usize, to: [u8; 6], from: [u8; 6], number: u32) -> Vec<u8> {
     let mut frame = Vec::with_capacity(len);
     frame.extend(to);

@@ -19,8 +19,8 @@ pub fn set_path(path: Option<String>) {
     let _ = PATH.set(path);
 }
 
-/// Loads the module with these parameters (`name=value name=value`). `ENOENT` when the command line did
-/// not say where it is.
+/// Loads the module with these parameters (`name=value name=value`). `ENOENT` when the command line
+/// did not say where it is.
 pub fn load(parameters: &str) -> Result<(), Errno> {
     load_file(Path::new(path()?), parameters)
 }
@@ -48,7 +48,8 @@ pub fn unload() -> Result<(), Errno> {
     delete_module(c"netmap", DeleteModuleFlags::O_NONBLOCK)
 }
 
-/// Uses the shared region once, with few buffers: with all of them it would take most of the time of most cases.
+/// Uses the shared region once, with few buffers: with all of them it would take most of the time
+/// of most cases.
 pub fn warm_up() -> Result<(), Errno> {
     let usual = read_parameter("buf_num").map_err(|_| Errno::ENOENT)?;
     write_parameter("buf_num", "4096").map_err(|_| Errno::EACCES)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! TCP and UDP frames of every make, with and without work left to do, and what is in those that come of them. Also for the
-//! host's tests. etherparse builds and reads them.
+//! TCP and UDP frames of every make, with and without work left to do, and what is in those that
+//! come of them. Also for the host's tests. etherparse builds and reads them.
 
 use etherparse::*;
 
@@ -188,7 +188,8 @@ pub fn read(frame: &[u8]) -> Read {
     }
 }
 
-/// Puts IP fragments together. Answers the datagram: from UDP's header on, where nothing is between.
+/// Puts IP fragments together. Answers the datagram: from UDP's header on, where nothing is
+/// between.
 pub fn reassemble(frames: &[Vec<u8>]) -> Vec<u8> {
     let mut whole = defrag::IpDefragBuf::new(ip_number::UDP, vec![], vec![]);
     for (i, frame) in frames.iter().enumerate() {
@@ -202,8 +203,8 @@ pub fn reassemble(frames: &[Vec<u8>]) -> Vec<u8> {
     whole.take_bufs().0
 }
 
-/// The offset of a fragment, whether more follow, and where what it is of starts in the frame. By hand: etherparse 0.19
-/// looks for these in the wrong bits of an IPv6 header.
+/// The offset of a fragment, whether more follow, and where what it is of starts in the frame. By
+/// hand: etherparse 0.19 looks for these in the wrong bits of an IPv6 header.
 fn fragment(frame: &[u8]) -> (u16, bool, usize) {
     let word = |at: usize| u16::from_be_bytes([frame[at], frame[at + 1]]);
     let mut ip = 14;

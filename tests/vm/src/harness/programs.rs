@@ -35,7 +35,8 @@ impl Programs {
         let mut all = self.0.progs();
         let found = all.find(|program| program.name() == name);
         let fd = found.expect("a program of that name").as_fd().as_raw_fd();
-        // SAFETY: the descriptor is the object's, which stays open for as long as `self` is borrowed.
+        // SAFETY: the descriptor is the object's, which stays open for as long as `self` is
+        // borrowed.
         unsafe { BorrowedFd::borrow_raw(fd) }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Runs the cases, one forked child each, and looks after each of them at what it left behind: words
-//! in the kernel log, references to the module, live objects, processes, parameters.
+//! Runs the cases, one forked child each, and looks after each of them at what it left behind:
+//! words in the kernel log, references to the module, live objects, processes, parameters.
 
 use super::check::works;
 use super::traces::{references, KernelLog, Parameters, Traces};
@@ -30,8 +30,8 @@ pub fn run(case: &Case, log: &mut KernelLog) -> Result<(), String> {
     log.skip();
 
     let mut reasons: Vec<String> = run_in_child(case).err().into_iter().collect();
-    // What the case changed is put back before the count. That the shared region can be used tells that
-    // the module is still well.
+    // What the case changed is put back before the count. That the shared region can be used tells
+    // that the module is still well.
     parameters.restore();
     reasons.extend(run_in_child(&WARM_UP).err());
     if let Err(left) = traces.wait_until_back() {
@@ -97,7 +97,8 @@ fn child(case: &Case, mut to_parent: File) -> ! {
     if let Some(reason) = reason {
         let _ = to_parent.write_all(reason.as_bytes());
     }
-    // SAFETY: always safe; unlike `exit` it runs no destructors that the fork copied from the parent.
+    // SAFETY: always safe; unlike `exit` it runs no destructors that the fork copied from the
+    // parent.
     unsafe { libc::_exit(code) }
 }
 
@@ -120,8 +121,8 @@ fn wait(child: Pid, limit: Duration) -> Ended {
         None if wait_for(child, Duration::from_secs(10)).is_some() => Ended::TimedOut,
         None => return Ended::Stuck,
     };
-    // Orphans of the case became ours (we are their subreaper), those with a group of their own, too.
-    // None may run on into the next case.
+    // Orphans of the case became ours (we are their subreaper), those with a group of their own,
+    // too. None may run on into the next case.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
         for orphan in numbers("/proc").into_iter().filter(|&pid| is_ours(pid)) {

@@ -117,8 +117,8 @@ impl Traces {
         }
     }
 
-    /// Waits until all is as it was. What the kernel frees late (after a grace period, by a worker) gets
-    /// a few seconds.
+    /// Waits until all is as it was. What the kernel frees late (after a grace period, by a worker)
+    /// gets a few seconds.
     pub fn wait_until_back(&self) -> Result<(), String> {
         let start = Instant::now();
         loop {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What tests of switches and of traffic do all the time: several ports at once, numbers of the frames
-//! that came, and counters.
+//! What tests of switches and of traffic do all the time: several ports at once, numbers of the
+//! frames that came, and counters.
 
 use crate::harness::check::{fail, failure, Outcome};
 use crate::harness::frame::number;

@@ -15,7 +15,8 @@ pub fn ip(words: &str) -> Outcome {
     that(format!("ip {words}"), done.success())
 }
 
-/// A namespace of our own with `fm0` and `fm1`, wired to each other and up. It is gone when the case ends.
+/// A namespace of our own with `fm0` and `fm1`, wired to each other and up. It is gone when the
+/// case ends.
 pub fn wire_with(options: &str) -> Outcome {
     works("unshare", unshare(CloneFlags::CLONE_NEWNET))?;
     ip(&format!(

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The stack of one namespace, with all its offloads, behind a switch port with virtio-net headers, as a guest's is; and
-//! that of another behind an attached interface, which is the judge of what arrives.
+//! The stack of one namespace, with all its offloads, behind a switch port with virtio-net headers,
+//! as a guest's is; and that of another behind an attached interface, which is the judge of what
+//! arrives.
 
 use crate::harness::attach::Attached;
 use crate::harness::check::*;
@@ -79,7 +80,8 @@ impl Place {
     }
 }
 
-/// Gives an interface of the calling namespace its addresses, which end in `last`; in VLAN 100 others.
+/// Gives an interface of the calling namespace its addresses, which end in `last`; in VLAN 100
+/// others.
 fn configure(name: &str, last: u8) -> Outcome {
     let other = 3 - last;
     ip("link set lo up")?;
@@ -108,8 +110,8 @@ fn configure(name: &str, last: u8) -> Outcome {
 /// Addresses of the far side: by IPv4 and IPv6, and the same in the VLAN.
 const FAR: [&str; 4] = ["10.9.0.2", "fd09::2", "10.10.0.2", "fd10::2"];
 
-/// What all cases have: `far` with an interface whose other end, `fm0`, is attached to `vale0` beside a port with
-/// headers, `vale0:guest`.
+/// What all cases have: `far` with an interface whose other end, `fm0`, is attached to `vale0`
+/// beside a port with headers, `vale0:guest`.
 struct Scene {
     far: Place,
     port: Bound,
@@ -186,8 +188,8 @@ impl<'s> Guest<'s> {
         })
     }
 
-    /// Carries frames between the interface and the port until `done`. Answers how many of the guest's asked for
-    /// segmentation of some kind.
+    /// Carries frames between the interface and the port until `done`. Answers how many of the
+    /// guest's asked for segmentation of some kind.
     fn carry(&mut self, done: &AtomicBool) -> Outcome<u32> {
         let (tx, rx) = (self.port.tx(0), self.port.rx(0));
         let (mut frame, mut long) = (vec![0; 70_000], 0);

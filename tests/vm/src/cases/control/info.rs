@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What requests tell without binding anything: PORT_INFO_GET (section 7.4 of the interface), and the
-//! extension that says in words why a request was refused.
+//! What requests tell without binding anything: PORT_INFO_GET (section 7.4 of the interface), and
+//! the extension that says in words why a request was refused.
 
 use crate::harness::check::*;
 use crate::harness::raw::request::{port_info, region_size, vale_find};

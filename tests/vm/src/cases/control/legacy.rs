@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The calls of old programs, `NIOCREGIF` and `NIOCGINFO`: items 181 to 186 and 189. What they do with a
-//! command is in `legacy_commands.rs`.
+//! The calls of old programs, `NIOCREGIF` and `NIOCGINFO`: items 181 to 186 and 189. What they do
+//! with a command is in `legacy_commands.rs`.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `NIOCREGIF` with a command, which stands for another request, and `NIOCCONFIG`: items 187 and 188.
+//! `NIOCREGIF` with a command, which stands for another request, and `NIOCCONFIG`: items 187 and
+//! 188.
 
 use super::legacy::{regif, small};
 use crate::harness::check::*;

@@ -2,8 +2,8 @@
 
 //! Chains of options: items 14 to 22.
 //!
-//! No option is carried out yet: extmem, CSB and offsets are refused on REGISTER as unknown ones are. Their
-//! own items (172 to 180) come with them.
+//! No option is carried out yet: extmem, CSB and offsets are refused on REGISTER as unknown ones
+//! are. Their own items (172 to 180) come with them.
 
 use crate::harness::check::*;
 use crate::harness::raw::hostile::{Opt, UNTOUCHED};
@@ -47,7 +47,8 @@ fn info(chain: &mut Chain) -> Result<(), Errno> {
     Device::open()?.request_with(NETMAP_REQ_PORT_INFO_GET, "", &mut body, chain.first())
 }
 
-/// The device can be used for another REGISTER, and the port named in the failed one does not exist.
+/// The device can be used for another REGISTER, and the port named in the failed one does not
+/// exist.
 fn still_unbound(device: Device, name: &str) -> Outcome {
     fails("NIOCTXSYNC", device.txsync(), Errno::ENXIO)?;
     fails("VALE_LIST", vale_find(name), Errno::ENOENT)?;
@@ -190,7 +191,8 @@ fn item_018_too_large_sum_is_refused() -> Outcome {
     Ok(())
 }
 
-/// 99 options that nobody knows and one of 1000 bytes were accepted: the address that is kept of each was not counted.
+/// 99 options that nobody knows and one of 1000 bytes were accepted: the address that is kept of
+/// each was not counted.
 fn item_018_many_options_are_counted_as_they_are_kept() -> Outcome {
     let device = Device::open()?;
     for (size, want) in [(24 + 888, Errno::EOPNOTSUPP), (1000, Errno::EMSGSIZE)] {

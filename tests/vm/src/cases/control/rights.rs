@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Who may do what: with the node open for reading only, without capabilities, and in a namespace that ends.
+//! Who may do what: with the node open for reading only, without capabilities, and in a namespace
+//! that ends.
 
 use crate::harness::attach::{detach, poll_off, poll_on, Attached};
 use crate::harness::check::*;
@@ -68,8 +69,8 @@ fn request<T: Plain>(device: &Device, reqtype: u16, name: &str) -> Result<(), Er
     device.request(reqtype, name, &mut T::zeroed())
 }
 
-/// Everything that changes something, on `device`: what was asked, and what was answered. `fm0` is an interface, and
-/// switch `vale200` has a port `a`.
+/// Everything that changes something, on `device`: what was asked, and what was answered. `fm0` is
+/// an interface, and switch `vale200` has a port `a`.
 fn changes(device: &Device) -> Vec<(&'static str, Result<(), Errno>)> {
     let whole = |mode| {
         let mut body = NmreqValeAttach::default();
@@ -189,8 +190,8 @@ fn rights_interfaces_are_the_administrators() -> Outcome {
     works("a null port", null(GLOBAL_MEM_ID).bind()).map(drop)
 }
 
-/// A program with more rights cannot be brought to use them on a file that somebody else opened, nor somebody without
-/// rights use a file that was opened with them.
+/// A program with more rights cannot be brought to use them on a file that somebody else opened,
+/// nor somebody without rights use a file that was opened with them.
 fn rights_a_file_has_no_more_than_its_opener() -> Outcome {
     wire()?;
     let _port = vale("vale200:a").slots(64, 64).bind()?;
@@ -209,8 +210,8 @@ fn rights_a_file_has_no_more_than_its_opener() -> Outcome {
     works("root's own", vale("fm0").bind_on(roots)).map(drop)
 }
 
-/// A file that nobody in particular had opened, and kept a copy of, was bound by root in the memory of the namespace's
-/// interfaces.
+/// A file that nobody in particular had opened, and kept a copy of, was bound by root in the memory
+/// of the namespace's interfaces.
 fn rights_a_handed_file_opens_no_memory_of_interfaces() -> Outcome {
     small_region_one()?;
     wire()?;
@@ -228,8 +229,8 @@ fn rights_a_handed_file_opens_no_memory_of_interfaces() -> Outcome {
     differs("in the file", seen(&handed), *b"mark")
 }
 
-/// Whoever could open the node shifted the frames of every port of the namespace: those of an attached interface were dead,
-/// and its neighbour chose where frames from the wire begin.
+/// Whoever could open the node shifted the frames of every port of the namespace: those of an
+/// attached interface were dead, and its neighbour chose where frames from the wire begin.
 fn rights_headers_are_for_who_has_the_port() -> Outcome {
     wire()?;
     let _attached = Attached::new("vale200:fm0")?;
@@ -255,8 +256,8 @@ fn rights_headers_are_for_who_has_the_port() -> Outcome {
     Ok(())
 }
 
-/// A question about an interface had it open for a moment, with rings in the memory of whoever asked: then root could not
-/// open it, or attached it in there.
+/// A question about an interface had it open for a moment, with rings in the memory of whoever
+/// asked: then root could not open it, or attached it in there.
 fn rights_asking_keeps_nothing() -> Outcome {
     small_region_one()?;
     wire()?;
@@ -266,7 +267,8 @@ fn rights_asking_keeps_nothing() -> Outcome {
     {
         let _nobody = Nobody::new()?;
         for _ in 0..3 {
-            // SAFETY: this process has one thread, so the child may do anything that the parent may.
+            // SAFETY: this process has one thread, so the child may do anything that the parent
+            // may.
             match unsafe { fork() }? {
                 ForkResult::Child => loop {
                     for name in ["fm0", "vale200:new"] {
@@ -291,7 +293,8 @@ fn rights_asking_keeps_nothing() -> Outcome {
     tried
 }
 
-/// With `admin_only=0` the node's mode decides about everything, as in netmap, but for XDP programs.
+/// With `admin_only=0` the node's mode decides about everything, as in netmap, but for XDP
+/// programs.
 fn rights_by_netmaps_own_rule() -> Outcome {
     wire()?;
     write_parameter("admin_only", "0")?;
@@ -412,8 +415,8 @@ fn rights_polling_is_charged_to_who_asked() -> Outcome {
     that("the group has gone", fs::metadata(GROUP).is_err())
 }
 
-/// An XDP program kept its namespace alive for as long as it was on a switch. It works in there, so without it nothing
-/// that it was to hold back may pass.
+/// An XDP program kept its namespace alive for as long as it was on a switch. It works in there, so
+/// without it nothing that it was to hold back may pass.
 fn rights_a_program_that_lost_its_namespace_lets_nothing_pass() -> Outcome {
     let home = File::open("/proc/self/ns/net")?;
     works("unshare", unshare(CloneFlags::CLONE_NEWNET))?;

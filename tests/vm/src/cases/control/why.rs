@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The extension that tells why a request was refused: after each kind of failure the sentence names what
-//! stands in the way, so that a person knows what to do.
+//! The extension that tells why a request was refused: after each kind of failure the sentence
+//! names what stands in the way, so that a person knows what to do.
 
 use crate::harness::check::*;
 use crate::harness::raw::device::{address, header};

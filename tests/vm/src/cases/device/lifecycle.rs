@@ -340,7 +340,8 @@ fn item_194_opening_and_closing_leaks_nothing() -> Outcome {
         }
         same(format!("live objects after {what}"), live(), objects)?;
         same(format!("switch ports after {what}"), vale_list()?, vec![])?;
-        // What the kernel frees late comes back within moments; the rest of the system breathes, too.
+        // What the kernel frees late comes back within moments; the rest of the system breathes,
+        // too.
         let least = before - 32 * 1024;
         wait_until(&format!("the memory of {what} is back"), || {
             available().is_ok_and(|now| now > least)

@@ -2,8 +2,8 @@
 
 //! poll, select and epoll: items 88 to 97.
 //!
-//! 98 waits for CSB mode. In 90 the null port plays the ring that stays full: a VALE port takes all slots
-//! at every sync. Waking when space appears will join with pipes and interfaces.
+//! 98 waits for CSB mode. In 90 the null port plays the ring that stays full: a VALE port takes all
+//! slots at every sync. Waking when space appears will join with pipes and interfaces.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;

@@ -204,8 +204,9 @@ fn item_192_loading_and_unloading_leaks_nothing() -> Outcome {
     that("objects are counted", !live().is_empty())
 }
 
-/// A node that is there before the module is, as systems make it at boot from the module's alias. The
-/// kernel asks modprobe for `char-major-10-249`; a stand-in answers, for the VM has the module elsewhere.
+/// A node that is there before the module is, as systems make it at boot from the module's alias.
+/// The kernel asks modprobe for `char-major-10-249`; a stand-in answers, for the VM has the module
+/// elsewhere.
 fn item_192_opening_the_node_loads_the_module() -> Outcome {
     const SETTING: &str = "/proc/sys/kernel/modprobe";
     const MODPROBE: &str = "/tmp/modprobe";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Memory that runs out at every single allocation: each operation is tried with its first allocation
-//! failing, its second, its third, until it runs through; once so that there is memory again at once,
-//! once so that there is none for all the rest. Each time it must fail as documented or do without, leave
-//! nothing behind, disturb nobody, and work the next time.
+//! Memory that runs out at every single allocation: each operation is tried with its first
+//! allocation failing, its second, its third, until it runs through; once so that there is memory
+//! again at once, once so that there is none for all the rest. Each time it must fail as documented
+//! or do without, leave nothing behind, disturb nobody, and work the next time.
 //!
 //! Loading the module is left out: where its text will be is not known before.
 
@@ -71,8 +71,8 @@ fn refused_or_smaller<T>(span: Span, failed: Failed, result: &Result<T, Errno>) 
     }
 }
 
-/// Tries something with every allocation failing in turn, each time on what `prepare` makes. Answers how
-/// many allocations there are.
+/// Tries something with every allocation failing in turn, each time on what `prepare` makes.
+/// Answers how many allocations there are.
 fn each_failure<P, T>(
     prepare: impl Fn() -> Outcome<P>,
     attempt: impl Fn(&P) -> Result<T, Errno>,
@@ -312,8 +312,8 @@ fn hostile_memory_fails_in_port_header() -> Outcome {
 }
 
 fn hostile_memory_fails_in_refused_request() -> Outcome {
-    // What is refused anyway is refused for its own reason, or for lack of memory; the sentence may be
-    // missing, but never is it one of another time.
+    // What is refused anyway is refused for its own reason, or for lack of memory; the sentence may
+    // be missing, but never is it one of another time.
     each_failure(
         new_device,
         |device| {

@@ -107,8 +107,8 @@ fn hostile_mmap_private() -> Outcome {
 }
 
 fn remap(at: u64, old: u64, new: u64, flags: i32) -> Result<u64, Errno> {
-    // SAFETY: a mapping of this case's own, of which no reference exists; nothing that the test uses
-    // afterwards relies on where it was.
+    // SAFETY: a mapping of this case's own, of which no reference exists; nothing that the test
+    // uses afterwards relies on where it was.
     let moved = unsafe { libc::mremap(at as *mut libc::c_void, old as usize, new as usize, flags) };
     if moved == libc::MAP_FAILED {
         return Err(Errno::last());
@@ -209,7 +209,8 @@ fn hostile_madvise_loses_nothing() -> Outcome {
         libc::MADV_POPULATE_WRITE,
         libc::MADV_DONTNEED,
     ] {
-        // SAFETY: advice never frees what the region holds, which is what is tested; the mapping stays.
+        // SAFETY: advice never frees what the region holds, which is what is tested; the mapping
+        // stays.
         unsafe { libc::madvise(at, a.reg.nr_memsize as usize, advice) };
     }
     // SAFETY: locking pages in memory changes nothing that Rust knows about.

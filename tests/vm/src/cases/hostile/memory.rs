@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Memory that runs out, and memory that two processes share: an errno, a reason in words, and everything
-//! works as before when there is memory again.
+//! Memory that runs out, and memory that two processes share: an errno, a reason in words, and
+//! everything works as before when there is memory again.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;
@@ -178,7 +178,8 @@ fn hostile_extra_buffer_lists() -> Outcome {
         let ring = other.tx(0);
         let link = |from: u32, to: u32| other.map.write(ring.buf_at(from), to);
         match round % 6 {
-            // A circle, a link to itself, out of the region, to reserved ones, into a ring, anywhere.
+            // A circle, a link to itself, out of the region, to reserved ones, into a ring,
+            // anywhere.
             0 => link(bufs[49], bufs[0]),
             1 => link(bufs[20], bufs[20]),
             2 => link(
@@ -208,7 +209,8 @@ fn hostile_process_damages_a_region_it_shares() -> Outcome {
     let region = victim.reg.nr_mem_id;
     let mut ring = victim.tx(0).offset();
     for round in 0..8 {
-        // SAFETY: the case's process has one thread, so the child may do anything that the parent may.
+        // SAFETY: the case's process has one thread, so the child may do anything that the parent
+        // may.
         match unsafe { fork() }? {
             ForkResult::Child => {
                 let _ = damage(region, round);
@@ -216,7 +218,8 @@ fn hostile_process_damages_a_region_it_shares() -> Outcome {
                 unsafe { libc::_exit(0) }
             }
             ForkResult::Parent { child } => {
-                // Meanwhile the victim goes on as if nothing was; all that it may lose are its own frames.
+                // Meanwhile the victim goes on as if nothing was; all that it may lose are its own
+                // frames.
                 for number in 0..50 {
                     // Nothing in the region can be relied on, not even the ring's size.
                     victim.map.write(ring + 256 + 16 * number + 4, 60u32);

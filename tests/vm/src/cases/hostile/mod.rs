@@ -8,6 +8,7 @@ mod alloc;
 mod calls;
 mod maps;
 mod memory;
+mod random;
 mod rings;
 mod threads;
 
@@ -17,6 +18,7 @@ pub const FILES: &[&[Case]] = &[
     rings::CASES,
     maps::CASES,
     calls::CASES,
+    random::CASES,
     threads::CASES,
     memory::CASES,
     alloc::CASES,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Programs that write nonsense into rings and slots. It hurts nobody else: the neighbours on the same
-//! switch lose nothing, and whoever repairs its slots goes on.
+//! Programs that write nonsense into rings and slots. It hurts nobody else: the neighbours on the
+//! same switch lose nothing, and whoever repairs its slots goes on.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;
@@ -25,8 +25,8 @@ pub const CASES: &[Case] = crate::cases![
     hostile_two_threads_sync_what_a_third_rewrites,
 ];
 
-/// Two stations that exchange frames on rings of their own, and count on every one. Floods, which arrive on
-/// ring 0, do not come into their way.
+/// Two stations that exchange frames on rings of their own, and count on every one. Floods, which
+/// arrive on ring 0, do not come into their way.
 struct Neighbours {
     c: Bound,
     d: Bound,
@@ -259,7 +259,8 @@ fn hostile_slots_on_receive() -> Outcome {
 fn hostile_ring_headers_are_not_believed() -> Outcome {
     let (a, b) = pair("vale903")?;
     let mut random = Random::new(4);
-    // Sizes, offsets, number and direction, and the netmap_if: all are the kernel's to tell, not to read.
+    // Sizes, offsets, number and direction, and the netmap_if: all are the kernel's to tell, not to
+    // read.
     let spoil = |bound: &Bound, ring: &Ring, random: &mut Random| {
         for at in [0, 4, 8, 12, 16, 56, 60, 64, 68] {
             bound.map.write(ring.offset() + at, random.next() as u32);

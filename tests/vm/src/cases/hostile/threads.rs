@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Threads that get into each other's way: closing during a sync, binding one file at once, polling what
-//! another closes.
+//! Threads that get into each other's way: closing during a sync, binding one file at once, polling
+//! what another closes.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;
@@ -45,7 +45,8 @@ fn hostile_close_in_the_middle_of_a_sync() -> Outcome {
                 let (started, ended) = (&started, &ended);
                 scope.spawn(move || {
                     started.fetch_add(1, SeqCst);
-                    // Nothing else opens files meanwhile, so the number stays free once it is closed.
+                    // Nothing else opens files meanwhile, so the number stays free once it is
+                    // closed.
                     let error = loop {
                         if let Err(e) = sync_raw(fd, command) {
                             break e;
@@ -112,8 +113,8 @@ fn hostile_close_while_another_polls() -> Outcome {
             });
             wait_until("the thread sleeps", || sleeps(poller.load(SeqCst)))?;
             drop(a);
-            // The sleeper holds the file: the port is still there, and frames wake it. Then it finds that
-            // the descriptor is closed.
+            // The sleeper holds the file: the port is still there, and frames wake it. Then it
+            // finds that the descriptor is closed.
             works("the port", vale_find("vale931:a"))?;
             differs("its index", vale_find("vale931:a")?.1, VALE_NO_PORT)?;
             let woken = Instant::now();
@@ -253,7 +254,8 @@ fn hostile_signals_interrupt_poll() -> Outcome {
         while !thread.is_finished() {
             std::thread::sleep(Duration::from_millis(2));
             for pid in threads_but_me() {
-                // SAFETY: the thread is of this process; a number that has gone is answered by an errno.
+                // SAFETY: the thread is of this process; a number that has gone is answered by an
+                // errno.
                 unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), pid, libc::SIGUSR1) };
             }
         }

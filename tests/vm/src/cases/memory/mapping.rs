@@ -3,8 +3,9 @@
 //! Memory regions and their mappings: items 50 to 55 and 66 to 69. Their buffers (56 to 63) are in
 //! `buffers.rs`, their parameters (64, 65) in `parameters.rs`.
 //!
-//! Of 50 and 68 this is the part that VALE ports show, with `nr_mem_id` 1 in the place of an interface's
-//! default. 53 for VALE_ATTACH is with what cannot be attached (142); VALE_NEWIF will join.
+//! Of 50 and 68 this is the part that VALE ports show, with `nr_mem_id` 1 in the place of an
+//! interface's default. 53 for VALE_ATTACH is with what cannot be attached (142); VALE_NEWIF will
+//! join.
 
 use crate::harness::check::*;
 use crate::harness::raw::bound::pair;

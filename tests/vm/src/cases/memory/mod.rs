@@ -4,16 +4,18 @@
 //! parameters that give sizes, whom a region is open to and who pays for it.
 //! Programs that write nonsense there are in [`hostile`](super::hostile).
 
+mod access;
 mod buffers;
 mod mapping;
 mod parameters;
-mod regions;
+mod upkeep;
 
 use crate::harness::Case;
 
 pub const FILES: &[&[Case]] = &[
     mapping::CASES,
-    regions::CASES,
+    access::CASES,
+    upkeep::CASES,
     buffers::CASES,
     parameters::CASES,
 ];

@@ -124,8 +124,8 @@ fn item_064_private_regions_have_at_least_the_parameters() -> Outcome {
     same("size of a buffer", big.tx(3).buf_size(), 4096)
 }
 
-/// Each `name` set to each of the values, one at a time: `operation` must fail with EINVAL, and must work
-/// again when the value is back.
+/// Each `name` set to each of the values, one at a time: `operation` must fail with EINVAL, and
+/// must work again when the value is back.
 fn check_range(table: &[(&str, &[&str])], operation: impl Fn() -> Result<(), Errno>) -> Outcome {
     for (name, values) in table {
         let good = read_parameter(name)?;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Frames of several slots (`NS_MOREFRAG`) on their way to an interface or to the stack, which send frames of one slot:
-//! dropped whole, and counted once. If parts of them left, who sends a long frame would choose what leaves as another.
+//! Frames of several slots (`NS_MOREFRAG`) on their way to an interface or to the stack, which send
+//! frames of one slot: dropped whole, and counted once. If parts of them left, who sends a long
+//! frame would choose what leaves as another.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;
@@ -110,7 +111,8 @@ fn chains_that_came_are_not_forwarded_in_parts() -> Outcome {
     }
     let long = [frame_of(2048, BROADCAST, station(2), 2), inner()].concat();
     let ring = bound.rx(0);
-    // Which of the two slots are marked, whether they are released together, and whether forwarding is on for the first.
+    // Which of the two slots are marked, whether they are released together, and whether forwarding
+    // is on for the first.
     for (fwd, marked, together, at_first) in [
         ("1", [false, false], true, true),
         ("1", [false, false], false, true),

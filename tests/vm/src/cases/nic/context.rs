@@ -43,7 +43,8 @@ impl Probe {
         Ok(Probe)
     }
 
-    /// The kernel's flags of each call that this thread made: `.`, `b` or `D` for what is off, and three more letters.
+    /// The kernel's flags of each call that this thread made: `.`, `b` or `D` for what is off, and
+    /// three more letters.
     fn calls(&self) -> Outcome<Vec<String>> {
         let trace = fs::read_to_string(format!("{TRACING}/trace"))?;
         let me = format!("-{}", nix::unistd::gettid());
@@ -65,8 +66,9 @@ impl Drop for Probe {
     }
 }
 
-/// An AF_PACKET socket with PACKET_QDISC_BYPASS comes to the egress hook under RCU alone. Its frames were freed into
-/// the CPU's store as if nobody could interrupt: with traffic on that CPU a frame got two owners, and the kernel a panic.
+/// An AF_PACKET socket with PACKET_QDISC_BYPASS comes to the egress hook under RCU alone. Its
+/// frames were freed into the CPU's store as if nobody could interrupt: with traffic on that CPU a
+/// frame got two owners, and the kernel a panic.
 fn context_frames_of_a_bypassing_socket_are_freed_with_bottom_halves_off() -> Outcome {
     wire()?;
     let bound = vale("fm0").mode(NR_REG_NIC_SW).bind()?;

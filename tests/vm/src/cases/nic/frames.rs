@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Frames through network interfaces in emulated mode. Opening, closing and what happens to them meanwhile is in
-//! `life.rs`.
+//! Frames through network interfaces in emulated mode. Opening, closing and what happens to them
+//! meanwhile is in `life.rs`.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;
@@ -329,7 +329,8 @@ fn nic_offloads_are_undone() -> Outcome {
         udp_payload(&came[0])?,
         b"one datagram".to_vec(),
     )?;
-    // One large one, to be segmented by the hardware: it comes as the datagrams that a wire would have.
+    // One large one, to be segmented by the hardware: it comes as the datagrams that a wire would
+    // have.
     nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::UdpGsoSegment, &1000)?;
     let large: Vec<u8> = (0..20_500u32).map(|i| (i / 7) as u8).collect();
     socket.send_to(&large, "10.91.0.1:9")?;

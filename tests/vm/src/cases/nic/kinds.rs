@@ -26,7 +26,8 @@ const NOT_ETHERNET: Then = Refused(Errno::EINVAL, &["not", "Ethernet"]);
 /// The kernel refuses a hook.
 const NO_HOOK: Then = Refused(Errno::EINVAL, &["kind", "below it"]);
 
-/// Each made by `ip link add fmkN type ...`, some above a dummy interface. The kernel of the tests has all of them.
+/// Each made by `ip link add fmkN type ...`, some above a dummy interface. The kernel of the tests
+/// has all of them.
 const KINDS: &[(&str, Then)] = &[
     ("dummy", Opens),
     ("ifb", Opens),
@@ -72,7 +73,8 @@ const TAKERS: &[(&str, &[&str])] = &[
     ("macsec", &["on top of fmdt", "ip link del"]),
 ];
 
-/// ipvlan and vrf were refused with nothing but "Invalid argument", and a macvtap for being "in a bridge or a bond".
+/// ipvlan and vrf were refused with nothing but "Invalid argument", and a macvtap for being "in a
+/// bridge or a bond".
 fn kinds_of_interfaces_open_or_are_refused_in_words() -> Outcome {
     small_region_one()?;
     wire()?;
@@ -108,7 +110,8 @@ fn kinds_of_interfaces_open_or_are_refused_in_words() -> Outcome {
     Ok(())
 }
 
-/// An interface of that kind: above one that is called fmd and the rest of its name, if the kind wants one below.
+/// An interface of that kind: above one that is called fmd and the rest of its name, if the kind
+/// wants one below.
 fn add(name: &str, kind: &str) -> Outcome {
     let above = ["macsec", "vlan", "macvlan", "macvtap", "ipvtap", "ipvlan"];
     let below = name.replacen("fm", "fmd", 1);

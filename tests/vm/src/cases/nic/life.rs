@@ -158,7 +158,8 @@ fn nic_renamed_it_is_the_same() -> Outcome {
     same("the frame", numbers(&b.rx(0).take_frames())[0], 7)?;
     fails("by its old name", vale("fm0").try_bind(), Errno::ENXIO)?;
     let again = vale("renamed0").bind()?;
-    // It was called by the name that it had when it was opened first, which may be another's by now.
+    // It was called by the name that it had when it was opened first, which may be another's by
+    // now.
     same("its name", again.port_name(), "renamed0")?;
     // They share the ring.
     same("its ring", again.ring_ofs().len(), a.ring_ofs().len())?;

@@ -6,6 +6,7 @@
 
 mod chains;
 mod context;
+mod forward;
 mod frames;
 mod host;
 mod kinds;
@@ -20,6 +21,7 @@ pub const FILES: &[&[Case]] = &[
     frames::CASES,
     context::CASES,
     host::CASES,
+    forward::CASES,
     chains::CASES,
     kinds::CASES,
     life::CASES,

@@ -27,7 +27,8 @@ pub const CASES: &[Case] = crate::cases![
 
 nix::ioctl_write_int!(tunsetiff, b'T', 202);
 
-/// The interface stops its queue instead of dropping what its program does not read (`linux/if_tun.h`).
+/// The interface stops its queue instead of dropping what its program does not read
+/// (`linux/if_tun.h`).
 const IFF_BACKPRESSURE: libc::c_int = 0x0080;
 
 /// The program's side of the interface `fm0`, which is up, in a namespace of its own.
@@ -109,8 +110,8 @@ fn nic_tap_lets_go_when_its_program_ends() -> Outcome {
     fails("again", vale("fm0").try_bind(), Errno::ENXIO)
 }
 
-/// A tap whose queue has room for 100 frames. Its driver lets go of frames at once, so that only trying again tells when
-/// there is room.
+/// A tap whose queue has room for 100 frames. Its driver lets go of frames at once, so that only
+/// trying again tells when there is room.
 fn slow_tap() -> Outcome<Tap> {
     let tap = Tap::with(IFF_BACKPRESSURE)?;
     ip("link set fm0 txqueuelen 100")?;

@@ -93,8 +93,8 @@ fn vlan_interfaces_above_get_what_is_for_the_stack() -> Outcome {
     same("none comes back", near.rx(0).take_frames().len(), 0)
 }
 
-/// veth counted the outer of two tags as payload, since a program's frame had it inside, and dropped what the stack's
-/// own frames of that size pass.
+/// veth counted the outer of two tags as payload, since a program's frame had it inside, and
+/// dropped what the stack's own frames of that size pass.
 fn vlan_frames_of_full_size_have_room_for_two_tags() -> Outcome {
     wire()?;
     let (near, far) = (vale("fm0").bind()?, vale("fm1").bind()?);

@@ -2,9 +2,9 @@
 
 //! Wrong cursors and slots: items 78 to 83.
 //!
-//! On a VALE port every slot is free after a sync, so that no `head` can be beyond `tail`; 78 uses the
-//! null port, which never gives a slot back. In 83, emulated interfaces drop as well, and do not
-//! truncate as netmap does.
+//! On a VALE port every slot is free after a sync, so that no `head` can be beyond `tail`; 78 uses
+//! the null port, which never gives a slot back. In 83, emulated interfaces drop as well, and do
+//! not truncate as netmap does.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Rings and syncs, as a well-behaved program sees them: items 70 to 77 and 84 to 87. What becomes of
-//! wrong cursors and slots (78 to 83) is in `bad.rs`.
+//! Rings and syncs, as a well-behaved program sees them: items 70 to 77 and 84 to 87. What becomes
+//! of wrong cursors and slots (78 to 83) is in `bad.rs`.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;
@@ -303,8 +303,9 @@ fn item_086_concurrent_syncs_of_one_ring_are_safe() -> Outcome {
 fn exchange(a: &Bound, b: &Bound) -> Outcome {
     let mut next = 0;
     for round in 0..100 {
-        // Our sync is skipped while another thread's runs, and that one may have read `head` before we took
-        // the last batch: so the slots of one batch may still be on their way back, and two must fit.
+        // Our sync is skipped while another thread's runs, and that one may have read `head` before
+        // we took the last batch: so the slots of one batch may still be on their way back, and two
+        // must fit.
         let batch = 1 + round * 7 % 31;
         // A sync by another thread may skip ours: all slots must be free before the ring is filled.
         wait_for("free transmit slots", || a.tx(0).space() == 63)?;

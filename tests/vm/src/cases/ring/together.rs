@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Two threads at one ring: a poll that finds the other's sync at work has seen the ring as it was before, and must be
-//! woken when that ends.
+//! Two threads at one ring: a poll that finds the other's sync at work has seen the ring as it was
+//! before, and must be woken when that ends.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;
@@ -122,7 +122,8 @@ fn together_room_wakes_who_found_the_ring_busy() -> Outcome {
     Ok(())
 }
 
-/// A frame that is released during another thread's sync: poll sends it, whichever of the two gets the ring.
+/// A frame that is released during another thread's sync: poll sends it, whichever of the two gets
+/// the ring.
 fn together_what_a_skipped_sync_left_is_sent() -> Outcome {
     let (a, takers) = busy_switch("vale81")?;
     let ring = a.tx(0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Many senders, many receivers, slow ones, and ports that come and go under traffic: item 121, and what
-//! the other items of the switch say, at full load. Whatever is lost must have been counted.
+//! Many senders, many receivers, slow ones, and ports that come and go under traffic: item 121, and
+//! what the other items of the switch say, at full load. Whatever is lost must have been counted.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;
@@ -96,8 +96,8 @@ fn send_all(bound: &Bound, to: [u8; 6], from: u8, count: u32) -> Outcome {
     same("free slots at the end", ring.space(), ring.n() - 1)
 }
 
-/// Receives until `stop` is set and nothing is left. Checks that the numbers of each sender grow and that
-/// every byte is right. How many frames came.
+/// Receives until `stop` is set and nothing is left. Checks that the numbers of each sender grow
+/// and that every byte is right. How many frames came.
 fn receive_all(bound: &Bound, stop: &AtomicBool) -> Outcome<u64> {
     let mut last = [None; 256];
     let mut total = 0;
@@ -236,8 +236,8 @@ fn item_121_everybody_to_everybody() -> Outcome {
     Ok(())
 }
 
-/// As `send_all`, where another thread's poll of the same file may sync the ring at any moment: a sync of
-/// ours then skips it, and another must follow.
+/// As `send_all`, where another thread's poll of the same file may sync the ring at any moment: a
+/// sync of ours then skips it, and another must follow.
 fn send_all_beside_poll(bound: &Bound, from: u8, count: u32) -> Outcome {
     let ring = bound.tx(0);
     let start = Instant::now();
@@ -279,7 +279,8 @@ fn item_124_ports_come_and_go_under_traffic() -> Outcome {
                 // Flooded, to whoever is there at this moment.
                 let batch = numbered(next..next + 30);
                 a.send(&batch)?;
-                // They wait behind a frame that another sender is still copying: its CPU may be away.
+                // They wait behind a frame that another sender is still copying: its CPU may be
+                // away.
                 let mut came = Vec::new();
                 while came.len() < batch.len() && start.elapsed() < PATIENCE {
                     came.extend(b.recv()?);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The switch: which ports get a frame and what they get of it, headers and what they ask for, ports
-//! and switches that come and go, many of them at once.
-//! Interfaces on a switch are in [`attach`](super::attach), programs in [`xdp`](super::xdp).
+//! The switch: which ports get a frame and what they get of it, headers and what they ask for,
+//! ports and switches that come and go, many of them at once. Interfaces on a switch are in
+//! [`attach`](super::attach), programs in [`xdp`](super::xdp).
 
 mod frames;
 mod header;
 mod indirect;
 mod load;
 mod offload;
+mod offload_edges;
 mod owner;
 mod passes;
 mod ports;
@@ -27,6 +28,7 @@ pub const FILES: &[&[Case]] = &[
     ports::CASES,
     header::CASES,
     offload::CASES,
+    offload_edges::CASES,
     load::CASES,
     swap::CASES,
     wide::CASES,

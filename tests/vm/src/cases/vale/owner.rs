@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Whose memory `NS_INDIRECT` means: that of the process that bound the file, in syncs that this process asks for.
+//! Whose memory `NS_INDIRECT` means: that of the process that bound the file, in syncs that this
+//! process asks for.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;
@@ -32,7 +33,8 @@ pub const CASES: &[Case] = crate::cases![
     owner_addresses_are_nobodys_where_only_others_can_write,
 ];
 
-/// Puts two ordinary frames into the ring, and one whose bytes are said to be at `address` between them.
+/// Puts two ordinary frames into the ring, and one whose bytes are said to be at `address` between
+/// them.
 fn put_around(ring: &Ring, address: u64) {
     ring.put(&frame(BROADCAST, station(1), 1));
     let at = ring.head();
@@ -185,14 +187,16 @@ fn owner_shares_with_whom_it_shares_its_address_space() -> Outcome {
     });
     // As vfork does, but with a stack of its own.
     let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
-    // SAFETY: closure and stack outlive the child, for whose end the call waits; it takes no lock and allocates nothing.
+    // SAFETY: closure and stack outlive the child, for whose end the call waits; it takes no lock
+    // and allocates nothing.
     let child = unsafe { clone(sync, &mut stack, flags, Some(libc::SIGCHLD)) }?;
     ended_well(child)?;
     same("what came", got(&b)?, vec![1, 2, 3])
 }
 
-/// Another process of the same user opens the port by its name, or maps the region by its id, and writes an address into the
-/// ring. It got memory that it could not have read, not even by ptrace, when the owner did no more than poll.
+/// Another process of the same user opens the port by its name, or maps the region by its id, and
+/// writes an address into the ring. It got memory that it could not have read, not even by ptrace,
+/// when the owner did no more than poll.
 fn owner_addresses_are_nobodys_where_others_can_write() -> Outcome {
     let (a, b) = pair("vale136")?;
     let memory = frame(BROADCAST, station(1), 2);

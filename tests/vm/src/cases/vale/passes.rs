@@ -29,7 +29,8 @@ fn put_at(ring: &Ring, address: u64) {
     ring.set_head_cur(ring.after(at, 1));
 }
 
-/// A sender looked up the number of a port, slept, and brought the frame to another port that had got the number meanwhile.
+/// A sender looked up the number of a port, slept, and brought the frame to another port that had
+/// got the number meanwhile.
 fn passes_sender_that_stood_still_does_not_reach_a_newcomer() -> Outcome {
     let [a, b] = ports("vale141", ["a", "b"])?;
     b.send(&[frame(BROADCAST, station(2), 0)])?;
@@ -95,7 +96,8 @@ fn passes_killed_sender_ends_between_passes() -> Outcome {
     )
 }
 
-/// A pass over buffers of 64 KiB kept the CPU for 8 MiB a receiver, and a receiver saw none of it before all of it.
+/// A pass over buffers of 64 KiB kept the CPU for 8 MiB a receiver, and a receiver saw none of it
+/// before all of it.
 fn passes_of_large_buffers_arrive_in_parts() -> Outcome {
     use crate::harness::traces::write_parameter;
     write_parameter("priv_buf_size", "65536")?;

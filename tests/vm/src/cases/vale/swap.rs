@@ -28,7 +28,8 @@ pub const CASES: &[Case] = crate::cases![
 
 const SLOTS: u32 = 64;
 
-/// A port of the shared region that has made itself known as station `n`. Its sender asks for swaps.
+/// A port of the shared region that has made itself known as station `n`. Its sender asks for
+/// swaps.
 fn port(switch: &str, n: u8) -> Result<Bound, Errno> {
     let name = format!("{switch}:{n}");
     let bound = shared(&name).slots(SLOTS, SLOTS).bind()?;
@@ -55,8 +56,8 @@ fn next_buffers(a: &Bound, b: &Bound) -> (u32, u32) {
     (tx.slot(tx.head()).buf_idx, rx.slot(rx.tail()).buf_idx)
 }
 
-/// Sends one frame from `a` to `b` and answers whether the buffers were exchanged; anything in between is
-/// a failure.
+/// Sends one frame from `a` to `b` and answers whether the buffers were exchanged; anything in
+/// between is a failure.
 fn swaps(a: &Bound, b: &Bound, frame: &[u8]) -> Outcome<bool> {
     let (sent_at, got_at) = (a.tx(0).head(), b.rx(0).tail());
     let (ours, theirs) = next_buffers(a, b);
@@ -203,7 +204,8 @@ fn swap_leaves_what_does_not_fit() -> Outcome {
 fn swap_with_buffers_that_are_nobodys() -> Outcome {
     let (a, b) = two("valesw9")?;
     let total = pools_info("valesw9:1", 0)?.nr_buf_pool_objtotal;
-    // The receiver gives back slots without a buffer: the frames arrive empty, and the sender keeps its own.
+    // The receiver gives back slots without a buffer: the frames arrive empty, and the sender keeps
+    // its own.
     let before = a.buffers();
     let rx = b.rx(0);
     let kept: Vec<_> = (0..rx.n()).map(|i| rx.slot(i).buf_idx).collect();
@@ -220,7 +222,8 @@ fn swap_with_buffers_that_are_nobodys() -> Outcome {
         rx.edit_slot(i, |slot| slot.buf_idx = index);
     }
     b.device.rxsync()?;
-    // The sender sends from buffers that are nobody's: they stay where they are, and drops are drops.
+    // The sender sends from buffers that are nobody's: they stay where they are, and drops are
+    // drops.
     let tx = a.tx(0);
     for bad in [0, 1, total, u32::MAX] {
         let (at, was) = (tx.head(), tx.slot(tx.head()).buf_idx);

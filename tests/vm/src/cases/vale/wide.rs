@@ -63,8 +63,8 @@ fn wide_registers_of_a_program_survive_a_sync() -> Outcome {
         let before: [u8; 64] = std::array::from_fn(|i| i as u8 ^ round);
         let mut after = [0u8; 64];
         let status: i64;
-        // SAFETY: one system call, with both registers that the switch uses filled before and read after it;
-        // what else a system call changes is named.
+        // SAFETY: one system call, with both registers that the switch uses filled before and read
+        // after it; what else a system call changes is named.
         unsafe {
             std::arch::asm!(
                 "vmovdqu ymm0, [{before}]",

@@ -53,7 +53,8 @@ fn send_until(a: &Bound, len: usize, end: &AtomicBool, sent: &AtomicU64) -> Resu
     Ok(())
 }
 
-/// Takes what comes to `b` until told to end and nothing comes any more. Answers how many frames that were.
+/// Takes what comes to `b` until told to end and nothing comes any more. Answers how many frames
+/// that were.
 fn receive_until(b: &Bound, end: &AtomicBool) -> Result<u64, Errno> {
     let mut came = 0;
     loop {
@@ -391,7 +392,8 @@ fn hostile_xdp_needs_rights() -> Outcome {
     Ok(())
 }
 
-/// One thread sends; another writes the mark that must not get through into the same buffers, all the while.
+/// One thread sends; another writes the mark that must not get through into the same buffers, all
+/// the while.
 fn hostile_xdp_sender_changes_what_was_decided_about() -> Outcome {
     for (name, len) in [
         ("unmarked", 60),

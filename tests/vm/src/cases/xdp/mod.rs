@@ -5,9 +5,10 @@
 //! Their source is `bpf/programs.c`; how one is put on a port is in `harness/programs.rs`.
 
 mod actions;
+mod frames;
 mod life;
 mod staging;
 
 use crate::harness::Case;
 
-pub const FILES: &[&[Case]] = &[actions::CASES, life::CASES, staging::CASES];
+pub const FILES: &[&[Case]] = &[actions::CASES, frames::CASES, life::CASES, staging::CASES];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The memory in which XDP programs of switch ports look at frames: what gets there, and what was there before.
+//! The memory in which XDP programs of switch ports look at frames: what gets there, and what was
+//! there before.
 
 use crate::harness::check::*;
 use crate::harness::frame::*;
@@ -64,7 +65,8 @@ fn xdp_long_indirect_chains_are_brought_in_whole() -> Outcome {
     Ok(())
 }
 
-/// A program that moves a frame's start back, or looks at its metadata, found what frames of other ports had left there.
+/// A program that moves a frame's start back, or looks at its metadata, found what frames of other
+/// ports had left there.
 fn xdp_what_is_in_front_of_a_frame_is_empty() -> Outcome {
     let [a, b, c] = ports("valex22", ["a", "b", "c"])?;
     let programs = Programs::load()?;

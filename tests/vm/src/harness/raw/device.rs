@@ -14,8 +14,8 @@ use std::time::Duration;
 /// An open `/dev/netmap`.
 pub struct Device(OwnedFd);
 
-/// A header for a request of type `reqtype` on `name`: no options, no body. Longer names are cut to the
-/// 64 bytes of the field.
+/// A header for a request of type `reqtype` on `name`: no options, no body. Longer names are cut to
+/// the 64 bytes of the field.
 pub fn header(reqtype: u16, name: &[u8]) -> NmreqHeader {
     let mut header = NmreqHeader::zeroed();
     header.nr_version = NETMAP_API;
@@ -161,8 +161,8 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// The address of `offset` in the region. Tests pass offsets that the kernel gave out; one beyond
-    /// the end stops the test here.
+    /// The address of `offset` in the region. Tests pass offsets that the kernel gave out; one
+    /// beyond the end stops the test here.
     pub fn at(&self, offset: u64) -> *mut u8 {
         assert!(
             (offset as usize) < self.len,

@@ -37,8 +37,8 @@ impl GuardPage {
         self.0 as u64 + PAGE as u64
     }
 
-    /// Copies `value` to the end of the good page, except for its last `cut` bytes, which would lie on
-    /// the bad one. Its address.
+    /// Copies `value` to the end of the good page, except for its last `cut` bytes, which would lie
+    /// on the bad one. Its address.
     pub fn place<T: Copy>(&self, value: T, cut: usize) -> u64 {
         let whole = size_of::<T>();
         assert!(cut <= whole && whole <= PAGE);

@@ -157,8 +157,8 @@ impl Ring {
         });
     }
 
-    /// Puts a frame into the next free slot and moves `head` and `cur` past it. It leaves with the next
-    /// sync. Stops the test when the ring is full.
+    /// Puts a frame into the next free slot and moves `head` and `cur` past it. It leaves with the
+    /// next sync. Stops the test when the ring is full.
     pub fn put(&self, frame: &[u8]) {
         self.put_flagged(frame, 0)
     }
@@ -186,8 +186,8 @@ impl Ring {
         }
     }
 
-    /// Takes all slots that belong to the program: each with its bytes. They go back to the kernel with
-    /// the next sync.
+    /// Takes all slots that belong to the program: each with its bytes. They go back to the kernel
+    /// with the next sync.
     pub fn take(&self) -> Vec<(Slot, Vec<u8>)> {
         // Another thread's sync may move `tail` meanwhile: only what was seen is taken.
         let seen = self.owned();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A page that takes as long to come as the test likes: whoever touches it sleeps (userfaultfd, linux/userfaultfd.h).
+//! A page that takes as long to come as the test likes: whoever touches it sleeps (userfaultfd,
+//! linux/userfaultfd.h).
 
 use nix::errno::Errno;
 use std::fs::File;

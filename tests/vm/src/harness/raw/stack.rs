@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The Linux stack's side of an interface: a packet socket for one Ethernet type gets frames after, and only if,
-//! nobody took them off the interface; and what it sends is what the stack sends.
+//! The Linux stack's side of an interface: a packet socket for one Ethernet type gets frames after,
+//! and only if, nobody took them off the interface; and what it sends is what the stack sends.
 
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
