@@ -113,7 +113,7 @@ fn meaning<'n>(net: &NetNs, name: &'n [u8]) -> PortName<'n> {
     }
 }
 
-/// Finds the port; never makes one. `ENXIO` if it is not there.
+/// Finds the port of a switch; never makes one. `ENXIO` if it is not there.
 pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Answer<KBox<dyn Port>> {
     let net = NetNs::current()?;
     match meaning(&net, name) {
@@ -121,9 +121,6 @@ pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Answer<KBox<dyn
             Some(joined) => ValePort::open(&vale, joined, Owner::Programs),
             None => refuse!(ENXIO, "there is no port {}", Name(name)),
         },
-        PortName::Interface(name) if net.has_interface(name) => {
-            refuse!(EOPNOTSUPP, "{} is a network interface", Name(name))
-        }
         PortName::Pipe { .. } => refuse!(ENODEV, "there is no pipe {}", Name(name)),
         _ => refuse!(ENXIO, "there is no port {}", Name(name)),
     }

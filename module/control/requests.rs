@@ -8,7 +8,7 @@ use crate::{
         consts::*,
         ext::NmreqWhy,
         layout::Layout,
-        name::{is_vale, ValeName},
+        name::{is_vale, PortName, ValeName},
         wire::*,
     },
     port::Port,
@@ -164,8 +164,8 @@ pub(super) fn port_hdr_set(
             req.nr_hdr_len
         );
     }
-    // Before it is looked up: an interface that is there is no better.
-    if !is_vale(context.name()) {
+    // Before it is looked up: an interface that is there is no better, nor is a pipe that is not.
+    if !matches!(PortName::parse(context.name()), PortName::Vale(_)) {
         refuse!(ENXIO, "{} is not a switch port", Name(context.name()));
     }
     let port = registry::open_existing(&context.world.registry, context.name())?;
@@ -180,9 +180,13 @@ pub(super) fn port_hdr_set(
     Ok(())
 }
 
-/// `NETMAP_REQ_PORT_HDR_GET`.
+/// `NETMAP_REQ_PORT_HDR_GET`. An interface has none, whether it is open or not.
 pub(super) fn port_hdr_get(context: &mut Context<'_>, req: &mut NmreqPortHdr) -> Answer {
-    req.nr_hdr_len = registry::open_existing(&context.world.registry, context.name())?.header();
+    req.nr_hdr_len = if NetNs::current()?.has_interface(context.name()) {
+        0
+    } else {
+        registry::open_existing(&context.world.registry, context.name())?.header()
+    };
     Ok(())
 }
 
