@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-/* What the tests put on switch ports. Frames are those of frame.rs: addresses, type, and a number in four bytes. */
+/* What the tests put on switch ports. Frames are those of frame.rs: addresses, type, and a number in
+ * four bytes. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <bpf/bpf_endian.h>
@@ -52,14 +53,22 @@ SEC("xdp") int tx(struct xdp_md *ctx) { (void)ctx; return XDP_TX; }
 SEC("xdp") int unknown(struct xdp_md *ctx) { (void)ctx; return 77; }
 SEC("xdp") int steer(struct xdp_md *ctx) { (void)ctx; return send_on(); }
 SEC("xdp") int redirect_nowhere(struct xdp_md *ctx) { (void)ctx; return XDP_REDIRECT; }
-SEC("xdp") int redirect_device(struct xdp_md *ctx) { (void)ctx; return bpf_redirect_map(&devices, 0, XDP_REDIRECT); }
+SEC("xdp") int redirect_device(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return bpf_redirect_map(&devices, 0, XDP_REDIRECT);
+}
 
 /* Names a port, and then decides otherwise. */
 SEC("xdp") int steer_but_pass(struct xdp_md *ctx) { (void)ctx; send_on(); return XDP_PASS; }
 
-/* As `pass`, but with a call, after which nothing is known about what it looks at. Not one that the kernel puts code in place
- * of, as it does for bpf_get_smp_processor_id: then it is `pass`. */
-SEC("xdp") int pass_calling(struct xdp_md *ctx) { (void)ctx; return bpf_ktime_get_ns() ? XDP_PASS : XDP_DROP; }
+/* As `pass`, but with a call, after which nothing is known about what it looks at. Not one that the
+ * kernel puts code in place of, as it does for bpf_get_smp_processor_id: then it is `pass`. */
+SEC("xdp") int pass_calling(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return bpf_ktime_get_ns() ? XDP_PASS : XDP_DROP;
+}
 
 /* All actions in turn. */
 SEC("xdp") int by_number(struct xdp_md *ctx)
@@ -140,8 +149,9 @@ SEC("xdp") int push(struct xdp_md *ctx)
 }
 
 /*
- * What is marked leaves its first bytes in front of it and is otherwise as before. Whatever else comes shows what it finds
- * in front of itself: by starting there, with its addresses first, or, where its mark is 2, behind its mark.
+ * What is marked leaves its first bytes in front of it and is otherwise as before. Whatever else
+ * comes shows what it finds in front of itself: by starting there, with its addresses first, or,
+ * where its mark is 2, behind its mark.
  */
 #define FRONT 32
 SEC("xdp") int front(struct xdp_md *ctx)
