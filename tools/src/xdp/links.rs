@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use std::fs;
 
 /// Detaches the link by which a program is on an interface, if it is there by one, and says so.
-/// Answers whether it was.
+/// Returns whether it was.
 pub fn let_go(program: u32, interface: i32) -> Result<bool, String> {
     let Some(link) = of(program, interface)? else {
         return Ok(false);

@@ -81,7 +81,7 @@ impl FailAlloc {
         self.arm(0, Span::One)
     }
 
-    /// Lets nothing fail any more. Answers how many allocations there were, and what failed first.
+    /// Lets nothing fail any more. Returns how many allocations there were, and what failed first.
     pub fn disarm(&self) -> Outcome<(u32, Failed)> {
         let count = read("count")?;
         write("nth", 0)?;

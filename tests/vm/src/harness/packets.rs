@@ -188,7 +188,7 @@ pub fn read(frame: &[u8]) -> Read {
     }
 }
 
-/// Puts IP fragments together. Answers the datagram: from UDP's header on, where nothing is
+/// Puts IP fragments together. Returns the datagram: from UDP's header on, where nothing is
 /// between.
 pub fn reassemble(frames: &[Vec<u8>]) -> Vec<u8> {
     let mut whole = defrag::IpDefragBuf::new(ip_number::UDP, vec![], vec![]);

@@ -188,7 +188,7 @@ impl<'s> Guest<'s> {
         })
     }
 
-    /// Carries frames between the interface and the port until `done`. Answers how many of the
+    /// Carries frames between the interface and the port until `done`. Returns how many of the
     /// guest's asked for segmentation of some kind.
     fn carry(&mut self, done: &AtomicBool) -> Outcome<u32> {
         let (tx, rx) = (self.port.tx(0), self.port.rx(0));

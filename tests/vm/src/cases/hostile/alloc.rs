@@ -72,7 +72,7 @@ fn refused_or_smaller<T>(span: Span, failed: Failed, result: &Result<T, Errno>) 
 }
 
 /// Tries something with every allocation failing in turn, each time on what `prepare` makes.
-/// Answers how many allocations there are.
+/// Returns how many allocations there are.
 fn each_failure<P, T>(
     prepare: impl Fn() -> Outcome<P>,
     attempt: impl Fn(&P) -> Result<T, Errno>,

@@ -56,7 +56,7 @@ fn next_buffers(a: &Bound, b: &Bound) -> (u32, u32) {
     (tx.slot(tx.head()).buf_idx, rx.slot(rx.tail()).buf_idx)
 }
 
-/// Sends one frame from `a` to `b` and answers whether the buffers were exchanged; anything in
+/// Sends one frame from `a` to `b` and returns whether the buffers were exchanged; anything in
 /// between is a failure.
 fn swaps(a: &Bound, b: &Bound, frame: &[u8]) -> Outcome<bool> {
     let (sent_at, got_at) = (a.tx(0).head(), b.rx(0).tail());

@@ -53,7 +53,7 @@ fn send_until(a: &Bound, len: usize, end: &AtomicBool, sent: &AtomicU64) -> Resu
     Ok(())
 }
 
-/// Takes what comes to `b` until told to end and nothing comes any more. Answers how many frames
+/// Takes what comes to `b` until told to end and nothing comes any more. Returns how many frames
 /// that were.
 fn receive_until(b: &Bound, end: &AtomicBool) -> Result<u64, Errno> {
     let mut came = 0;
