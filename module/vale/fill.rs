@@ -4,7 +4,7 @@
 
 use super::{
     frame::{Frame, Kind, ONE_SLOT},
-    origin::Origin,
+    origin::{Origin, Pieces},
     runs::Merge,
     scratch::Scratch,
     virtio::Reheader,
@@ -122,7 +122,7 @@ impl Scratch {
         (frame, at): (&Frame, u32),
         slots: u32,
         header: Reheader,
-        origin: &impl Origin,
+        origin: &dyn Pieces,
         out: &mut Delivery<'_>,
     ) {
         let alone = [frame.slot()];

@@ -12,7 +12,7 @@ use super::{
     fill::Load,
     frame::{Frame, Kind, ONE_SLOT},
     headers::{Headers, MOST},
-    origin::Origin,
+    origin::Pieces,
     scratch::Scratch,
     segment::Segments,
     virtio::{Asked, Cut, Field, Reheader, LOOKED_AT},
@@ -56,7 +56,7 @@ impl Scratch {
         &self,
         load: Load<'_>,
         longest: u32,
-        origin: &impl Origin,
+        origin: &dyn Pieces,
         sent: &TxCounters,
         ring: &RxRing,
     ) -> u32 {
@@ -91,7 +91,7 @@ impl Scratch {
         &self,
         frame: &Frame,
         header: Reheader,
-        origin: &impl Origin,
+        origin: &dyn Pieces,
         ring: &RxRing,
     ) -> Result<(), Lost> {
         let slots = self.slots_of(frame, header);
@@ -106,7 +106,7 @@ impl Scratch {
         frame: &Frame,
         header: Reheader,
         longest: u32,
-        origin: &impl Origin,
+        origin: &dyn Pieces,
         ring: &RxRing,
     ) -> Result<(), Lost> {
         let alone = [frame.slot()];
@@ -165,7 +165,7 @@ fn with_slots(slots: u32, ring: &RxRing, fill: impl FnOnce(&mut Delivery<'_>)) -
 
 /// Copies a frame of `len` bytes into `slots` slots of `size` bytes, and finishes the checksum.
 fn put_whole(
-    mut bytes: Bytes<'_, impl Origin>,
+    mut bytes: Bytes<'_>,
     (len, size, slots): (u32, u32, u32),
     field: Option<Field>,
     out: &mut Delivery<'_>,
@@ -199,7 +199,7 @@ fn put_whole(
 }
 
 /// Cuts a frame into segments, a slot each.
-fn put_segments(mut bytes: Bytes<'_, impl Origin>, mut segments: Segments, out: &mut Delivery<'_>) {
+fn put_segments(mut bytes: Bytes<'_>, mut segments: Segments, out: &mut Delivery<'_>) {
     let mut first = None;
     bytes.skip(segments.body(0).from.start);
     for i in 0..segments.count() {
@@ -226,20 +226,15 @@ fn put_segments(mut bytes: Bytes<'_, impl Origin>, mut segments: Segments, out: 
 }
 
 /// The bytes of a frame, from its slots one after the other.
-struct Bytes<'f, O> {
+#[derive(Clone)]
+struct Bytes<'f> {
     /// What is left, from `at` on in the first.
     frags: &'f [Slot],
     at: u32,
-    origin: &'f O,
+    origin: &'f dyn Pieces,
 }
 
-impl<O> Clone for Bytes<'_, O> {
-    fn clone(&self) -> Self {
-        Bytes { ..*self }
-    }
-}
-
-impl<'f, O: Origin> Bytes<'f, O> {
+impl<'f> Bytes<'f> {
     /// Calls `each` for the next `len` bytes, as often as they are in different slots: with where
     /// they are, and how many were before. Goes on behind them also if it fails.
     fn next(

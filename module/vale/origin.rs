@@ -14,8 +14,17 @@ use crate::{
     sys::{copy::Copier, user::Caller},
 };
 
+/// Where frames lie, asked for one by one: for those that take more work than asking.
+pub(super) trait Pieces {
+    /// Simple frame number `at` of the burst.
+    fn simple(&self, frame: &Frame, at: u32) -> Option<Source<'_>>;
+
+    /// A fragment of any other.
+    fn fragment(&self, slot: &Slot) -> Option<Source<'_>>;
+}
+
 /// Where frames lie.
-pub(super) trait Origin: Copy {
+pub(super) trait Origin: Pieces + Copy {
     /// How far a run of simple frames has come.
     type Run;
     /// Where they lie for several receivers.
@@ -37,12 +46,6 @@ pub(super) trait Origin: Copy {
         bufs: &Bufs<'_>,
         by: &mut Copier<'_>,
     ) -> bool;
-
-    /// Simple frame number `at` of the burst.
-    fn simple(&self, frame: &Frame, at: u32) -> Option<Source<'_>>;
-
-    /// A fragment of any other.
-    fn fragment(&self, slot: &Slot) -> Option<Source<'_>>;
 }
 
 /// Where the bytes of a slot that was checked lie: in one of these buffers, or with `NS_INDIRECT`
@@ -64,6 +67,16 @@ pub(super) fn source_of<'m>(
 pub(super) struct InRing<'s> {
     pub(super) bufs: Bufs<'s>,
     pub(super) caller: Option<Caller<'s>>,
+}
+
+impl Pieces for InRing<'_> {
+    fn simple(&self, frame: &Frame, _: u32) -> Option<Source<'_>> {
+        self.bufs.known(frame.first).map(|buf| Source::Buf(buf, 0))
+    }
+
+    fn fragment(&self, slot: &Slot) -> Option<Source<'_>> {
+        source_of(slot, &self.bufs, self.caller)
+    }
 }
 
 impl Origin for InRing<'_> {
@@ -88,14 +101,6 @@ impl Origin for InRing<'_> {
     ) -> bool {
         copy(&self.bufs, frame, cell, bufs, by)
     }
-
-    fn simple(&self, frame: &Frame, _: u32) -> Option<Source<'_>> {
-        self.bufs.known(frame.first).map(|buf| Source::Buf(buf, 0))
-    }
-
-    fn fragment(&self, slot: &Slot) -> Option<Source<'_>> {
-        source_of(slot, &self.bufs, self.caller)
-    }
 }
 
 /// In the sender's slots, which are those of `sent`, one a frame. A receiver in the same region
@@ -104,6 +109,16 @@ impl Origin for InRing<'_> {
 pub(super) struct Exchanged<'s> {
     pub(super) ring: InRing<'s>,
     pub(super) sent: Walk<'s>,
+}
+
+impl Pieces for Exchanged<'_> {
+    fn simple(&self, frame: &Frame, at: u32) -> Option<Source<'_>> {
+        self.ring.simple(frame, at)
+    }
+
+    fn fragment(&self, slot: &Slot) -> Option<Source<'_>> {
+        self.ring.fragment(slot)
+    }
 }
 
 impl<'s> Origin for Exchanged<'s> {
@@ -140,20 +155,22 @@ impl<'s> Origin for Exchanged<'s> {
             _ => self.ring.put(&mut (), frame, cell, bufs, by),
         }
     }
-
-    fn simple(&self, frame: &Frame, at: u32) -> Option<Source<'_>> {
-        self.ring.simple(frame, at)
-    }
-
-    fn fragment(&self, slot: &Slot) -> Option<Source<'_>> {
-        self.ring.fragment(slot)
-    }
 }
 
 /// In buffers of the kernel's own, where an XDP program has seen them.
 #[derive(Clone, Copy)]
 pub(super) struct Staged<'s> {
     pub(super) bufs: Bufs<'s>,
+}
+
+impl Pieces for Staged<'_> {
+    fn simple(&self, frame: &Frame, _: u32) -> Option<Source<'_>> {
+        self.bufs.known(frame.first).map(|buf| Source::Buf(buf, 0))
+    }
+
+    fn fragment(&self, slot: &Slot) -> Option<Source<'_>> {
+        self.bufs.known(slot.buf_idx).map(|buf| Source::Buf(buf, 0))
+    }
 }
 
 impl Origin for Staged<'_> {
@@ -178,14 +195,6 @@ impl Origin for Staged<'_> {
     ) -> bool {
         copy(&self.bufs, frame, cell, bufs, by)
     }
-
-    fn simple(&self, frame: &Frame, _: u32) -> Option<Source<'_>> {
-        self.bufs.known(frame.first).map(|buf| Source::Buf(buf, 0))
-    }
-
-    fn fragment(&self, slot: &Slot) -> Option<Source<'_>> {
-        self.bufs.known(slot.buf_idx).map(|buf| Source::Buf(buf, 0))
-    }
 }
 
 /// As [`Staged`], but of simple frames only the first `len` bytes: those of frame number N in
@@ -195,6 +204,21 @@ pub(super) struct HalfStaged<'s> {
     pub(super) starts: Bufs<'s>,
     pub(super) len: u32,
     pub(super) rest: Bufs<'s>,
+}
+
+impl Pieces for HalfStaged<'_> {
+    fn simple(&self, frame: &Frame, at: u32) -> Option<Source<'_>> {
+        Some(Source::Split {
+            start: self.starts.known(at)?,
+            len: self.len,
+            rest: self.rest.known(frame.first)?,
+        })
+    }
+
+    fn fragment(&self, slot: &Slot) -> Option<Source<'_>> {
+        let buf = self.starts.known(slot.buf_idx);
+        buf.map(|buf| Source::Buf(buf, 0))
+    }
 }
 
 impl Origin for HalfStaged<'_> {
@@ -231,19 +255,6 @@ impl Origin for HalfStaged<'_> {
             cell.set_len_flags(frame.len, ONE_SLOT);
         }
         copied
-    }
-
-    fn simple(&self, frame: &Frame, at: u32) -> Option<Source<'_>> {
-        Some(Source::Split {
-            start: self.starts.known(at)?,
-            len: self.len,
-            rest: self.rest.known(frame.first)?,
-        })
-    }
-
-    fn fragment(&self, slot: &Slot) -> Option<Source<'_>> {
-        let buf = self.starts.known(slot.buf_idx);
-        buf.map(|buf| Source::Buf(buf, 0))
     }
 }
 
