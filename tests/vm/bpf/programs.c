@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-/* What the tests put on switch ports. Frames are those of frame.rs: addresses, type, and a number in
- * four bytes. */
+/* What the tests put on switch ports. Frames are those of frame.rs: addresses, type, and a number
+ * in four bytes. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <bpf/bpf_endian.h>
