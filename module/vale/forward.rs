@@ -14,7 +14,7 @@ use super::{
     ahead::{bring_in, INSPECTED},
     collect::ByTable,
     inspect::Inspector,
-    origin::{Exchanged, InRing},
+    origin::{Exchanged, Whole},
     scratch::{Scratch, BURST},
     sender::Sender,
     switch::{Member, Switch},
@@ -119,7 +119,7 @@ fn burst<'r>(
     may_swap: bool,
 ) -> Walk<'r> {
     let behind = scratch.collect(sender, walk, (limit, sender.stretch), &mut ByTable);
-    let ring = InRing {
+    let ring = Whole {
         bufs: sender.bufs,
         caller: sender.caller,
     };

@@ -6,7 +6,7 @@
 use super::{
     collect::{classify, is_simple, Burst, Decide, Flow},
     frame::{Dest, Frame, Kind},
-    origin::{source_of, HalfStaged, Staged},
+    origin::{source_of, HalfStaged, Whole},
     scratch::Scratch,
     sender::Sender,
     verdict::{destination, look, Running},
@@ -66,9 +66,10 @@ impl<'p> Inspector<'p> {
     }
 
     /// Where the frames are now, if all of them were copied.
-    pub(super) fn staged(&self) -> Staged<'_> {
-        Staged {
+    pub(super) fn staged(&self) -> Whole<'_> {
+        Whole {
             bufs: self.stage.staging.bufs(),
+            caller: None,
         }
     }
 

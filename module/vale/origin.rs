@@ -62,14 +62,15 @@ pub(super) fn source_of<'m>(
     }
 }
 
-/// In the sender's own buffers and memory.
+/// Each in one piece: in the sender's buffers and memory, or in buffers of the kernel's own, where
+/// an XDP program has seen it.
 #[derive(Clone, Copy)]
-pub(super) struct InRing<'s> {
+pub(super) struct Whole<'s> {
     pub(super) bufs: Bufs<'s>,
     pub(super) caller: Option<Caller<'s>>,
 }
 
-impl Pieces for InRing<'_> {
+impl Pieces for Whole<'_> {
     fn simple(&self, frame: &Frame, _: u32) -> Option<Source<'_>> {
         self.bufs.known(frame.first).map(|buf| Source::Buf(buf, 0))
     }
@@ -79,7 +80,7 @@ impl Pieces for InRing<'_> {
     }
 }
 
-impl Origin for InRing<'_> {
+impl Origin for Whole<'_> {
     type Run = ();
     type Shared = Self;
 
@@ -107,7 +108,7 @@ impl Origin for InRing<'_> {
 /// gets them by exchanging buffers.
 #[derive(Clone, Copy)]
 pub(super) struct Exchanged<'s> {
-    pub(super) ring: InRing<'s>,
+    pub(super) ring: Whole<'s>,
     pub(super) sent: Walk<'s>,
 }
 
@@ -124,13 +125,13 @@ impl Pieces for Exchanged<'_> {
 impl<'s> Origin for Exchanged<'s> {
     /// Nothing for a receiver in another region.
     type Run = Option<Walk<'s>>;
-    type Shared = InRing<'s>;
+    type Shared = Whole<'s>;
 
     fn run(&self, at: u32, to: &Bufs<'_>) -> Option<Walk<'s>> {
         to.is(&self.ring.bufs).then(|| self.sent.behind(at))
     }
 
-    fn shared(&self) -> InRing<'s> {
+    fn shared(&self) -> Whole<'s> {
         self.ring
     }
 
@@ -157,48 +158,8 @@ impl<'s> Origin for Exchanged<'s> {
     }
 }
 
-/// In buffers of the kernel's own, where an XDP program has seen them.
-#[derive(Clone, Copy)]
-pub(super) struct Staged<'s> {
-    pub(super) bufs: Bufs<'s>,
-}
-
-impl Pieces for Staged<'_> {
-    fn simple(&self, frame: &Frame, _: u32) -> Option<Source<'_>> {
-        self.bufs.known(frame.first).map(|buf| Source::Buf(buf, 0))
-    }
-
-    fn fragment(&self, slot: &Slot) -> Option<Source<'_>> {
-        self.bufs.known(slot.buf_idx).map(|buf| Source::Buf(buf, 0))
-    }
-}
-
-impl Origin for Staged<'_> {
-    type Run = ();
-    type Shared = Self;
-
-    #[inline(always)]
-    fn run(&self, _: u32, _: &Bufs<'_>) {}
-
-    fn shared(&self) -> Self {
-        *self
-    }
-
-    #[inline(always)]
-    fn put(
-        &self,
-        (): &mut (),
-        frame: &Frame,
-        cell: SlotCell<'_>,
-        bufs: &Bufs<'_>,
-        by: &mut Copier<'_>,
-    ) -> bool {
-        copy(&self.bufs, frame, cell, bufs, by)
-    }
-}
-
-/// As [`Staged`], but of simple frames only the first `len` bytes: those of frame number N in
-/// buffer N. The rest is in the sender's buffers.
+/// In buffers of the kernel's own, where an XDP program has seen them; but of simple frames only the
+/// first `len` bytes: those of frame number N in buffer N. The rest is in the sender's buffers.
 #[derive(Clone, Copy)]
 pub(super) struct HalfStaged<'s> {
     pub(super) starts: Bufs<'s>,
