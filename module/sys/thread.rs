@@ -14,6 +14,7 @@ use kernel::{
         atomic::{AtomicFlag, Full, Release},
         barrier::smp_mb,
     },
+    task::Task,
     types::{NotThreadSafe, Opaque},
 };
 
@@ -87,7 +88,7 @@ impl<W: Work> Thread<W> {
         // SAFETY: the calling task runs, and the thread's was not stopped. May sleep here, and
         // nothing is held that is taken under the locks of control groups.
         kernel::error::to_result(unsafe {
-            bindings::cgroup_attach_task_all(bindings::get_current(), self.task.as_ptr())
+            bindings::cgroup_attach_task_all(Task::current_raw(), self.task.as_ptr())
         })?;
         // A CPU that threads of the kernel leave alone by themselves (isolcpus) may be asked for:
         // it is for such uses.
@@ -153,9 +154,8 @@ impl Inside {
         queues: impl Iterator<Item = &'q WaitQueue>,
         f: impl FnOnce(&Waiting<'_>),
     ) {
-        // SAFETY: there always is a running task, which is this one. While we have `entries` to
-        // ourselves none of them is on a queue, so that nobody reads this meanwhile.
-        entries.wakeup.task = unsafe { bindings::get_current() };
+        // While we have `entries` to ourselves none of them is on a queue, so that nobody reads this.
+        entries.wakeup.task = Task::current_raw();
         let mut waiting = Waiting {
             inside: self,
             entries,
@@ -172,10 +172,10 @@ impl Inside {
     /// Sleeps until `woken`, or until the thread is to stop.
     fn sleep(&self, woken: &AtomicFlag) {
         // SAFETY: the running task is there, and its state a field of it.
-        let state = unsafe { &raw mut (*bindings::get_current()).__state };
+        let state = unsafe { &raw mut (*Task::current_raw()).__state };
         // SAFETY: a task writes its own state as it likes; others only set it to running.
         unsafe { state.write_volatile(bindings::TASK_IDLE) };
-        // Full: whoever rings after this look finds us asleep, and wakes us.
+        // Full: whoever wakes us after this look finds us asleep, and wakes us.
         if !woken.xchg(false, Full) && !self.should_stop() {
             self.resched();
             woken.store(false, Release);

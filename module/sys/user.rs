@@ -10,6 +10,7 @@ use kernel::{
     mm::Mm,
     prelude::*,
     sync::{aref::ARef, SetOnce},
+    task::Task,
     transmute::{AsBytes, FromBytes},
     types::NotThreadSafe,
     uaccess::{UserPtr, UserSlice},
@@ -84,7 +85,7 @@ impl AddressSpace {
     fn is_running(&self) -> bool {
         // SAFETY: the running task is there, and these fields of it no other task changes.
         let (flags, mm) = unsafe {
-            let task = bindings::get_current();
+            let task = Task::current_raw();
             ((*task).flags, (*task).mm)
         };
         flags & bindings::PF_KTHREAD == 0 && mm == self.0.as_raw()
