@@ -13,6 +13,7 @@ pub mod attach;
 pub mod check;
 pub mod failalloc;
 pub mod frame;
+pub mod model;
 pub mod module;
 pub mod packets;
 pub mod programs;

@@ -11,6 +11,7 @@ mod options;
 mod probe;
 mod register;
 mod rights;
+mod sequences;
 mod why;
 
 use crate::harness::Case;
@@ -24,4 +25,5 @@ pub const FILES: &[&[Case]] = &[
     legacy_commands::CASES,
     why::CASES,
     probe::CASES,
+    sequences::CASES,
 ];

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Which port a request means (section 6.1 of the interface), and which of its rings (7.3).
+
+use super::state::{Key, Memory, Place, Port, Rings, Shape, State, SHARED};
+use ferromap_abi::consts::*;
+use ferromap_abi::layout::{Layout, PoolRequest, PortNeeds};
+use ferromap_abi::wire::NmreqRegister;
+use nix::errno::Errno;
+
+/// Most ports of a switch: it refuses one when it would have 254, counting two for the new one.
+const MOST_PORTS: usize = VALE_MAX_PORTS - 2;
+/// Most host rings of an interface in a direction.
+const MOST_HOST_RINGS: u16 = 1024;
+
+/// What a name means.
+pub enum Name<'n> {
+    Switch(&'n str, &'n str),
+    /// Starts with `vale`, and is none.
+    BadSwitch,
+    Pipe,
+    /// A pipe without a base or an id.
+    BadPipe,
+    Interface(&'n str),
+    Empty,
+}
+
+pub fn meaning(name: &str) -> Name<'_> {
+    if let Some((base, id)) = name.rsplit_once('{').or_else(|| name.rsplit_once('}')) {
+        return if base.is_empty() || id.is_empty() {
+            Name::BadPipe
+        } else {
+            Name::Pipe
+        };
+    }
+    match switch_port_name(name) {
+        Some((switch, port)) => Name::Switch(switch, port),
+        None if name.starts_with("vale") => Name::BadSwitch,
+        None if name.is_empty() => Name::Empty,
+        None => Name::Interface(name),
+    }
+}
+
+/// The parts of the name of a switch port. That of an interface's host has a `^` more.
+pub fn switch_port_name(name: &str) -> Option<(&str, &str)> {
+    let (switch, port) = name.split_once(':')?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let fits = switch.len() < IFNAMSIZ && port.strip_suffix('^').unwrap_or(port).len() < IFNAMSIZ;
+    (switch.starts_with("vale") && switch.chars().all(legal) && fits).then_some((switch, port))
+}
+
+/// A port: under its key if it is there, and as it is or would be.
+pub type Found = (Option<Key>, Port);
+
+impl State {
+    /// The region of that number; none for 0.
+    pub fn region(&self, id: u16) -> Result<Option<Key>, Errno> {
+        match id {
+            0 => Ok(None),
+            id => self.region_by_id(id).map(Some).ok_or(Errno::EINVAL),
+        }
+    }
+
+    /// The port that a request means, by its name, mode, flags, numbers of rings and slots, region
+    /// and extra buffers.
+    pub fn find(&self, name: &str, want: &NmreqRegister) -> Result<Found, Errno> {
+        let region = self.region(want.nr_mem_id)?;
+        if want.nr_mode == NR_REG_NULL {
+            let memory = Memory::There(region.ok_or(Errno::EINVAL)?);
+            let shape = Shape {
+                tx_rings: want.nr_tx_rings,
+                rx_rings: want.nr_rx_rings,
+                tx_slots: want.nr_tx_slots,
+                rx_slots: want.nr_rx_slots,
+                ..Shape::default()
+            };
+            return Ok((None, port(Place::Null(name.into()), memory, shape)));
+        }
+        if want.nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
+            // Monitors are not there yet.
+            return Err(Errno::EOPNOTSUPP);
+        }
+        match meaning(name) {
+            Name::Switch(switch, name) => self.switch_port(switch, name, want, region),
+            Name::Interface(name) => self.open_interface(name, want, region),
+            // Pipes are not there yet.
+            Name::Pipe => Err(Errno::EOPNOTSUPP),
+            Name::BadPipe | Name::BadSwitch => Err(Errno::EINVAL),
+            Name::Empty => Err(Errno::ENXIO),
+        }
+    }
+
+    /// The same, for a question.
+    pub fn look_up(&self, name: &str, want: &NmreqRegister) -> Result<Found, Errno> {
+        let all = NmreqRegister {
+            nr_mode: NR_REG_ALL_NIC,
+            ..*want
+        };
+        self.find(name, &all)
+    }
+
+    fn there(&self, place: &Place) -> Option<Found> {
+        let key = self.port_at(place)?;
+        Some((Some(key), self.ports[&key].clone()))
+    }
+
+    /// A port of a switch (8.3).
+    fn switch_port(
+        &self,
+        switch: &str,
+        name: &str,
+        want: &NmreqRegister,
+        region: Option<Key>,
+    ) -> Result<Found, Errno> {
+        let place = Place::Switch(switch.into(), name.into());
+        if let Some(found) = self.there(&place) {
+            return Ok(found);
+        }
+        // The name of an interface's host port is its own as well.
+        if self
+            .interface(name.strip_suffix('^').unwrap_or(name))
+            .is_some()
+        {
+            return Err(Errno::EINVAL);
+        }
+        self.has_room(switch)?;
+        let or = |asked: u32, default, most| if asked == 0 { default } else { asked.min(most) };
+        let rings = |asked: u16| or(asked.into(), 1, VALE_MAX_RINGS.into()) as u16;
+        let slots = |asked| or(asked, VALE_DEFAULT_SLOTS, VALE_MAX_SLOTS);
+        let shape = Shape {
+            tx_rings: rings(want.nr_tx_rings),
+            rx_rings: rings(want.nr_rx_rings),
+            tx_slots: slots(want.nr_tx_slots),
+            rx_slots: slots(want.nr_rx_slots),
+            ..Shape::default()
+        };
+        let private = || Memory::New(self.private_layout(shape, want.nr_extra_bufs));
+        let memory = region.map_or_else(private, Memory::There);
+        Ok((None, port(place, memory, shape)))
+    }
+
+    /// Whether one more port can be on that switch, and the switch be there.
+    pub fn has_room(&self, switch: &str) -> Result<(), Errno> {
+        let fits = match self.switches.get(switch) {
+            Some(switch) => switch.ports.len() < MOST_PORTS,
+            None => self.switches.len() < self.setting.max_switches.into(),
+        };
+        fits.then_some(()).ok_or(Errno::ENOMEM)
+    }
+
+    /// The region that is made for a port of that shape (3.7, and a netmap_if for each ring).
+    fn private_layout(&self, shape: Shape, extra_bufs: u32) -> Layout {
+        let needs = PortNeeds {
+            tx_rings: shape.tx_rings.into(),
+            rx_rings: shape.rx_rings.into(),
+            tx_slots: shape.tx_slots,
+            rx_slots: shape.rx_slots,
+            pipes: 2,
+            extra_bufs: extra_bufs.min(VALE_MAX_EXTRA_BUFS),
+        };
+        let least = needs.pools().expect("a port within its limits");
+        let mut pools = self.setting.private;
+        for (pool, least) in pools.iter_mut().zip(least) {
+            *pool = PoolRequest {
+                size: pool.size.max(least.size),
+                count: pool.count.max(least.count),
+            };
+        }
+        let [ifs, rings, bufs] = pools;
+        Layout::new(ifs, rings, bufs).expect("sizes that can be had")
+    }
+
+    /// An interface (8.1), which is opened for the first time or has been.
+    fn open_interface(
+        &self,
+        name: &str,
+        want: &NmreqRegister,
+        region: Option<Key>,
+    ) -> Result<Found, Errno> {
+        let place = Place::Interface(name.into());
+        if let Some(found) = self.there(&place) {
+            return Ok(found);
+        }
+        let queues = self.interface(name).ok_or(Errno::ENXIO)?.queues;
+        let host = |asked: u16| asked.clamp(1, MOST_HOST_RINGS);
+        let shape = Shape {
+            tx_rings: queues,
+            rx_rings: queues,
+            host_tx_rings: host(want.nr_host_tx_rings),
+            host_rx_rings: host(want.nr_host_rx_rings),
+            tx_slots: self.setting.nic_slots,
+            rx_slots: self.setting.nic_slots,
+        };
+        let memory = Memory::There(region.unwrap_or(SHARED));
+        Ok((None, port(place, memory, shape)))
+    }
+}
+
+fn port(place: Place, memory: Memory, shape: Shape) -> Port {
+    Port {
+        place,
+        memory,
+        shape,
+        header: 0,
+        attached: false,
+    }
+}
+
+/// Which rings a REGISTER selects of a port of that shape.
+pub fn select(want: &NmreqRegister, shape: &Shape) -> Result<Rings, Errno> {
+    let has = |flag| want.nr_flags & flag != 0;
+    let (no_tx, no_rx) = (has(NR_RX_RINGS_ONLY), has(NR_TX_RINGS_ONLY));
+    let exclusive = has(NR_EXCLUSIVE);
+    if no_tx && no_rx {
+        // Not even the mode is looked at.
+        let (tx, rx) = (0..0, 0..0);
+        return Ok(Rings { tx, rx, exclusive });
+    }
+    let (tx, rx) = (shape.tx_rings, shape.rx_rings);
+    let (tx_end, rx_end) = (tx + shape.host_tx_rings, rx + shape.host_rx_rings);
+    let one = |tx: std::ops::Range<u16>, rx: std::ops::Range<u16>| {
+        let ring = want.nr_ringid;
+        let has = |rings: &std::ops::Range<u16>| usize::from(ring) < rings.len();
+        if !has(&tx) && !has(&rx) {
+            return Err(Errno::EINVAL);
+        }
+        let pick = |rings: std::ops::Range<u16>| {
+            let first = rings.start + if has(&rings) { ring } else { 0 };
+            first..(first + 1).min(rings.end)
+        };
+        Ok((pick(tx), pick(rx)))
+    };
+    let (tx, rx) = match want.nr_mode {
+        NR_REG_ALL_NIC | NR_REG_NULL => (0..tx, 0..rx),
+        NR_REG_ONE_NIC => one(0..tx, 0..rx)?,
+        NR_REG_SW | NR_REG_NIC_SW | NR_REG_ONE_SW if shape.host_rx_rings == 0 => {
+            return Err(Errno::EINVAL)
+        }
+        NR_REG_SW => (tx..tx_end, rx..rx_end),
+        NR_REG_NIC_SW => (0..tx_end, 0..rx_end),
+        NR_REG_ONE_SW => one(tx..tx_end, rx..rx_end)?,
+        _ => return Err(Errno::EINVAL),
+    };
+    Ok(Rings {
+        tx: if no_tx { 0..0 } else { tx },
+        rx: if no_rx { 0..0 } else { rx },
+        exclusive,
+    })
+}

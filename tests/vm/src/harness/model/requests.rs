@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What each step does, and what comes of it (sections 3.5, 4 and 7 of the interface).
+
+use super::find::{meaning, select, switch_port_name, Name};
+use super::state::{Key, Place, Port, Rings, State};
+use super::{Answer, Body, Came, Envelope, Request, Shown, Step};
+use ferromap_abi::consts::*;
+use ferromap_abi::ext::*;
+use ferromap_abi::wire::*;
+use nix::errno::Errno;
+
+type Result<T> = std::result::Result<T, Errno>;
+
+impl State {
+    /// Does a step: what must come of it.
+    pub fn expect(&mut self, step: &Step) -> Came {
+        let done = match step {
+            Step::Ask(file, envelope, request) => return self.ask(*file, envelope, request),
+            Step::Open(file) => {
+                self.files[*file] = Some(None);
+                Ok(Answer::Done)
+            }
+            Step::Close(file) => {
+                if let Some(Some(binding)) = self.files[*file].take() {
+                    self.unbind(binding);
+                }
+                Ok(Answer::Done)
+            }
+            Step::TxSync(file) | Step::RxSync(file) => match self.binding(*file) {
+                Some(_) => Ok(Answer::Done),
+                None => Err(Errno::ENXIO),
+            },
+            Step::Map(file, beyond) => match self.binding(*file) {
+                Some(_) if *beyond == 0 => Ok(Answer::Done),
+                _ => Err(Errno::EINVAL),
+            },
+        };
+        Came {
+            answer: done.unwrap_or_else(Answer::Refused),
+            status: None,
+        }
+    }
+
+    fn binding(&self, file: usize) -> Option<Key> {
+        self.files[file].expect("an open file")
+    }
+
+    fn ask(&mut self, file: usize, envelope: &Envelope, request: &Request) -> Came {
+        let (answer, status) = match wrong(envelope, request) {
+            Some(errno) => (Answer::Refused(errno), None),
+            None if envelope.option == Some(0) => {
+                (Answer::Refused(Errno::EINVAL), Some(Errno::EINVAL))
+            }
+            None => {
+                let answer = self.serve(file, envelope.option.is_some(), request);
+                let unsupported = envelope.option.map(|_| Errno::EOPNOTSUPP);
+                (answer.unwrap_or_else(Answer::Refused), unsupported)
+            }
+        };
+        Came {
+            answer,
+            status: status.map(|errno| errno as u32),
+        }
+    }
+
+    fn serve(&mut self, file: usize, option: bool, request: &Request) -> Result<Answer> {
+        match request {
+            Request::Register(name, req) => self.register(file, option, name, req),
+            Request::Probe(name, req) => {
+                let (key, port, rings) = self.admit(file, name, req)?;
+                self.may_bind(key, &port, &rings)?;
+                Ok(Answer::WouldBind(*req))
+            }
+            Request::PortInfo(name, req) => self.port_info(name, req).map(Answer::PortInfo),
+            Request::Pools(name, req) => self.pools(name, req).map(Answer::Pools),
+            Request::List(name, req) => self.list(name, req),
+            Request::SetHeader(name, len) => self.set_header(name, *len),
+            Request::GetHeader(name) => self.get_header(name).map(Answer::Header),
+            Request::Attach(name, req) => self.attach(name, req).map(Answer::Port),
+            Request::Detach(name) => self.detach(name).map(Answer::Port),
+            Request::Poll(name, req) => self.poll(name, req),
+            Request::PollNoMore(name) => self.poll_no_more(name),
+            // These are not there yet.
+            Request::Other(_) => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    /// What REGISTER looks at before any ring: the file, the port, and which rings are meant.
+    fn admit(
+        &self,
+        file: usize,
+        name: &str,
+        req: &NmreqRegister,
+    ) -> Result<(Option<Key>, Port, Rings)> {
+        if self.binding(file).is_some() {
+            return Err(Errno::EBUSY);
+        }
+        let (key, port) = self.find(name, req)?;
+        let rings = select(req, &port.shape)?;
+        if port.header != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
+            return Err(Errno::EIO);
+        }
+        Ok((key, port, rings))
+    }
+
+    /// Whether others let it have these rings.
+    pub fn may_bind(&self, key: Option<Key>, port: &Port, rings: &Rings) -> Result<()> {
+        if port.attached {
+            return Err(Errno::EBUSY);
+        }
+        self.fits_frames(port, rings)?;
+        let others = key.into_iter().flat_map(|key| self.bindings_of(key));
+        for other in others.map(|other| &other.rings) {
+            let share = |a: &std::ops::Range<u16>, b: &std::ops::Range<u16>| {
+                a.start.max(b.start) < a.end.min(b.end)
+            };
+            let shared = share(&other.tx, &rings.tx) || share(&other.rx, &rings.rx);
+            if shared && (other.exclusive || rings.exclusive) {
+                return Err(Errno::EBUSY);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the frames of an interface fit the buffers.
+    fn fits_frames(&self, port: &Port, rings: &Rings) -> Result<()> {
+        let Place::Interface(name) = &port.place else {
+            return Ok(());
+        };
+        let mtu = self
+            .interface(name)
+            .expect("an interface that was found")
+            .mtu;
+        // The text has this looked at with the first binding only. Here nobody gets round it by being
+        // the second. Of receive rings those of the NIC are meant: what the host sends comes to its
+        // rings only while somebody has the NIC's.
+        let receives = rings.rx.clone().any(|ring| ring < port.shape.rx_rings);
+        if receives && mtu > self.layout(port.memory).bufs.size {
+            return Err(Errno::EINVAL);
+        }
+        Ok(())
+    }
+
+    /// Whether the region has room for a binding of these rings; then how many buffers are left.
+    pub fn room(&self, key: Option<Key>, port: &Port, rings: &Rings) -> Result<u32> {
+        let (layout, free) = (self.layout(port.memory), self.free(port.memory));
+        let live = key.map(|key| self.live_rings(key)).unwrap_or_default();
+        let shape = &port.shape;
+        let directions = [(&rings.tx, shape.tx_slots), (&rings.rx, shape.rx_slots)];
+        let (mut new_rings, mut new_bufs) = (0, 0);
+        for ((wanted, slots), live) in directions.into_iter().zip(&live) {
+            let new = wanted.clone().filter(|ring| !live.contains(ring)).count() as u32;
+            if new > 0 && RingHeader::bytes(slots) > layout.rings.size as usize {
+                return Err(Errno::ENOMEM);
+            }
+            new_rings += new;
+            new_bufs += u64::from(new) * u64::from(slots);
+        }
+        let entries = [shape.tx_rings, shape.rx_rings];
+        let hosts = [shape.host_tx_rings.max(1), shape.host_rx_rings.max(1)];
+        let entries: usize = entries.into_iter().chain(hosts).map(usize::from).sum();
+        let fits = new_rings <= free.rings
+            && new_bufs <= free.bufs.into()
+            && free.ifs > 0
+            && IfHeader::bytes(entries) <= layout.ifs.size as usize;
+        fits.then(|| free.bufs - new_bufs as u32)
+            .ok_or(Errno::ENOMEM)
+    }
+
+    fn register(
+        &mut self,
+        file: usize,
+        option: bool,
+        name: &str,
+        req: &NmreqRegister,
+    ) -> Result<Answer> {
+        let (key, port, rings) = self.admit(file, name, req)?;
+        // The text has this come last, and all undone that was done until then.
+        if option {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.may_bind(key, &port, &rings)?;
+        let bufs = self.room(key, &port, &rings)?;
+        let most = match port.place {
+            Place::Switch(..) => VALE_MAX_EXTRA_BUFS,
+            _ => u32::MAX,
+        };
+        let extra_bufs = req.nr_extra_bufs.min(most).min(bufs);
+        let key = key.unwrap_or_else(|| self.add_port(port));
+        let binding = self.bind(key, rings, extra_bufs);
+        self.files[file] = Some(Some(binding));
+        let port = &self.ports[&key];
+        let body = NmreqRegister {
+            nr_offset: 0,
+            nr_memsize: self.layout(port.memory).bytes(),
+            nr_tx_slots: port.shape.tx_slots,
+            nr_rx_slots: port.shape.rx_slots,
+            nr_tx_rings: port.shape.tx_rings,
+            nr_rx_rings: port.shape.rx_rings,
+            nr_host_tx_rings: port.shape.host_tx_rings,
+            nr_host_rx_rings: port.shape.host_rx_rings,
+            nr_mem_id: self.id(port.memory),
+            nr_extra_bufs: extra_bufs,
+            ..*req
+        };
+        Ok(Answer::Bound(body, self.shown(binding)))
+    }
+
+    fn shown(&self, binding: Key) -> Shown {
+        let rings = &self.bindings[&binding].rings;
+        let port = &self.ports[&self.bindings[&binding].port];
+        let emulated = match port.place {
+            Place::Interface(_) => FERROMAP_NI_EMULATED,
+            _ => 0,
+        };
+        let private = if self.is_private(port.memory) {
+            NI_PRIV_MEM
+        } else {
+            0
+        };
+        let shape = &port.shape;
+        let hosts = [shape.host_tx_rings, shape.host_rx_rings];
+        let hosts = hosts.map(|rings| u32::from(rings.max(1)));
+        Shown {
+            name: port.place.name().chars().take(IFNAMSIZ - 1).collect(),
+            flags: private | emulated,
+            rings: [
+                shape.tx_rings.into(),
+                shape.rx_rings.into(),
+                hosts[0],
+                hosts[1],
+            ],
+            bound: [&rings.tx, &rings.rx].map(|numbers| numbers.clone().map(u32::from).collect()),
+        }
+    }
+
+    fn port_info(&self, name: &str, req: &NmreqPortInfoGet) -> Result<NmreqPortInfoGet> {
+        if name.is_empty() {
+            let key = self.region(req.nr_mem_id.max(GLOBAL_MEM_ID))?;
+            let region = &self.regions[&key.expect("a region with a number")];
+            return Ok(NmreqPortInfoGet {
+                nr_memsize: region.layout.bytes(),
+                nr_mem_id: region.id,
+                ..*req
+            });
+        }
+        // Numbers of host rings in a question are nobody's wish (quirk 19).
+        let want = NmreqRegister {
+            nr_tx_slots: req.nr_tx_slots,
+            nr_rx_slots: req.nr_rx_slots,
+            nr_tx_rings: req.nr_tx_rings,
+            nr_rx_rings: req.nr_rx_rings,
+            nr_mem_id: req.nr_mem_id,
+            ..Default::default()
+        };
+        let (_, port) = self.look_up(name, &want)?;
+        Ok(NmreqPortInfoGet {
+            nr_memsize: self.layout(port.memory).bytes(),
+            nr_tx_slots: port.shape.tx_slots,
+            nr_rx_slots: port.shape.rx_slots,
+            nr_tx_rings: port.shape.tx_rings,
+            nr_rx_rings: port.shape.rx_rings,
+            nr_host_tx_rings: port.shape.host_tx_rings,
+            nr_host_rx_rings: port.shape.host_rx_rings,
+            nr_mem_id: self.id(port.memory),
+            pad: req.pad,
+        })
+    }
+
+    fn pools(&self, name: &str, req: &NmreqPoolsInfo) -> Result<NmreqPoolsInfo> {
+        let want = NmreqRegister {
+            nr_mem_id: req.nr_mem_id,
+            ..Default::default()
+        };
+        let (_, port) = self.look_up(name, &want)?;
+        let layout = self.layout(port.memory);
+        let (ifs, rings, bufs) = (layout.ifs, layout.rings, layout.bufs);
+        Ok(NmreqPoolsInfo {
+            nr_memsize: layout.bytes(),
+            nr_mem_id: self.id(port.memory),
+            pad1: req.pad1,
+            nr_if_pool_offset: ifs.offset,
+            nr_if_pool_objtotal: ifs.count,
+            nr_if_pool_objsize: ifs.size,
+            nr_ring_pool_offset: rings.offset,
+            nr_ring_pool_objtotal: rings.count,
+            nr_ring_pool_objsize: rings.size,
+            nr_buf_pool_offset: bufs.offset,
+            nr_buf_pool_objtotal: bufs.count,
+            nr_buf_pool_objsize: bufs.size,
+        })
+    }
+
+    fn list(&self, name: &str, req: &NmreqValeList) -> Result<Answer> {
+        if name.is_empty() {
+            let from = (req.nr_bridge_idx, req.nr_port_idx);
+            let all = self.switches.values().flat_map(|switch| {
+                let ports = switch.ports.iter();
+                ports.map(|(&number, &key)| ((switch.number, u32::from(number)), key))
+            });
+            let next = all.filter(|&(at, _)| at >= from).min_by_key(|&(at, _)| at);
+            let ((nr_bridge_idx, nr_port_idx), key) = next.ok_or(Errno::ENOENT)?;
+            let line = NmreqValeList {
+                nr_bridge_idx,
+                pad1: self.behind(key),
+                nr_port_idx,
+            };
+            return Ok(Answer::Listed(self.ports[&key].place.name(), line));
+        }
+        if !name.starts_with("vale") {
+            return Err(Errno::EINVAL);
+        }
+        let (switch, port) = switch_port_name(name).ok_or(Errno::ENOENT)?;
+        let found = self.switches.get(switch).ok_or(Errno::ENOENT)?;
+        let key = self.port_at(&Place::Switch(switch.into(), port.into()));
+        let number = key.map(|key| self.number(key));
+        let line = NmreqValeList {
+            nr_bridge_idx: found.number,
+            pad1: key.map_or(0, |key| self.behind(key)),
+            nr_port_idx: number.unwrap_or(VALE_NO_PORT),
+        };
+        Ok(Answer::Listed(name.into(), line))
+    }
+
+    /// What is behind a port of a switch.
+    fn behind(&self, key: Key) -> u16 {
+        match &self.ports[&key] {
+            port if !port.attached => FERROMAP_VALE_VIRTUAL,
+            Port {
+                place: Place::Switch(_, name),
+                ..
+            } if name.ends_with('^') => FERROMAP_VALE_HOST,
+            _ => FERROMAP_VALE_INTERFACE,
+        }
+    }
+
+    fn set_header(&mut self, name: &str, len: u32) -> Result<Answer> {
+        if ![0, 10, 12].contains(&len) {
+            return Err(Errno::EINVAL);
+        }
+        let key = match meaning(name) {
+            Name::Switch(switch, port) => self.port_at(&Place::Switch(switch.into(), port.into())),
+            _ => None,
+        };
+        let key = key.ok_or(Errno::ENXIO)?;
+        self.ports
+            .get_mut(&key)
+            .expect("a port that is there")
+            .header = len;
+        Ok(Answer::Done)
+    }
+
+    fn get_header(&self, name: &str) -> Result<u32> {
+        match meaning(name) {
+            Name::Switch(switch, port) => {
+                let key = self.port_at(&Place::Switch(switch.into(), port.into()));
+                Ok(self.ports[&key.ok_or(Errno::ENXIO)?].header)
+            }
+            Name::Interface(name) if self.interface(name).is_some() => Ok(0),
+            Name::Pipe => Err(Errno::ENODEV),
+            _ => Err(Errno::ENXIO),
+        }
+    }
+}
+
+/// What is wrong around a request (7.1), whatever it asks for.
+fn wrong(envelope: &Envelope, request: &Request) -> Option<Errno> {
+    let bare = matches!(request, Request::Other(kind) if !has_body(*kind));
+    match envelope {
+        Envelope { version, .. } if ![14, 15].contains(version) => Some(Errno::EINVAL),
+        Envelope { reserved: 1.., .. } => Some(Errno::EINVAL),
+        _ if matches!(request, Request::Other(kind) if !is_known(*kind)) => Some(Errno::EINVAL),
+        Envelope {
+            body: Body::Odd, ..
+        } => Some(Errno::EINVAL),
+        // Where there must be none, any is one too many.
+        Envelope {
+            body: Body::Unreadable,
+            ..
+        } if bare => Some(Errno::EINVAL),
+        Envelope {
+            body: Body::Unreadable,
+            ..
+        } => Some(Errno::EFAULT),
+        _ => None,
+    }
+}
+
+/// Whether there is such a request (2.15).
+fn is_known(reqtype: u16) -> bool {
+    (NETMAP_REQ_REGISTER..=NETMAP_REQ_CSB_ENABLE).contains(&reqtype)
+}
+
+pub fn has_body(reqtype: u16) -> bool {
+    ![
+        NETMAP_REQ_VALE_DELIF,
+        NETMAP_REQ_SYNC_KLOOP_STOP,
+        NETMAP_REQ_CSB_ENABLE,
+    ]
+    .contains(&reqtype)
+}

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What there is: open files, ports and who has which of their rings, switches, regions.
+
+use ferromap_abi::consts::{GLOBAL_MEM_ID, VALE_MAX_PORTS};
+use ferromap_abi::layout::{Layout, PoolRequest};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// The machine that the model stands for.
+pub struct Setting {
+    /// What the parameters of region 1 ask for, and of private ones: netmap_ifs, rings, buffers.
+    pub global: [PoolRequest; 3],
+    pub private: [PoolRequest; 3],
+    /// Slots of an interface's rings.
+    pub nic_slots: u32,
+    pub max_switches: u16,
+    pub cpus: u32,
+    pub interfaces: Vec<Interface>,
+}
+
+/// A network interface, open or not.
+pub struct Interface {
+    pub name: &'static str,
+    pub mtu: u32,
+    pub queues: u16,
+}
+
+/// Ports, bindings and regions are known by numbers that mean nothing.
+pub type Key = u32;
+/// Region 1.
+pub const SHARED: Key = 0;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape {
+    pub tx_rings: u16,
+    pub rx_rings: u16,
+    pub host_tx_rings: u16,
+    pub host_rx_rings: u16,
+    pub tx_slots: u32,
+    pub rx_slots: u32,
+}
+
+/// Where a port is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// Switch, and name there.
+    Switch(String, String),
+    Interface(String),
+    /// Nowhere: a null port, with its label.
+    Null(String),
+}
+
+impl Place {
+    /// The kernel's name of the port (2.4).
+    pub fn name(&self) -> String {
+        match self {
+            Place::Switch(switch, port) => format!("{switch}:{port}"),
+            Place::Interface(name) => name.clone(),
+            Place::Null(label) => format!("null:{label}"),
+        }
+    }
+}
+
+/// The memory of a port.
+#[derive(Clone, Copy, Debug)]
+pub enum Memory {
+    There(Key),
+    /// A private region, made with the port.
+    New(Layout),
+}
+
+/// A port that is there, or that a request would make.
+#[derive(Clone, Debug)]
+pub struct Port {
+    pub place: Place,
+    pub memory: Memory,
+    pub shape: Shape,
+    /// Length of its virtio-net header.
+    pub header: u32,
+    /// The kernel has it: it belongs to an attached interface.
+    pub attached: bool,
+}
+
+/// Which rings a binding has.
+#[derive(Clone, Debug)]
+pub struct Rings {
+    pub tx: Range<u16>,
+    pub rx: Range<u16>,
+    pub exclusive: bool,
+}
+
+pub struct Binding {
+    pub port: Key,
+    pub rings: Rings,
+    pub extra_bufs: u32,
+    /// Where its netmap_if is, once that is known.
+    pub offset: Option<u64>,
+}
+
+pub struct Region {
+    /// 0 until it is known.
+    pub id: u16,
+    pub layout: Layout,
+    pub private: bool,
+}
+
+pub struct Switch {
+    pub number: u16,
+    /// Ports by their numbers.
+    pub ports: BTreeMap<u8, Key>,
+    /// Free numbers; the last one goes first.
+    free: Vec<u8>,
+}
+
+/// An attached interface: its own binding, that of its port, and that of its host's.
+pub struct Attachment {
+    pub bindings: Vec<Key>,
+    pub polled: bool,
+}
+
+/// Objects of a region that are free.
+pub struct Free {
+    pub ifs: u32,
+    pub rings: u32,
+    pub bufs: u32,
+}
+
+pub struct State {
+    pub setting: Setting,
+    /// By number: whether it is open, and its binding.
+    pub files: Vec<Option<Option<Key>>>,
+    pub regions: BTreeMap<Key, Region>,
+    pub ports: BTreeMap<Key, Port>,
+    pub bindings: BTreeMap<Key, Binding>,
+    pub switches: BTreeMap<String, Switch>,
+    pub attachments: Vec<Attachment>,
+    last_key: Key,
+}
+
+impl State {
+    pub fn new(setting: Setting, files: usize) -> Self {
+        let [ifs, rings, bufs] = setting.global;
+        let shared = Region {
+            id: GLOBAL_MEM_ID,
+            layout: Layout::new(ifs, rings, bufs).expect("sizes that can be had"),
+            private: false,
+        };
+        State {
+            setting,
+            files: (0..files).map(|_| None).collect(),
+            regions: [(SHARED, shared)].into(),
+            ports: BTreeMap::new(),
+            bindings: BTreeMap::new(),
+            switches: BTreeMap::new(),
+            attachments: Vec::new(),
+            last_key: SHARED,
+        }
+    }
+
+    fn new_key(&mut self) -> Key {
+        self.last_key += 1;
+        self.last_key
+    }
+
+    pub fn interface(&self, name: &str) -> Option<&Interface> {
+        self.setting.interfaces.iter().find(|i| i.name == name)
+    }
+
+    pub fn region_by_id(&self, id: u16) -> Option<Key> {
+        let mut all = self.regions.iter();
+        all.find(|(_, region)| region.id == id).map(|(&key, _)| key)
+    }
+
+    /// The port of that place, if it is there.
+    pub fn port_at(&self, place: &Place) -> Option<Key> {
+        let mut all = self.ports.iter();
+        all.find(|(_, port)| port.place == *place)
+            .map(|(&key, _)| key)
+    }
+
+    pub fn layout(&self, memory: Memory) -> Layout {
+        match memory {
+            Memory::There(key) => self.regions[&key].layout,
+            Memory::New(layout) => layout,
+        }
+    }
+
+    /// The id of the memory; [`NEW`](super::NEW) where it will be a new one.
+    pub fn id(&self, memory: Memory) -> u16 {
+        match memory {
+            Memory::There(key) => self.regions[&key].id,
+            Memory::New(_) => super::NEW,
+        }
+    }
+
+    /// Whether the memory is for one port.
+    pub fn is_private(&self, memory: Memory) -> bool {
+        match memory {
+            Memory::There(key) => self.regions[&key].private,
+            Memory::New(_) => true,
+        }
+    }
+
+    /// The number of a port on its switch.
+    pub fn number(&self, port: Key) -> u32 {
+        let all = self.switches.values().flat_map(|switch| &switch.ports);
+        let mut found = all.filter(|(_, &key)| key == port);
+        let (&number, _) = found.next().expect("a port on a switch");
+        number.into()
+    }
+
+    pub fn bindings_of(&self, port: Key) -> impl Iterator<Item = &Binding> {
+        self.bindings.values().filter(move |b| b.port == port)
+    }
+
+    /// Transmit and receive rings of a port that somebody has. A ring is there as long.
+    pub fn live_rings(&self, port: Key) -> [BTreeSet<u16>; 2] {
+        let mut live = [BTreeSet::new(), BTreeSet::new()];
+        for binding in self.bindings_of(port) {
+            live[0].extend(binding.rings.tx.clone());
+            live[1].extend(binding.rings.rx.clone());
+        }
+        live
+    }
+
+    /// What nobody has of a region.
+    pub fn free(&self, memory: Memory) -> Free {
+        let layout = self.layout(memory);
+        let mut free = Free {
+            ifs: layout.ifs.count,
+            rings: layout.rings.count,
+            // Numbers 0 and 1 are nobody's.
+            bufs: layout.bufs.count - 2,
+        };
+        let Memory::There(region) = memory else {
+            return free;
+        };
+        for (&key, port) in &self.ports {
+            if !matches!(port.memory, Memory::There(of) if of == region) {
+                continue;
+            }
+            for binding in self.bindings_of(key) {
+                free.ifs -= 1;
+                free.bufs -= binding.extra_bufs;
+            }
+            let slots = [port.shape.tx_slots, port.shape.rx_slots];
+            for (rings, slots) in self.live_rings(key).iter().zip(slots) {
+                free.rings -= rings.len() as u32;
+                free.bufs -= rings.len() as u32 * slots;
+            }
+        }
+        free
+    }
+
+    /// Adds a port that was not there, with the switch and the region that it needs.
+    pub fn add_port(&mut self, mut port: Port) -> Key {
+        if let Memory::New(layout) = port.memory {
+            let region = Region {
+                id: super::NEW,
+                layout,
+                private: true,
+            };
+            let key = self.new_key();
+            self.regions.insert(key, region);
+            port.memory = Memory::There(key);
+        }
+        let key = self.new_key();
+        if let Place::Switch(switch, _) = &port.place {
+            if !self.switches.contains_key(switch) {
+                let taken: BTreeSet<u16> = self.switches.values().map(|s| s.number).collect();
+                let number = (0..).find(|n| !taken.contains(n));
+                let new = Switch {
+                    number: number.expect("one of so many"),
+                    ports: BTreeMap::new(),
+                    free: (0..VALE_MAX_PORTS as u8).rev().collect(),
+                };
+                self.switches.insert(switch.clone(), new);
+            }
+            let switch = self.switches.get_mut(switch).expect("the one just made");
+            let number = switch
+                .free
+                .pop()
+                .expect("a number on a switch that is not full");
+            switch.ports.insert(number, key);
+        }
+        self.ports.insert(key, port);
+        key
+    }
+
+    pub fn bind(&mut self, port: Key, rings: Rings, extra_bufs: u32) -> Key {
+        let key = self.new_key();
+        let binding = Binding {
+            port,
+            rings,
+            extra_bufs,
+            offset: None,
+        };
+        self.bindings.insert(key, binding);
+        key
+    }
+
+    /// Undoes a binding, and what goes with the last one: the port, its switch, its region.
+    pub fn unbind(&mut self, binding: Key) {
+        let key = self.bindings.remove(&binding).expect("a binding").port;
+        if self.bindings_of(key).next().is_some() {
+            return;
+        }
+        let port = self.ports.remove(&key).expect("its port");
+        if let Place::Switch(name, _) = &port.place {
+            let number = self.number(key) as u8;
+            let switch = self.switches.get_mut(name).expect("its switch");
+            switch.ports.remove(&number);
+            switch.free.push(number);
+            if switch.ports.is_empty() {
+                self.switches.remove(name);
+            }
+        }
+        let region = |port: &Port| match port.memory {
+            Memory::There(region) => region,
+            Memory::New(_) => unreachable!("a port that is there has its region"),
+        };
+        let gone = region(&port);
+        if gone != SHARED && !self.ports.values().any(|port| region(port) == gone) {
+            self.regions.remove(&gone);
+        }
+    }
+
+    /// What the kernel has chosen for the newest binding: the region's number, if that is new, and
+    /// where the netmap_if is.
+    pub fn choose(&mut self, id: u16, offset: u64) -> Result<(), String> {
+        let (&key, binding) = self.bindings.iter().next_back().expect("a binding");
+        let Memory::There(region) = self.ports[&binding.port].memory else {
+            unreachable!("a port that is there has its region");
+        };
+        let ifs = self.regions[&region].layout.ifs;
+        let in_pool = offset < ifs.bytes() && offset % u64::from(ifs.size) == 0;
+        let mut others = self.bindings.values().filter(|other| {
+            let memory = self.ports[&other.port].memory;
+            matches!(memory, Memory::There(of) if of == region)
+        });
+        if !in_pool || others.any(|other| other.offset == Some(offset)) {
+            return Err(format!(
+                "a netmap_if at {offset} is none, or somebody else's"
+            ));
+        }
+        let region = self.regions.get_mut(&region).expect("its region");
+        if region.id == super::NEW {
+            region.id = id;
+        }
+        self.bindings.get_mut(&key).expect("a binding").offset = Some(offset);
+        Ok(())
+    }
+
+    /// Whether a new region may have that number.
+    pub fn is_new(&self, id: u16) -> Result<(), String> {
+        match id > GLOBAL_MEM_ID && self.region_by_id(id).is_none() {
+            true => Ok(()),
+            false => Err(format!("{id} is not the number of a new region")),
+        }
+    }
+}
