@@ -154,7 +154,8 @@ impl Inside {
         queues: impl Iterator<Item = &'q WaitQueue>,
         f: impl FnOnce(&Waiting<'_>),
     ) {
-        // While we have `entries` to ourselves none of them is on a queue, so that nobody reads this.
+        // While we have `entries` to ourselves none of them is on a queue, so that nobody reads
+        // this.
         entries.wakeup.task = Task::current_raw();
         let mut waiting = Waiting {
             inside: self,
@@ -179,7 +180,7 @@ impl Inside {
         if !woken.xchg(false, Full) && !self.should_stop() {
             self.resched();
             woken.store(false, Release);
-            // Whoever rings before this has news that we find when we look after it.
+            // Whoever wakes us before this has news that we find when we look after it.
             smp_mb(Full);
         }
         // SAFETY: the running task's own state, of which the address was taken at the start.
@@ -193,10 +194,10 @@ pub(crate) struct WaitEntries {
     wakeup: KBox<Wakeup>,
 }
 
-/// Rung when a queue is woken.
+/// Set when a queue is woken.
 struct Wakeup {
     woken: AtomicFlag,
-    /// Who listens. Written before the first entry is on a queue, and read only while one is.
+    /// Who waits. Written before the first entry is on a queue, and read only while one is.
     task: *mut bindings::task_struct,
 }
 
@@ -295,7 +296,7 @@ unsafe extern "C" fn wake(
     _key: *mut c_void,
 ) -> c_int {
     // SAFETY: the entry is what an entry begins with. While the entry is on the queue, which the
-    // caller keeps locked, its wakeup is there, and the wakeup's task is the one that listens,
+    // caller keeps locked, its wakeup is there, and the wakeup's task is the one that waits,
     // which does not end meanwhile.
     unsafe {
         let wakeup = &*(*entry.cast::<Entry>()).wakeup;

@@ -158,8 +158,8 @@ impl<'s> Origin for Exchanged<'s> {
     }
 }
 
-/// In buffers of the kernel's own, where an XDP program has seen them; but of simple frames only the
-/// first `len` bytes: those of frame number N in buffer N. The rest is in the sender's buffers.
+/// In buffers of the kernel's own, where an XDP program has seen them; but of simple frames only
+/// the first `len` bytes: those of frame number N in buffer N. The rest is in the sender's buffers.
 #[derive(Clone, Copy)]
 pub(super) struct HalfStaged<'s> {
     pub(super) starts: Bufs<'s>,

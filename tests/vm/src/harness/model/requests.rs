@@ -132,9 +132,9 @@ impl State {
             .interface(name)
             .expect("an interface that was found")
             .mtu;
-        // The text has this looked at with the first binding only. Here nobody gets round it by being
-        // the second. Of receive rings those of the NIC are meant: what the host sends comes to its
-        // rings only while somebody has the NIC's.
+        // The text has this looked at with the first binding only. Here nobody gets round it by
+        // being the second. Of receive rings those of the NIC are meant: what the host sends comes
+        // to its rings only while somebody has the NIC's.
         let receives = rings.rx.clone().any(|ring| ring < port.shape.rx_rings);
         if receives && mtu > self.layout(port.memory).bufs.size {
             return Err(Errno::EINVAL);
