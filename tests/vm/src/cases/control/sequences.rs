@@ -21,6 +21,7 @@ use ferromap_abi::name::trim;
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};
+use nix::unistd::{sysconf, SysconfVar};
 use std::collections::{BTreeMap, VecDeque};
 
 pub const CASES: &[Case] = crate::cases![;
@@ -57,7 +58,9 @@ fn setting(mut interfaces: Vec<Interface>) -> Outcome<Setting> {
     };
     write_parameter("generic_ringsize", "64")?;
     let cpus = std::thread::available_parallelism()?.get() as u32;
+    let page = sysconf(SysconfVar::PAGE_SIZE)?.and_then(|page| u32::try_from(page).ok());
     Ok(Setting {
+        page: page.ok_or(Errno::EINVAL)?,
         global: [
             pool("if", 1024, 12)?,
             pool("ring", 4096, 60)?,

@@ -158,7 +158,9 @@ impl State {
             pipes: 2,
             extra_bufs: extra_bufs.min(VALE_MAX_EXTRA_BUFS),
         };
-        let least = needs.pools().expect("a port within its limits");
+        let least = needs
+            .pools(self.setting.page)
+            .expect("a port within its limits");
         let mut pools = self.setting.private;
         for (pool, least) in pools.iter_mut().zip(least) {
             *pool = PoolRequest {
@@ -167,7 +169,7 @@ impl State {
             };
         }
         let [ifs, rings, bufs] = pools;
-        Layout::new(ifs, rings, bufs).expect("sizes that can be had")
+        Layout::new(self.setting.page, ifs, rings, bufs).expect("sizes that can be had")
     }
 
     /// An interface (8.1), which is opened for the first time or has been.

@@ -9,6 +9,8 @@ use std::ops::Range;
 
 /// The machine that the model stands for.
 pub struct Setting {
+    /// Bytes of a page of the kernel's.
+    pub page: u32,
     /// What the parameters of region 1 ask for, and of private ones: netmap_ifs, rings, buffers.
     pub global: [PoolRequest; 3],
     pub private: [PoolRequest; 3],
@@ -143,7 +145,7 @@ impl State {
         let [ifs, rings, bufs] = setting.global;
         let shared = Region {
             id: GLOBAL_MEM_ID,
-            layout: Layout::new(ifs, rings, bufs).expect("sizes that can be had"),
+            layout: Layout::new(setting.page, ifs, rings, bufs).expect("sizes that can be had"),
             private: false,
         };
         State {
