@@ -6,7 +6,7 @@
 //! [`Plain`] marks those that any pattern of bytes makes valid and that have no padding, so that
 //! both sides may copy them as bytes.
 
-// The one place of this crate that says `unsafe`: the promise that a layout is plain.
+// All that this crate says `unsafe` for, here and by `plain!` in `ext`: that a layout is plain.
 #![allow(unsafe_code)]
 
 use super::consts::{IFNAMSIZ, NETMAP_REQ_IFNAMSIZ};
@@ -186,9 +186,9 @@ plain!(NmreqOption, 24, align 8; nro_next @ 0, nro_reqtype @ 8, nro_status @ 12,
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[doc(alias = "nmreq_register")]
 pub struct NmreqRegister {
-    /// Where this binding's netmap_if is, in bytes from the start of the region. Answer.
+    /// Where this binding's netmap_if is, in bytes from the start of the region. Returned.
     pub nr_offset: u64,
-    /// Bytes of the region. Answer.
+    /// Bytes of the region. Returned.
     pub nr_memsize: u64,
     pub nr_tx_slots: u32,
     pub nr_rx_slots: u32,

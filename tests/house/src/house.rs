@@ -10,6 +10,7 @@ pub(crate) fn faults(
     sources: &BTreeMap<String, String>,
     root: &str,
     rooms: &[&[&str]],
+    unsafe_rooms: &[&str],
 ) -> Vec<String> {
     let tree = Tree::grow(sources, root);
     let links = tree.links();
@@ -22,6 +23,14 @@ pub(crate) fn faults(
     }
     faults.extend(upward(&tree, &links, rooms));
     faults.extend(circles(&tree, &links));
+    for name in tree.files_that_say("unsafe") {
+        if room(&[unsafe_rooms], name).is_none() {
+            faults.push(format!(
+                "{name} says unsafe, which is for {}",
+                unsafe_rooms.join(" and ")
+            ));
+        }
+    }
     faults
 }
 

@@ -45,9 +45,14 @@ impl Said {
         }
     }
 
+    /// Whether it was read, and not only guessed at.
+    pub(crate) fn known(&self) -> bool {
+        !self.words.contains("*")
+    }
+
     /// Whether the word stands somewhere in it, but for imports.
     pub(crate) fn has(&self, word: &str) -> bool {
-        self.words.contains("*") || self.words.contains(word)
+        !self.known() || self.words.contains(word)
     }
 
     fn walk(&mut self, tokens: TokenStream) {

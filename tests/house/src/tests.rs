@@ -12,7 +12,7 @@ fn blame(files: &[(&str, &str)]) -> Vec<String> {
         .iter()
         .map(|(name, text)| (format!("{name}.rs"), (*text).into()))
         .collect();
-    faults(&sources, "root.rs", ROOMS)
+    faults(&sources, "root.rs", ROOMS, &["cellar"])
 }
 
 /// A house that stands, with one more line in one of its files.
@@ -56,6 +56,22 @@ fn assert_says(faults: &[String], words: &str) {
 #[test]
 fn a_house_that_stands() {
     assert_eq!(with("root", ""), [""; 0]);
+}
+
+/// `deny(unsafe_code)` at the root can be taken back by any file.
+#[test]
+fn unsafe_is_said_where_it_is_at_home() {
+    const LINE: &str = "#[allow(unsafe_code)] fn touch(p: *mut u8) { unsafe { *p = 0 } }";
+    assert_eq!(with("cellar", LINE), [""; 0]);
+    assert_says(&with("hall/chair", LINE), "hall/chair.rs says unsafe");
+    assert_says(
+        &with("hall/attic", "mod box { unsafe fn f() {} }"),
+        "attic.rs says unsafe",
+    );
+    assert_eq!(
+        with("hall/chair", "// unsafe\n#[deny(unsafe_code)] fn f() {}"),
+        [""; 0]
+    );
 }
 
 #[test]

@@ -96,6 +96,13 @@ impl Tree {
         this
     }
 
+    /// The files in which that word stands, as far as their sources are there.
+    pub(crate) fn files_that_say(&self, word: &str) -> BTreeSet<&str> {
+        let say = |module: &&Module| module.said.known() && module.said.has(word);
+        let modules = self.modules.iter().filter(say);
+        modules.map(|module| &*self.files[module.file]).collect()
+    }
+
     /// Which files name which others.
     pub(crate) fn links(&self) -> BTreeSet<Link> {
         let mut links = BTreeSet::new();
