@@ -9,7 +9,8 @@ use kernel::{
     sync::{lock::mutex::MutexBackend, lock::Guard, new_mutex, Arc, Mutex},
 };
 
-/// Held by whoever makes or unmakes something: control requests and closing files, one at a time.
+/// Held by the control requests that make or unmake something, one at a time. Which those are, each
+/// line of the dispatch says (`control/mod.rs`); closing a file is none of them.
 #[pin_data]
 pub(crate) struct Turn {
     #[pin]

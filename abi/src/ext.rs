@@ -3,7 +3,7 @@
 //! Requests and flags that netmap does not have.
 //!
 //! Their numbers start at 0x1000, so that an old program never asks for one by accident. To each
-//! such request netmap answers `EINVAL`, so that a new program can tell where it runs.
+//! such request netmap returns `EINVAL`, so that a new program can tell where it runs.
 
 use super::wire::{plain, NmreqOption};
 
@@ -33,10 +33,10 @@ pub const FERROMAP_REQ_XDP_ATTACH: u16 = 0x1001;
 /// counts are in the body. `ENOENT` if there is none. A program also goes with its port.
 pub const FERROMAP_REQ_XDP_DETACH: u16 = 0x1002;
 /// Which program there is, and what it decided so far. Name and body as in
-/// [`FERROMAP_REQ_XDP_ATTACH`]; without a program the answer has `prog_id` 0.
+/// [`FERROMAP_REQ_XDP_ATTACH`]; without a program `prog_id` comes back as 0.
 pub const FERROMAP_REQ_XDP_QUERY: u16 = 0x1003;
 
-/// What `NETMAP_REQ_REGISTER` with this name and body would answer: whether the port can be
+/// What `NETMAP_REQ_REGISTER` with this name and body would return: whether the port can be
 /// opened, its interface be had, and its rings be bound. Nothing is bound, so that no frame goes
 /// another way. That there is memory enough is not tried. Body: `NmreqRegister`, which comes back
 /// as it was.
@@ -47,7 +47,7 @@ pub const FERROMAP_REQ_PROBE: u16 = 0x1004;
 pub const FERROMAP_XDP_REPLACE: u32 = 1;
 
 /// Option of REGISTER, PORT_INFO_GET, POOLS_INFO_GET and VALE_ATTACH: the memory region is that of
-/// an open file, given by its descriptor. Body: [`NmreqOptRegion`]. netmap answers `EOPNOTSUPP`.
+/// an open file, given by its descriptor. Body: [`NmreqOptRegion`]. netmap returns `EOPNOTSUPP`.
 ///
 /// A region's number opens it only to the user who had it made, in the network namespace where it
 /// was made; number 1, which interfaces share, to those with `CAP_NET_ADMIN` there (anybody else
@@ -76,7 +76,7 @@ pub const FERROMAP_NR_SWAP: u32 = 0x1000;
 /// emulated mode. Its own driver is below, and each frame is copied on its way.
 pub const FERROMAP_NI_EMULATED: u32 = 0x1_0000;
 
-/// What is behind a port, in `pad1` of the answer to VALE_LIST (netmap leaves it as
+/// What is behind a port, in `pad1` of what VALE_LIST returns (netmap leaves it as
 /// it was): programs.
 pub const FERROMAP_VALE_VIRTUAL: u16 = 1;
 /// As [`FERROMAP_VALE_VIRTUAL`]: an attached interface.
@@ -87,7 +87,7 @@ pub const FERROMAP_VALE_HOST: u16 = 3;
 /// Room for the text of [`NmreqWhy`], in bytes.
 pub const WHY_TEXT: usize = 244;
 
-/// Body of [`FERROMAP_REQ_WHY`]. All of it is the kernel's answer.
+/// Body of [`FERROMAP_REQ_WHY`]. All of it is returned.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct NmreqWhy {
@@ -131,9 +131,10 @@ pub struct NmreqXdp {
     /// Id of the program that must be there (ATTACH with REPLACE, DETACH); 0 for any.
     /// QUERY ignores it.
     pub expected: u32,
-    /// Answer: id of the program that is there (QUERY), or was before (ATTACH, DETACH); 0 for none.
+    /// Returned: id of the program that is there (QUERY), or was before (ATTACH, DETACH); 0 for
+    /// none.
     pub prog_id: u32,
-    /// Answer: what that program decided since it was attached, by action. Actions that XDP does
+    /// Returned: what that program decided since it was attached, by action. Actions that XDP does
     /// not know are `XDP_ABORTED`.
     pub actions: [XdpCount; XDP_ACTIONS],
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The options of a request, typed: a request takes those that it understands, and what they answer
+//! The options of a request, typed: a request takes those that it understands, and what they return
 //! is written back.
 //!
 //! Each is fetched once, with its body, before it is the request's turn.
@@ -85,7 +85,7 @@ impl Options {
     }
 
     /// Has `honour` do what the option of that type says, if there is one. What it leaves there is
-    /// the option's answer. If it refuses, the option's status says that it is why.
+    /// what the option returns. If it refuses, the option's status says that it is why.
     pub(super) fn take<T: RequestOption, R>(
         &mut self,
         honour: impl FnOnce(&mut T) -> Answer<R>,
@@ -125,7 +125,7 @@ impl Options {
             .any(|entry| entry.status == Status::Unsupported)
     }
 
-    /// Tells the program what became of each option, and what those that were honoured answer.
+    /// Tells the program what became of each option, and what those that were honoured return.
     pub(super) fn write_back(&self) -> Result {
         let mut at = 0;
         let mut written = Ok(());

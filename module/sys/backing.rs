@@ -11,7 +11,8 @@ use core::ptr::NonNull;
 /// # Safety
 ///
 /// From `base` on, `bytes` bytes must be valid for reading and writing for as long as this lives,
-/// and both must always be the same. `base` must be aligned to a page.
+/// and both must always be the same. `base` must be aligned to a page. What `page` returns must be
+/// the page that lies at that offset from `base`, with a reference that is the caller's.
 pub(crate) unsafe trait Backing: Send + Sync {
     /// Where the memory starts.
     fn base(&self) -> NonNull<u8>;

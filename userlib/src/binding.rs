@@ -31,7 +31,7 @@ pub(crate) struct Binding {
     pub(crate) device: Box<dyn Device>,
     /// The name, for messages.
     pub(crate) name: String,
-    /// The kernel's answer to REGISTER.
+    /// What REGISTER returned.
     pub(crate) answer: NmreqRegister,
 }
 

@@ -35,7 +35,7 @@ use std::{
 
 /// One open file that can be bound to a port.
 pub(crate) trait Device: Send + Sync {
-    /// REGISTER. On success `request` holds the kernel's answer.
+    /// REGISTER. On success `request` holds what the kernel returned.
     fn register(&self, name: &str, request: &mut NmreqRegister) -> Result<()>;
     /// A second open file of the same device, unbound.
     fn another(&self) -> Result<Box<dyn Device>>;
@@ -129,7 +129,7 @@ impl NetmapFile {
             .map_err(|errno| Error::request(call, name, errno, self.why(reqtype, errno)))
     }
 
-    /// The kernel's sentence on the request that just failed. netmap itself answers EINVAL here.
+    /// The kernel's sentence on the request that just failed. netmap itself returns EINVAL here.
     fn why(&self, reqtype: u16, errno: Errno) -> Option<String> {
         let mut why = NmreqWhy::zeroed();
         ioctl::control(

@@ -17,17 +17,17 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// `/dev/netmap` is not there: the module is not loaded.
     ModuleNotLoaded {
-        /// What opening the device answered.
+        /// What opening the device returned.
         errno: Errno,
     },
     /// This user may not open `/dev/netmap`.
     NoPermission {
-        /// What opening the device answered.
+        /// What opening the device returned.
         errno: Errno,
     },
     /// `/dev/netmap` is there and would not open, for another reason.
     Device {
-        /// What opening the device answered.
+        /// What opening the device returned.
         errno: Errno,
     },
     /// The port name does not follow the grammar of [`PortSpec`](crate::PortSpec).
@@ -45,7 +45,7 @@ pub enum Error {
     Map {
         /// The port whose region it is.
         port: String,
-        /// What `mmap` answered.
+        /// What `mmap` returned.
         errno: Errno,
     },
     /// This process holds one of the rings already, through another [`Port`](crate::Port).
@@ -66,21 +66,21 @@ pub enum Error {
         call: &'static str,
         /// The port.
         port: String,
-        /// What the call answered.
+        /// What the call returned.
         errno: Errno,
     },
     /// `poll` failed, or reported an error on the port.
     Poll {
         /// The port.
         port: String,
-        /// What `poll` answered; `None` if it returned `POLLERR`.
+        /// What `poll` returned; `None` if it returned `POLLERR`.
         errno: Option<Errno>,
     },
     /// What was counted cannot be told.
     Counters {
         /// The port.
         port: String,
-        /// What reading `/proc` answered; `EOPNOTSUPP` if the module says nothing there.
+        /// What reading `/proc` returned; `EOPNOTSUPP` if the module says nothing there.
         errno: Errno,
     },
     /// Two rings of different regions cannot exchange buffers.
@@ -101,7 +101,7 @@ pub struct RequestError {
     pub call: &'static str,
     /// The port it was about; empty if none.
     pub port: String,
-    /// The kernel's answer.
+    /// What the kernel returned.
     pub errno: Errno,
     /// The kernel's own explanation, if it has one to offer.
     pub why: Option<String>,

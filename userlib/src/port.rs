@@ -129,7 +129,7 @@ impl Port {
     pub fn clone_ring(&self, ring: u16) -> Result<Port> {
         let mut spec = self.spec.clone();
         spec.rings = spec.rings.one(ring);
-        // The answer to the first request is the input of the next one: same sizes, same region.
+        // What the first request returned is the input of the next one: same sizes, same region.
         let mut request = self.binding.answer;
         let chosen = spec.register();
         (request.nr_mode, request.nr_ringid) = (chosen.nr_mode, chosen.nr_ringid);

@@ -215,6 +215,6 @@ fn kind(dev: &bindings::net_device, _: &Rtnl) -> Label {
     if kind.is_null() {
         return Label::new(&[]);
     }
-    // SAFETY: a string of its driver's.
+    // SAFETY: a string of the driver's code, which goes after its interfaces.
     Label::new(unsafe { CStr::from_char_ptr(kind) }.to_bytes())
 }

@@ -299,7 +299,8 @@ impl Packet {
 
 impl Drop for Packet {
     fn drop(&mut self) {
-        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
+        // SAFETY: the reference is ours, and given up once: what gives it to others forgets the
+        // packet.
         unsafe { bindings::consume_skb(self.as_ptr()) };
     }
 }

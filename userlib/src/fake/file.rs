@@ -126,7 +126,7 @@ impl File {
         Ok(())
     }
 
-    /// Makes the `netmap_if` and answers.
+    /// Makes the `netmap_if`, and says where it is.
     fn bind(
         &self,
         inner: &Inner,

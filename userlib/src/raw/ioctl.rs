@@ -17,8 +17,8 @@ use std::{
 };
 
 /// A request with a body, and perhaps an option. `body` and `option` go to the kernel and are
-/// overwritten with its answer; `name` is overwritten too, for `VALE_LIST`. A name that does not
-/// fit is the caller's to refuse: here it is cut.
+/// overwritten with what it returns; `name` is overwritten too, for `VALE_LIST`. A name that does
+/// not fit is the caller's to refuse: here it is cut.
 pub(crate) fn control<B: Plain>(
     fd: BorrowedFd<'_>,
     reqtype: u16,

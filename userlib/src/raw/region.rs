@@ -56,7 +56,7 @@ impl Drop for Backing {
 // SAFETY: the methods only copy out of and into the memory, with volatile accesses that make no
 // assumption on who else writes it.
 unsafe impl Send for Region {}
-// SAFETY: as above.
+// SAFETY: threads that copy at the same time are among those who else write it.
 unsafe impl Sync for Region {}
 
 impl Region {
