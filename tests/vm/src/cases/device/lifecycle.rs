@@ -5,11 +5,12 @@
 use crate::harness::check::*;
 use crate::harness::frame::*;
 use crate::harness::raw::bound::pair;
-use crate::harness::raw::request::{region_size, set_vnet_hdr, vale_find, vale_list};
+use crate::harness::raw::request::{port_info, region_size, set_vnet_hdr, vale_find, vale_list};
 use crate::harness::raw::*;
 use crate::harness::traces::{live, write_parameter};
 use crate::harness::traffic::*;
 use crate::harness::why::why;
+use crate::harness::wire::{ip, wire};
 use crate::harness::Case;
 use ferromap_abi::consts::*;
 use nix::errno::Errno;
@@ -18,6 +19,9 @@ use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::waitpid;
 use nix::unistd::{fork, pause, ForkResult, Pid};
 use std::fs;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = crate::cases![
@@ -25,6 +29,7 @@ pub const CASES: &[Case] = crate::cases![
     item_190_forked_children_keep_the_binding,
     item_190_forked_mapping_alone_keeps_the_binding,
     item_190_parent_and_child_share_the_binding,
+    item_190_closing_waits_for_nobodys_request,
     item_191_killed_process_leaves_nothing,
     item_193_refused_register_leaves_nothing;
     slow:
@@ -122,6 +127,53 @@ fn item_190_parent_and_child_share_the_binding() -> Outcome {
     same("cursors", a.tx(0).cursors(), (7, 7, 6))?;
     a.send(&numbered(7..9))?;
     same("at b", b.recv()?, numbered(0..9))
+}
+
+/// Writes the first address of this namespace's interfaces to `to` (SIOCGIFCONF of netdevice(7)).
+/// The kernel does so with its lock for configuration held (`dev_ifconf`), so a page that does not
+/// come keeps the lock.
+fn list_an_address(socket: &UdpSocket, to: u64) -> Result<(), Errno> {
+    let mut list = libc::ifconf {
+        ifc_len: size_of::<libc::ifreq>() as i32,
+        ifc_ifcu: libc::__c_anonymous_ifc_ifcu {
+            ifcu_buf: to as *mut libc::c_char,
+        },
+    };
+    // SAFETY: at `to`, if anything is there, lies a page that nobody looks at.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFCONF, &mut list) };
+    Errno::result(result).map(drop)
+}
+
+/// A program that ended slept for whatever another one's request slept for.
+fn item_190_closing_waits_for_nobodys_request() -> Outcome {
+    wire()?;
+    ip("address add 192.0.2.1/24 dev fm0")?;
+    let bound = vale("vale190:a").bind()?;
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    let (page, asking) = (SlowPage::new()?, AtomicI32::new(0));
+    // A stack does not name the functions that wait for a mutex.
+    let sleeps_for_a_lock = || {
+        let task = |file| format!("/proc/self/task/{}/{file}", asking.load(SeqCst));
+        let says = |file, word| fs::read_to_string(task(file)).is_ok_and(|s| s.contains(word));
+        says("stack", "[netmap]") && says("stat", ") D ")
+    };
+    std::thread::scope(|scope| {
+        let lister = scope.spawn(|| list_an_address(&socket, page.address()));
+        page.wait()?;
+        let asker = scope.spawn(|| {
+            asking.store(nix::unistd::gettid().as_raw(), SeqCst);
+            port_info("fm0", Default::default())
+        });
+        let asked = wait_until("a request sleeps in its turn", sleeps_for_a_lock);
+        let closer = scope.spawn(|| drop(bound));
+        let closed = asked.and_then(|()| wait_until("it is closed", || closer.is_finished()));
+        let slept = sleeps_for_a_lock();
+        page.come()?;
+        closed?;
+        that("the request still slept", slept)?;
+        works("SIOCGIFCONF", lister.join().expect("lists"))?;
+        works("PORT_INFO_GET", asker.join().expect("asks")).map(drop)
+    })
 }
 
 fn item_191_killed_process_leaves_nothing() -> Outcome {
