@@ -22,7 +22,7 @@
 //! A room uses only the rooms below it: device, control, file, world, attach, binding, registry,
 //! the kinds of ports, port, ring, memory, sys; [`abi`] is what programs see of all this. Only
 //! `sys` and `memory` may say `unsafe`, and [`abi`], which promises that its layouts are plain.
-//! `make test` holds us to all of it.
+//! `make test` refuses both imports that go up and `unsafe` in any other room.
 
 #![deny(unsafe_code)]
 

@@ -12,7 +12,12 @@ use crate::{
         user::Caller,
     },
 };
-use core::{marker::PhantomData, ops::Range, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    ops::Range,
+    ptr::NonNull,
+    sync::atomic::{compiler_fence, Ordering},
+};
 use kernel::prelude::*;
 
 /// The buffer pool of a region.
@@ -241,6 +246,8 @@ impl<'m> Buf<'m> {
         // SAFETY: `part` found as many bytes to be within the buffer, and `out` is ours to write. A
         // program may be writing to the buffer: whoever asked checks the copy.
         unsafe { copy(from, out.as_mut_ptr(), out.len(), &mut Copier::narrow()) };
+        // What was checked is what is used: nothing is fetched from the buffer again.
+        compiler_fence(Ordering::SeqCst);
         Ok(())
     }
 
