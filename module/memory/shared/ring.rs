@@ -400,9 +400,13 @@ impl SlotCell<'_> {
     /// Writes length and flags and leaves buffer and pointer alone.
     #[inline]
     pub(crate) fn set_len_flags(&self, len: u16, flags: u16) {
-        let both = u32::from(len) << HALF_LEN | u32::from(flags) << HALF_FLAGS;
         // SAFETY: by the invariant a whole, aligned slot is there, whose second u32 are length and
         // flags.
-        unsafe { self.at.cast::<u32>().add(1).write_volatile(both) }
+        unsafe {
+            self.at
+                .cast::<u32>()
+                .add(1)
+                .write_volatile(u32::from(len) << HALF_LEN | u32::from(flags) << HALF_FLAGS)
+        }
     }
 }
