@@ -135,7 +135,7 @@ impl Attachments {
             threads: worker::start(self, &ends, None)?,
             polling: false,
             ends,
-            _module: ModuleRef::new(),
+            _module: ModuleRef::take().ok_or(ENODEV)?,
         };
         if let Err(e) = self.list.lock().push(attachment, GFP_KERNEL) {
             return Err(e.into());
@@ -220,7 +220,11 @@ impl WhenGone for Attachments {
     fn gone(self: Arc<Self>) {
         let mut clearing = self.clearing.lock();
         if clearing.is_none() {
-            *clearing = Some(ModuleRef::new());
+            // Without one the module is about to go, and all that is attached with it.
+            let Some(module) = ModuleRef::take() else {
+                return;
+            };
+            *clearing = Some(module);
             let _ = workqueue::system_long().enqueue(self.clone());
         }
     }

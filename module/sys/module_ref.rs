@@ -15,22 +15,28 @@ static EVER: AtomicFlag = AtomicFlag::new(false);
 pub(crate) struct ModuleRef(());
 
 impl ModuleRef {
-    /// Only for callers that run in the module, with something of it open.
-    pub(crate) fn new() -> Self {
+    /// `None` if the module is being unloaded.
+    pub(crate) fn take() -> Option<Self> {
         EVER.store(true, Relaxed);
-        // SAFETY: our own module, which stays while something of it is open, as it is now.
-        unsafe { bindings::__module_get(this_module::<crate::LocalModule>().as_ptr().cast()) };
-        ModuleRef(())
+        // SAFETY: our own module, which is there while its code runs.
+        let taken = unsafe {
+            bindings::try_module_get(this_module::<crate::LocalModule>().as_ptr().cast())
+        };
+        taken.then_some(ModuleRef(()))
     }
 }
 
 impl Drop for ModuleRef {
     fn drop(&mut self) {
-        // SAFETY: gives back the reference that `new` took. See `settle` for the instructions after
-        // this.
+        // SAFETY: gives back what `take` took. See `settle` for the instructions after this.
         unsafe { bindings::module_put(this_module::<crate::LocalModule>().as_ptr().cast()) };
     }
 }
+
+// A task that is interrupted on the way out would be waited for by nobody. The kernel has it with
+// BPF, kprobes or ftrace.
+#[cfg(all(CONFIG_PREEMPTION, not(CONFIG_TASKS_RCU)))]
+compile_error!("a kernel with CONFIG_PREEMPTION needs CONFIG_TASKS_RCU (by CONFIG_BPF_SYSCALL)");
 
 /// Waits until nobody is still on the way out of a function that gave the last reference to the
 /// module back. To be called before the module's code goes.

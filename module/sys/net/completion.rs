@@ -103,12 +103,13 @@ impl Completions {
             };
             cells.push(cell, GFP_KERNEL_ACCOUNT)?;
         }
+        let module = ModuleRef::take().ok_or(ENODEV)?;
         Arc::pin_init(
             pin_init!(Completions {
                 cells,
                 waiters,
                 timer <- HrTimer::new(),
-                _module: ModuleRef::new(),
+                _module: module,
             }),
             GFP_KERNEL_ACCOUNT,
         )
