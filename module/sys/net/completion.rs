@@ -221,10 +221,13 @@ impl Drop for Outgoing {
     fn drop(&mut self) {
         let skb = self.as_ptr();
         // SAFETY: the frame is ours. It carries its completion, unless a driver has orphaned it
-        // before it was busy.
+        // before it was busy: then it has another destructor or none.
         unsafe {
             let destructor = &raw mut (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor;
-            if destructor.read().is_some() {
+            if destructor
+                .read()
+                .is_some_and(|f| f as usize == completed as usize)
+            {
                 destructor.write(None);
                 drop(of(skb));
             }

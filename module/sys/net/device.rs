@@ -174,15 +174,22 @@ impl Device {
     /// The bridge, bond or other interface that this one is a member of: its kind and its name.
     pub(crate) fn master(&self, rtnl: &Rtnl) -> Option<(Label, Label)> {
         // SAFETY: the interface is alive and the lock is held, under which a master comes and goes.
-        let master = unsafe { bindings::netdev_master_upper_dev_get(self.as_ptr()).as_ref() }?;
-        Some((kind(master, rtnl), Label::new(&master.name)))
+        let master = NonNull::new(unsafe { bindings::netdev_master_upper_dev_get(self.as_ptr()) })?;
+        // SAFETY: the master is alive for as long as the lock is held, under which it is also
+        // renamed.
+        unsafe {
+            Some((
+                kind(master.as_ptr(), rtnl),
+                Label::new(&(*master.as_ptr()).name),
+            ))
+        }
     }
 
     /// Which kind of interface it is, as `ip link add type` calls it. Empty for those that nobody
     /// adds so.
     pub(crate) fn kind(&self, rtnl: &Rtnl) -> Label {
         // SAFETY: our reference keeps the interface alive.
-        kind(unsafe { &*self.as_ptr() }, rtnl)
+        unsafe { kind(self.as_ptr(), rtnl) }
     }
 
     /// Whether it is up, with a link or without.
@@ -208,10 +215,14 @@ impl Drop for Device {
 }
 
 /// See [`Device::kind`].
-fn kind(dev: &bindings::net_device, _: &Rtnl) -> Label {
-    // SAFETY: null, or what goes no sooner than the interface, which cannot be unregistered while
-    // the lock is held.
-    let kind = unsafe { dev.rtnl_link_ops.as_ref() }.map_or(core::ptr::null(), |ops| ops.kind);
+///
+/// # Safety
+///
+/// The interface must be alive.
+unsafe fn kind(dev: *const bindings::net_device, _: &Rtnl) -> Label {
+    // SAFETY: the interface is alive. Its operations are null, or what goes no sooner than it can
+    // be unregistered, for which the lock is taken.
+    let kind = unsafe { (*dev).rtnl_link_ops.as_ref() }.map_or(core::ptr::null(), |ops| ops.kind);
     if kind.is_null() {
         return Label::new(&[]);
     }

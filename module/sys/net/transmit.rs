@@ -19,10 +19,12 @@ pub(crate) struct Sending<'d> {
 impl<'d> Sending<'d> {
     /// Locks queue number `queue`. `None` if there is no such queue.
     pub(crate) fn begin(device: &'d Device, queue: u16) -> Option<Self> {
+        let pinned = bottom_half::disable();
+        // With bottom halves off it stays: who takes queues away waits for an RCU grace period
+        // (netif_set_real_num_tx_queues).
         if u32::from(queue) >= device.queues().0 {
             return None;
         }
-        let pinned = bottom_half::disable();
         // SAFETY: the interface is alive and has that queue. We stay on this CPU while we have the
         // lock.
         unsafe {
