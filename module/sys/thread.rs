@@ -26,6 +26,7 @@ pub(crate) trait Work: Send + 'static {
 
 /// A running thread. Dropping it stops it and waits for its end.
 pub(crate) struct Thread<W: Work> {
+    /// With a reference.
     task: NonNull<bindings::task_struct>,
     /// From `KBox::into_raw`; the thread's own until it has ended.
     work: *mut W,
@@ -67,6 +68,8 @@ impl<W: Work> Thread<W> {
                 return Err(errno);
             }
         };
+        // SAFETY: the task is there, as it has not been stopped. The reference is the new value's.
+        unsafe { bindings::get_task_struct(task.as_ptr()) };
         // Dropping it before it has run ends it, too.
         let thread = Thread { task, work };
         if let Some(cpu) = cpu {
@@ -75,7 +78,7 @@ impl<W: Work> Thread<W> {
             // a `CpuId` is.
             unsafe { bindings::kthread_bind(task.as_ptr(), cpu.as_u32()) };
         }
-        // SAFETY: the task ends no sooner than it is stopped, which only `drop` does.
+        // SAFETY: our reference keeps the task.
         unsafe { bindings::wake_up_process(task.as_ptr()) };
         Ok(thread)
     }
@@ -99,8 +102,8 @@ impl<W: Work> Thread<W> {
     }
 
     fn may_use(&self, cpu: CpuId) -> bool {
-        // SAFETY: the task is there as long as it was not stopped. Others may write its set, of
-        // which one bit is looked at.
+        // SAFETY: our reference keeps the task. Others may write its set, of which one bit is
+        // looked at.
         let set = unsafe { Cpumask::from_raw(&raw const (*self.task.as_ptr()).cpus_mask) };
         set.test(cpu)
     }
@@ -108,10 +111,11 @@ impl<W: Work> Thread<W> {
 
 impl<W: Work> Drop for Thread<W> {
     fn drop(&mut self) {
-        // SAFETY: the task is there, as it has not been stopped before. When it has ended, which is
-        // waited for, the work is ours again; it came from `into_raw`.
+        // SAFETY: the reference, which is given up here, keeps the task, also of a thread that has
+        // died. When it has ended, which is waited for, the work is ours again; it came from
+        // `into_raw`.
         unsafe {
-            bindings::kthread_stop(self.task.as_ptr());
+            bindings::kthread_stop_put(self.task.as_ptr());
             drop(KBox::from_raw(self.work));
         }
     }
