@@ -72,7 +72,6 @@ struct Netmap {
     _device: Pin<KBox<sys::file::Registration<file::OpenFile>>>,
     _debug_files: debug_files::DebugFiles,
     _nics: nic::NicNotifier,
-    _homes: sys::net::home::HomeNotifier,
     _last: Last,
 }
 
@@ -82,7 +81,6 @@ impl kernel::Module for Netmap {
         Ok(Netmap {
             _debug_files: debug_files::DebugFiles::new(world.clone())?,
             _nics: world.registry.nics.notifier()?,
-            _homes: world.registry.homes.notifier()?,
             _device: KBox::try_pin_init(
                 sys::file::Registration::new(c"netmap", MINOR, world),
                 GFP_KERNEL,

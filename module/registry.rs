@@ -28,7 +28,7 @@ pub(crate) struct Registry {
     pub(crate) regions: Arc<Regions>,
     pub(crate) switches: Arc<Switches>,
     pub(crate) nics: Arc<Nics>,
-    pub(crate) homes: Arc<Homes>,
+    pub(crate) homes: Homes,
 }
 
 impl Registry {

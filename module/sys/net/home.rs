@@ -24,7 +24,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `net` is null, or a namespace whose loopback interface [`Homes`] has not seen going away: all
+/// `net` is null, or a namespace whose loopback interface `List` has not seen going away: all
 /// that is in it is there for at least as long as somebody who read it stays in the same RCU
 /// section.
 pub(crate) struct Home {
@@ -51,35 +51,39 @@ impl Inhabited<'_> {
 }
 
 /// All homes.
-#[pin_data]
 pub(crate) struct Homes {
-    #[pin]
-    list: Mutex<KVec<Arc<Home>>>,
+    list: Arc<List>,
+    /// Tells the list which namespaces end. When it goes it tells so of all.
+    _notifier: Pin<KBox<Notifier<List>>>,
 }
 
-/// As long as it lives, homes learn that their namespaces end. Nobody looks at a home without it.
-pub(crate) type HomeNotifier = Pin<KBox<Notifier<Homes>>>;
+#[pin_data]
+struct List {
+    #[pin]
+    homes: Mutex<KVec<Arc<Home>>>,
+}
 
 impl Homes {
-    pub(crate) fn new() -> Result<Arc<Self>> {
-        Arc::pin_init(
-            pin_init!(Homes { list <- new_mutex!(KVec::new()) }),
+    pub(crate) fn new() -> Result<Self> {
+        let list = Arc::pin_init(
+            pin_init!(List { homes <- new_mutex!(KVec::new()) }),
             GFP_KERNEL,
-        )
-    }
-
-    pub(crate) fn notifier(self: &Arc<Self>) -> Result<HomeNotifier> {
-        KBox::try_pin_init(Notifier::new(self.clone()), GFP_KERNEL)
+        )?;
+        let notifier = KBox::try_pin_init(Notifier::new(list.clone()), GFP_KERNEL)?;
+        Ok(Homes {
+            list,
+            _notifier: notifier,
+        })
     }
 
     /// A namespace as a home. The reference keeps it from ending before it is on the list.
     pub(crate) fn of(&self, net: &NetNs) -> Result<Arc<Home>> {
-        let mut list = self.list.lock();
+        let mut list = self.list.homes.lock();
         if let Some(known) = list.iter().find(|home| home.id == net.id()) {
             return Ok(known.clone());
         }
         // INVARIANT: the namespace is alive, so its loopback interface is there, and `ended` comes
-        // after this.
+        // after this: the notifier lives as long as `self`.
         let home = Home {
             id: net.id(),
             net: AtomicPtr::new(net.as_ptr()),
@@ -90,9 +94,9 @@ impl Homes {
     }
 }
 
-impl Notified for Homes {
+impl Notified for List {
     fn ended(&self, net: NetId) {
-        let mut list = self.list.lock();
+        let mut list = self.homes.lock();
         let Some(at) = list.iter().position(|home| home.id == net) else {
             return;
         };
