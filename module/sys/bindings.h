@@ -24,6 +24,11 @@
 #include <net/net_namespace.h>
 #include <net/xdp.h>
 #include <trace/events/xdp.h>
+/* Nor are macros made of others. */
+enum ferromap_sizes {
+	FERROMAP_CACHE_LINE = SMP_CACHE_BYTES,
+};
+
 #ifdef CONFIG_X86_64
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>

@@ -14,9 +14,9 @@ use crate::{
 use core::ptr::NonNull;
 use kernel::bindings::{sk_buff, GFP_ATOMIC};
 
-/// As the kernel's `SKB_DATA_ALIGN`: whole cache lines.
-const fn aligned(bytes: u32) -> u32 {
-    bytes.next_multiple_of(64)
+/// As the kernel's `SKB_DATA_ALIGN`: whole cache lines, of the kernel that is built for.
+pub(super) const fn aligned(bytes: u32) -> u32 {
+    bytes.next_multiple_of(bindings::ferromap_sizes_FERROMAP_CACHE_LINE)
 }
 
 /// Up to this length memory comes from stores of this CPU: those for page fragments have more only

@@ -2,13 +2,13 @@
 
 //! XDP programs, and running them on frames in the kernel's own memory.
 
-use super::{bindings, home::Inhabited};
+use super::{bindings, home::Inhabited, packet::aligned};
 use crate::{
     live::{self, Counted},
     refusal::{refuse, Answer},
     sys::bottom_half::Disabled,
 };
-use core::{ops::Range, ptr::NonNull};
+use core::{marker::PhantomData, ops::Range, ptr::NonNull};
 use kernel::{
     bindings::{
         bpf_attach_type_BPF_XDP, bpf_insn, bpf_map_type_BPF_MAP_TYPE_UNSPEC, bpf_prog,
@@ -21,7 +21,7 @@ use kernel::{
 pub(crate) const HEADROOM: u32 = 256;
 /// Bytes behind a frame that are never its own: drivers keep `struct skb_shared_info` there, in
 /// whole cache lines, and what works on frames takes it to be so.
-pub(crate) const TAIL: u32 = (size_of::<bindings::skb_shared_info>() as u32).next_multiple_of(64);
+pub(crate) const TAIL: u32 = aligned(size_of::<bindings::skb_shared_info>() as u32);
 
 /// A loaded program, which stays loaded while this lives.
 pub(crate) struct Program {
@@ -48,11 +48,11 @@ impl Program {
         let program = match found.map(NonNull::new) {
             Ok(Some(program)) => Program {
                 // SAFETY: what was returned is a whole program.
-                sees: unsafe { seen_by(program.cast().as_ref()) },
+                sees: unsafe { seen_by(program.cast().as_ptr()) },
                 // SAFETY: a whole program has a description, which its reference keeps. The
                 // verifier notes there whether helpers are called that move a frame's ends or its
                 // metadata, also by what may take a part's place (kernel/bpf/cfg.c).
-                moves: unsafe { (*program.cast::<bpf_prog>().as_ref().aux).changes_pkt_data },
+                moves: unsafe { (*(*program.cast::<bpf_prog>().as_ptr()).aux).changes_pkt_data },
                 program: program.cast(),
                 _live: Counted::new(live::Kind::XdpProgram),
             },
@@ -65,8 +65,8 @@ impl Program {
         };
         // SAFETY: the reference keeps the program, whose description does not change.
         let (attach_type, bound) = unsafe {
-            let program = program.program.as_ref();
-            (program.expected_attach_type, (*program.aux).dev_bound)
+            let program = program.program.as_ptr();
+            ((*program).expected_attach_type, (*(*program).aux).dev_bound)
         };
         if bound {
             refuse!(
@@ -90,7 +90,7 @@ impl Program {
         // SAFETY: the reference keeps the program and its description. The flag is set before
         // another program takes the place of this one's code (BPF_PROG_TYPE_EXT).
         let extended =
-            unsafe { (&raw const (*self.program.as_ref().aux).is_extended).read_volatile() };
+            unsafe { (&raw const (*(*self.program.as_ptr()).aux).is_extended).read_volatile() };
         if extended {
             u32::MAX
         } else {
@@ -107,7 +107,7 @@ impl Program {
     /// Its id.
     pub(crate) fn id(&self) -> u32 {
         // SAFETY: the reference keeps the program and its description.
-        unsafe { (*self.program.as_ref().aux).id }
+        unsafe { (*(*self.program.as_ptr()).aux).id }
     }
 }
 
@@ -117,13 +117,18 @@ impl Program {
 /// # Safety
 ///
 /// It must be a program with all its instructions behind it.
-unsafe fn seen_by(program: &bpf_prog) -> u32 {
+unsafe fn seen_by(program: *const bpf_prog) -> u32 {
     // linux/bpf.h and linux/filter.h: BPF_JMP and BPF_JMP32; of these BPF_CALL, BPF_CALL_ARGS and
     // BPF_TAIL_CALL.
     const JUMPS: [u8; 2] = [0x05, 0x06];
     const CALLS: [u8; 3] = [0x80, 0xe0, 0xf0];
-    let code = (&raw const program.__bindgen_anon_2).cast::<bpf_insn>();
-    let calls = (0..program.len as usize).any(|at| {
+    // SAFETY: a whole program, as the caller promises. The pointer is to all of it, so that it
+    // reaches the instructions.
+    let (code, count) = unsafe {
+        let code = &raw const (*program).__bindgen_anon_2;
+        (code.cast::<bpf_insn>(), (*program).len as usize)
+    };
+    let calls = (0..count).any(|at| {
         // SAFETY: there are so many, as the caller promises.
         let code = unsafe { (*code.add(at)).code };
         JUMPS.contains(&(code & 0x07)) && CALLS.contains(&(code & 0xf0))
@@ -132,7 +137,7 @@ unsafe fn seen_by(program: &bpf_prog) -> u32 {
         return u32::MAX;
     }
     // SAFETY: every program has a description.
-    unsafe { (*program.aux).max_pkt_offset }.saturating_add(1)
+    unsafe { (*(*program).aux).max_pkt_offset }.saturating_add(1)
 }
 
 impl Drop for Program {
@@ -203,7 +208,13 @@ impl Drop for Origin {
 /// Frames are being run through programs.
 pub(crate) struct Session<'s> {
     frame: bindings::xdp_buff,
-    redirection: &'s mut bindings::bpf_redirect_info,
+    /// Where helpers leave where a frame is to go.
+    ///
+    /// # Invariants
+    ///
+    /// It is this task's, and there for as long as the session is.
+    redirection: NonNull<bindings::bpf_redirect_info>,
+    _session: PhantomData<&'s ()>,
 }
 
 /// Calls `f`, which may run programs on frames from a transmit ring of a port; their helpers look
@@ -234,16 +245,18 @@ pub(crate) fn session<T>(
     // SAFETY: sets what is read of it. It is taken back below; a task that has one already keeps
     // that.
     let context = unsafe { bindings::bpf_net_ctx_set(context.as_mut_ptr()) };
+    // INVARIANT: the context is this task's, ours or one from before, and is taken back below or
+    // later.
     let mut session = Session {
         frame,
-        // SAFETY: this task has a context now; it is made ready by the call, and nobody else uses
-        // this part of it.
-        redirection: unsafe { &mut *bindings::bpf_net_ctx_get_ri() },
+        // SAFETY: this task has a context now, of which this is a part, so that it is not null.
+        redirection: unsafe { NonNull::new_unchecked(bindings::bpf_net_ctx_get_ri()) },
+        _session: PhantomData,
     };
-    let answer = f(&mut session);
+    let result = f(&mut session);
     // SAFETY: it came from `bpf_net_ctx_set`, in this task, and is taken back once.
     unsafe { bindings::bpf_net_ctx_clear(context) };
-    answer
+    result
 }
 
 impl Session<'_> {
@@ -274,7 +287,9 @@ impl Session<'_> {
         self.frame.data_meta = data.cast();
         // `frame_sz`, and no flags.
         self.frame.__bindgen_anon_1.bindgen_union_field = bytes.into();
-        self.redirection.map_id = 0;
+        // SAFETY: by the invariant it is there, and only this task's programs write it, none of
+        // which runs now.
+        unsafe { (*self.redirection.as_ptr()).map_id = 0 };
         // SAFETY: the frame is in memory that is ours, with room for `skb_shared_info` behind; all
         // that the kernel asks of the caller, bottom halves and the task's context, is what a
         // session is.
@@ -311,9 +326,11 @@ impl Session<'_> {
     /// a map: those hold network interfaces.
     fn chosen_port(&self) -> Option<u32> {
         // What `bpf_redirect` leaves, and nothing else: net/core/filter.c, bpf_xdp_redirect.
-        let direct = self.redirection.map_id == i32::MAX as u32
-            && self.redirection.map_type == bpf_map_type_BPF_MAP_TYPE_UNSPEC;
-        direct.then(|| u32::try_from(self.redirection.tgt_index).unwrap_or(u32::MAX))
+        let left = self.redirection.as_ptr();
+        // SAFETY: by the invariant it is there; no program of this task runs now.
+        let (id, kind, index) = unsafe { ((*left).map_id, (*left).map_type, (*left).tgt_index) };
+        let direct = id == i32::MAX as u32 && kind == bpf_map_type_BPF_MAP_TYPE_UNSPEC;
+        direct.then(|| u32::try_from(index).unwrap_or(u32::MAX))
     }
 
     /// Traces that a frame is dropped for the program's own mistake.
