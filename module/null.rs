@@ -61,13 +61,11 @@ impl Queues for NullPort {
 struct Idle;
 
 impl TxQueue for Idle {
-    fn sync(&mut self, sync: TxSync<'_>) -> bool {
-        sync.publish()
-    }
+    fn sync(&mut self, _: &mut TxSync<'_>) {}
 }
 
 impl RxQueue for Idle {
-    fn sync(&mut self, sync: RxSync<'_>) -> bool {
-        sync.nothing_arrived()
+    fn sync(&mut self, sync: &mut RxSync<'_>) {
+        sync.release();
     }
 }

@@ -34,17 +34,16 @@ use kernel::{
 /// What shows a program the frames of a receive ring. A port makes one for each ring that is bound;
 /// it owns all that is private to the ring, and one thread at a time uses it.
 pub(crate) trait RxQueue: Send {
-    /// Takes back what the program released and shows it what arrived. Returns whether the program
-    /// finds frames past its `cur`.
-    fn sync(&mut self, sync: RxSync<'_>) -> bool;
+    /// Takes back what the program released, and tells the sync what arrived.
+    fn sync(&mut self, sync: &mut RxSync<'_>);
 }
 
 /// The queue of a ring that shows what senders have put into it, and does nothing else.
 pub(crate) struct Collect;
 
 impl RxQueue for Collect {
-    fn sync(&mut self, sync: RxSync<'_>) -> bool {
-        sync.collect()
+    fn sync(&mut self, sync: &mut RxSync<'_>) {
+        sync.collect();
     }
 }
 
@@ -136,10 +135,11 @@ impl RxRing {
     fn try_sync(&self, beside: &[Arc<TxRing>]) -> Option<Synced> {
         let mut state = self.turns.enter(|| self.state.try_lock())?;
         let State { indexes, queue } = &mut *state;
-        Some(match self.begin(indexes, beside) {
-            Some(sync) => queue.sync(sync).into(),
-            None => Synced::Bad,
-        })
+        let Some(mut sync) = self.begin(indexes, beside) else {
+            return Some(Synced::Bad);
+        };
+        queue.sync(&mut sync);
+        Some(sync.publish().into())
     }
 
     /// Begins a sync: fetches head and cur, once, and checks them. If they make no sense, the ring
@@ -230,9 +230,8 @@ impl<'s> RxSync<'s> {
         dist(self.indexes.hwcur, self.head, self.ring.mem.slots())
     }
 
-    /// Ends the sync: gives released slots back to the senders, and shows the program what they
-    /// have delivered since. Returns whether it finds frames past its `cur`.
-    pub(crate) fn collect(self) -> bool {
+    /// Gives released slots back to the senders, and takes in what they have delivered since.
+    pub(crate) fn collect(&mut self) {
         let (slots, inbox) = (self.ring.mem.slots(), &self.ring.inbox);
         let released = self.released_count();
         if released != 0 {
@@ -241,15 +240,14 @@ impl<'s> RxSync<'s> {
         }
         let arrived = inbox.collect(self.indexes.hwtail);
         self.indexes.hwtail = add(self.indexes.hwtail, arrived, slots);
-        self.publish()
     }
 
-    /// Ends the sync of a port where nothing ever arrives.
-    pub(crate) fn nothing_arrived(self) -> bool {
+    /// Takes released slots back where nothing ever arrives.
+    pub(crate) fn release(&mut self) {
         self.indexes.hwcur = self.head;
-        self.publish()
     }
 
+    /// Shows the program what has arrived. Returns whether it finds frames past its `cur`.
     fn publish(self) -> bool {
         if params::no_timestamp.get() == 0 || self.view.flags() & NR_TIMESTAMP != 0 {
             self.view.set_timestamp(clock::wall());

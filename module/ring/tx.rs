@@ -26,8 +26,8 @@ use kernel::{
 /// What takes frames from a transmit ring. A port makes one for each ring that is bound; it owns
 /// all that is private to the ring, and one thread at a time uses it.
 pub(crate) trait TxQueue: Send {
-    /// Sends what the program released. Returns whether the program finds room past its `cur`.
-    fn sync(&mut self, sync: TxSync<'_>) -> bool;
+    /// Sends what the program released, and tells the sync what is sent and what is free again.
+    fn sync(&mut self, sync: &mut TxSync<'_>);
 }
 
 /// A transmit ring that exists because somebody binds it.
@@ -127,10 +127,11 @@ impl TxRing {
     fn try_sync(&self, caller: Option<Caller<'_>>) -> Option<Synced> {
         let mut state = self.turns.enter(|| self.state.try_lock())?;
         let State { sent, queue } = &mut *state;
-        Some(match self.begin(sent, caller) {
-            Some(sync) => queue.sync(sync).into(),
-            None => Synced::Bad,
-        })
+        let Some(mut sync) = self.begin(sent, caller) else {
+            return Some(Synced::Bad);
+        };
+        queue.sync(&mut sync);
+        Some(sync.publish().into())
     }
 
     /// Begins a sync: fetches head and cur, once, and checks them. If they make no sense, the ring
@@ -220,21 +221,19 @@ impl<'s> TxSync<'s> {
         }
     }
 
-    /// Ends the sync: every slot is sent, and all but one are free again.
-    pub(crate) fn all_sent(self) -> bool {
-        self.all_sent_but(0)
+    /// Every slot is sent, and all but one are free again.
+    pub(crate) fn all_sent(&mut self) {
+        self.all_sent_but(0);
     }
 
-    /// Ends the sync: all slots but the last `left` are sent, and those are free again.
-    pub(crate) fn all_sent_but(mut self, left: u32) -> bool {
+    /// All slots but the last `left` are sent, and those are free again.
+    pub(crate) fn all_sent_but(&mut self, left: u32) {
         self.advance(self.count().saturating_sub(left));
         self.sent.indexes.hwtail = prev(self.first(), self.ring.mem.slots().max(1));
-        self.publish()
     }
 
-    /// Ends the sync: shows the program which slots are free. Returns whether it finds room past
-    /// its `cur`.
-    pub(crate) fn publish(self) -> bool {
+    /// Shows the program which slots are free. Returns whether it finds room past its `cur`.
+    fn publish(self) -> bool {
         let Indexes {
             hwcur,
             hwtail: tail,

@@ -63,7 +63,7 @@ impl Forward {
 
 impl TxQueue for Forward {
     /// Forwards everything; only where the process is being killed, what is left stays in the ring.
-    fn sync(&mut self, sync: TxSync<'_>) -> bool {
+    fn sync(&mut self, sync: &mut TxSync<'_>) {
         let ring = sync.ring();
         let sender = Sender {
             switch: &self.switch,
@@ -79,7 +79,8 @@ impl TxQueue for Forward {
         let batch = u32::try_from(params::bridge_batch.get()).unwrap_or(0);
         if batch == 0 {
             ring.counters.drop(TxDrop::Disabled, walk.left().into());
-            return sync.all_sent();
+            sync.all_sent();
+            return;
         }
         let installed = {
             let guard = rcu::read_lock();
@@ -106,7 +107,7 @@ impl TxQueue for Forward {
             }
             scratch.wake(&sender);
         }
-        sync.all_sent_but(walk.left())
+        sync.all_sent_but(walk.left());
     }
 }
 

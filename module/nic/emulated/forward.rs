@@ -35,17 +35,17 @@ impl ForwardUp {
 }
 
 impl RxQueue for ForwardUp {
-    fn sync(&mut self, sync: RxSync<'_>) -> bool {
+    fn sync(&mut self, sync: &mut RxSync<'_>) {
         let counters = &sync.ring().counters;
         let bufs = sync.ring().mem.mem().bufs();
-        self.0.marked(&sync, true, |nic, marked| {
+        self.0.marked(sync, true, |nic, marked| {
             up(nic, &bufs, marked, |given| match given {
                 Ok(_) => {}
                 Err(TxDrop::BadChain) => counters.drop(RxDrop::BadChain, 1),
                 Err(_) => counters.drop(RxDrop::NotForwarded, 1),
             });
         });
-        sync.collect()
+        sync.collect();
     }
 }
 
@@ -56,15 +56,15 @@ impl ForwardDown {
 }
 
 impl RxQueue for ForwardDown {
-    fn sync(&mut self, sync: RxSync<'_>) -> bool {
+    fn sync(&mut self, sync: &mut RxSync<'_>) {
         let counters = &sync.ring().counters;
         // All transmit rings of the interface; to none if the binding has not all of them.
         let of_queues = usize::from(self.0.nic.rings.shape().tx_rings);
         let rings = sync.beside().get(..of_queues);
-        self.0.marked(&sync, rings.is_some(), |_, marked| {
+        self.0.marked(sync, rings.is_some(), |_, marked| {
             down(rings.unwrap_or(&[]), marked, counters);
         });
-        sync.collect()
+        sync.collect();
     }
 }
 

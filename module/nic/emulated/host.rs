@@ -47,7 +47,7 @@ impl ToHost {
 impl TxQueue for ToHost {
     /// It takes everything: such a ring never fills up (item 105). Only where the process is being
     /// killed, the rest stays in the ring.
-    fn sync(&mut self, sync: TxSync<'_>) -> bool {
+    fn sync(&mut self, sync: &mut TxSync<'_>) {
         let ring = sync.ring();
         let counters = &ring.counters;
         let parts = &mut self.parts;
@@ -72,7 +72,7 @@ impl TxQueue for ToHost {
             goes_on = task::go_on();
         }
         drop(slots);
-        sync.all_sent_but(left)
+        sync.all_sent_but(left);
     }
 }
 

@@ -66,9 +66,9 @@ impl ToDriver {
 impl TxQueue for ToDriver {
     /// As far as the driver has room; where the process is being killed, the rest stays in the
     /// ring.
-    fn sync(&mut self, mut sync: TxSync<'_>) -> bool {
+    fn sync(&mut self, sync: &mut TxSync<'_>) {
         let mut batch = Batch {
-            sync: &sync,
+            sync,
             nic: &self.nic,
             number: self.number,
             completions: &self.completions,
@@ -85,7 +85,6 @@ impl TxQueue for ToDriver {
         } else {
             self.retry.clear();
         }
-        sync.publish()
     }
 }
 
