@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bringing frames into a receive ring: reserve slots, fill them, count, hand them over. All who
-//! bring frames do it this way: the switch, the driver below an interface, the stack above it.
+//! Bringing frames into a receive ring: reserve slots, fill them, count, hand them over, wake. All
+//! who bring frames do it this way: the switch, the driver below an interface, the stack above it.
 
 use super::{
     count::RxDrop,
@@ -13,11 +13,32 @@ use crate::{
     memory::{Buf, Bufs, RingView, SlotCell, SlotRun},
     sys::bottom_half::Disabled,
 };
-use core::{marker::PhantomData, ops::Range};
+use core::{cell::Cell, marker::PhantomData, ops::Range};
+
+/// When the program is woken for what arrived. It costs more than a frame, so not for each.
+pub(crate) enum Wake<'w> {
+    /// Once for all that a softirq brings.
+    Soon,
+    /// By who delivers, at the end of a batch. The flag is set if there is something to wake for.
+    AfterBatch(&'w Cell<bool>),
+}
+
+/// Sees to the waking when it is dropped.
+struct Waking<'r>(&'r RxRing, Wake<'r>);
+
+impl Drop for Waking<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        match self.1 {
+            Wake::Soon => self.0.wake_soon(),
+            Wake::AfterBatch(due) => due.set(true),
+        }
+    }
+}
 
 /// Consecutive slots of a ring, to be filled one after the other. Dropping it hands all of them to
-/// the program; slots that were not filled arrive empty. To wake the program is left to who
-/// delivers, for it costs more than a frame.
+/// the program, which is woken; slots that were not filled arrive empty. Frames that were offered
+/// and not filled in are counted as those that found the ring full.
 pub(crate) struct Delivery<'r> {
     ring: &'r RxRing,
     bufs: Bufs<'r>,
@@ -25,38 +46,62 @@ pub(crate) struct Delivery<'r> {
     /// The next slot to fill, and how many there still are.
     at: u32,
     left: u32,
+    /// Frames that were offered, and those that were filled in.
+    offered: u32,
     frames: u32,
     bytes: u64,
     /// Slots that could not take what belongs there.
     refused: u32,
-    /// Goes last, and by that the slots.
+    /// Goes when all is counted, and by that the slots.
     _lease: Lease<'r, Marks>,
+    /// Goes last: who is woken finds them.
+    _waking: Waking<'r>,
     /// Other senders' frames wait behind these slots, so nobody may interrupt who fills them.
     _pinned: PhantomData<&'r Disabled>,
 }
 
 impl RxRing {
-    /// Reserves slots: `take` is told how many are free and returns how many it wants of them. It
-    /// may be asked again when another sender was faster. `None` if it wants none.
+    /// Reserves slots for so many frames: `take` is told how many slots are free and returns how
+    /// many it wants of them. It may be asked again when another sender was faster. `None` if it
+    /// wants none: then the ring was too full for any of the frames, which is counted.
     #[inline(always)]
     pub(crate) fn deliver<'r>(
         &'r self,
+        frames: u32,
         take: impl Fn(u32) -> u32,
+        wake: Wake<'r>,
         _: &'r Disabled,
     ) -> Option<Delivery<'r>> {
-        let lease = self.reserve(take)?;
+        let Some(lease) = self.reserve(take) else {
+            self.counters.drop(RxDrop::Full, frames.into());
+            return None;
+        };
         Some(Delivery {
             ring: self,
             bufs: self.mem.mem().bufs(),
             view: self.mem.view(),
             at: lease.first(),
             left: lease.count(),
+            offered: frames,
             frames: 0,
             bytes: 0,
             refused: 0,
             _lease: lease,
+            _waking: Waking(self, wake),
             _pinned: PhantomData,
         })
+    }
+
+    /// Reserves slots for one frame, which takes so many: all of them or none.
+    #[inline(always)]
+    pub(crate) fn deliver_one<'r>(
+        &'r self,
+        slots: u32,
+        wake: Wake<'r>,
+        pinned: &'r Disabled,
+    ) -> Option<Delivery<'r>> {
+        let take = |free| if slots <= free { slots } else { 0 };
+        self.deliver(1, take, wake, pinned)
     }
 }
 
@@ -159,6 +204,9 @@ impl Drop for Delivery<'_> {
         let counters = &self.ring.counters;
         counters.frames.add(self.frames.into());
         counters.bytes.add(self.bytes);
+        // A frame may have become several.
+        let lost = self.offered.saturating_sub(self.frames);
+        counters.drop(RxDrop::Full, lost.into());
         counters.drop(RxDrop::BadBuffer, self.refused.into());
     }
 }

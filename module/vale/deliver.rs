@@ -13,6 +13,7 @@ use super::{
     virtio::Reheader,
 };
 use crate::ring::count::TxDrop;
+use core::cell::Cell;
 use kernel::sync::rcu;
 
 impl Scratch {
@@ -86,16 +87,20 @@ impl Scratch {
             counters.drop(TxDrop::Nobody, own.frames.into());
             return None;
         };
+        let due = Cell::new(false);
         let load = Load {
             runs: own.merge(flood, &self.sorted.runs),
             frames: own.frames + flood.frames,
             slots: own.slots + flood.slots,
             header: Reheader::between(sender.header, to.header()),
+            due: &due,
         };
         if load.header.strips() && self.asks(&load) {
-            return Some(self.carry_out(load, to.longest(), origin, counters, ring) > 0);
+            self.carry_out(load, to.longest(), origin, counters, ring);
+        } else {
+            self.fill(load, origin, ring);
         }
-        Some(self.fill(load, origin, ring) > 0)
+        Some(due.get())
     }
 
     /// Wakes whoever got frames of the batch. All at once: receivers that sleep on one CPU are then

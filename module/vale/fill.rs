@@ -12,9 +12,10 @@ use super::{
 use crate::{
     abi::consts::{NS_MOREFRAG, NS_RFRAGS_SHIFT},
     memory::{SlotCell, SlotRun, Source},
-    ring::{count::RxDrop, Delivery, RxRing},
+    ring::{Delivery, RxRing, Wake},
     sys::{bottom_half, copy::Copier},
 };
+use core::cell::Cell;
 
 /// Frames for one ring.
 pub(super) struct Load<'l> {
@@ -23,11 +24,13 @@ pub(super) struct Load<'l> {
     pub(super) frames: u32,
     pub(super) slots: u32,
     pub(super) header: Reheader,
+    /// Set if some of them arrive.
+    pub(super) due: &'l Cell<bool>,
 }
 
 impl Scratch {
-    /// Brings frames into a ring, as many as fit, in order. Returns how many there was room for.
-    pub(super) fn fill(&self, load: Load<'_>, origin: &impl Origin, ring: &RxRing) -> u32 {
+    /// Brings frames into a ring, as many as fit, in order.
+    pub(super) fn fill(&self, load: Load<'_>, origin: &impl Origin, ring: &RxRing) {
         let (header, runs) = (load.header, &load.runs);
         let each = || {
             let runs = runs.clone();
@@ -53,20 +56,15 @@ impl Scratch {
             taken
         };
         let pinned = bottom_half::disable();
-        let Some(mut out) = ring.deliver(take, &pinned) else {
-            ring.counters.drop(RxDrop::Full, frames.into());
-            return 0;
+        let wake = Wake::AfterBatch(load.due);
+        let Some(mut out) = ring.deliver(frames, take, wake, &pinned) else {
+            return;
         };
         let mut copier = Copier::new(out.left(), &pinned);
-        let done = self.put(load.runs, header, origin, &mut out, &mut copier);
-        drop(copier);
-        drop(out);
-        drop(pinned);
-        ring.counters.drop(RxDrop::Full, (frames - done).into());
-        done
+        self.put(load.runs, header, origin, &mut out, &mut copier);
     }
 
-    /// Puts frames into the slots of `out`, as many as fit. Returns how many.
+    /// Puts frames into the slots of `out`, as many as fit.
     #[inline]
     fn put(
         &self,
@@ -75,8 +73,7 @@ impl Scratch {
         origin: &impl Origin,
         out: &mut Delivery<'_>,
         by: &mut Copier<'_>,
-    ) -> u32 {
-        let mut done = 0;
+    ) {
         for run in runs {
             let end = run.frames().end;
             let mut frames = self.frames.get(run.frames()).unwrap_or(&[]);
@@ -85,22 +82,19 @@ impl Scratch {
                 if frame.kind == Kind::Simple && header == Reheader::NONE {
                     let alike = put_alike(frames, at, origin, out, by);
                     if alike == 0 {
-                        return done;
+                        return;
                     }
-                    done += alike;
                     frames = frames.get(alike as usize..).unwrap_or(&[]);
                     continue;
                 }
                 let slots = self.slots_of(frame, header);
                 if slots > out.left() {
-                    return done;
+                    return;
                 }
                 self.put_chain((frame, at), slots, header, origin, out);
-                done += 1;
                 frames = rest;
             }
         }
-        done
     }
 
     /// Slots that a frame takes at the receiver: one fewer than it has if the first holds nothing

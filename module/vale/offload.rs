@@ -25,19 +25,23 @@ use crate::{
     memory::{Buf, Source},
     ring::{
         count::{RxDrop, TxCounters, TxDrop},
-        Delivery, RxRing,
+        Delivery, RxRing, Wake,
     },
     sys::{bottom_half, random},
 };
+use core::cell::Cell;
 use kernel::prelude::*;
 
 /// Why a frame does not arrive.
 enum Lost {
-    /// The ring has no room for all of it.
+    /// The ring has no room for all of it, which is counted.
     Full,
     /// It is the sender's fault, and counted there.
     Bad(TxDrop),
 }
+
+/// Where a frame goes: into a ring, and a flag that is set if it arrives.
+type To<'t> = (&'t RxRing, &'t Cell<bool>);
 
 impl Scratch {
     /// Whether a frame of these asks for something.
@@ -59,21 +63,22 @@ impl Scratch {
         origin: &dyn Pieces,
         sent: &TxCounters,
         ring: &RxRing,
-    ) -> u32 {
-        let header = load.header;
+    ) {
+        let (header, due) = (load.header, load.due);
         let mut left = load.frames;
-        let mut came = 0;
         let frames = load
             .runs
             .filter_map(|run| self.frames.get(run.frames()))
             .flatten();
         for frame in frames {
+            left -= 1;
+            let to = (ring, due);
             let put = match frame.kind {
-                Kind::Simple | Kind::Plain => self.put_plain(frame, header, origin, ring),
-                Kind::Asking => self.put_asking(frame, header, longest, origin, ring),
+                Kind::Simple | Kind::Plain => self.put_plain(frame, header, origin, to),
+                Kind::Asking => self.put_asking(frame, header, longest, origin, to),
             };
             match put {
-                Ok(()) => came += 1,
+                Ok(()) => {}
                 // So that frames keep their order, those behind it do not come either.
                 Err(Lost::Full) => {
                     ring.counters.drop(RxDrop::Full, left.into());
@@ -81,9 +86,7 @@ impl Scratch {
                 }
                 Err(Lost::Bad(why)) => sent.drop(why, 1),
             }
-            left -= 1;
         }
-        came
     }
 
     /// Brings one frame that asks for nothing into a ring.
@@ -92,10 +95,10 @@ impl Scratch {
         frame: &Frame,
         header: Reheader,
         origin: &dyn Pieces,
-        ring: &RxRing,
+        to: To<'_>,
     ) -> Result<(), Lost> {
         let slots = self.slots_of(frame, header);
-        with_slots(slots, ring, |out| {
+        with_slots(slots, to, |out| {
             self.put_chain((frame, 0), slots, header, origin, out)
         })
     }
@@ -107,7 +110,7 @@ impl Scratch {
         header: Reheader,
         longest: u32,
         origin: &dyn Pieces,
-        ring: &RxRing,
+        to: To<'_>,
     ) -> Result<(), Lost> {
         let alone = [frame.slot()];
         let frags = self.slots_in(frame, &alone);
@@ -124,13 +127,13 @@ impl Scratch {
         bytes.clone().read(&mut looked_at).map_err(unreadable)?;
         let asked = Asked::read(&looked_at, len).ok_or_else(bad_header)?;
         bytes.skip(header.skip);
-        let size = ring.mem.mem().bufs().size().min(u16::MAX.into());
+        let size = to.0.mem.mem().bufs().size().min(u16::MAX.into());
         let Some(cut) = asked.cut else {
             let slots = len.div_ceil(size.max(1));
             if slots > NETMAP_MAX_FRAGS as u32 {
                 return Err(Lost::Bad(TxDrop::BadLength));
             }
-            return with_slots(slots, ring, |out| {
+            return with_slots(slots, to, |out| {
                 put_whole(bytes, (len, size, slots), asked.checksum, out)
             });
         };
@@ -145,20 +148,24 @@ impl Scratch {
         };
         let segments = Segments::read(&asked, cut, headers, len, (longest, size), id);
         let segments = segments.ok_or_else(bad_header)?;
-        with_slots(segments.count(), ring, |out| {
+        with_slots(segments.count(), to, |out| {
             put_segments(bytes, segments, out)
         })
     }
 }
 
 /// Reserves slots of a ring and has them filled. All of them, or none.
-fn with_slots(slots: u32, ring: &RxRing, fill: impl FnOnce(&mut Delivery<'_>)) -> Result<(), Lost> {
+fn with_slots(
+    slots: u32,
+    (ring, due): To<'_>,
+    fill: impl FnOnce(&mut Delivery<'_>),
+) -> Result<(), Lost> {
     // To wait for so much room would hold up all frames behind it for ever.
     if slots >= ring.mem.slots() {
         return Err(Lost::Bad(TxDrop::BadLength));
     }
     let pinned = bottom_half::disable();
-    let delivery = ring.deliver(|free| if slots <= free { slots } else { 0 }, &pinned);
+    let delivery = ring.deliver_one(slots, Wake::AfterBatch(due), &pinned);
     fill(&mut delivery.ok_or(Lost::Full)?);
     Ok(())
 }

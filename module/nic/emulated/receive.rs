@@ -7,7 +7,7 @@ use crate::{
     nic::nics::Nic,
     ring::{
         count::{Counter, RxDrop},
-        RxRing,
+        RxRing, Wake,
     },
     sys::{
         bottom_half::Disabled,
@@ -81,15 +81,11 @@ fn put(ring: &RxRing, packet: &Packet, from: Side, pinned: &Disabled) {
         ring.counters.drop(RxDrop::BadLength, 1);
         return;
     }
-    let delivery = ring.deliver(|free| if slots <= free { slots } else { 0 }, pinned);
-    let Some(mut delivery) = delivery else {
-        ring.counters.drop(RxDrop::Full, 1);
+    let Some(mut delivery) = ring.deliver_one(slots, Wake::Soon, pinned) else {
         return;
     };
     delivery.spread(len, size, 0, |buf, part| {
         buf.and_then(|buf| buf.span(0, part.end - part.start))
             .is_some_and(|bytes| packet.copy_to(part.start, bytes))
     });
-    drop(delivery);
-    ring.wake_soon();
 }
