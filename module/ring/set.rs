@@ -2,9 +2,9 @@
 
 //! All rings of a port: which of them exist, and who has them.
 //!
-//! A ring exists while somebody keeps it ([`Kept`]); who binds it ([`Held`]) does, and may have it
-//! for himself. Senders find receive rings under RCU, so that the list that they see is replaced as
-//! a whole when a ring comes or goes.
+//! A ring exists while somebody keeps it ([`Kept`]). Who binds it ([`Held`]) does, and may have it
+//! for himself; only then senders find it. They do under RCU, so that the list that they see is
+//! replaced as a whole when a ring is bound or is not any more.
 
 use super::{
     rx::{RxQueue, RxRing},
@@ -37,12 +37,12 @@ pub(crate) trait Queues {
     fn rx_queue(&self, number: u16) -> Answer<KBox<dyn RxQueue>>;
 }
 
-/// What can be seen under RCU of the rings that exist.
+/// What can be seen under RCU of the rings that are bound.
 struct Shown {
     /// Receive rings, by number.
     rx: KVec<Option<Arc<RxRing>>>,
-    /// Transmit rings, by number.
-    tx: KVec<Option<Arc<TxRing>>>,
+    /// Whether a transmit ring is, by number.
+    tx: KVec<bool>,
 }
 
 /// The rings of a port.
@@ -50,7 +50,7 @@ struct Shown {
 pub(crate) struct RingSet {
     region: RegionRef,
     shape: Shape,
-    /// What senders see. Empty while no ring exists.
+    /// What senders see. Empty while no ring is bound.
     shown: RcuSlot<Shown>,
     #[pin]
     seats: Mutex<Seats>,
@@ -86,8 +86,9 @@ impl<R> Seat<R> {
         Ok(seats)
     }
 
-    fn keep(&mut self, ring: &Arc<R>) {
-        self.ring.get_or_insert_with(|| ring.clone());
+    /// Keeps the ring that is there, which `ring` is from now on, or else that one.
+    fn keep(&mut self, ring: &mut Arc<R>) {
+        *ring = self.ring.get_or_insert_with(|| ring.clone()).clone();
         self.keepers += 1;
     }
 
@@ -110,6 +111,9 @@ impl<R> Seat<R> {
         }
     }
 }
+
+/// Some rings, by direction: transmit, receive.
+type Rings = (KVec<Arc<TxRing>>, KVec<Arc<RxRing>>);
 
 /// The seats of some rings, by direction: transmit, receive.
 type Chosen<'s> = (&'s mut [Seat<TxRing>], &'s mut [Seat<RxRing>]);
@@ -174,9 +178,8 @@ impl RingSet {
 
     /// Whether somebody binds the transmit ring of that number.
     pub(crate) fn has_tx(&self, number: u16, guard: &rcu::Guard) -> bool {
-        let tx = self.shown.load(guard).map(|shown| &shown.tx);
-        let ring = tx.and_then(|tx| tx.get(usize::from(number))?.as_deref());
-        ring.is_some_and(TxRing::has_users)
+        let shown = self.shown.load(guard);
+        shown.is_some_and(|shown| shown.tx.get(usize::from(number)) == Some(&true))
     }
 
     /// Calls `f` for each receive ring that exists.
@@ -212,54 +215,75 @@ impl RingSet {
         memory: &Use,
         queues: &(impl Queues + ?Sized),
     ) -> Answer<Held> {
+        self.admit(&want)?;
+        // First everything that can fail or take long, without the lock: closing takes it.
+        let rings = self.find_or_make(&want, memory, queues)?;
+        let lists = self.show_nothing()?;
+        let spare = self.show_nothing()?;
+
         let mut seats = self.seats.lock();
         seats.admit(&want)?;
-        let kept = self.keep(&mut seats, &want, memory, queues)?;
-        // They were found just now.
-        if let Ok((tx, rx)) = seats.of(&want) {
-            tx.iter_mut().for_each(|seat| seat.bind(want.exclusive));
-            rx.iter_mut().for_each(|seat| seat.bind(want.exclusive));
+        let kept = self.keep(&mut seats, want, rings)?;
+        if let Ok((tx, rx)) = seats.of(&kept.selection) {
+            let exclusive = kept.selection.exclusive;
+            tx.iter_mut().for_each(|seat| seat.bind(exclusive));
+            rx.iter_mut().for_each(|seat| seat.bind(exclusive));
         }
-        drop(seats);
-        kept.tx.iter().for_each(|ring| ring.add_user());
-        Ok(Held { kept })
+        self.show_senders(&seats, lists);
+        Ok(Held {
+            spare: Some(spare),
+            kept,
+        })
     }
 
-    /// Has the selected rings exist from now on, and makes those that do not.
-    fn keep(
-        self: &Arc<Self>,
-        seats: &mut Seats,
+    /// The selected rings as they are, and new ones for those that do not exist.
+    fn find_or_make(
+        &self,
         want: &Selection,
         memory: &Use,
         queues: &(impl Queues + ?Sized),
-    ) -> Answer<Kept> {
+    ) -> Answer<Rings> {
         let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
-        let (tx_seats, rx_seats) = seats.of(want)?;
+        let (mut tx, mut rx) = (KVec::new(), KVec::new());
+        for n in want.tx.clone() {
+            let known = find(&self.seats.lock().tx, n);
+            let ring = match known {
+                Some(ring) => ring,
+                None => TxRing::new(memory, n, tx_slots, |waiters| {
+                    queues.tx_queue(n, tx_slots, waiters)
+                })?,
+            };
+            tx.push(ring, GFP_KERNEL_ACCOUNT)?;
+        }
+        for n in want.rx.clone() {
+            let known = find(&self.seats.lock().rx, n);
+            let ring = match known {
+                Some(ring) => ring,
+                None => RxRing::new(memory, n, rx_slots, queues.rx_queue(n)?)?,
+            };
+            rx.push(ring, GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok((tx, rx))
+    }
 
-        // First everything that can fail, on the side; then take the seats.
-        let tx = find_or_make(tx_seats, &want.tx, |n| {
-            TxRing::new(memory, n, tx_slots, |waiters| {
-                queues.tx_queue(n, tx_slots, waiters)
-            })
-        })?;
-        let rx = find_or_make(rx_seats, &want.rx, |n| {
-            RxRing::new(memory, n, rx_slots, queues.rx_queue(n)?)
-        })?;
-        let list = self.show_nothing()?;
-        let spare = self.show_nothing()?;
-
-        for (seat, ring) in tx_seats.iter_mut().zip(&tx) {
+    /// Has the selected rings exist from now on: these, where nobody has brought others meanwhile.
+    fn keep(
+        self: &Arc<Self>,
+        seats: &mut Seats,
+        selection: Selection,
+        (mut tx, mut rx): Rings,
+    ) -> Answer<Kept> {
+        let (tx_seats, rx_seats) = seats.of(&selection)?;
+        for (seat, ring) in tx_seats.iter_mut().zip(&mut tx) {
             seat.keep(ring);
         }
-        for (seat, ring) in rx_seats.iter_mut().zip(&rx) {
+        for (seat, ring) in rx_seats.iter_mut().zip(&mut rx) {
             seat.keep(ring);
         }
-        self.show_senders(seats, list);
         Ok(Kept {
             tx,
             rx,
-            selection: want.clone(),
-            spare: Some(spare),
+            selection,
             set: self.clone(),
         })
     }
@@ -273,17 +297,18 @@ impl RingSet {
         Ok(UniqueArc::new(room, GFP_KERNEL_ACCOUNT)?)
     }
 
-    /// Shows senders the rings that exist now; waits until nobody looks at the previous lists.
+    /// Shows senders the rings that are bound now; waits until nobody looks at the previous lists.
     fn show_senders(&self, seats: &Seats, mut lists: UniqueArc<Shown>) {
         let mut any = false;
         // The lists have room for every ring.
         for seat in &seats.rx {
-            any |= seat.ring.is_some();
-            let _ = lists.rx.push_within_capacity(seat.ring.clone());
+            let bound = seat.ring.as_ref().filter(|_| seat.users > 0);
+            any |= bound.is_some();
+            let _ = lists.rx.push_within_capacity(bound.cloned());
         }
         for seat in &seats.tx {
-            any |= seat.ring.is_some();
-            let _ = lists.tx.push_within_capacity(seat.ring.clone());
+            any |= seat.users > 0;
+            let _ = lists.tx.push_within_capacity(seat.users > 0);
         }
         self.shown.replace(any.then(|| lists.into()));
     }
@@ -318,21 +343,9 @@ fn admit<R>(seats: &[Seat<R>], what: &str, numbers: &Range<u16>, exclusive: bool
     Ok(())
 }
 
-/// The rings of these seats; `make` makes those that do not exist.
-fn find_or_make<R>(
-    seats: &[Seat<R>],
-    numbers: &Range<u16>,
-    make: impl Fn(u16) -> Answer<Arc<R>>,
-) -> Answer<KVec<Arc<R>>> {
-    let mut rings = KVec::with_capacity(seats.len(), GFP_KERNEL_ACCOUNT)?;
-    for (number, seat) in numbers.clone().zip(seats) {
-        let ring = match &seat.ring {
-            Some(ring) => ring.clone(),
-            None => make(number)?,
-        };
-        rings.push(ring, GFP_KERNEL_ACCOUNT)?;
-    }
-    Ok(rings)
+/// The ring of that number, if it exists.
+fn find<R>(seats: &[Seat<R>], number: u16) -> Option<Arc<R>> {
+    seats.get(usize::from(number))?.ring.clone()
 }
 
 /// Has rings exist. Dropping it lets go of them; rings that nobody else keeps are gone then, and
@@ -341,27 +354,23 @@ struct Kept {
     tx: KVec<Arc<TxRing>>,
     rx: KVec<Arc<RxRing>>,
     selection: Selection,
-    /// The lists that senders will see when this is gone.
-    spare: Option<UniqueArc<Shown>>,
     set: Arc<RingSet>,
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
         let mut seats = self.set.seats.lock();
-        // Our own references keep the rings alive until senders have been shown the new list.
         if let Ok((tx, rx)) = seats.of(&self.selection) {
             tx.iter_mut().for_each(Seat::let_go);
             rx.iter_mut().for_each(Seat::let_go);
-        }
-        if let Some(lists) = self.spare.take() {
-            self.set.show_senders(&seats, lists);
         }
     }
 }
 
 /// The rings that a binding has.
 pub(crate) struct Held {
+    /// The lists that senders will see when this is gone.
+    spare: Option<UniqueArc<Shown>>,
     kept: Kept,
 }
 
@@ -385,11 +394,14 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.kept.tx.iter().for_each(|ring| ring.remove_user());
         let mut seats = self.kept.set.seats.lock();
         if let Ok((tx, rx)) = seats.of(&self.kept.selection) {
             tx.iter_mut().for_each(Seat::unbind);
             rx.iter_mut().for_each(Seat::unbind);
+        }
+        // Senders have let go of the rings before these may go.
+        if let Some(lists) = self.spare.take() {
+            self.kept.set.show_senders(&seats, lists);
         }
     }
 }

@@ -30,14 +30,12 @@ pub(crate) trait TxQueue: Send {
     fn sync(&mut self, sync: &mut TxSync<'_>);
 }
 
-/// A transmit ring that exists because somebody binds it.
+/// A transmit ring that exists because somebody keeps it.
 #[pin_data]
 pub(crate) struct TxRing {
     pub(crate) mem: RingMem,
     pub(crate) counters: TxCounters,
     waiters: Arc<WaitQueue>,
-    /// Files that have it bound.
-    users: AtomicU32,
     turns: Turns,
     /// First slot that no sync has taken, for those who have not got the ring.
     next: AtomicU32,
@@ -83,7 +81,6 @@ impl TxRing {
                 mem,
                 counters: TxCounters::default(),
                 waiters,
-                users: AtomicU32::new(0),
                 turns: Turns::new(),
                 next: AtomicU32::new(0),
                 state <- new_mutex!(state),
@@ -95,18 +92,6 @@ impl TxRing {
     /// Who waits for slots to become free.
     pub(crate) fn waiters(&self) -> &WaitQueue {
         &self.waiters
-    }
-
-    pub(super) fn add_user(&self) {
-        self.users.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn remove_user(&self) {
-        self.users.fetch_sub(1, Relaxed);
-    }
-
-    pub(super) fn has_users(&self) -> bool {
-        self.users.load(Relaxed) > 0
     }
 
     pub(super) fn lock(&self) -> Guard<'_, State, MutexBackend> {
