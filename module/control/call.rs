@@ -27,12 +27,7 @@ impl Call<'_> {
         self,
         serve: impl FnOnce(&mut Context<'_>, &Taken<'_>, &mut T) -> Answer,
     ) -> Answer {
-        self.with_body(|context, body| {
-            let world = context.world;
-            let turn = world.turn.take();
-            context.look_up_name()?;
-            serve(context, &turn, body)
-        })
+        self.with_body(|context, body| in_turn(context, |context, turn| serve(context, turn, body)))
     }
 
     /// A request that takes no part in that: it changes nothing, and what it looks at has locks of
@@ -41,10 +36,20 @@ impl Call<'_> {
         self,
         serve: impl FnOnce(&mut Context<'_>, &mut T) -> Answer,
     ) -> Answer {
-        self.with_body(|context, body| {
-            context.look_up_name()?;
-            serve(context, body)
-        })
+        self.with_body(|context, body| at_once(context, |context| serve(context, body)))
+    }
+
+    /// As [`in_turn`](Self::in_turn), for a request without a body.
+    pub(super) fn bare_in_turn(
+        self,
+        serve: impl FnOnce(&mut Context<'_>, &Taken<'_>) -> Answer,
+    ) -> Answer {
+        self.without_body(|context| in_turn(context, serve))
+    }
+
+    /// As [`at_once`](Self::at_once), for a request without a body.
+    pub(super) fn bare_at_once(self, serve: impl FnOnce(&mut Context<'_>) -> Answer) -> Answer {
+        self.without_body(|context| at_once(context, serve))
     }
 
     /// Fetches the body, and writes it back if the request succeeds.
@@ -58,8 +63,7 @@ impl Call<'_> {
         Ok(user::write(addr, &body)?)
     }
 
-    /// A request without a body.
-    pub(super) fn bare(self, serve: impl FnOnce(&mut Context<'_>) -> Answer) -> Answer {
+    fn without_body(self, serve: impl FnOnce(&mut Context<'_>) -> Answer) -> Answer {
         if self.header.nr_body != 0 {
             refuse!(EINVAL, "request {} has no body", self.header.nr_reqtype);
         }
@@ -80,4 +84,20 @@ impl Call<'_> {
         }
         Ok(written?)
     }
+}
+
+/// Has others wait meanwhile.
+fn in_turn(
+    context: &mut Context<'_>,
+    serve: impl FnOnce(&mut Context<'_>, &Taken<'_>) -> Answer,
+) -> Answer {
+    let world = context.world;
+    let turn = world.turn.take();
+    context.look_up_name()?;
+    serve(context, &turn)
+}
+
+fn at_once(context: &mut Context<'_>, serve: impl FnOnce(&mut Context<'_>) -> Answer) -> Answer {
+    context.look_up_name()?;
+    serve(context)
 }

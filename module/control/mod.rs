@@ -62,8 +62,8 @@ fn check(header: &NmreqHeader) -> Answer {
     Ok(())
 }
 
-/// One line for each request: whether it is one at a time that makes or unmakes something
-/// ([`Call::in_turn`]), its body, and who serves it.
+/// One line for each request: whether it is one at a time that makes or unmakes something (`in_turn`
+/// or `at_once`), its body, and who serves it.
 fn dispatch(file: &OpenFile, asker: &Asker<'_>, header: &mut NmreqHeader) -> Answer {
     let call = Call {
         file,
@@ -79,15 +79,15 @@ fn dispatch(file: &OpenFile, asker: &Asker<'_>, header: &mut NmreqHeader) -> Ans
         NETMAP_REQ_PORT_HDR_GET => call.at_once(requests::port_hdr_get),
         NETMAP_REQ_VALE_ATTACH => call.in_turn(attach::attach),
         NETMAP_REQ_VALE_DETACH => call.in_turn(attach::detach),
-        NETMAP_REQ_VALE_NEWIF => call.at_once(|_, _: &mut NmreqValeNewif| requests::later()),
-        NETMAP_REQ_VALE_DELIF => call.bare(|_| requests::later()),
+        NETMAP_REQ_VALE_NEWIF => call.in_turn(|_, _, _: &mut NmreqValeNewif| requests::later()),
+        NETMAP_REQ_VALE_DELIF => call.bare_in_turn(|_, _| requests::later()),
         NETMAP_REQ_VALE_POLLING_ENABLE => call.in_turn(attach::polling_enable),
         NETMAP_REQ_VALE_POLLING_DISABLE => call.in_turn(attach::polling_disable),
         NETMAP_REQ_SYNC_KLOOP_START => {
             call.at_once(|_, _: &mut NmreqSyncKloopStart| requests::later())
         }
-        NETMAP_REQ_SYNC_KLOOP_STOP => call.bare(|_| requests::later()),
-        NETMAP_REQ_CSB_ENABLE => call.bare(|_| requests::later()),
+        NETMAP_REQ_SYNC_KLOOP_STOP => call.bare_at_once(|_| requests::later()),
+        NETMAP_REQ_CSB_ENABLE => call.bare_at_once(|_| requests::later()),
         FERROMAP_REQ_WHY => call.at_once(requests::why),
         FERROMAP_REQ_XDP_ATTACH => call.in_turn(xdp::attach),
         FERROMAP_REQ_XDP_DETACH => call.in_turn(xdp::detach),
