@@ -4,7 +4,7 @@
 //! who bring frames do it this way: the switch, the driver below an interface, the stack above it.
 
 use super::{
-    count::RxDrop,
+    count::{RxCounters, RxDrop},
     inbox::Lease,
     rx::{Marks, RxRing},
 };
@@ -16,30 +16,35 @@ use crate::{
 use core::{cell::Cell, marker::PhantomData, ops::Range};
 
 /// When the program is woken for what arrived. It costs more than a frame, so not for each.
-pub(crate) enum Wake<'w> {
-    /// Once for all that a softirq brings.
-    Soon,
-    /// By who delivers, at the end of a batch. The flag is set if there is something to wake for.
-    AfterBatch(&'w Cell<bool>),
+pub(crate) trait Wake {
+    /// Frames have arrived in `ring`, and can be seen.
+    fn arrived(&self, ring: &RxRing);
 }
 
-/// Sees to the waking when it is dropped.
-struct Waking<'r>(&'r RxRing, Wake<'r>);
+/// Once for all that a softirq brings.
+pub(crate) struct Soon;
 
-impl Drop for Waking<'_> {
+impl Wake for Soon {
     #[inline(always)]
-    fn drop(&mut self) {
-        match self.1 {
-            Wake::Soon => self.0.wake_soon(),
-            Wake::AfterBatch(due) => due.set(true),
-        }
+    fn arrived(&self, ring: &RxRing) {
+        ring.wake_soon();
+    }
+}
+
+/// By who delivers, at the end of a batch. The flag is set if there is something to wake for.
+pub(crate) struct AfterBatch<'w>(pub(crate) &'w Cell<bool>);
+
+impl Wake for AfterBatch<'_> {
+    #[inline(always)]
+    fn arrived(&self, _: &RxRing) {
+        self.0.set(true);
     }
 }
 
 /// Consecutive slots of a ring, to be filled one after the other. Dropping it hands all of them to
 /// the program, which is woken; slots that were not filled arrive empty. Frames that were offered
 /// and not filled in are counted as those that found the ring full.
-pub(crate) struct Delivery<'r> {
+pub(crate) struct Delivery<'r, W: Wake = AfterBatch<'r>> {
     ring: &'r RxRing,
     bufs: Bufs<'r>,
     view: RingView<'r>,
@@ -52,10 +57,9 @@ pub(crate) struct Delivery<'r> {
     bytes: u64,
     /// Slots that could not take what belongs there.
     refused: u32,
-    /// Goes when all is counted, and by that the slots.
-    _lease: Lease<'r, Marks>,
-    /// Goes last: who is woken finds them.
-    _waking: Waking<'r>,
+    wake: W,
+    /// `None` once the slots are handed over.
+    lease: Option<Lease<'r, Marks>>,
     /// Other senders' frames wait behind these slots, so nobody may interrupt who fills them.
     _pinned: PhantomData<&'r Disabled>,
 }
@@ -65,13 +69,13 @@ impl RxRing {
     /// many it wants of them. It may be asked again when another sender was faster. `None` if it
     /// wants none: then the ring was too full for any of the frames, which is counted.
     #[inline(always)]
-    pub(crate) fn deliver<'r>(
+    pub(crate) fn deliver<'r, W: Wake>(
         &'r self,
         frames: u32,
         take: impl Fn(u32) -> u32,
-        wake: Wake<'r>,
+        wake: W,
         _: &'r Disabled,
-    ) -> Option<Delivery<'r>> {
+    ) -> Option<Delivery<'r, W>> {
         let Some(lease) = self.reserve(take) else {
             self.counters.drop(RxDrop::Full, frames.into());
             return None;
@@ -86,26 +90,26 @@ impl RxRing {
             frames: 0,
             bytes: 0,
             refused: 0,
-            _lease: lease,
-            _waking: Waking(self, wake),
+            wake,
+            lease: Some(lease),
             _pinned: PhantomData,
         })
     }
 
     /// Reserves slots for one frame, which takes so many: all of them or none.
     #[inline(always)]
-    pub(crate) fn deliver_one<'r>(
+    pub(crate) fn deliver_one<'r, W: Wake>(
         &'r self,
         slots: u32,
-        wake: Wake<'r>,
+        wake: W,
         pinned: &'r Disabled,
-    ) -> Option<Delivery<'r>> {
+    ) -> Option<Delivery<'r, W>> {
         let take = |free| if slots <= free { slots } else { 0 };
         self.deliver(1, take, wake, pinned)
     }
 }
 
-impl<'r> Delivery<'r> {
+impl<'r, W: Wake> Delivery<'r, W> {
     /// The buffers of the ring's region.
     pub(crate) fn bufs(&self) -> &Bufs<'r> {
         &self.bufs
@@ -158,6 +162,32 @@ impl<'r> Delivery<'r> {
         self.bytes += bytes;
     }
 
+    /// As dropping it, for who brings frames one by one: it needs not be in memory then.
+    #[inline(always)]
+    pub(crate) fn done(mut self) {
+        self.hand_over();
+        core::mem::forget(self);
+    }
+
+    /// Counts, hands the slots to the program, and has it woken.
+    #[inline(always)]
+    fn hand_over(&mut self) {
+        if self.left != 0 {
+            empty(self.view, self.at, self.left);
+        }
+        let counters = &self.ring.counters;
+        counters.frames.add(self.frames.into());
+        counters.bytes.add(self.bytes);
+        if self.refused != 0 || self.offered > self.frames {
+            // A frame may have become several.
+            let full = self.offered.saturating_sub(self.frames);
+            count_lost(counters, full, self.refused);
+        }
+        drop(self.lease.take());
+        // Last: who is woken finds them.
+        self.wake.arrived(self.ring);
+    }
+
     /// Spreads a frame of `len` bytes over the next slots, `size` in each but the last, which have
     /// `flags`. `copy` brings a part of it into the buffer, if there is one, and says whether that
     /// could be done.
@@ -195,18 +225,17 @@ fn empty(view: RingView<'_>, first: u32, count: u32) {
     }
 }
 
-impl Drop for Delivery<'_> {
+/// Counts frames that there was no room for, and slots that could not take what belongs there.
+#[cold]
+#[inline(never)]
+fn count_lost(counters: &RxCounters, full: u32, refused: u32) {
+    counters.drop(RxDrop::Full, full.into());
+    counters.drop(RxDrop::BadBuffer, refused.into());
+}
+
+impl<W: Wake> Drop for Delivery<'_, W> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.left != 0 {
-            empty(self.view, self.at, self.left);
-        }
-        let counters = &self.ring.counters;
-        counters.frames.add(self.frames.into());
-        counters.bytes.add(self.bytes);
-        // A frame may have become several.
-        let lost = self.offered.saturating_sub(self.frames);
-        counters.drop(RxDrop::Full, lost.into());
-        counters.drop(RxDrop::BadBuffer, self.refused.into());
+        self.hand_over();
     }
 }

@@ -34,7 +34,7 @@ mod atomic {
 }
 
 pub(crate) use append::Append;
-pub(crate) use delivery::{Delivery, Wake};
+pub(crate) use delivery::{AfterBatch, Delivery, Soon};
 pub(crate) use rx::{Collect, RxQueue, RxRing, RxSync};
 pub(crate) use set::{Held, Queues, RingSet};
 pub(crate) use shape::{Owner, Selection, Shape};

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     abi::consts::{NS_MOREFRAG, NS_RFRAGS_SHIFT},
     memory::{SlotCell, SlotRun, Source},
-    ring::{Delivery, RxRing, Wake},
+    ring::{AfterBatch, Delivery, RxRing},
     sys::{bottom_half, copy::Copier},
 };
 use core::cell::Cell;
@@ -56,7 +56,7 @@ impl Scratch {
             taken
         };
         let pinned = bottom_half::disable();
-        let wake = Wake::AfterBatch(load.due);
+        let wake = AfterBatch(load.due);
         let Some(mut out) = ring.deliver(frames, take, wake, &pinned) else {
             return;
         };

@@ -25,7 +25,7 @@ use crate::{
     memory::{Buf, Source},
     ring::{
         count::{RxDrop, TxCounters, TxDrop},
-        Delivery, RxRing, Wake,
+        AfterBatch, Delivery, RxRing,
     },
     sys::{bottom_half, random},
 };
@@ -165,7 +165,7 @@ fn with_slots(
         return Err(Lost::Bad(TxDrop::BadLength));
     }
     let pinned = bottom_half::disable();
-    let delivery = ring.deliver_one(slots, Wake::AfterBatch(due), &pinned);
+    let delivery = ring.deliver_one(slots, AfterBatch(due), &pinned);
     fill(&mut delivery.ok_or(Lost::Full)?);
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::{
     nic::nics::Nic,
     ring::{
         count::{Counter, RxDrop},
-        RxRing, Wake,
+        RxRing, Soon,
     },
     sys::{
         bottom_half::Disabled,
@@ -81,11 +81,12 @@ fn put(ring: &RxRing, packet: &Packet, from: Side, pinned: &Disabled) {
         ring.counters.drop(RxDrop::BadLength, 1);
         return;
     }
-    let Some(mut delivery) = ring.deliver_one(slots, Wake::Soon, pinned) else {
+    let Some(mut delivery) = ring.deliver_one(slots, Soon, pinned) else {
         return;
     };
     delivery.spread(len, size, 0, |buf, part| {
         buf.and_then(|buf| buf.span(0, part.end - part.start))
             .is_some_and(|bytes| packet.copy_to(part.start, bytes))
     });
+    delivery.done();
 }
