@@ -5,7 +5,6 @@
 use crate::{
     abi::{
         consts::{NI_PRIV_MEM, NR_DO_RX_POLL, NR_NO_TX_POLL},
-        ext::FERROMAP_NI_EMULATED,
         wire::{IfHeader, Plain},
     },
     live::{self, Counted},
@@ -270,12 +269,15 @@ impl Objects {
         let tx = usize::from(shape.tx_rings) + usize::from(host_tx);
         let entries = tx + usize::from(shape.rx_rings) + usize::from(host_rx);
         let (index, view) = usage.take_if(entries)?;
-        let flag = |flag, is| if is { flag } else { 0 };
+        let memory = if usage.region().is_private() {
+            NI_PRIV_MEM
+        } else {
+            0
+        };
         view.init(
             port.name(),
             IfHeader {
-                ni_flags: flag(NI_PRIV_MEM, usage.region().is_private())
-                    | flag(FERROMAP_NI_EMULATED, port.is_emulated()),
+                ni_flags: memory | port.flags(),
                 ni_tx_rings: shape.tx_rings.into(),
                 ni_rx_rings: shape.rx_rings.into(),
                 ni_host_tx_rings: host_tx.into(),

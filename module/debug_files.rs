@@ -32,12 +32,12 @@ impl Show for Ports {
                 show(out, switch, port, member);
             }
         });
-        self.0.registry.nics.each(|nic| {
+        self.0.registry.nics.each(|nic, mode| {
             if !nic.rings.is_bound() {
                 return;
             }
             let region = nic.rings.region().id();
-            seq_print!(out, "{} emulated region {}\n", Name(&nic.name()), region);
+            seq_print!(out, "{} {} region {}\n", Name(&nic.name()), mode, region);
             show_rings(out, &nic.rings);
             let nobody = nic.host_nobody.get();
             if nobody != 0 {

@@ -14,7 +14,6 @@ use crate::{
     memory::{Claimant, Kind, RegionRef, Regions},
     nic::{NicPort, Nics},
     null::NullPort,
-    params,
     port::Port,
     refusal::{refuse, Answer, Name},
     ring::{Owner, RingSet, Shape},
@@ -126,8 +125,7 @@ pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Answer<KBox<dyn
     }
 }
 
-/// Opens a network interface. It has as many rings as queues, whatever is asked for; the number of
-/// host rings is the wish of whoever comes first.
+/// Opens a network interface. The wish and the region are heeded if nobody has it open yet.
 fn open_nic(
     registry: &Registry,
     name: &[u8],
@@ -136,36 +134,12 @@ fn open_nic(
     region: Option<RegionRef>,
     owner: Owner,
 ) -> Answer<KBox<dyn Port>> {
-    if params::admode.get() == 1 {
-        refuse!(
-            EOPNOTSUPP,
-            "{} has no native support, and parameter admode asks for that: set it to 0",
-            Name(name)
-        );
-    }
-    let nic = registry.nics.open(&NetNs::current()?, name, |device| {
-        if !device.is_ethernet() {
-            refuse!(EINVAL, "{} does not carry Ethernet frames", Name(name));
-        }
-        let slots = params::generic_ringsize.get();
-        let slots = u32::try_from(slots).unwrap_or(0).clamp(2, NIC_MAX_SLOTS);
-        let (tx, rx) = device.queues();
-        let rings = |queues: u32| queues.clamp(1, NIC_MAX_RINGS.into()) as u16;
-        let region = match region {
-            Some(region) => region,
-            None => registry.regions.shared(claimant)?,
-        };
-        let shape = Shape {
-            tx_rings: rings(tx),
-            rx_rings: rings(rx),
-            host_tx_rings: or(wish.host_tx_rings, 1).min(NIC_MAX_RINGS),
-            host_rx_rings: or(wish.host_rx_rings, 1).min(NIC_MAX_RINGS),
-            tx_slots: slots,
-            rx_slots: slots,
-        };
-        RingSet::new(region, shape)
-    })?;
-    NicPort::open(nic, owner)
+    let region = || match region {
+        Some(region) => Ok(region),
+        None => registry.regions.shared(claimant),
+    };
+    let net = NetNs::current()?;
+    NicPort::open(registry.nics.open(&net, name, wish, region)?, owner)
 }
 
 /// Opens a network interface for the kernel itself, which is going to carry its frames to and from
@@ -196,11 +170,6 @@ pub(crate) fn plug(
     let joined = registry.switches.create(net, name, rings, Owner::Kernel)?;
     ValePort::open(name, joined, Owner::Kernel)
 }
-
-/// Most slots of a ring: what fits an object of a ring pool of the default size.
-const NIC_MAX_SLOTS: u32 = 2048;
-/// Most rings in a direction, and most host rings.
-const NIC_MAX_RINGS: u16 = 1024;
 
 /// What was asked for, or the default where nothing was.
 fn or<T: Default + PartialEq>(asked: T, default: T) -> T {

@@ -2,16 +2,13 @@
 
 //! A file's view of a network interface.
 
-use super::{
-    emulated::{ForwardDown, ForwardUp, ToDriver, ToHost},
-    nics::NicRef,
-};
+use super::nics::NicRef;
 use crate::{
     abi::consts::ETH_HLEN,
     live::{self, Counted},
     port::Port,
     refusal::Answer,
-    ring::{Collect, Owner, Queues, RingSet, RxQueue, Selection, TxQueue},
+    ring::{Owner, Queues, RingSet, RxQueue, Selection, TxQueue},
     sys::{
         net::device::{DeviceId, Label},
         wait::WaitQueue,
@@ -73,8 +70,8 @@ impl Port for NicPort {
         Some(self.nic.id())
     }
 
-    fn is_emulated(&self) -> bool {
-        true
+    fn flags(&self) -> u32 {
+        self.nic.run().flags()
     }
 
     fn longest(&self) -> Option<u32> {
@@ -91,28 +88,11 @@ impl Queues for NicPort {
         slots: u32,
         waiters: &Arc<WaitQueue>,
     ) -> Answer<KBox<dyn TxQueue>> {
-        if number < self.nic.rings.shape().tx_rings {
-            let queue = ToDriver::new(&self.nic, number, slots, waiters)?;
-            Ok(KBox::new(queue, GFP_KERNEL_ACCOUNT)?)
-        } else {
-            Ok(KBox::new(ToHost::new(&self.nic), GFP_KERNEL_ACCOUNT)?)
-        }
+        self.nic.run().tx_queue(number, slots, waiters)
     }
 
     fn rx_queue(&self, number: u16) -> Answer<KBox<dyn RxQueue>> {
-        let of_queues = self.nic.rings.shape().rx_rings;
-        Ok(match self.owner {
-            // Nobody marks slots there.
-            Owner::Kernel => KBox::new(Collect, GFP_KERNEL_ACCOUNT)?,
-            Owner::Programs if number < of_queues => {
-                KBox::new(ForwardUp::new(&self.nic), GFP_KERNEL_ACCOUNT)?
-            }
-            // Only the first host ring forwards.
-            Owner::Programs if number == of_queues => {
-                KBox::new(ForwardDown::new(&self.nic), GFP_KERNEL_ACCOUNT)?
-            }
-            Owner::Programs => KBox::new(Collect, GFP_KERNEL_ACCOUNT)?,
-        })
+        self.nic.run().rx_queue(number, self.owner)
     }
 }
 

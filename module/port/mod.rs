@@ -32,9 +32,9 @@ pub(crate) trait Port: Queues + Send + Sync {
         None
     }
 
-    /// Whether it is an interface in emulated mode.
-    fn is_emulated(&self) -> bool {
-        false
+    /// What `ni_flags` says of it, beside what it says of its memory.
+    fn flags(&self) -> u32 {
+        0
     }
 
     /// Its number on the switch that it is a port of.

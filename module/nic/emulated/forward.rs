@@ -6,7 +6,7 @@
 use super::host::{up, Going};
 use crate::{
     abi::consts::{NR_FORWARD, NS_FORWARD},
-    nic::nics::Nic,
+    nic::interface::Nic,
     params,
     ring::{
         count::{RxCounters, RxDrop, TxDrop},
@@ -17,10 +17,10 @@ use crate::{
 use kernel::sync::Arc;
 
 /// The queue of a receive ring: what came from the wire may go on up the stack.
-pub(in crate::nic) struct ForwardUp(Forwarder);
+pub(super) struct ForwardUp(Forwarder);
 
 /// The queue of a host receive ring: what the stack sent may go on to the driver.
-pub(in crate::nic) struct ForwardDown(Forwarder);
+pub(super) struct ForwardDown(Forwarder);
 
 struct Forwarder {
     nic: Arc<Nic>,
@@ -29,7 +29,7 @@ struct Forwarder {
 }
 
 impl ForwardUp {
-    pub(in crate::nic) fn new(nic: &Arc<Nic>) -> Self {
+    pub(super) fn new(nic: &Arc<Nic>) -> Self {
         ForwardUp(Forwarder::new(nic))
     }
 }
@@ -50,7 +50,7 @@ impl RxQueue for ForwardUp {
 }
 
 impl ForwardDown {
-    pub(in crate::nic) fn new(nic: &Arc<Nic>) -> Self {
+    pub(super) fn new(nic: &Arc<Nic>) -> Self {
         ForwardDown(Forwarder::new(nic))
     }
 }

@@ -8,7 +8,7 @@ use crate::{
         wire::Slot,
     },
     memory::{Bufs, SlotCell},
-    nic::nics::Nic,
+    nic::interface::Nic,
     ring::{
         count::TxDrop,
         parts::{Part, Parts},
@@ -29,14 +29,14 @@ const CHUNK: usize = 64;
 const BATCH: u32 = 1024;
 
 /// The queue of a host transmit ring, which gives its frames to the stack.
-pub(in crate::nic) struct ToHost {
+pub(super) struct ToHost {
     nic: Arc<Nic>,
     /// What the slots sent so far say about the next one.
     parts: Parts,
 }
 
 impl ToHost {
-    pub(in crate::nic) fn new(nic: &Arc<Nic>) -> Self {
+    pub(super) fn new(nic: &Arc<Nic>) -> Self {
         ToHost {
             nic: nic.clone(),
             parts: Parts::default(),

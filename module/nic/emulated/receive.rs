@@ -4,7 +4,7 @@
 //! where they are met.
 
 use crate::{
-    nic::nics::Nic,
+    nic::interface::Nic,
     ring::{
         count::{Counter, RxDrop},
         RxRing, Soon,

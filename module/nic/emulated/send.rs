@@ -8,7 +8,7 @@ use crate::{
         consts::{ETH_HLEN, NS_REPORT},
         cursor::add,
     },
-    nic::nics::{Nic, FRAME_EXTRA},
+    nic::interface::{Nic, FRAME_EXTRA},
     refusal::Answer,
     ring::{
         count::TxDrop,
@@ -36,7 +36,7 @@ use kernel::{
 const CHUNK: u32 = 64;
 
 /// The queue of a transmit ring, which hands its frames to the driver's queue of the same number.
-pub(in crate::nic) struct ToDriver {
+pub(super) struct ToDriver {
     nic: Arc<Nic>,
     number: u16,
     completions: Arc<Completions>,
@@ -47,7 +47,7 @@ pub(in crate::nic) struct ToDriver {
 }
 
 impl ToDriver {
-    pub(in crate::nic) fn new(
+    pub(super) fn new(
         nic: &Arc<Nic>,
         number: u16,
         slots: u32,

@@ -296,7 +296,7 @@ pub mod made_up {
     fn the_module_says_so() {
         let module = [
             include_str!("../../../module/nic/nics.rs"),
-            include_str!("../../../module/registry.rs"),
+            include_str!("../../../module/nic/emulated/running.rs"),
         ]
         .concat();
         // Long sentences go over several lines.
