@@ -199,19 +199,36 @@ impl<'r, W: Wake> Delivery<'r, W> {
         flags: u16,
         mut copy: impl FnMut(Option<Buf<'r>>, Range<u32>) -> bool,
     ) {
-        let mut at = 0;
-        while at < len {
-            let part = at..len.min(at + size);
-            let more = if part.end < len { NS_MOREFRAG } else { 0 };
-            at = part.end;
-            let Some(cell) = self.next() else { break };
-            if copy(self.buf(cell), part.clone()) {
-                cell.set_len_flags((part.end - part.start) as u16, flags | more);
-            } else {
-                self.refuse(cell, flags | more);
+        // Most frames have one.
+        if len <= size {
+            self.fill_next(0..len, flags, &mut copy);
+        } else {
+            let mut at = 0;
+            while at < len {
+                let part = at..len.min(at.saturating_add(size));
+                let more = if part.end < len { NS_MOREFRAG } else { 0 };
+                at = part.end;
+                self.fill_next(part, flags | more, &mut copy);
             }
         }
         self.count(1, len.into());
+    }
+
+    /// Has `copy` bring a part of a frame into the next slot.
+    #[inline(always)]
+    fn fill_next(
+        &mut self,
+        part: Range<u32>,
+        flags: u16,
+        copy: &mut impl FnMut(Option<Buf<'r>>, Range<u32>) -> bool,
+    ) {
+        let Some(cell) = self.next() else { return };
+        let len = part.len() as u16;
+        if copy(self.buf(cell), part) {
+            cell.set_len_flags(len, flags);
+        } else {
+            self.refuse(cell, flags);
+        }
     }
 }
 
