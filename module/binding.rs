@@ -21,6 +21,7 @@ use crate::{
 };
 use kernel::{
     bindings::{POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM},
+    mm::Mm,
     prelude::*,
     sync::Arc,
 };
@@ -159,11 +160,11 @@ impl Binding {
         self.process.as_ref()?.enter(self.mem().writers())
     }
 
-    /// The running process is about to map the memory for writing. The memory of a namespace's
-    /// interfaces is for all its administrators, who have to trust each other.
-    pub(crate) fn add_writer(&self) {
+    /// The memory is about to be mapped for writing in that address space. The memory of a
+    /// namespace's interfaces is for all its administrators, who have to trust each other.
+    pub(crate) fn add_writer(&self, from: &Mm) {
         if !self.held.set().region().is_namespaces() {
-            self.mem().writers().add();
+            self.mem().writers().add(from);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     },
     world::World,
 };
-use kernel::{bindings::POLLERR, prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
+use kernel::{bindings::POLLERR, mm::Mm, prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
 
 impl Device for OpenFile {
     type Context = Arc<World>;
@@ -58,9 +58,9 @@ impl Device for OpenFile {
         Some(self.binding()?.mem().backing())
     }
 
-    fn will_be_written(&self) {
+    fn will_be_written(&self, from: &Mm) {
         if let Some(binding) = self.binding() {
-            binding.add_writer();
+            binding.add_writer(from);
         }
     }
 

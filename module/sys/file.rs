@@ -11,7 +11,10 @@ use kernel::{
     bindings,
     error::to_result,
     fs::LocalFile,
-    mm::virt::VmaNew,
+    mm::{
+        virt::{flags, VmaNew, VmaRef},
+        Mm,
+    },
     prelude::*,
     seq_file::SeqFile,
     types::{ForeignOwnable, Opaque},
@@ -32,8 +35,9 @@ pub(crate) trait Device: Sized + Send + Sync + 'static {
     fn poll<'a>(&'a self, poll: Poll<'a>) -> u32;
     /// The memory that `mmap(2)` shows, whole.
     fn memory(&self) -> Option<&dyn Backing>;
-    /// The running process is about to map that memory, and may write to it from then on.
-    fn will_be_written(&self);
+    /// That memory is about to be mapped in an address space, by mmap(2) or by fork(2), and may be
+    /// written from there on.
+    fn will_be_written(&self, from: &Mm);
     /// Lines for `/proc/PID/fdinfo/FD`.
     fn show(&self, out: &SeqFile);
 }
@@ -50,11 +54,12 @@ const FMODE_WRITE: bindings::fmode_t = 1 << 1;
 impl Asker<'_> {
     /// Whether the file was opened for writing.
     pub(crate) fn may_write(&self) -> bool {
-        // SAFETY: the file is open as long as this lives; how it was opened never changes.
+        // SAFETY: `Table::ioctl` makes the only one, which it lends for the call: the kernel keeps
+        // the file open during that (fs/ioctl.c, `fdget`). How it was opened never changes.
         unsafe { (*self.file).f_mode & FMODE_WRITE != 0 }
     }
 
-    /// The file, open during the call.
+    /// The file, open for as long as `self` is lent.
     pub(crate) fn file(&self) -> *mut bindings::file {
         self.file
     }
@@ -267,15 +272,18 @@ impl<T: Device> Table<T> {
         // SAFETY: the kernel calls this on a file that `open` accepted, which stays open during the
         // call.
         let device = unsafe { Self::device(file) };
-        // SAFETY: the kernel calls this with an area that it sets up and nobody else has yet.
+        // SAFETY: the kernel calls this with an area that it sets up: it is not in its address
+        // space yet, whose lock the caller holds for writing (mm/vma.c, `__mmap_new_file_vma`).
         let area = unsafe { VmaNew::from_raw(vma) };
-        // SAFETY: the area is there during the call, and nobody else writes to it.
+        // SAFETY: the area is there during the call, and is written by the caller alone, who waits
+        // for us.
         let pages = unsafe { (*vma).vm_pgoff };
         if let Err(e) = Self::may_map(device, area, pages) {
             return e.to_errno();
         }
-        // SAFETY: the area is being set up, so that its operations are ours to choose; they are
-        // static.
+        // SAFETY: the area is being set up, which is when a driver chooses its operations; nobody
+        // looks at them before this returns. They are static, and the file, which the area keeps,
+        // keeps the module.
         unsafe { (*vma).vm_ops = &Self::VM_OPS };
         0
     }
@@ -294,25 +302,48 @@ impl<T: Device> Table<T> {
         }
         // A private mapping that may be written would show the process a copy of its own: it would
         // fill slots that nobody sees.
-        let shared = area.flags() & kernel::mm::virt::flags::SHARED != 0;
-        if !shared && area.flags() & kernel::mm::virt::flags::MAYWRITE != 0 {
+        let may_write = area.flags() & flags::MAYWRITE != 0;
+        if area.flags() & flags::SHARED == 0 && may_write {
             return Err(EINVAL);
         }
         area.try_clear_mayexec()?;
         area.set_dontexpand();
         area.set_dontdump();
-        if area.flags() & kernel::mm::virt::flags::MAYWRITE != 0 {
-            device.will_be_written();
+        if may_write {
+            device.will_be_written(area.mm());
         }
         Ok(())
+    }
+
+    /// An area has come into being by another one that `mmap` accepted: the child's, in fork(2), or
+    /// a part of the same process's.
+    ///
+    /// # Safety
+    ///
+    /// The kernel's open callback on such an area.
+    unsafe extern "C" fn copied(area: *mut bindings::vm_area_struct) {
+        // SAFETY: the area's file is that of the area that it came from, which keeps it open during
+        // the call: one of ours, since its operations are. All who call this hold the lock of the
+        // area's address space for writing (mm/mmap.c, `dup_mmap`; mm/vma.c, `__split_vma` and
+        // `copy_vma`).
+        let (device, area) = unsafe {
+            (
+                Self::device((*area).vm_file),
+                VmaRef::from_raw(area.cast_const()),
+            )
+        };
+        if area.flags() & flags::MAYWRITE != 0 {
+            device.will_be_written(area.mm());
+        }
     }
 
     /// # Safety
     ///
     /// The kernel's fault callback on an area that `mmap` accepted.
     unsafe extern "C" fn fault(vmf: *mut bindings::vm_fault) -> bindings::vm_fault_t {
-        // SAFETY: the fault is in an area that `mmap` accepted, which keeps its file open: one of
-        // ours.
+        // SAFETY: the fault is in an area that `mmap` accepted, or a copy of one, which keeps its
+        // file open: one of ours. Offset and file of an area do not change under the lock that a
+        // fault holds.
         let (device, pages) = unsafe {
             let area = (*vmf).__bindgen_anon_1.vma;
             (Self::device((*area).vm_file), (*vmf).__bindgen_anon_1.pgoff)
@@ -322,8 +353,8 @@ impl<T: Device> Table<T> {
             .and_then(|offset| device.memory()?.page(offset));
         match page {
             Some(page) => {
-                // SAFETY: the fault is ours to fill in; the kernel takes over the reference to the
-                // page.
+                // SAFETY: the fault's page is for us to fill in; the kernel takes over the
+                // reference that `Backing::page` gave (mm/memory.c, `__do_fault`).
                 unsafe { (*vmf).page = page };
                 0
             }
@@ -343,6 +374,7 @@ impl<T: Device> Table<T> {
     }
 
     const VM_OPS: bindings::vm_operations_struct = bindings::vm_operations_struct {
+        open: Some(Self::copied),
         fault: Some(Self::fault),
         ..pin_init::zeroed()
     };

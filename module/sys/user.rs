@@ -107,10 +107,11 @@ impl Writers {
         }
     }
 
-    /// The running process will be able to, once this has returned.
-    pub(crate) fn add(&self) {
-        let first = AddressSpace::of_caller().is_some_and(|own| self.first.populate(own));
-        if !first && !self.first.as_ref().is_some_and(AddressSpace::is_running) {
+    /// Whoever has that address space will be able to, once this has returned.
+    pub(crate) fn add(&self, space: &Mm) {
+        let first = self.first.populate(AddressSpace(ARef::from(space)));
+        let is_it = |first: &AddressSpace| first.0.as_raw() == space.as_raw();
+        if !first && !self.first.as_ref().is_some_and(is_it) {
             self.several.store(true, SeqCst);
         }
     }

@@ -236,8 +236,8 @@ impl TxSlot<'_> {
 
     /// Switch ports only: has the kernel take the data from `bytes` and not from the buffer. They
     /// must fit a buffer. They live as long as the program, since nobody says when the kernel has
-    /// read them. Only the process that opened the port can send so: after a fork, the child's
-    /// frames are dropped.
+    /// read them. Only the process that opened the port can send so, and only as long as no other
+    /// can write its slots: after a fork, such frames of both are dropped.
     #[doc(alias = "NS_INDIRECT")]
     pub fn set_indirect(&mut self, bytes: &'static [u8], flags: SlotFlags) {
         self.own.set_ptr(bytes.as_ptr() as u64);

@@ -63,9 +63,10 @@ const CAUSES: [Cause; 17] = [
         name: "bad_address",
         short: "unreadable address",
         means: "A slot with NS_INDIRECT had an address that the process cannot read, or another \
-            process than the one that opened the port synced or polled it.",
-        remedy: "Keep that memory mapped until the frame is sent, and sync from the process that \
-            opened the port.",
+            process than the one that opened the port synced or polled it, or has its memory, too: \
+            a child by fork, for instance.",
+        remedy: "Keep that memory mapped until the frame is sent, sync from the process that \
+            opened the port, and let children not inherit its memory (MADV_DONTFORK).",
     },
     Cause {
         name: "xdp",

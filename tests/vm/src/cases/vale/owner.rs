@@ -31,6 +31,8 @@ pub const CASES: &[Case] = crate::cases![
     owner_addresses_are_his_own_where_he_maps_twice,
     owner_addresses_are_nobodys_before_the_other_has_written,
     owner_addresses_are_nobodys_where_only_others_can_write,
+    owner_addresses_are_nobodys_where_a_child_can_write,
+    owner_addresses_are_his_own_where_he_changes_his_mapping,
 ];
 
 /// Puts two ordinary frames into the ring, and one whose bytes are said to be at `address` between
@@ -113,6 +115,7 @@ fn owner_memory_of_who_is_handed_a_descriptor_stays_his() -> Outcome {
 
 fn owner_memory_of_a_child_stays_its_own() -> Outcome {
     let (a, b) = pair("vale132")?;
+    a.map.keep_from_children()?;
     let mut memory = Box::new([0u8; 60]);
     memory.copy_from_slice(&frame_of(60, BROADCAST, station(1), 2));
     let sync: [fn(&Bound) -> Outcome; 4] = [
@@ -199,6 +202,7 @@ fn owner_shares_with_whom_it_shares_its_address_space() -> Outcome {
 /// when the owner did no more than poll.
 fn owner_addresses_are_nobodys_where_others_can_write() -> Outcome {
     let (a, b) = pair("vale136")?;
+    a.map.keep_from_children()?;
     let memory = frame(BROADCAST, station(1), 2);
     let region = a.reg.nr_mem_id;
     let (offset, address) = (a.tx(0).offset(), memory.as_ptr() as u64);
@@ -258,6 +262,7 @@ fn owner_addresses_are_nobodys_where_only_others_can_write() -> Outcome {
 /// It counts who could write, not who has.
 fn owner_addresses_are_nobodys_before_the_other_has_written() -> Outcome {
     let (a, b) = pair("vale138")?;
+    a.map.keep_from_children()?;
     ended_well(in_child(|| {
         Ok(vale("vale138:a").slots(64, 64).bind().map(drop)?)
     })?)?;
@@ -265,4 +270,45 @@ fn owner_addresses_are_nobodys_before_the_other_has_written() -> Outcome {
     put_around(&a.tx(0), memory.as_ptr() as u64);
     a.device.txsync()?;
     same("what came", got(&b)?, vec![1, 3])
+}
+
+/// A child inherits the mapping, and what it wrote there was taken for the owner's own words.
+fn owner_addresses_are_nobodys_where_a_child_can_write() -> Outcome {
+    let (a, b) = pair("vale140")?;
+    let memory = frame(BROADCAST, station(1), 2);
+    let address = memory.as_ptr() as u64;
+    put_around(&a.tx(0), address);
+    a.device.txsync()?;
+    same("while the owner is alone", got(&b)?, vec![1, 2, 3])?;
+    ended_well(in_child(|| {
+        put_around(&a.tx(0), address);
+        Ok(())
+    })?)?;
+    a.poll(PollFlags::POLLIN, 0)?;
+    same("what the child wrote", got(&b)?, vec![1, 3])?;
+    // Who wrote what can no longer be told.
+    put_around(&a.tx(0), address);
+    a.device.txsync()?;
+    same("what the owner wrote then", got(&b)?, vec![1, 3])?;
+    same("refused", counter(&a, "tx0-drop_bad_address")?, 2)?;
+    // All else goes on for both.
+    ended_well(in_child(|| Ok(a.send(&numbered(4..6))?))?)?;
+    a.send(&numbered(6..8))?;
+    same("frames", got(&b)?, vec![4, 5, 6, 7])
+}
+
+/// The kernel tells of a part of a mapping, and of one that has moved, as of one that a child has.
+fn owner_addresses_are_his_own_where_he_changes_his_mapping() -> Outcome {
+    let (a, b) = pair("vale141")?;
+    // In two, and one again.
+    let last = a.map.at(a.reg.nr_memsize - 4096).cast();
+    for rights in [libc::PROT_READ, libc::PROT_READ | libc::PROT_WRITE] {
+        // SAFETY: a page of our own mapping, which nobody uses meanwhile.
+        let done = unsafe { libc::mprotect(last, 4096, rights) };
+        Errno::result(done)?;
+    }
+    let memory = frame(BROADCAST, station(1), 2);
+    put_around(&a.tx(0), memory.as_ptr() as u64);
+    a.device.txsync()?;
+    same("what came", got(&b)?, vec![1, 2, 3])
 }

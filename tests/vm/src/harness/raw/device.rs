@@ -161,6 +161,18 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
+    /// Children do not inherit the mapping.
+    pub fn keep_from_children(&self) -> Result<(), Errno> {
+        self.advise(libc::MADV_DONTFORK)
+    }
+
+    /// `madvise(2)` for all of it.
+    pub fn advise(&self, advice: i32) -> Result<(), Errno> {
+        // SAFETY: our own mapping; what is in it stays.
+        let done = unsafe { libc::madvise(self.base.cast(), self.len, advice) };
+        Errno::result(done).map(drop)
+    }
+
     /// The address of `offset` in the region. Tests pass offsets that the kernel gave out; one
     /// beyond the end stops the test here.
     pub fn at(&self, offset: u64) -> *mut u8 {
