@@ -114,6 +114,10 @@ impl Program {
 /// What [`Program::sees`] returns for a program as it was loaded. One that calls nothing has only
 /// its own loads and stores, and the verifier notes how far into the frame these reach at most.
 ///
+/// It does not for loads by addresses that the program may choose freely. Those are of a mode of
+/// their own, as they may fault; the call that allows them, to the kfunc `bpf_rdonly_cast`, has
+/// become a move (kernel/bpf/verifier.c, `bpf_fixup_kfunc_call`).
+///
 /// # Safety
 ///
 /// It must be a program with all its instructions behind it.
@@ -122,27 +126,33 @@ unsafe fn seen_by(program: *const bpf_prog) -> u32 {
     // BPF_TAIL_CALL.
     const JUMPS: [u8; 2] = [0x05, 0x06];
     const CALLS: [u8; 3] = [0x80, 0xe0, 0xf0];
+    // BPF_LDX, and of its modes BPF_MEM and BPF_MEMSX; the others are the likes of BPF_PROBE_MEM.
+    const LOADS: u8 = 0x01;
+    const CHECKED: [u8; 2] = [0x60, 0x80];
     // SAFETY: a whole program, as the caller promises. The pointer is to all of it, so that it
     // reaches the instructions.
     let (code, count) = unsafe {
         let code = &raw const (*program).__bindgen_anon_2;
         (code.cast::<bpf_insn>(), (*program).len as usize)
     };
-    let calls = (0..count).any(|at| {
+    let anywhere = (0..count).any(|at| {
         // SAFETY: there are so many, as the caller promises.
         let code = unsafe { (*code.add(at)).code };
-        JUMPS.contains(&(code & 0x07)) && CALLS.contains(&(code & 0xf0))
+        match code & 0x07 {
+            LOADS => !CHECKED.contains(&(code & 0xe0)),
+            class => JUMPS.contains(&class) && CALLS.contains(&(code & 0xf0)),
+        }
     });
-    if calls {
+    if anywhere {
         return u32::MAX;
     }
-    // SAFETY: every program has a description.
+    // SAFETY: a whole program has a description, which goes with it.
     unsafe { (*(*program).aux).max_pkt_offset }.saturating_add(1)
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // SAFETY: the reference is ours.
+        // SAFETY: `from_fd` took the reference, and nobody uses the program by this value any more.
         unsafe { bindings::bpf_prog_put(self.program.as_ptr().cast()) };
     }
 }
@@ -185,7 +195,7 @@ pub(crate) struct Origin {
     dev: NonNull<bindings::net_device>,
 }
 
-// SAFETY: the device is ours alone.
+// SAFETY: by the invariant nobody else has the device, which is bound to no thread.
 unsafe impl Send for Origin {}
 
 impl Origin {

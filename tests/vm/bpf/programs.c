@@ -9,6 +9,7 @@
 
 #define NUMBER 14
 #define MARK 18
+#define BEHIND 200
 
 /* Where `steer` and `by_number` send frames. */
 struct {
@@ -104,6 +105,21 @@ SEC("xdp") int unmarked(struct xdp_md *ctx)
 	unsigned char *data = start(ctx, MARK + 1);
 
 	return data && data[MARK] != 0xee ? XDP_PASS : XDP_DROP;
+}
+
+/* By an address that the verifier knows nothing about. The call is none any more when the program
+ * has been loaded. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
+
+SEC("xdp") int unmarked_behind(struct xdp_md *ctx)
+{
+	unsigned char *data = start(ctx, ETH_HLEN);
+
+	if (!data)
+		return XDP_ABORTED;
+	/* As nothing in particular. */
+	data = bpf_rdonly_cast(data, 0);
+	return data[BEHIND] != 0xee ? XDP_PASS : XDP_DROP;
 }
 
 SEC("xdp") int unmarked_calling(struct xdp_md *ctx)

@@ -17,6 +17,7 @@ use std::os::unix::fs::FileExt;
 pub const CASES: &[Case] = crate::cases![
     xdp_long_indirect_chains_are_brought_in_whole,
     xdp_what_is_in_front_of_a_frame_is_empty,
+    xdp_what_is_read_by_any_address_is_there,
 ];
 
 /// Only the first 16 KiB of a chain were brought in before the pass that may not sleep.
@@ -106,6 +107,26 @@ fn xdp_what_is_in_front_of_a_frame_is_empty() -> Outcome {
         )?;
         a.recv()?;
         c.recv()?;
+    }
+    Ok(())
+}
+
+/// Only as much of a frame was copied as the verifier had seen the program look at. It does not see
+/// what is read by an address that `bpf_rdonly_cast` has made: there were other frames' bytes.
+fn xdp_what_is_read_by_any_address_is_there() -> Outcome {
+    const BEHIND: usize = 200;
+    let (a, b) = pair("valex23")?;
+    let programs = Programs::load()?;
+    programs.attach("valex23:a", "unmarked_behind")?;
+    for round in 0..8 {
+        let mut frames: Vec<_> = (0..4)
+            .map(|n| frame_of(300, BROADCAST, station(1), round * 4 + n))
+            .collect();
+        let mut want = frames.clone();
+        frames[round as usize % 4][BEHIND] = 0xee;
+        want.remove(round as usize % 4);
+        a.send(&frames)?;
+        same("what came", numbers(&b.recv()?), numbers(&want))?;
     }
     Ok(())
 }
