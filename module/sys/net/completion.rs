@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hearing when drivers have finished with frames.
+//! Being told when drivers have finished with frames.
 //!
 //! A frame carries a completion, which it gives back when it is freed, or orphaned by an interface
 //! that makes itself answerable for it. A frame may be in a driver's queue long after its sender
@@ -123,6 +123,7 @@ impl Completions {
         }
         let all = Arc::into_raw(self.clone()).cast_mut();
         cell.all.store(all, Relaxed);
+        // INVARIANT: the cell is one of `self`, to which `all` is a reference.
         Some(Completion(core::ptr::from_ref(cell)))
     }
 
@@ -134,7 +135,7 @@ impl Completions {
 }
 
 /// The completion of a slot. Dropping it takes it back, as if it had not been: nobody is woken, for
-/// who waits would come only to hear that nothing has changed, and come again.
+/// who waits would find nothing changed, and wait again.
 ///
 /// # Invariants
 ///
@@ -142,19 +143,20 @@ impl Completions {
 pub(crate) struct Completion(*const Cell);
 
 impl Completion {
-    pub(super) fn into_raw(self) -> *mut c_void {
+    fn into_raw(self) -> *const Cell {
         let cell = self.0;
         core::mem::forget(self);
-        cell.cast_mut().cast()
+        cell
     }
-}
 
-impl Completion {
     /// Makes the slot free again.
     fn free(&mut self) -> Arc<Completions> {
-        // SAFETY: by the invariant the cell is alive until `all`, below, is dropped.
+        // SAFETY: the cell is one of those that `all` refers to, by the invariant. That reference is
+        // dropped by who called us, after this.
         let cell = unsafe { &*self.0 };
-        // SAFETY: that reference is the completion's own.
+        // SAFETY: `start` took it out of `Arc::into_raw` for this completion, and writes another
+        // one there only when `pending` is false again: who completes or drops it, which happens
+        // once, has it.
         let all = unsafe { Arc::from_raw(cell.all.load(Relaxed)) };
         cell.pending.store(false, Release);
         all
@@ -179,12 +181,33 @@ impl Drop for Completion {
 ///
 /// The frame must carry one, which is the caller's from then on.
 unsafe fn of(skb: *mut sk_buff) -> Completion {
-    // SAFETY: the argument was put there with the destructor, and stays with the frame's data.
+    // SAFETY: `Outgoing::new` put the argument there together with the destructor, which the frame
+    // still has. It moves with the frame's data (net/core/skbuff.c, `pskb_expand_head`), which are
+    // there: GRO, which takes them away first, merges none of these frames (see `apart`).
     let cell: *mut c_void = unsafe {
         let shared: *mut bindings::skb_shared_info = bindings::skb_end_pointer(skb).cast();
         (*shared).__bindgen_anon_2.destructor_arg
     };
+    // INVARIANT: what `Outgoing::new` put there was a completion.
     Completion(cell.cast_const().cast())
+}
+
+/// What a frame that carries this completion has for its `skb->hash`: no other that does has the
+/// same.
+///
+/// Some virtual interfaces hand their receiver's GRO the very frame that was sent: netdevsim, and
+/// MACsec with an asynchronous cipher. GRO takes those with the same hash only for one flow
+/// (net/core/gro.c, `gro_list_prepare`). Of a frame that it merges into another the destructor is
+/// never called: it is cleared (`skb_gro_receive`) or forgotten (`napi_skb_free_stolen_head`), and
+/// the slot would be pending for ever, with all that the completion keeps. To set `skb->slow_gro`
+/// would not help: the first goes its way all the same, and the second would call us when the
+/// frame's data, where our argument is, may have gone with the other one.
+///
+/// Without `l4_hash` and `sw_hash` the number is no hash to anybody else: `skb_get_hash` computes
+/// one. If somebody on the way did so, of frames that came round a bridge, say, a slot may be lost
+/// as before.
+fn apart(cell: *const Cell) -> u32 {
+    (cell as usize / size_of::<Cell>()) as u32
 }
 
 /// A frame with a completion, to be sent. Dropping it takes that off: it is not sent after all.
@@ -193,11 +216,15 @@ pub(crate) struct Outgoing(Packet);
 impl Outgoing {
     pub(crate) fn new(packet: Packet, completion: Completion) -> Self {
         let skb = packet.as_ptr();
-        // SAFETY: the frame is ours, and has no destructor; the shared info lies at its end.
+        let cell = completion.into_raw();
+        // SAFETY: the `sk_buff` is ours alone, and the shared info lies at its end. It has no
+        // destructor that would be forgotten by this: who is not of `sys::net` can have a `Packet`
+        // to keep from `Packet::copy_of` only, which makes one without.
         unsafe {
             let shared: *mut bindings::skb_shared_info = bindings::skb_end_pointer(skb).cast();
-            (*shared).__bindgen_anon_2.destructor_arg = completion.into_raw();
+            (*shared).__bindgen_anon_2.destructor_arg = cell.cast_mut().cast();
             (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor = Some(completed);
+            (*skb).__bindgen_anon_4.headers.as_mut().hash = apart(cell);
         }
         Outgoing(packet)
     }
@@ -220,8 +247,9 @@ impl Outgoing {
 impl Drop for Outgoing {
     fn drop(&mut self) {
         let skb = self.as_ptr();
-        // SAFETY: the frame is ours. It carries its completion, unless a driver has orphaned it
-        // before it was busy: then it has another destructor or none.
+        // SAFETY: the `sk_buff` is ours alone again: a driver that is busy has given it back. It
+        // carries its completion if it has the destructor of those that do; the driver may have
+        // orphaned it before it was busy, and then it has another one or none.
         unsafe {
             let destructor = &raw mut (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor;
             if destructor
@@ -241,6 +269,8 @@ impl Drop for Outgoing {
 ///
 /// Called by the kernel only, once, with a frame of [`Outgoing`].
 pub(super) unsafe extern "C" fn completed(skb: *mut sk_buff) {
-    // SAFETY: it carries a completion, and the destructor is called once.
+    // SAFETY: a frame has this destructor as long as it carries a completion: `Outgoing` gives it
+    // both and takes both, and whoever calls it, clears it then (`skb_release_head_state`,
+    // `skb_orphan`). A clone has none (`__skb_clone`).
     unsafe { of(skb) }.complete();
 }
