@@ -33,7 +33,7 @@ pub(super) trait WhenGone: Send + Sync + 'static {
 pub(super) struct Worker<G: WhenGone> {
     ends: Arc<Ends>,
     transfers: KVec<Transfer>,
-    /// Where it listens between frames; a polling one does not.
+    /// For the queues that it waits on between frames; a polling one does not.
     entries: Option<WaitEntries>,
     when_gone: Arc<G>,
 }
@@ -102,7 +102,7 @@ pub(super) fn start<G: WhenGone>(
             ends: ends.clone(),
             entries: match cpu {
                 Some(_) => None,
-                // A transfer listens to two queues.
+                // A transfer waits on two queues.
                 None => Some(WaitEntries::new(2 * transfers.len())?),
             },
             transfers,

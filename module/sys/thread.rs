@@ -3,7 +3,7 @@
 //! Kernel threads, and how they sleep until one of several wait queues is woken.
 
 use super::wait::WaitQueue;
-use core::{mem::MaybeUninit, ptr::NonNull};
+use core::{marker::PhantomData, mem::MaybeUninit, ptr::NonNull};
 use kernel::{
     bindings,
     cpu::CpuId,
@@ -34,8 +34,8 @@ pub(crate) struct Thread<W: Work> {
 
 // SAFETY: any task may stop another, and the work is `Send`, so that any thread may drop it.
 unsafe impl<W: Work> Send for Thread<W> {}
-// SAFETY: there is nothing to do with a reference: all that it has is private, and only `start`,
-// before anybody else has it, and `drop` use it.
+// SAFETY: a reference gives nothing to do with task or work: both are private, and used by `start`,
+// before anybody else has the value, and by `drop`, when nobody has a reference any more.
 unsafe impl<W: Work> Sync for Thread<W> {}
 
 impl<W: Work> Thread<W> {
@@ -48,8 +48,8 @@ impl<W: Work> Thread<W> {
             None => None,
         };
         let work = KBox::into_raw(KBox::new(work, GFP_KERNEL_ACCOUNT)?);
-        // SAFETY: `run` gets the work that it wants, which is nobody else's until it has ended; the
-        // format takes one string, which is copied.
+        // SAFETY: may sleep here, as the allocation above may. `run` gets the work that it wants,
+        // which is nobody else's until it has ended; the format takes one string, which is copied.
         let task = from_err_ptr(unsafe {
             bindings::kthread_create_on_node(
                 Some(run::<W>),
@@ -63,19 +63,21 @@ impl<W: Work> Thread<W> {
         let task = match thread {
             Ok(task) => task,
             Err(errno) => {
-                // SAFETY: it came from `into_raw`, and there is no thread that has it.
+                // SAFETY: it came from `into_raw`, and no thread was made that could have it.
                 drop(unsafe { KBox::from_raw(work) });
                 return Err(errno);
             }
         };
-        // SAFETY: the task is there, as it has not been stopped. The reference is the new value's.
+        // SAFETY: a new task waits for `wake_up_process` or `kthread_stop`, neither of which has been
+        // called, so that it is there. The reference is the new value's.
         unsafe { bindings::get_task_struct(task.as_ptr()) };
         // Dropping it before it has run ends it, too.
         let thread = Thread { task, work };
         if let Some(cpu) = cpu {
             thread.charge_to_caller(cpu)?;
-            // SAFETY: the task is new and has not run; the number is within the kernel's masks, as
-            // a `CpuId` is.
+            // SAFETY: the task is there by our reference, and sleeps uninterruptibly until it is
+            // woken below, which `kthread_bind` waits for. The number is within the kernel's masks,
+            // as a `CpuId` is.
             unsafe { bindings::kthread_bind(task.as_ptr(), cpu.as_u32()) };
         }
         // SAFETY: our reference keeps the task.
@@ -88,8 +90,8 @@ impl<W: Work> Thread<W> {
     fn charge_to_caller(&self, cpu: CpuId) -> Result {
         let could = self.may_use(cpu);
         #[cfg(CONFIG_CGROUPS)]
-        // SAFETY: the calling task runs, and the thread's was not stopped. May sleep here, and
-        // nothing is held that is taken under the locks of control groups.
+        // SAFETY: the calling task runs, and our reference keeps the thread's. May sleep here, and
+        // nothing is held that is taken under the locks of control groups (docs/locks.md).
         kernel::error::to_result(unsafe {
             bindings::cgroup_attach_task_all(Task::current_raw(), self.task.as_ptr())
         })?;
@@ -126,7 +128,8 @@ impl<W: Work> Drop for Thread<W> {
 /// Called by the kernel only, with what [`Thread::start`] gave it.
 unsafe extern "C" fn run<W: Work>(work: *mut c_void) -> c_int {
     let inside = Inside(NotThreadSafe);
-    // SAFETY: `start` gave us the work, which is this thread's until it has ended.
+    // SAFETY: `start` gave us the work. Until this function returns nobody else looks at it: the
+    // `Thread` keeps a pointer only, and `kthread_stop` in its `drop` waits for our end.
     unsafe { (*work.cast::<W>()).run(&inside) };
     // A thread that ended by itself could not be stopped any more.
     while !inside.should_stop() {
@@ -158,16 +161,21 @@ impl Inside {
         queues: impl Iterator<Item = &'q WaitQueue>,
         f: impl FnOnce(&Waiting<'_>),
     ) {
-        // While we have `entries` to ourselves none of them is on a queue, so that nobody reads
-        // this.
+        // None of the entries is on a queue: `Waiting` borrows them until all have been taken off,
+        // and they are ours alone here. So nobody reads this.
         entries.wakeup.task = Task::current_raw();
+        // INVARIANT: no entry is on a queue yet.
         let mut waiting = Waiting {
             inside: self,
-            entries,
+            wakeup: &entries.wakeup,
+            room: entries.room.len(),
+            first: entries.room.as_mut_ptr().cast(),
             count: 0,
+            _entries: PhantomData,
         };
         for queue in queues {
-            waiting.join(queue);
+            // SAFETY: a `&'q WaitQueue` outlives this call, in which `waiting` is dropped.
+            unsafe { waiting.join(queue) };
         }
         f(&waiting);
         // Whatever `f` does, the queues forget us here: it cannot take `waiting` away.
@@ -176,9 +184,10 @@ impl Inside {
 
     /// Sleeps until `woken`, or until the thread is to stop.
     fn sleep(&self, woken: &AtomicFlag) {
-        // SAFETY: the running task is there, and its state a field of it.
+        // SAFETY: the running task is there while it runs, and its state is a field of it.
         let state = unsafe { &raw mut (*Task::current_raw()).__state };
-        // SAFETY: a task writes its own state as it likes; others only set it to running.
+        // SAFETY: a task writes its own state as it likes; others set it to running, by a word's
+        // store as well (kernel/sched/core.c, `try_to_wake_up`).
         unsafe { state.write_volatile(bindings::TASK_IDLE) };
         // Full: whoever wakes us after this look finds us asleep, and wakes us.
         if !woken.xchg(false, Full) && !self.should_stop() {
@@ -187,7 +196,7 @@ impl Inside {
             // Whoever wakes us before this has news that we find when we look after it.
             smp_mb(Full);
         }
-        // SAFETY: the running task's own state, of which the address was taken at the start.
+        // SAFETY: still the running task's own state, which nobody but itself puts to sleep.
         unsafe { state.write_volatile(bindings::TASK_RUNNING) };
     }
 }
@@ -236,55 +245,71 @@ impl WaitEntries {
     }
 }
 
-/// The thread hears some queues.
+/// The thread is on some queues.
+///
+/// Whoever wakes a queue works on its entries at the same time. So there is a pointer to them here,
+/// and no reference, as long as one of them is on a queue.
 ///
 /// # Invariants
 ///
-/// The first `count` entries are on the queues that they name, which outlive this.
+/// From `first` on there is room for `room` entries, which nobody but this and the queues uses for
+/// `'e`. The first `count` of them were written, and are on the queues that they name, which
+/// outlive this.
 pub(crate) struct Waiting<'e> {
     inside: &'e Inside,
-    entries: &'e mut WaitEntries,
+    wakeup: &'e Wakeup,
+    first: *mut Entry,
+    room: usize,
     count: usize,
+    _entries: PhantomData<&'e mut WaitEntries>,
 }
 
 impl Waiting<'_> {
     /// Sleeps until one of the queues has been woken since the last sleep, or until the thread is
     /// to stop.
     pub(crate) fn sleep(&self) {
-        self.inside.sleep(&self.entries.wakeup.woken);
+        self.inside.sleep(&self.wakeup.woken);
     }
 
-    /// Hears one more queue, if there is room.
-    fn join(&mut self, queue: &WaitQueue) {
-        let wakeup = &raw const *self.entries.wakeup;
-        let Some(room) = self.entries.room.get_mut(self.count) else {
+    /// Goes on one more queue, if there is room.
+    ///
+    /// # Safety
+    ///
+    /// The queue must outlive `self`.
+    unsafe fn join(&mut self, queue: &WaitQueue) {
+        if self.count == self.room {
             return;
-        };
+        }
         let entry = bindings::wait_queue_entry {
             func: Some(wake),
             ..Default::default()
         };
-        let entry: *mut Entry = room.write(Entry {
-            entry: Opaque::new(entry),
-            wakeup,
-            queue: queue.as_ptr(),
-        });
-        // INVARIANT: the entry is on the queue, which outlives this, as `wait_on` takes none that
-        // does not. SAFETY: `entry` is what an entry begins with. It stays where it is until it is
-        // taken off: the room never grows.
-        unsafe { bindings::add_wait_queue(queue.as_ptr(), entry.cast()) };
+        // INVARIANT: the entry is on the queue, which outlives this, as the caller promises.
+        // SAFETY: by the invariant there is room for one more entry, which is on no queue. `entry`
+        // is what an entry begins with. It stays where it is until `drop` takes it off: the room is
+        // borrowed until then, so that it neither grows nor moves.
+        unsafe {
+            let at = self.first.add(self.count);
+            at.write(Entry {
+                entry: Opaque::new(entry),
+                wakeup: self.wakeup,
+                queue: queue.as_ptr(),
+            });
+            bindings::add_wait_queue(queue.as_ptr(), at.cast());
+        }
         self.count += 1;
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        for entry in self.entries.room.iter().take(self.count) {
+        for at in 0..self.count {
             // SAFETY: by the invariant it was written, and is on the queue that it names. Whoever
-            // is ringing it holds that queue's lock, for which this waits.
+            // wakes it holds that queue's lock, for which this waits; what names the queue nobody
+            // changes.
             unsafe {
-                let entry = entry.assume_init_ref();
-                bindings::remove_wait_queue(entry.queue, entry.entry.get());
+                let entry = self.first.add(at);
+                bindings::remove_wait_queue((*entry).queue, entry.cast());
             }
         }
     }
@@ -299,9 +324,10 @@ unsafe extern "C" fn wake(
     _flags: c_int,
     _key: *mut c_void,
 ) -> c_int {
-    // SAFETY: the entry is what an entry begins with. While the entry is on the queue, which the
-    // caller keeps locked, its wakeup is there, and the wakeup's task is the one that waits,
-    // which does not end meanwhile.
+    // SAFETY: the entry is what an `Entry` begins with. While it is on the queue, which the caller
+    // keeps locked, the one who waits is in `wait_on`: it takes the entry off under the same lock
+    // before it returns. So the wakeup, which `wait_on` borrows, is there, and the task, which runs
+    // it, has not ended.
     unsafe {
         let wakeup = &*(*entry.cast::<Entry>()).wakeup;
         wakeup.woken.store(true, Release);
