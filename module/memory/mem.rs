@@ -5,7 +5,7 @@
 use super::shared::{Bufs, IfView, RingView};
 use crate::{
     abi::{
-        layout::Layout,
+        layout::{Layout, Pool, OBJECT_ALIGN},
         wire::{IfHeader, RingHeader},
     },
     live::{self, Counted},
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 use core::ptr::NonNull;
-use kernel::prelude::*;
+use kernel::{page::PAGE_SIZE, prelude::*};
 
 /// Regions are large and alike, so the buffers of several ports at work would lie at the same place
 /// modulo any power of two, and fall on the same entries of a cache or TLB that is indexed by
@@ -29,14 +29,22 @@ pub(super) const COLOURS: u8 = 8;
 ///
 /// # Invariants
 ///
-/// `base` is that of `backing`, which has exactly `layout.bytes()`, and there is at least one
-/// buffer.
+/// `base` is that of `backing`, which has exactly `layout.bytes()`. Each pool of the layout is
+/// [`sound`] in so many bytes, and there is at least one buffer.
 pub(crate) struct Mem {
     backing: KBox<dyn Backing>,
     base: NonNull<u8>,
     layout: Layout,
     writers: Writers,
     _live: Counted,
+}
+
+/// Whether a pool lies in that many bytes whose start is aligned to a page, with all its objects
+/// aligned to [`OBJECT_ALIGN`]. A layout is made so, but its fields are anybody's to set.
+fn sound(pool: &Pool, bytes: u64) -> bool {
+    let aligned = pool.offset % PAGE_SIZE as u64 == 0 && pool.size % OBJECT_ALIGN == 0;
+    let end = pool.offset.checked_add(pool.bytes());
+    aligned && pool.size != 0 && end.is_some_and(|end| end <= bytes)
 }
 
 // SAFETY: the backing is `Send`, and `base` is where that is.
@@ -51,12 +59,17 @@ impl Mem {
         if layout.bufs.count == 0 {
             return Ok(Err(Lack::Memory));
         }
+        let end = layout.bufs.offset.checked_add(layout.bufs.bytes());
+        let pools = [&layout.ifs, &layout.rings, &layout.bufs];
+        if !end.is_some_and(|end| pools.iter().all(|pool| sound(pool, end))) {
+            return Err(EINVAL);
+        }
         let bytes = usize::try_from(layout.bytes()).map_err(|_| ENOMEM)?;
         let backing: KBox<dyn Backing> = match HugeMem::new(bytes)? {
             Ok(memory) => KBox::new(memory, GFP_KERNEL_ACCOUNT)?,
             Err(lack) => return Ok(Err(lack)),
         };
-        // INVARIANT: allocated with that size, and there are buffers.
+        // INVARIANT: allocated with that size; pools and their buffers were looked at above.
         Ok(Ok(Mem {
             base: backing.base(),
             backing,
@@ -97,7 +110,8 @@ impl Mem {
         if offset.checked_add(bytes as u64)? > self.layout.bytes() {
             return None;
         }
-        // SAFETY: at most the memory's end, as was just found.
+        // SAFETY: the memory has `layout.bytes()` by the invariant, beyond which this is not, as was
+        // just found.
         Some(unsafe { self.base.add(start) })
     }
 
@@ -111,7 +125,8 @@ impl Mem {
         }
         let base = self.at(pool.object(index)?, bytes)?;
         // SAFETY: `bytes` covers header and slots, and was found to lie inside the memory, which
-        // lives as long as `self`; objects are aligned to 64 bytes, as pools start at pages.
+        // lives as long as `self`. Its start is aligned to a page, as that of a `Backing` is, and
+        // by the invariant the objects in it to `OBJECT_ALIGN`.
         Some(unsafe { RingView::new(base, slots) })
     }
 
@@ -124,7 +139,8 @@ impl Mem {
         }
         let base = self.at(pool.object(index)?, bytes)?;
         // SAFETY: `bytes` covers header and entries, and was found to lie inside the memory, which
-        // lives as long as `self`; objects are aligned to 64 bytes, as pools start at pages.
+        // lives as long as `self`. Its start is aligned to a page, as that of a `Backing` is, and
+        // by the invariant the objects in it to `OBJECT_ALIGN`: more than a u64 needs.
         Some(unsafe { IfView::new(base, rings) })
     }
 
@@ -132,8 +148,9 @@ impl Mem {
     #[inline]
     pub(crate) fn bufs(&self) -> Bufs<'_> {
         let pool = &self.layout.bufs;
-        // SAFETY: by the invariant the pool lies inside the memory, which lives as long as `self`,
-        // and has at least one buffer; it starts at a page, and objects have whole cache lines.
+        // SAFETY: by the invariant the pool is sound, lies inside the memory, which lives as long as
+        // `self`, and has at least one buffer. The memory's start is aligned to a page, as that of
+        // a `Backing` is, so that the pool's is.
         unsafe { Bufs::new(self.base.add(pool.offset as usize), pool.size, pool.count) }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::shared::Bufs;
 use crate::{
-    abi::consts::NETMAP_MAX_FRAGS,
+    abi::{consts::NETMAP_MAX_FRAGS, layout::OBJECT_ALIGN},
     live::{self, Counted},
     sys::{
         backing::Backing,
@@ -20,13 +20,17 @@ use kernel::{page::PAGE_SIZE, prelude::*};
 /// 2048.
 const LONGEST: u32 = 128 * 1024;
 
+/// Views of buffers want whole cache lines, which both ends of an area have to be.
+const _: () = assert!(HEADROOM % OBJECT_ALIGN == 0 && TAIL % OBJECT_ALIGN == 0);
+
 /// Buffers for the frames of a burst, and one more for a frame that is too long for a buffer.
 ///
 /// # Invariants
 ///
 /// `memory` has room for `count` areas, at least one, of `stride` bytes, which are [`HEADROOM`],
 /// `size` and [`TAIL`] or a little more, and behind them for one of [`HEADROOM`], `longest` and
-/// [`TAIL`]. `stride` and `longest` are multiples of 64, as these two are.
+/// [`TAIL`]. `stride` and `longest` are multiples of 64, as these two are. All of it
+/// is initialised.
 pub(crate) struct Staging {
     memory: HugeMem,
     size: u32,
@@ -58,7 +62,7 @@ impl Staging {
         // An odd number of cache lines: frames then start in all sets of a cache, not in a few.
         let stride = (lines | 1) * 64;
         let bytes = stride as usize * count as usize + (HEADROOM + longest + TAIL) as usize;
-        // INVARIANT: as the lines above say.
+        // INVARIANT: as the lines above say; memory of this kind is zeroed when it is made.
         Ok(Staging {
             memory: HugeMem::new(bytes.next_multiple_of(PAGE_SIZE))?.map_err(|_| ENOMEM)?,
             size,
@@ -89,8 +93,8 @@ impl Staging {
     pub(crate) fn bufs(&self) -> Bufs<'_> {
         // SAFETY: by the invariant of the type there are so many of that stride, also from the
         // first frame on: the long frame's headroom is behind the last. They are aligned, as stride
-        // and `HEADROOM` are multiples of 64 and the memory starts at a page. It lives as long as
-        // `self`.
+        // and `HEADROOM` are multiples of 64 and the memory starts at a page (`Backing`). It lives
+        // as long as `self`, and while a view is borrowed from that there is no `Area`.
         unsafe {
             let first = self.memory.base().add(HEADROOM as usize);
             Bufs::new(first, self.stride, self.count)
@@ -100,7 +104,8 @@ impl Staging {
     /// The long frame, as the only buffer of its kind.
     pub(crate) fn long(&self) -> Bufs<'_> {
         // SAFETY: by the invariant it is behind the `count` others, with its headroom first; it
-        // starts at a multiple of 64 and has whole ones. The memory lives as long as `self`.
+        // starts at a multiple of 64 and has whole ones. The memory lives as long as `self`, and
+        // while a view is borrowed from that there is no `Area`.
         unsafe {
             let first = self.base_of(self.count).add(HEADROOM as usize);
             Bufs::new(first, self.longest + TAIL, 1)
@@ -112,7 +117,7 @@ impl Staging {
     pub(crate) fn area(&mut self, index: u32) -> Option<Area<'_>> {
         let inside = index < self.count;
         inside.then(|| Area {
-            // SAFETY: one of the `count`.
+            // SAFETY: below the count, as was just found.
             start: unsafe { self.base_of(index) },
             bytes: HEADROOM + self.size + TAIL,
             _of: core::marker::PhantomData,
@@ -122,7 +127,7 @@ impl Staging {
     /// Where the long frame is.
     pub(crate) fn long_area(&mut self) -> Area<'_> {
         Area {
-            // SAFETY: it is behind the `count` others.
+            // SAFETY: the number of the count is that of the long frame.
             start: unsafe { self.base_of(self.count) },
             bytes: HEADROOM + self.longest + TAIL,
             _of: core::marker::PhantomData,
@@ -147,8 +152,9 @@ impl Area<'_> {
     /// All its bytes.
     #[inline(always)]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: they are ours while this lives, by `_of`, and initialised, as all memory of this
-        // kind is when it is made.
+        // SAFETY: `area` and `long_area` found so many bytes from `start` on to be the staging's,
+        // whose only user this is while it lives, by the exclusive borrow in `_of`. By the
+        // staging's invariant they are initialised.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes as usize) }
     }
 
@@ -156,7 +162,8 @@ impl Area<'_> {
     pub(crate) fn save<const N: usize>(&self, at: u32) -> [u8; N] {
         let mut out = [0; N];
         for (byte, at) in out.iter_mut().zip(at..self.bytes) {
-            // SAFETY: below the number of the area's bytes, which are ours.
+            // SAFETY: below the number of the area's bytes, which are initialised, and nobody's but
+            // the area's (`_of`).
             *byte = unsafe { self.start.add(at as usize).read() };
         }
         out
@@ -165,7 +172,8 @@ impl Area<'_> {
     /// Writes `bytes` at `at`, as far as they fit.
     pub(crate) fn put(&mut self, at: u32, bytes: &[u8]) {
         for (&byte, at) in bytes.iter().zip(at..self.bytes) {
-            // SAFETY: below the number of the area's bytes, which are ours.
+            // SAFETY: below the number of the area's bytes, which are nobody's but the area's
+            // (`_of`).
             unsafe { self.start.add(at as usize).write(byte) };
         }
     }
@@ -174,7 +182,8 @@ impl Area<'_> {
     /// owner may not see. (What is added behind a frame the kernel clears: net/core/filter.c,
     /// bpf_xdp_adjust_tail.)
     pub(crate) fn clear_headroom(&mut self) {
-        // SAFETY: every area begins with that many bytes, which are ours while it lives.
+        // SAFETY: every area begins with that many bytes, which are nobody's but the area's
+        // (`_of`).
         unsafe { self.start.write_bytes(0, HEADROOM as usize) };
     }
 
@@ -189,8 +198,9 @@ impl Area<'_> {
         let len = (frame.end.min(self.bytes))
             .saturating_sub(frame.start)
             .min(room);
-        // SAFETY: both ranges are inside the area: `len` is what there is of the frame before its
-        // end, and no more than there is room for. They may overlap.
+        // SAFETY: both ranges are inside the area, which is nobody else's (`_of`): `len` is what
+        // there is of the frame before its end, and no more than there is room for behind
+        // `HEADROOM`. They may overlap.
         unsafe {
             let to = self.start.add(HEADROOM as usize);
             self.start
