@@ -44,7 +44,7 @@ impl Turns {
         }
     }
 
-    /// The lock, or `None` if another thread has it: that one hears of it in
+    /// The lock, or `None` if another thread has it: that one is told of it in
     /// [`serve`](Self::serve).
     pub(crate) fn enter<G>(&self, try_lock: impl Fn() -> Option<G>) -> Option<G> {
         try_lock().or_else(|| {

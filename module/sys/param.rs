@@ -59,8 +59,11 @@ macro_rules! params {
             use kernel::{bindings, module_param::KernelParam};
 
             // SAFETY of the linkage: the kernel reads `__param` as an array of `struct
-            // kernel_param`, and `param_ops_int` takes `arg` as an int that it may read and write
-            // at any time; both are statics of those layouts.
+            // kernel_param`, which `KernelParam` is and which lives as long as the module.
+            // `param_ops_int` reads and writes the int that `arg` points to, with
+            // `kernel_param_lock` held or while the module is loaded (kernel/params.c). That is a
+            // static `Atomic<i32>`, laid out as an i32; its plain stores of an aligned word are
+            // whole to our loads, as the kernel's memory model has it.
             #[link_section = "__param"]
             #[used(compiler)]
             static DESCRIPTOR: KernelParam = KernelParam::new(bindings::kernel_param {

@@ -34,10 +34,11 @@ impl<T> RcuSlot<T> {
     #[inline]
     pub(crate) fn load<'g>(&'g self, _guard: &'g Guard) -> Option<&'g T> {
         let ptr = self.ptr.load(Acquire);
-        // SAFETY: by the invariant null or an object that the slot holds. It was in the slot while
-        // the guard was held already, and `replace` hands on the slot's reference only after all
-        // such readers have gone, so it outlives the guard. `drop` has `&mut self`, so it cannot
-        // run during the borrow of `self`.
+        // SAFETY: by the invariant it was null, or an object of which the slot had a reference, when
+        // it was loaded; Acquire shows what was in it when `replace` put it there. Only two take
+        // that reference away: `replace`, which waits for all who were under a guard when it took
+        // the pointer out, us among them, before it hands the reference on; and `drop`, for which
+        // `self` may not be borrowed. The guard and `self` are borrowed for `'g`.
         unsafe { ptr.as_ref() }
     }
 
@@ -53,7 +54,7 @@ impl<T> RcuSlot<T> {
         // SAFETY: only waits.
         unsafe { bindings::synchronize_rcu_expedited() };
         // SAFETY: by the invariant it came from `Arc::into_raw` and the reference was the slot's;
-        // the swap made it ours.
+        // the swap made it ours, and it is taken once.
         Some(unsafe { Arc::from_raw(old) })
     }
 }

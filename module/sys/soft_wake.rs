@@ -16,7 +16,7 @@ pub(crate) struct SoftWake {
     waiters: Arc<WaitQueue>,
 }
 
-// SAFETY: any thread may queue a work; the wait queue is `Send` and `Sync`.
+// SAFETY: any thread may queue and cancel a work; the wait queue is `Send` and `Sync`.
 unsafe impl Send for SoftWake {}
 // SAFETY: the kernel sees to it that a work is queued once, whoever queues it.
 unsafe impl Sync for SoftWake {}
@@ -44,7 +44,8 @@ impl SoftWake {
     /// To be called after the frames can be seen.
     pub(crate) fn wake(&self) {
         if self.waiters.has_sleepers() && !self.is_queued() {
-            // SAFETY: the queue is there for ever; the work was set up in `new` and is cancelled
+            // SAFETY: the kernel makes the queue when it boots and never destroys it. The work was
+            // set up in `new`, does not move (the value is pinned), and is cancelled in `drop`
             // before it goes.
             unsafe {
                 bindings::queue_work_on(
@@ -63,7 +64,8 @@ impl SoftWake {
     /// the work off and its running: sleepers that it wakes find them.
     fn is_queued(&self) -> bool {
         const PENDING: usize = 1 << bindings::work_bits_WORK_STRUCT_PENDING_BIT;
-        // SAFETY: the work was set up in `new`; the word is only looked at.
+        // SAFETY: the work was set up in `new` and is there as long as `self`; the word, which the
+        // kernel writes atomically, is only looked at.
         let word = unsafe { (&raw const (*self.work.get()).data.counter).read_volatile() };
         word as usize & PENDING != 0
     }
@@ -72,7 +74,10 @@ impl SoftWake {
 #[pinned_drop]
 impl PinnedDrop for SoftWake {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: set up in `new`. Rings are dropped where one may sleep.
+        // SAFETY: set up in `new`; nobody queues it any more, as that takes a reference. Of a work
+        // that was on a bottom-half queue the kernel asks only not to be in a hard irq
+        // (kernel/workqueue.c, `__cancel_work_sync`), which drops nothing of ours; for one that was
+        // on none it may have to sleep, which who drops a ring may (`RingSet`).
         unsafe { bindings::cancel_work_sync(self.work.get()) };
     }
 }
@@ -81,7 +86,8 @@ impl PinnedDrop for SoftWake {
 ///
 /// Called by the kernel only, with the work of a [`SoftWake`].
 unsafe extern "C" fn run(work: *mut bindings::work_struct) {
-    // SAFETY: it is the first field, and what it is in waits for us before it goes.
+    // SAFETY: a `SoftWake` begins with its work, and its `drop` waits for us (`cancel_work_sync`)
+    // before it goes.
     let this = unsafe { &*work.cast::<SoftWake>() };
     this.waiters.wake();
 }

@@ -2,14 +2,16 @@
 
 //! The processor's wide registers, which hold what the running program left in them: to use them,
 //! the kernel has to put that away first, once a system call, and fetch it again on the way back.
+//! Not so in User Mode Linux, where programs have registers of their own.
 
 use super::{arch, bottom_half::Disabled};
 use core::marker::PhantomData;
 
 /// Wide registers, free to be used until this is dropped.
 ///
-/// While they are in use on this CPU, they are not lent again. They go back before bottom halves
-/// do, so that nothing runs in between.
+/// They go back before bottom halves do, so that no other task runs on this CPU in between. While
+/// they are in use there they are not lent again; in User Mode Linux they may be, as nothing stays
+/// in them from one copy to the next.
 pub(crate) struct Wide<'b>(PhantomData<&'b Disabled>);
 
 impl<'b> Wide<'b> {
@@ -27,16 +29,17 @@ impl<'b> Wide<'b> {
     /// own purposes of data races, and `len` must be at least 64.
     #[inline(always)]
     pub(crate) unsafe fn copy(&mut self, from: *const u8, to: *mut u8, len: usize) {
-        // SAFETY: the caller vouches for the bytes; the registers were lent to us, and it is us
-        // alone who uses them as long as `self` is borrowed.
+        // SAFETY: the caller vouches for the bytes. The registers are there and were lent to us by
+        // `take`: what runs on this CPU until they go back is interrupts, which leave them as they
+        // were (they ask `irq_fpu_usable`; in User Mode Linux they are signals, which save them).
         unsafe { arch::copy_wide(from, to, len) }
     }
 }
 
 impl Drop for Wide<'_> {
     fn drop(&mut self) {
-        // SAFETY: the registers were lent by `take`, and go back once: nothing uses them after
-        // this.
+        // SAFETY: the registers were lent by `take` on this CPU, which `'b` keeps us on, and go back
+        // once: nothing uses them by this value any more.
         unsafe {
             arch::leave_wide();
             lender::take_back();
@@ -51,7 +54,7 @@ mod lender {
 
     /// Whether they are there and free. If so, what they held has been put away, and they are ours.
     pub(super) fn lend() -> bool {
-        // SAFETY: tells what the kernel found out when it booted.
+        // SAFETY: reads what the kernel found out of the processor when it booted.
         let there = unsafe { bindings::ferromap_boot_cpu_has(bindings::X86_FEATURE_AVX2) };
         there && put_away()
     }
@@ -68,15 +71,16 @@ mod lender {
                 && bindings::irq_fpu_usable()
         };
         if free {
-            // SAFETY: the kernel does not use the registers here, as was just found.
+            // SAFETY: the kernel does not use the registers here, as was just found, and bottom
+            // halves are off (`take`), so that we stay on this CPU until `take_back`.
             unsafe { bindings::kernel_fpu_begin() };
         }
         free
     }
 
     /// In User Mode Linux the registers of programs are in processes of their own, and what
-    /// interrupts us saves ours. So they are always free: nothing stays in them from one copy to
-    /// the next.
+    /// interrupts us, a signal, saves ours. So they are always free: nothing stays in them from one
+    /// copy to the next.
     #[cfg(CONFIG_UML)]
     fn put_away() -> bool {
         true

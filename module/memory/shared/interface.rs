@@ -36,7 +36,8 @@ impl<'m> IfView<'m> {
         let len = name.len().min(IFNAMSIZ - 1);
         header.ni_name = [0; IFNAMSIZ];
         header.ni_name[..len].copy_from_slice(&name[..len]);
-        // SAFETY: the header lies inside the object and is aligned.
+        // SAFETY: by the invariant the header is valid, and aligned as a u64 is, which is more than it
+        // wants.
         unsafe { self.base.as_ptr().cast::<IfHeader>().write_volatile(header) };
         for i in 0..self.rings {
             self.set_ring_ofs(i, 0);
@@ -46,7 +47,8 @@ impl<'m> IfView<'m> {
     /// Entry `i` of `ring_ofs`; an entry that does not exist is passed over.
     pub(crate) fn set_ring_ofs(&self, i: usize, ofs: i64) {
         if i < self.rings {
-            // SAFETY: the entry lies inside the object and is aligned.
+            // SAFETY: by the invariant there are `rings` entries behind the header, which is aligned
+            // as they are and as long as seven of them.
             unsafe {
                 self.base
                     .as_ptr()
@@ -58,7 +60,7 @@ impl<'m> IfView<'m> {
     }
 
     fn bufs_head_cell(&self) -> *mut u32 {
-        // SAFETY: the field lies inside the header.
+        // SAFETY: the field lies inside the header, which by the invariant is valid.
         unsafe {
             self.base
                 .as_ptr()
@@ -69,13 +71,13 @@ impl<'m> IfView<'m> {
 
     /// First of the extra buffers, as the program left it.
     pub(crate) fn bufs_head(&self) -> u32 {
-        // SAFETY: an aligned u32 of the header, which lies inside the object.
+        // SAFETY: an aligned u32 of the header, which by the invariant is valid.
         unsafe { self.bufs_head_cell().read_volatile() }
     }
 
     /// Sets the first of the extra buffers.
     pub(crate) fn set_bufs_head(&self, index: u32) {
-        // SAFETY: an aligned u32 of the header, which lies inside the object.
+        // SAFETY: an aligned u32 of the header, which by the invariant is valid.
         unsafe { self.bufs_head_cell().write_volatile(index) }
     }
 }

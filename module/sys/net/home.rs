@@ -24,9 +24,9 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `net` is null, or a namespace whose loopback interface `List` has not seen going away: all
-/// that is in it is there for at least as long as somebody who read it stays in the same RCU
-/// section.
+/// `net` is null, or a namespace for which `List` has not been told [`Notified::ended`], or is just
+/// being told so and waits for RCU: what programs look for in it is there for at least as long as
+/// somebody who read it stays in the same RCU section.
 pub(crate) struct Home {
     id: NetId,
     net: AtomicPtr<bindings::net>,
@@ -53,7 +53,8 @@ impl Inhabited<'_> {
 /// All homes.
 pub(crate) struct Homes {
     list: Arc<List>,
-    /// Tells the list which namespaces end. When it goes it tells so of all.
+    /// Tells the list which namespaces end. When it goes it tells so of all: after that nobody finds
+    /// a namespace in a home that has outlived us.
     _notifier: Pin<KBox<Notifier<List>>>,
 }
 
@@ -82,8 +83,9 @@ impl Homes {
         if let Some(known) = list.iter().find(|home| home.id == net.id()) {
             return Ok(known.clone());
         }
-        // INVARIANT: the namespace is alive, so its loopback interface is there, and `ended` comes
-        // after this: the notifier lives as long as `self`.
+        // INVARIANT: the caller's reference keeps the namespace from ending before this returns. So
+        // `ended`, which finds the home on the list, whose lock we hold, comes later; and it does
+        // come, as the notifier lives as long as `self`.
         let home = Home {
             id: net.id(),
             net: AtomicPtr::new(net.as_ptr()),
@@ -104,8 +106,9 @@ impl Notified for List {
             return;
         };
         home.net.store(core::ptr::null_mut(), Release);
-        // SAFETY: may sleep here. Nobody works in the namespace any more when this returns, and it
-        // is taken down after the notifier that we are in.
+        // SAFETY: may sleep here, in a notifier, with rtnl and the mutex held. Whoever read the
+        // namespace did so under RCU and has gone when this returns; it is taken down only after
+        // the notifier that we are in.
         unsafe { bindings::synchronize_net() };
     }
 }

@@ -18,7 +18,7 @@ impl<R: Receiver> Hook<R> {
     /// take frames of.
     pub(crate) fn new(device: Device, receiver: Arc<R>, rtnl: &Rtnl) -> Result<Self> {
         let claim = Claim::new(device.again(), receiver.clone(), rtnl)?;
-        let hooks = Hooks::new(device, receiver)?;
+        let hooks = Hooks::new(device, receiver, rtnl)?;
         Ok(Hook {
             hooked: Some((hooks, claim)),
         })

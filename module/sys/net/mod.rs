@@ -10,9 +10,9 @@
 //! - [`receiver`]: who takes frames off an interface before the stack sees them, and before it
 //!   sends them. [`netfilter`] and [`rx_handler`] are the two ways to meet them, [`hook`] has both.
 //! - [`transmit`]: handing frames to a driver.
-//! - [`completion`]: hearing when the driver has finished with them.
+//! - [`completion`]: being told when the driver has finished with them.
 //! - [`xdp`]: XDP programs, and running them.
-//! - [`notifier`]: hearing that an interface or a namespace goes away.
+//! - [`notifier`]: being notified that an interface or a namespace goes away.
 
 use crate::sys::bindings;
 

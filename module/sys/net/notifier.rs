@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hearing that an interface, or a network namespace, goes away.
+//! Being notified that an interface, or a network namespace, goes away.
 
 use super::{bindings, device::DeviceId, NetId, Rtnl};
 use core::marker::PhantomPinned;
@@ -12,9 +12,11 @@ pub(crate) trait Notified: Send + Sync + 'static {
     /// dropped now.
     fn gone(&self, _device: DeviceId, _rtnl: &Rtnl) {}
 
-    /// A namespace ends: nobody is in it any more, and what it is made of is taken down after this.
-    /// Called with the lock for configuration held. When the last of them goes, it is called for
-    /// all namespaces.
+    /// A namespace ends: no process is in it any more, its other interfaces have moved away or
+    /// gone, and what else it is made of is taken down after this. Called under rtnl.
+    ///
+    /// When the notifier goes, this is called for every namespace that there is, as if they ended,
+    /// and for each of them before [`gone`](Self::gone) is for its other interfaces.
     fn ended(&self, _net: NetId) {}
 }
 
@@ -34,8 +36,8 @@ struct Block<W> {
     notified: Arc<W>,
 }
 
-// SAFETY: the block is only touched by the kernel, under its own lock; the notified is `Send` and
-// `Sync`.
+// SAFETY: the block is on a list that only the kernel works on, under rtnl, which any thread may
+// take to unregister it; the notified is `Send` and `Sync`.
 unsafe impl<W: Notified> Send for Notifier<W> {}
 // SAFETY: a reference gives nothing to do with the block; the one who is notified is `Sync`.
 unsafe impl<W: Notified> Sync for Notifier<W> {}
@@ -50,7 +52,8 @@ impl<W: Notified> Notifier<W> {
                     priority: 0,
                 };
                 // SAFETY: `slot` is memory for a block, which never moves; it is registered until
-                // it is dropped.
+                // it is dropped. May sleep here. Where registering fails, the kernel has taken the
+                // block off again under rtnl, so that nobody is in the callback.
                 unsafe {
                     slot.write(Block { block, notified });
                     let result = to_result(bindings::register_netdevice_notifier(slot.cast()));
@@ -69,8 +72,8 @@ impl<W: Notified> Notifier<W> {
 impl<W: Notified> PinnedDrop for Notifier<W> {
     fn drop(self: Pin<&mut Self>) {
         let block = self.block.get();
-        // SAFETY: registered in `new`. Nobody is in the callback when it is unregistered: it runs
-        // under the lock that this takes.
+        // SAFETY: registered in `new`. The callback runs under rtnl, which unregistering holds: the
+        // last calls are its own (net/core/dev.c, `unregister_netdevice_notifier`).
         unsafe {
             bindings::unregister_netdevice_notifier(block.cast());
             core::ptr::drop_in_place(block);
@@ -87,15 +90,18 @@ unsafe extern "C" fn called<W: Notified>(
     info: *mut c_void,
 ) -> c_int {
     if event == bindings::netdev_cmd_NETDEV_UNREGISTER as c_ulong {
-        // SAFETY: the block is the first field of ours; the kernel names the interface, and holds
-        // the lock for configuration.
+        // SAFETY: a `Block` begins with the block, and is there while that is registered. The kernel
+        // names the interface, which is not freed before all have been notified, nor is its
+        // namespace, and holds rtnl (`call_netdevice_notifiers_info` asserts it;
+        // `unregister_netdevice_notifier` takes it).
         unsafe {
             let notified = &(*block.cast::<Block<W>>()).notified;
             let dev = (*info.cast::<bindings::netdev_notifier_info>()).dev;
             notified.gone(DeviceId::of(dev.cast()), &Rtnl::held());
-            // The loopback interface is a namespace's last one, goes only with it, and before all
-            // else that there is in it (net/core/dev.c, net_dev_init and
-            // default_device_exit_batch).
+            // A namespace's loopback interface goes only with it. It was the first that was
+            // registered, and the last is notified first (net/core/dev.c,
+            // `default_device_exit_batch`). Sockets, routes and the like are taken down later: their
+            // exit functions were registered earlier (`net_dev_init`) and run in reverse order.
             let net = bindings::dev_net(dev.cast());
             if (*net).loopback_dev.cast::<c_void>() == dev.cast::<c_void>() {
                 notified.ended(NetId::of(net));

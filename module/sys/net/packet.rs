@@ -32,7 +32,14 @@ pub(crate) enum Side {
     Host,
 }
 
-/// A frame that is ours: nobody else changes it. It starts with its Ethernet header.
+/// A frame whose `sk_buff` is ours. It starts with its Ethernet header.
+///
+/// # Invariants
+///
+/// It is a whole `sk_buff`, and the only reference to it is ours, so that nobody else reads or
+/// writes its fields. What it points to may be shared: a clone, which a packet tap has, say, has
+/// the same bytes. Those are only read here, and whoever is to change them copies them before
+/// (`skb_ensure_writable` and its kin).
 pub(crate) struct Packet(NonNull<sk_buff>);
 
 /// `skb->priority` of a frame that we gave to the stack, until it has passed our own hook. No
@@ -51,8 +58,10 @@ impl Packet {
     ///
     /// # Safety
     ///
-    /// `skb` must be the caller's own, and not shared.
+    /// The caller must have the only reference to `skb` and give it up, and the frame must start
+    /// with its Ethernet header.
     pub(super) unsafe fn from_raw(skb: NonNull<sk_buff>) -> Self {
+        // INVARIANT: as the caller promises.
         Packet(skb)
     }
 
@@ -86,8 +95,9 @@ impl Packet {
         let room = device.headroom();
         let packet = Self::empty(room + len, pinned)?;
         let skb = packet.as_ptr();
-        // SAFETY: the frame is ours, and has room for `room` and `len` bytes as asked for, of which
-        // a span has as many. All headers of an Ethernet frame lie within `len`.
+        // SAFETY: frame and bytes were made just now and are nobody else's. There is room for `room`
+        // and `len` bytes, as asked for, and a span has as many as it says. Its header lies within
+        // `len`, by the check above.
         unsafe {
             (*skb)
                 .__bindgen_anon_1
@@ -113,10 +123,12 @@ impl Packet {
             let how = kernel::bindings::GFP_ATOMIC | kernel::bindings::__GFP_NOWARN;
             // SAFETY: does not sleep, by the first flag. It returns null or a frame of our own.
             let skb = unsafe { bindings::__alloc_skb(room, how, 0, bindings::NUMA_NO_NODE) };
+            // INVARIANT: a new frame's only reference is who made it.
             return NonNull::new(skb).map(Packet);
         }
-        // SAFETY: bottom halves are off, as both want it. The memory is the frame's from then on;
-        // it is freed here if there is no frame.
+        // SAFETY: bottom halves are off (`Disabled`), as both want it. The memory is the frame's
+        // from then on; it is freed here if there is no frame.
+        // INVARIANT: a new frame's only reference is who made it.
         unsafe {
             let data = bindings::__napi_alloc_frag_align(size, u32::MAX);
             if data.is_null() {
@@ -132,8 +144,8 @@ impl Packet {
 
     /// The frame has been read, and is not needed any more.
     pub(super) fn consumed(self, _: &Disabled) {
-        // SAFETY: the frame is given away; bottom halves are off, which is what a budget other than
-        // 0 says.
+        // SAFETY: our reference is given up. Bottom halves are off (`Disabled`), which is what a
+        // budget other than 0 says.
         unsafe { bindings::napi_consume_skb(self.into_raw(), 1) };
     }
 
@@ -141,8 +153,8 @@ impl Packet {
     /// queued there, when this returns.
     pub(crate) fn up(self, device: &Device, _: &Disabled) {
         let skb = self.into_raw();
-        // SAFETY: the frame is ours and is given away; it starts with a whole Ethernet header, and
-        // the interface is alive.
+        // SAFETY: by the invariant nobody else uses the frame, which starts with its Ethernet
+        // header; our reference is given up. The interface is alive while there is a `Device`.
         unsafe {
             let headers = (*skb).__bindgen_anon_4.headers.as_mut();
             headers.priority = FROM_US;
@@ -153,7 +165,7 @@ impl Packet {
 
     /// Bytes of the frame.
     pub(crate) fn len(&self) -> u32 {
-        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
+        // SAFETY: by the invariant the `sk_buff` is there, and nobody else writes its fields.
         unsafe { (*self.as_ptr()).len }
     }
 
@@ -164,14 +176,16 @@ impl Packet {
         if at.saturating_add(len) > self.len() {
             return false;
         }
-        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
+        // SAFETY: by the invariant the `sk_buff` is there, and nobody else writes its fields.
         let (data, head) = unsafe {
             let skb = self.as_ptr();
             ((*skb).data, (*skb).len - (*skb).data_len)
         };
         // Most frames are in one piece.
         if at + len <= head {
-            // SAFETY: so many bytes are there, in front of those in other pages, and in the span.
+            // SAFETY: so many bytes are at `data`, in front of those in other pages, by the check,
+            // and in the span, by its invariant. Whoever shares the frame's bytes may be writing
+            // to them, and programs to the span: `copy` copes with both.
             unsafe {
                 copy(
                     data.add(at as usize).cast(),
@@ -197,12 +211,12 @@ impl Packet {
             return false;
         };
         let skb = packet.as_ptr();
-        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
+        // SAFETY: by the invariant the `sk_buff` is there, and nobody else writes its fields.
         if !unsafe { bindings::skb_is_gso(skb) } {
             return packet.with_checksum().map(each).is_some();
         }
-        // SAFETY: the frame is ours and starts with its Ethernet header. It returns a list of
-        // frames of our own, null if nothing needed to be done, or an error.
+        // SAFETY: by the invariant the frame is ours alone and starts with its Ethernet header. It
+        // returns a list of new frames, null if nothing needed to be done, or an error.
         let list = unsafe { bindings::__skb_gso_segment(skb, 0, from == Side::Host) };
         if kernel::error::from_err_ptr(list).is_err() {
             return false;
@@ -213,7 +227,9 @@ impl Packet {
         drop(packet);
         let (mut next, mut whole) = (Some(first), true);
         while let Some(skb) = next {
-            // SAFETY: a frame of the list, which is ours; it is taken off.
+            // SAFETY: a frame of the list, which nobody else has; it is taken off.
+            // INVARIANT: segments are new frames, each with its header in front and the list's
+            // reference only, which is the packet's from here on.
             let packet = unsafe {
                 let link = &raw mut (*skb.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.next;
                 next = NonNull::new(link.read());
@@ -236,15 +252,16 @@ impl Packet {
     /// `is_skb_forwardable`).
     pub(super) fn lift_vlan_tag(&mut self) {
         let skb = self.as_ptr();
-        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
+        // SAFETY: by the invariant the `sk_buff` is there, and nobody else writes its fields.
         let protocol = unsafe { (*skb).__bindgen_anon_4.headers.as_ref().protocol };
         if protocol != ETH_P_8021Q.to_be() && protocol != ETH_P_8021AD.to_be() {
             return;
         }
         let mut tag = 0;
-        // SAFETY: the frame is ours, names an interface that is alive, and starts with its Ethernet
-        // header. The tag is taken off only if it is there, whole, and in memory that nobody
-        // shares.
+        // SAFETY: by the invariant the frame is ours alone and starts with its Ethernet header; it
+        // names the interface that it is made for, which is alive (`copy_of`). Who takes the tag
+        // off first sees to it that it is there, whole, and in memory that nobody shares
+        // (`__skb_vlan_pop`: `skb_ensure_writable`).
         unsafe {
             if bindings::vlan_hw_offload_capable(bindings::netif_skb_features(skb), protocol)
                 && bindings::__skb_vlan_pop(skb, &raw mut tag) == 0
@@ -256,20 +273,24 @@ impl Packet {
 
     /// Another frame with the same bytes, to be looked at.
     pub(super) fn copy_to_show(&self) -> Option<Self> {
-        // SAFETY: the frame is ours. The copy shares its bytes, and has no destructor.
+        // SAFETY: by the invariant the `sk_buff` is there and ours; does not sleep, by the flag.
+        // INVARIANT: a clone is a `sk_buff` of its own, whose only reference is who made it. It
+        // shares the bytes, and has no destructor.
         NonNull::new(unsafe { bindings::skb_clone(self.as_ptr(), GFP_ATOMIC) }).map(Packet)
     }
 
     /// Shows the frame to packet taps, as one that was sent through `device`.
     pub(super) fn show_sent(self, device: &Device, _: &Disabled) {
-        // SAFETY: the frame is ours, and taps get copies. They want its header at its start, as it
-        // is.
+        // SAFETY: by the invariant the frame is ours alone, and its header is at its start, as taps
+        // want it; they get clones, and nothing is kept of it. The interface is alive while there
+        // is a `Device`.
         unsafe { bindings::dev_queue_xmit_nit(self.as_ptr(), device.as_ptr()) };
     }
 
     /// With the VLAN tag that the stack or the hardware took off.
     fn with_vlan_tag(self) -> Option<Self> {
-        // SAFETY: the frame is ours. A zero here means that there is no tag.
+        // SAFETY: by the invariant the `sk_buff` is there, and nobody else writes its fields. A zero
+        // here means that there is no tag; any bytes are a number.
         let tag = unsafe {
             let headers = (*self.as_ptr()).__bindgen_anon_4.headers.as_ref();
             headers.__bindgen_anon_2.vlan_all
@@ -277,19 +298,21 @@ impl Packet {
         if tag == 0 {
             return Some(self);
         }
-        // SAFETY: the frame is given away; it comes back, or null, and then it is gone.
+        // SAFETY: our reference is given up; it comes back, or null, and then the frame is gone.
+        // INVARIANT: it comes back as it was, with the tag behind its addresses.
         let skb = unsafe { bindings::__vlan_hwaccel_push_inside(self.into_raw()) };
         NonNull::new(skb).map(Packet)
     }
 
     /// With its checksum filled in.
     fn with_checksum(self) -> Option<Self> {
-        // SAFETY: nobody else changes a frame that is ours, and it is there while we have it.
+        // SAFETY: by the invariant the `sk_buff` is there, and nobody else writes its fields.
         let missing = unsafe {
             let headers = (*self.as_ptr()).__bindgen_anon_4.headers.as_ref();
             headers.ip_summed() == CHECKSUM_PARTIAL
         };
-        // SAFETY: the frame is ours; headers that it shares with others are copied first.
+        // SAFETY: by the invariant the `sk_buff` is ours alone; bytes that it shares with others are
+        // copied before they are changed (net/core/dev.c, `skb_checksum_help`).
         if missing && unsafe { bindings::skb_csum_hwoffload_help(self.as_ptr(), 0) } != 0 {
             return None;
         }
@@ -299,8 +322,8 @@ impl Packet {
 
 impl Drop for Packet {
     fn drop(&mut self) {
-        // SAFETY: the reference is ours, and given up once: what gives it to others forgets the
-        // packet.
+        // SAFETY: by the invariant the reference is ours. It is given up once: what gives it to
+        // others forgets the packet (`into_raw`).
         unsafe { bindings::consume_skb(self.as_ptr()) };
     }
 }

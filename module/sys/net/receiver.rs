@@ -36,7 +36,8 @@ pub(crate) trait Receiver: Send + Sync + 'static {
 ///
 /// # Safety
 ///
-/// The frame is given to us; its data start `behind` bytes after its Ethernet header.
+/// The frame, a reference to which is the caller's, is given to us. Its data start `behind` bytes
+/// after its Ethernet header, which is in front of them, and RCU is held.
 pub(super) unsafe fn take<R: Receiver>(
     target: &R::Target<'_>,
     skb: *mut sk_buff,
@@ -46,7 +47,9 @@ pub(super) unsafe fn take<R: Receiver>(
     // The stack calls us with bottom halves off, and packet sockets that bypass the queueing
     // discipline with them on (docs/locks.md). Where they are off this costs next to nothing.
     let pinned = bottom_half::disable();
-    // SAFETY: the frame is given to us; what is before its data was passed over by the kernel.
+    // SAFETY: the frame is given to us by the caller. `skb_share_check` gives the reference back as
+    // the only one, or a clone with one of its own. What is before its data is the Ethernet header,
+    // which the caller says was passed over.
     let packet = unsafe {
         let skb = bindings::skb_share_check(skb, kernel::bindings::GFP_ATOMIC);
         let Some(skb) = NonNull::new(skb) else {

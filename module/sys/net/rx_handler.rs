@@ -27,8 +27,8 @@ pub(super) struct Claim<R: Receiver> {
 impl<R: Receiver> Claim<R> {
     pub(super) fn new(device: Device, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
         let data = Arc::as_ptr(&receiver).cast_mut().cast();
-        // SAFETY: the interface is alive and the lock is held. `handler` finds a receiver behind
-        // `data` until the claim is dropped.
+        // SAFETY: the interface is alive by our reference and rtnl is held (`Rtnl`). `handler` finds
+        // a receiver behind `data` until the claim is dropped.
         to_result(unsafe {
             bindings::netdev_rx_handler_register(device.as_ptr().cast(), Some(handler::<R>), data)
         })?;
@@ -41,8 +41,9 @@ impl<R: Receiver> Claim<R> {
 
 impl<R: Receiver> Drop for Claim<R> {
     fn drop(&mut self) {
-        // SAFETY: registered in `new`, once, and the lock is held. It waits for everybody who is in
-        // the handler.
+        // SAFETY: registered in `new`, once, and `Hook`, which has the only ones, drops them under
+        // rtnl. It clears the handler and waits for everybody who is in it (`synchronize_net`)
+        // before it clears the data.
         unsafe { bindings::netdev_rx_handler_unregister(self.device.as_ptr().cast()) };
     }
 }
@@ -58,8 +59,10 @@ unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::
         rx_handler_result_RX_HANDLER_CONSUMED as CONSUMED,
         rx_handler_result_RX_HANDLER_PASS as PASS,
     };
-    // SAFETY: the kernel gives a frame that came through our interface, and RCU is held: handler
-    // and receiver are there.
+    // SAFETY: the kernel gives a frame that came through an interface with this handler, and holds
+    // RCU (net/core/dev.c, `__netif_receive_skb_core`), for which unregistering waits before it
+    // clears the data: the receiver, which `Claim` keeps, is there. The frame is on its way to the
+    // stack.
     let (skb, receiver, queue) = unsafe {
         let skb = *slot;
         let dev: *const bindings::net_device = (*skb)
@@ -72,11 +75,12 @@ unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::
     };
     let guard = rcu::read_lock();
     if let Some(target) = queue.and_then(|queue| receiver.target(Side::Wire, queue, &guard)) {
-        // SAFETY: the frame is given to us, and the kernel has passed over the Ethernet header.
+        // SAFETY: the frame is given to us by `CONSUMED`, which the kernel is told below. It has
+        // passed over the Ethernet header (`eth_type_trans`), and holds RCU.
         unsafe { take::<R>(&target, skb, ETH_HLEN as u32, Side::Wire) };
         return CONSUMED;
     }
-    // SAFETY: the frame is there to be looked at.
+    // SAFETY: `take` did not get it, so that it is still the kernel's, which waits for us.
     if unsafe { (*skb).__bindgen_anon_4.headers.as_ref().priority } == FROM_US {
         // SAFETY: the frame is given to us. What comes back is ours alone, and ours to pass on; or
         // it is gone, for want of memory.

@@ -25,8 +25,8 @@ impl<'d> Sending<'d> {
         if u32::from(queue) >= device.queues().0 {
             return None;
         }
-        // SAFETY: the interface is alive and has that queue. We stay on this CPU while we have the
-        // lock.
+        // SAFETY: the interface is alive while `device` is borrowed, and has that queue. We stay on
+        // this CPU while we have the lock, as bottom halves are off.
         unsafe {
             let dev = device.as_ptr();
             let txq = bindings::netdev_get_tx_queue(dev, queue.into());
@@ -51,7 +51,8 @@ impl<'d> Sending<'d> {
 
     /// Whether the driver takes frames now.
     pub(crate) fn has_room(&self) -> bool {
-        // SAFETY: the queue belongs to the interface, which is alive.
+        // SAFETY: the queue is one of the interface's, which go with it, and it is alive while
+        // `device` is borrowed.
         !unsafe { bindings::netif_xmit_frozen_or_drv_stopped(self.queue) }
     }
 
@@ -67,7 +68,9 @@ impl<'d> Sending<'d> {
         // then it is gone.
         let shown = self.shows.then(|| packet.packet().copy_to_show());
         let skb = packet.as_ptr();
-        // SAFETY: the frame is given away unless the driver is busy; the queue's lock is held.
+        // SAFETY: the frame is given away, and comes back only from a driver that is busy. Bottom
+        // halves are off and the queue's lock is held, if the driver wants it to be: both since
+        // `begin`.
         let result =
             unsafe { bindings::netdev_start_xmit(skb, self.device.as_ptr(), self.queue, more) };
         if result == bindings::netdev_tx_NETDEV_TX_BUSY {
@@ -85,7 +88,8 @@ impl<'d> Sending<'d> {
 impl Drop for Sending<'_> {
     fn drop(&mut self) {
         if self.locks {
-            // SAFETY: locked in `begin`, on this CPU.
+            // SAFETY: locked in `begin`, on this CPU, which `pinned` has kept us on: it goes after
+            // this.
             unsafe { bindings::__netif_tx_unlock(self.queue) };
         }
     }
