@@ -303,7 +303,7 @@ impl Objects {
         })
     }
 
-    /// Takes up to `want` buffers and chains them: each starts with the index of the next, 0 ends.
+    /// Takes up to `want` buffers and links them: each starts with the index of the next, 0 ends.
     fn take_extra_bufs(&mut self, want: u32) {
         let mem: Arc<Mem> = self.usage.mem().clone();
         let Some(view) = mem.interface(self.index, self.entries) else {
@@ -327,7 +327,7 @@ impl Objects {
 impl Drop for Objects {
     fn drop(&mut self) {
         let mem = self.usage.mem();
-        // The program may have left any chain: it ends where an index cannot be given back, and
+        // The program may have left any list: it ends where an index cannot be given back, and
         // each step gives one back, so it does end.
         if let Some(view) = mem.interface(self.index, self.entries) {
             let mut index = view.bufs_head();

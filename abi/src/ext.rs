@@ -101,7 +101,7 @@ pub struct NmreqWhy {
     pub text: [u8; WHY_TEXT],
 }
 
-/// [`FERROMAP_OPT_REGION`] as a program puts it into a chain of options.
+/// [`FERROMAP_OPT_REGION`] as a program puts it into a list of options.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NmreqOptRegion {

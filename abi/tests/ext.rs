@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The answer to "why did that fail": whatever bytes are in it, a text comes out.
+//! What is returned to "why did that fail": whatever bytes are in it, a text comes out.
 
 use ferromap_abi::{
     ext::{NmreqWhy, FERROMAP_REQ_FIRST, FERROMAP_REQ_WHY, WHY_TEXT},

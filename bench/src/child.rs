@@ -44,7 +44,7 @@ impl Child {
             process,
         };
         child.tell(task)?;
-        let () = child.hear(PATIENCE)?;
+        let () = child.receive(PATIENCE)?;
         Ok(child)
     }
 
@@ -58,12 +58,12 @@ impl Child {
     }
 
     /// What it says next, for which it has `patience`.
-    pub fn hear<T: DeserializeOwned>(&mut self, patience: Duration) -> Result<T> {
+    pub fn receive<T: DeserializeOwned>(&mut self, patience: Duration) -> Result<T> {
         // It writes whole lines, so none is left in the buffer and reading one does not hang.
         let mut pipe = [PollFd::new(self.from.get_ref().as_fd(), PollFlags::POLLIN)];
         if poll(&mut pipe, PollTimeout::try_from(patience)?)? == 0 {
             bail!(
-                "{}: no answer for {} s; it was ended",
+                "{}: silent for {} s; it was ended",
                 self.name,
                 patience.as_secs()
             );

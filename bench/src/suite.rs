@@ -6,7 +6,7 @@
 use crate::{
     clock::{ticks, Rate},
     record::{Record, Spread},
-    worker::crew::Timing,
+    worker::group::Timing,
     yardstick::Yardstick,
 };
 use anyhow::{Context, Result};

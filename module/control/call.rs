@@ -76,9 +76,9 @@ impl Call<'_> {
         let (options, read) = Options::read(self.header.nr_options, body)?;
         let name = name::trim(&self.header.nr_name);
         let mut context = Context::new(self.file, self.asker, name, options);
-        let answer = read.and_then(|()| serve(&mut context));
+        let result = read.and_then(|()| serve(&mut context));
         let written = context.options.write_back();
-        answer?;
+        result?;
         if let Some(name) = context.listed {
             self.header.nr_name = name;
         }

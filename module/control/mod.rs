@@ -39,10 +39,10 @@ use kernel::prelude::*;
 /// `NIOCCTRL`.
 pub(crate) fn ctrl(file: &OpenFile, asker: &Asker<'_>, addr: u64) -> Result {
     let mut header = user::read::<NmreqHeader>(addr)?;
-    let answer = check(&header).and_then(|()| dispatch(file, asker, &mut header));
+    let result = check(&header).and_then(|()| dispatch(file, asker, &mut header));
     header.nr_reserved = 0;
     let written = user::write(addr, &header);
-    answer.map_err(|refusal| file.remember(header.nr_reqtype, refusal))?;
+    result.map_err(|refusal| file.remember(header.nr_reqtype, refusal))?;
     written
 }
 

@@ -44,8 +44,8 @@ pub(crate) enum Bad {
 pub(crate) enum Status {
     /// It was honoured; or a refused list was read up to here.
     Zero,
-    /// It was honoured, and its body tells something now.
-    Answered,
+    /// It was honoured, and its body returns something.
+    Returned,
     /// The option is why the request is refused.
     Invalid,
     /// Nobody honoured it.

@@ -72,12 +72,12 @@ impl Options {
             },
         );
         lack?;
-        let (count, answer) = match walked {
+        let (count, result) = match walked {
             Ok(count) => (count, Ok(())),
             Err((bad, count)) => (count, Err(bad.into())),
         };
         options.count = count;
-        Ok((options, answer))
+        Ok((options, result))
     }
 
     fn entries(&self) -> impl Iterator<Item = &Entry> {
@@ -112,7 +112,7 @@ impl Options {
                 Status::Zero
             } else {
                 bytes.copy_from_slice(body);
-                Status::Answered
+                Status::Returned
             };
             return Ok(Some(honoured));
         }
@@ -138,7 +138,7 @@ impl Options {
                 ..entry.head
             };
             written = written.and(user::write(entry.addr, &head));
-            if entry.status == Status::Answered {
+            if entry.status == Status::Returned {
                 let to = entry.addr.wrapping_add(HEAD as u64);
                 written = written.and(user::write_bytes(to, body));
             }
@@ -157,7 +157,7 @@ fn fetch(bodies: &mut KVec<u8>, addr: u64, len: usize) -> Result {
 impl Status {
     fn errno(self) -> u32 {
         let errno = match self {
-            Status::Zero | Status::Answered => return 0,
+            Status::Zero | Status::Returned => return 0,
             Status::Invalid => EINVAL,
             Status::Unsupported => EOPNOTSUPP,
         };

@@ -72,7 +72,7 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port
 pub(super) fn probe(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqRegister) -> Answer {
     let (mut port, selection) = find(context, req)?;
     // This hooks into an interface, since only the kernel knows whether it lets us. As long as no
-    // ring is bound all frames pass, and it is let go of when we leave.
+    // ring is bound all frames go on, and it is let go of when we leave.
     port.prepare(&selection)?;
     port.rings().admit(&selection)
 }
@@ -128,7 +128,7 @@ fn select(req: &NmreqRegister, shape: Shape) -> Answer<Selection> {
         rx: shape.host_rx(),
     };
     let selected = select::select(&nic, &host, req.nr_mode, req.nr_ringid, req.nr_flags)
-        .map_err(|why| unfit(why, req, &nic, &host))?;
+        .map_err(|why| unselectable(why, req, &nic, &host))?;
     Ok(Selection {
         // The program's number was only compared so far.
         tx: confine_range(selected.tx, shape.host_tx().end),
@@ -138,7 +138,7 @@ fn select(req: &NmreqRegister, shape: Shape) -> Answer<Selection> {
 }
 
 /// Why the request can have no rings of a port with these, in words.
-fn unfit(why: Unselectable, req: &NmreqRegister, nic: &Ranges, host: &Ranges) -> Refusal {
+fn unselectable(why: Unselectable, req: &NmreqRegister, nic: &Ranges, host: &Ranges) -> Refusal {
     let no_ring = |of: &Ranges, kind| {
         Refusal::new(
             EINVAL,

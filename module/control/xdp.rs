@@ -35,10 +35,10 @@ pub(super) fn attach(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmre
         ),
         found => expect(context, req.expected, found)?,
     }
-    let stages = match spot.xdp().stages() {
-        Some(stages) => stages,
+    let workspaces = match spot.xdp().workspaces() {
+        Some(workspaces) => workspaces,
         None => {
-            let stages = turn.aside(|| spot.stages())?;
+            let workspaces = turn.aside(|| spot.workspaces())?;
             // Others had their turns meanwhile.
             let still = self::spot(context, &net)?;
             if !core::ptr::eq(still.xdp(), spot.xdp())
@@ -50,13 +50,13 @@ pub(super) fn attach(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmre
                     Name(context.name())
                 );
             }
-            stages
+            workspaces
         }
     };
     let home = context.world.registry.homes.of(&net)?;
     let before = spot
         .xdp()
-        .replace(Some(Installed::new(program, home, stages)?));
+        .replace(Some(Installed::new(program, home, workspaces)?));
     tell(req, before.as_deref());
     Ok(())
 }

@@ -18,11 +18,11 @@ use crate::{
 use core::ptr::NonNull;
 use kernel::{page::PAGE_SIZE, prelude::*};
 
-/// Regions are large and alike, so the buffers of several ports at work would lie at the same place
+/// Regions are large and alike, so the buffers of several ports at work would have the same address
 /// modulo any power of two, and fall on the same entries of a cache or TLB that is indexed by
-/// address (QEMU's is, and has one entry a place: two ports that collide run at two thirds of their
-/// speed). So each region starts to hand out its buffers at one of this many places, the one that
-/// the fewest others use.
+/// address (QEMU's is, and has one way: two ports that collide run at two thirds of their speed). So
+/// each region starts to hand out its buffers at one of this many colours, the one that the fewest
+/// others use.
 pub(super) const COLOURS: u8 = 8;
 
 /// The memory of a region, and where its pools lie.
@@ -93,13 +93,13 @@ impl Mem {
         &self.writers
     }
 
-    /// The buffer at which a region of that colour starts: its address is the colour's place, one
-    /// default ring of default buffers from the next, modulo all places.
+    /// The buffer at which a region of that colour starts. Colours are addresses modulo that many
+    /// default rings of default buffers, one of these apart.
     pub(super) fn first_buf_of_colour(&self, colour: u8) -> u32 {
-        const PLACE: u64 = 1024 * 2048;
-        const ALL: u64 = PLACE * COLOURS as u64;
+        const RING: u64 = 1024 * 2048;
+        const ALL: u64 = RING * COLOURS as u64;
         let pool = self.base.as_ptr() as u64 + self.layout.bufs.offset;
-        let distance = (u64::from(colour) * PLACE).wrapping_sub(pool) % ALL;
+        let distance = (u64::from(colour) * RING).wrapping_sub(pool) % ALL;
         let buffers = distance.checked_div(self.layout.bufs.size.into());
         buffers.unwrap_or(0) as u32
     }

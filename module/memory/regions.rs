@@ -145,8 +145,8 @@ impl core::ops::Deref for RegionRef {
 }
 
 impl RegionRef {
-    /// The place of this very region on the list: number 1 is there more than once.
-    fn place(&self, list: &List) -> Option<usize> {
+    /// The position of this very region on the list: number 1 is there more than once.
+    fn position(&self, list: &List) -> Option<usize> {
         let is_this = |e: &Entry| Arc::ptr_eq(&e.region, &self.region);
         list.entries.iter().position(is_this)
     }
@@ -155,7 +155,7 @@ impl RegionRef {
 impl Clone for RegionRef {
     fn clone(&self) -> Self {
         let mut list = self.regions.list.lock();
-        if let Some(at) = self.place(&list) {
+        if let Some(at) = self.position(&list) {
             list.entries[at].holders += 1;
         }
         self.regions.hold(self.region.clone())
@@ -165,7 +165,9 @@ impl Clone for RegionRef {
 impl Drop for RegionRef {
     fn drop(&mut self) {
         let mut list = self.regions.list.lock();
-        let Some(at) = self.place(&list) else { return };
+        let Some(at) = self.position(&list) else {
+            return;
+        };
         list.entries[at].holders -= 1;
         if list.entries[at].holders == 0 {
             let gone = list.entries.remove(at).ok();

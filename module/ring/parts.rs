@@ -8,7 +8,7 @@
 
 use crate::abi::consts::NS_MOREFRAG;
 
-/// What the slots passed so far say about the next one. It is kept from sync to sync: a chain need
+/// What the slots so far say about the next one. It stays from sync to sync: a chain need
 /// not end with the slots that are released together.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Parts {
@@ -38,7 +38,7 @@ impl Parts {
         }
     }
 
-    /// Passes a slot with these flags. A chain is counted once, with the first of its slots that
+    /// Takes a slot with these flags. A chain is counted once, with the first of its slots that
     /// was `meant` to leave.
     #[inline]
     pub(crate) fn next(&mut self, flags: u16, meant: bool) -> Part {

@@ -4,7 +4,7 @@
 
 use crate::memory::{RingView, SlotCell, SlotRun};
 
-/// Consecutive slots that are still to be passed.
+/// Consecutive slots that are still to be walked.
 #[derive(Clone, Copy)]
 pub(crate) struct Walk<'r> {
     view: RingView<'r>,
@@ -27,8 +27,8 @@ impl<'r> Walk<'r> {
         self.run.left().wrapping_add(self.rest)
     }
 
-    /// The next slots that lie side by side, at most `count`. They are still to be passed with
-    /// [`pass_over`](Self::pass_over).
+    /// The next slots that lie side by side, at most `count`. They are left behind with
+    /// [`advance`](Self::advance).
     #[inline]
     pub(crate) fn ahead(&mut self, count: u32) -> SlotRun<'r> {
         if self.run.left() == 0 {
@@ -41,18 +41,18 @@ impl<'r> Walk<'r> {
     /// The same way from the slot `count` further on.
     pub(crate) fn behind(mut self, count: u32) -> Self {
         let in_run = count.min(self.run.left());
-        self.pass_over(in_run);
+        self.advance(in_run);
         if in_run < count {
             self.ahead(0);
-            self.pass_over(count - in_run);
+            self.advance(count - in_run);
         }
         self
     }
 
-    /// Passes over `count` of the slots [`ahead`](Self::ahead).
+    /// Leaves behind `count` of the slots [`ahead`](Self::ahead).
     #[inline]
-    pub(crate) fn pass_over(&mut self, count: u32) {
-        self.run.pass_over(count);
+    pub(crate) fn advance(&mut self, count: u32) {
+        self.run.advance(count);
     }
 }
 

@@ -8,7 +8,7 @@
 pub(crate) struct Sum(u16);
 
 impl Sum {
-    /// Of bytes, from an even place on. Behind an odd number of them a zero is added.
+    /// Of bytes, from an even offset on. Behind an odd number of them a zero is added.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let words = bytes.chunks(2).map(|pair| match *pair {
             [a, b] => u16::from_ne_bytes([a, b]),
@@ -30,7 +30,7 @@ impl Sum {
         Sum(sum + u16::from(carry))
     }
 
-    /// The same bytes, from place `at` on.
+    /// The same bytes, from offset `at` on.
     pub(crate) fn at(self, at: u32) -> Self {
         if at % 2 == 0 {
             self

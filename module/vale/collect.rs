@@ -31,7 +31,7 @@ pub(super) trait Decide {
     const BROUGHT_IN: bool;
 
     /// Takes simple frames that go somewhere, for as long as they come. Returns the slot after
-    /// those, which it has passed, too.
+    /// those, which it has taken, too.
     fn take_simple(
         &mut self,
         scratch: &mut Scratch,
@@ -222,14 +222,14 @@ impl Scratch {
             } else {
                 by.take_simple(self, sender, &mut slots, &mut burst)
             };
-            let passed = before - slots.left();
+            let walked = before - slots.left();
             let Some(slot) = odd else {
-                walk.pass_over(passed);
+                walk.advance(walked);
                 continue;
             };
-            walk.pass_over(passed - 1);
+            walk.advance(walked - 1);
             let at_odd = walk;
-            walk.pass_over(1);
+            walk.advance(1);
             if !self.take_odd(sender, slot, &mut walk, end, &mut burst, by) {
                 walk = at_odd;
                 break;
@@ -243,7 +243,7 @@ impl Scratch {
     }
 
     /// Takes a frame that starts with `slot` and is not simple, or goes nowhere. `false`, and
-    /// nothing kept, if it does not fit the burst, which ends when `end` slots are left.
+    /// nothing taken, if it does not fit the burst, which ends when `end` slots are left.
     #[inline(never)]
     fn take_odd<D: Decide>(
         &mut self,
@@ -268,11 +268,10 @@ impl Scratch {
             Ok((frame, dest)) => {
                 // The next simple frame is not to follow this one.
                 burst.flow = Flow::NONE;
-                self.keep(frame, dest, burst);
+                self.push(frame, dest, burst);
             }
             Err(why) => {
-                // Its slots make room for those behind it: there are as many places as slots in a
-                // burst.
+                // Its slots make room for those behind it: there is room for those of a burst.
                 if frame.kind != Kind::Simple {
                     self.frags.truncate(frame.first as usize);
                 }
@@ -285,7 +284,7 @@ impl Scratch {
 
     /// Puts a frame behind the others of the burst, and of its destination.
     #[inline]
-    pub(super) fn keep(&mut self, frame: Frame, dest: Dest, burst: &mut Burst) {
+    pub(super) fn push(&mut self, frame: Frame, dest: Dest, burst: &mut Burst) {
         burst.turn_to(dest, &mut self.sorted, self.taken);
         burst.more_slots += u32::from(frame.slots) - 1;
         // There is room: a frame has at least one slot.
@@ -296,7 +295,7 @@ impl Scratch {
     }
 
     /// Any frame: a chain of slots that starts with `slot`, to be read further. `None`, and nothing
-    /// kept, if it does not fit the burst, which ends when `end` slots are left.
+    /// taken, if it does not fit the burst, which ends when `end` slots are left.
     #[inline(never)]
     fn take_chain(
         &mut self,
@@ -362,7 +361,7 @@ impl Decide for ByTable {
         let room = scratch.frames.get_mut(first..).unwrap_or(&mut []);
         let (mut taken, mut bytes) = (0, 0u64);
         let mut odd = None;
-        // A copy, which is kept in registers.
+        // A copy, which stays in registers.
         let mut run = *slots;
         // There is room: a frame has at least one slot.
         for (to, cell) in room.iter_mut().zip(&mut run) {

@@ -18,7 +18,7 @@ use super::{
     scratch::{Scratch, BURST},
     sender::Sender,
     switch::{Member, Switch},
-    xdp::Stages,
+    xdp::Workspaces,
 };
 use crate::{
     abi::{consts::NETMAP_MAX_FRAGS, ext::FERROMAP_NR_SWAP},
@@ -98,9 +98,9 @@ impl TxQueue for Forward {
                 let slots = (walk.left() - end).min(BURST as u32);
                 walk = match &installed {
                     None => burst(scratch, &sender, walk, slots, may_swap),
-                    Some((stages, sees)) => {
+                    Some((workspaces, sees)) => {
                         let ahead = bring_in(walk, slots, *sees, sender.caller);
-                        inspected_burst(scratch, &sender, walk, ahead, stages)
+                        inspected_burst(scratch, &sender, walk, ahead, workspaces)
                     }
                 };
                 goes_on = task::go_on();
@@ -139,13 +139,13 @@ fn inspected_burst<'r>(
     sender: &Sender<'_>,
     walk: Walk<'r>,
     (limit, mean): (u32, u32),
-    stages: &Stages,
+    workspaces: &Workspaces,
 ) -> Walk<'r> {
-    // From here on nobody can interrupt: others may need the stage.
+    // From here on nobody can interrupt: others may need the workspace.
     let pinned = bottom_half::disable();
     let guard = rcu::read_lock();
-    let mut stage = stages.take(&pinned);
-    let mut inspector = Inspector::new(&mut stage, sender, &guard, &pinned, mean);
+    let mut workspace = workspaces.take(&pinned);
+    let mut inspector = Inspector::new(&mut workspace, sender, &guard, &pinned, mean);
     let behind = scratch.collect(sender, walk, (limit, sender.stretch), &mut inspector);
     match inspector.half_staged(sender) {
         Some(half_staged) => scratch.deliver(sender, &half_staged),

@@ -83,9 +83,9 @@ impl Headers {
 
     /// Writes bytes at `at`, if there is room for all of them.
     pub(crate) fn put<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
-        let place = self.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut());
-        if let Some(place) = place {
-            *place = bytes;
+        let field = self.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut());
+        if let Some(field) = field {
+            *field = bytes;
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     scratch::Scratch,
     sender::Sender,
     verdict::{destination, look, Running},
-    xdp::Stage,
+    xdp::Workspace,
 };
 use crate::{
     abi::{
@@ -37,7 +37,7 @@ const START: u32 = 16;
 
 /// A program at work on a burst.
 pub(super) struct Inspector<'p> {
-    stage: &'p mut Stage,
+    workspace: &'p mut Workspace,
     running: Running<'p>,
     /// Bytes at the start of a simple frame that are copied to be looked at, where the program sees
     /// no more of it: the rest stays in the sender's buffer.
@@ -47,20 +47,20 @@ pub(super) struct Inspector<'p> {
 impl<'p> Inspector<'p> {
     /// For frames of `mean` bytes or so from that sender.
     pub(super) fn new(
-        stage: &'p mut Stage,
+        workspace: &'p mut Workspace,
         sender: &'p Sender<'_>,
         guard: &'p rcu::Guard,
         pinned: &'p Disabled,
         mean: u32,
     ) -> Self {
-        (stage.low, stage.high) = (0, 0);
+        (workspace.low, workspace.high) = (0, 0);
         let program = sender.member.program(sender.switch, guard);
         let sees = program.map_or(0, |program| program.program.sees());
         let start = sees.max(1).checked_next_multiple_of(START);
         Inspector {
             // It pays where four times as much is left alone (measured on Zen 5).
             start: start.filter(|&start| mean / 4 > start.max(4 * START)),
-            stage,
+            workspace,
             running: Running::new(program, guard, pinned),
         }
     }
@@ -68,7 +68,7 @@ impl<'p> Inspector<'p> {
     /// Where the frames are now, if all of them were copied.
     pub(super) fn staged(&self) -> Whole<'_> {
         Whole {
-            bufs: self.stage.staging.bufs(),
+            bufs: self.workspace.staging.bufs(),
             caller: None,
         }
     }
@@ -76,7 +76,7 @@ impl<'p> Inspector<'p> {
     /// The same, if only their starts were.
     pub(super) fn half_staged<'i>(&'i self, sender: &Sender<'i>) -> Option<HalfStaged<'i>> {
         self.start.map(|len| HalfStaged {
-            starts: self.stage.staging.bufs(),
+            starts: self.workspace.staging.bufs(),
             len,
             rest: sender.bufs,
         })
@@ -84,20 +84,20 @@ impl<'p> Inspector<'p> {
 
     /// How many buffers are free.
     fn free(&self) -> u32 {
-        let used = self.stage.low + self.stage.high;
-        self.stage.staging.count().saturating_sub(used)
+        let used = self.workspace.low + self.workspace.high;
+        self.workspace.staging.count().saturating_sub(used)
     }
 }
 
 /// Has the program decide about frames, the first of which is in buffer `unit`.
 #[inline(never)]
 fn decide(sender: &Sender<'_>, frames: &mut [Frame], unit: u32, inspector: &mut Inspector<'_>) {
-    let Stage {
+    let Workspace {
         staging,
         origin,
         verdicts,
         ..
-    } = &mut *inspector.stage;
+    } = &mut *inspector.workspace;
     look(sender, inspector.running, origin, |looker| {
         for ((frame, verdict), unit) in frames.iter_mut().zip(verdicts.iter_mut()).zip(unit..) {
             let Some(mut area) = staging.area(unit) else {
@@ -129,9 +129,9 @@ impl Decide for Inspector<'_> {
         let first = scratch.taken;
         if self.start.is_some() {
             // The start of each frame is in the buffer of its number.
-            self.stage.low = first as u32;
+            self.workspace.low = first as u32;
         }
-        let unit = self.stage.low;
+        let unit = self.workspace.low;
         let (staged, odd) = scratch.stage_simple(sender, slots, burst, self);
         let staged = first..first + staged;
         let frames = scratch.frames.get_mut(staged.clone()).unwrap_or(&mut []);
@@ -150,16 +150,16 @@ impl Decide for Inspector<'_> {
         sender: &Sender<'_>,
     ) -> Result<(Frame, Dest), TxDrop> {
         if self.start.is_some() {
-            self.stage.low = scratch.taken as u32;
+            self.workspace.low = scratch.taken as u32;
         }
         let (running, header) = (self.running, sender.header);
         let free = self.free();
-        let Stage {
+        let Workspace {
             staging,
             origin,
             high,
             ..
-        } = &mut *self.stage;
+        } = &mut *self.workspace;
         let gathered = scratch.gather(&frame, sender, staging);
         if frame.kind != Kind::Simple {
             scratch.frags.truncate(frame.first as usize);
@@ -179,7 +179,7 @@ impl Decide for Inspector<'_> {
         let bad = if ethernet < ETH_HLEN as u32 || len > staging.longest() {
             Some(TxDrop::BadLength)
         } else if len != sent && frame.kind == Kind::Asking {
-            // Its header speaks of places that are elsewhere now.
+            // Its header speaks of offsets that have moved.
             Some(TxDrop::BadHeader)
         } else {
             None
@@ -198,7 +198,7 @@ impl Decide for Inspector<'_> {
 }
 
 impl Scratch {
-    /// Copies simple frames, or their starts, to buffers of the stage for as long as they come.
+    /// Copies simple frames, or their starts, to buffers of the workspace for as long as they come.
     /// Returns how many, and the slot after those.
     #[inline(never)]
     fn stage_simple(
@@ -211,7 +211,7 @@ impl Scratch {
         let pinned = bottom_half::disable();
         let mut copier = Copier::new(slots.left(), &pinned);
         let free = inspector.free();
-        let Stage { staging, low, .. } = &mut *inspector.stage;
+        let Workspace { staging, low, .. } = &mut *inspector.workspace;
         let lens = ETH_HLEN as u32..=staging.size();
         let to = staging.bufs();
         let start = inspector.start.unwrap_or(u32::MAX);
@@ -250,11 +250,11 @@ impl Scratch {
         burst: &mut Burst,
         inspector: &Inspector<'_>,
     ) {
-        let stage = &*inspector.stage;
+        let workspace = &*inspector.workspace;
         let counters = &sender.ring.counters;
-        let lens = ETH_HLEN as u32..=stage.staging.size();
-        let bufs = stage.staging.bufs();
-        for ((at, &verdict), unit) in staged.zip(stage.verdicts.iter()).zip(unit..) {
+        let lens = ETH_HLEN as u32..=workspace.staging.size();
+        let bufs = workspace.staging.bufs();
+        for ((at, &verdict), unit) in staged.zip(workspace.verdicts.iter()).zip(unit..) {
             let Some(&frame) = self.frames.get(at) else {
                 break;
             };
@@ -275,7 +275,7 @@ impl Scratch {
                     if let Some(len) = inspector.start.filter(|_| at != self.taken) {
                         move_start(bufs, unit, self.taken as u32, len);
                     }
-                    self.keep(frame, dest, burst);
+                    self.push(frame, dest, burst);
                 }
                 Err(why) => {
                     burst.dropped += 1;

@@ -13,7 +13,7 @@ pub(crate) const WORDS: usize = VALE_MAX_PORTS.div_ceil(64);
 
 /// The word of a port, and its bit there.
 #[inline]
-pub(crate) const fn place(port: u8) -> (usize, u64) {
+pub(crate) const fn bit_of(port: u8) -> (usize, u64) {
     (port as usize / 64, 1 << (port % 64))
 }
 
@@ -26,7 +26,7 @@ impl PortSet {
 
     #[inline]
     pub(crate) fn insert(&mut self, port: u8) {
-        let (word, bit) = place(port);
+        let (word, bit) = bit_of(port);
         if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
         }

@@ -184,9 +184,9 @@ impl Segments {
         let own = (self.stack.body - self.every) as u32;
         let start = i.saturating_mul(self.each).min(self.rest());
         let end = start.saturating_add(self.each).min(self.rest());
-        let place = |at: u32| self.payload.start + at.saturating_sub(own);
+        let offset = |at: u32| self.payload.start + at.saturating_sub(own);
         Body {
-            from: place(start)..place(end),
+            from: offset(start)..offset(end),
             to: self.every as u32 + if i == 0 { own } else { 0 },
         }
     }

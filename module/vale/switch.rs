@@ -155,14 +155,14 @@ impl Switch {
     pub(super) fn plug(&self, member: Arc<Member>) {
         let index = member.index;
         self.members[usize::from(index)].replace(Some(member));
-        let (word, bit) = ports::place(index);
+        let (word, bit) = ports::bit_of(index);
         self.present[word].fetch_or(bit, Relaxed);
     }
 
     /// Puts a member out; when this returns, no sender is looking at it, and its index may be given
     /// to another.
     pub(super) fn unplug(&self, index: u8) {
-        let (word, bit) = ports::place(index);
+        let (word, bit) = ports::bit_of(index);
         self.present[word].fetch_and(!bit, Relaxed);
         self.members[usize::from(index)].replace(None);
         self.table.forget(index);

@@ -8,7 +8,7 @@
 
 use super::{
     switch::{Member, Switch},
-    xdp::{ProgramSlot, Stages},
+    xdp::{ProgramSlot, Workspaces},
 };
 use crate::{
     abi::{
@@ -188,7 +188,7 @@ impl Switches {
         })
     }
 
-    /// The first port at or after that place, going through the ports of a switch by index and then
+    /// The first port at or after that position, going through the ports of a switch by index and then
     /// to the next switch.
     pub(crate) fn list_from(&self, net: NetId, switch: u16, from: u32) -> Option<Listed> {
         let list = self.list.lock();
@@ -353,12 +353,12 @@ impl Spot {
     }
 
     /// Memory for a program there: as much as can be in use at once.
-    pub(crate) fn stages(&self) -> Answer<Arc<Stages>> {
+    pub(crate) fn workspaces(&self) -> Answer<Arc<Workspaces>> {
         let (syncs, size) = match self {
             Spot::Port(member) => (member.rings.shape().tx_rings.into(), member.buf_size()?),
             Spot::Switch(_, size) => (u32::MAX, *size),
         };
-        Ok(Stages::new(cpus::online().min(syncs), size)?)
+        Ok(Workspaces::new(cpus::online().min(syncs), size)?)
     }
 }
 

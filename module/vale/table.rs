@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The learning table of a switch: which station was last heard behind which port.
+//! The learning table of a switch: which station was last seen behind which port.
 //!
 //! 1024 entries, one address each, found by a hash; collisions overwrite and nothing ages (section
 //! 9 of the interface). An entry is one 64-bit word, so it is read and written whole, without a
@@ -85,7 +85,7 @@ impl<D: Deref<Target = [AtomicU64]>> Table<D> {
         }
     }
 
-    /// The port behind which `mac` was last heard, if it is remembered.
+    /// The port behind which `mac` was last seen, if it is remembered.
     #[inline]
     pub(crate) fn find(&self, mac: Mac) -> Option<u8> {
         let seen = self.entries.get(mac.hash())?.load(Relaxed);

@@ -28,7 +28,7 @@ pub(crate) struct Installed {
     /// The namespace that it works in, and cannot work without.
     pub(super) home: Arc<Home>,
     decided: [Decided; XDP_ACTIONS],
-    stages: Arc<Stages>,
+    workspaces: Arc<Workspaces>,
 }
 
 #[derive(Default)]
@@ -52,12 +52,16 @@ impl Tally {
 
 impl Installed {
     /// A program to be put there.
-    pub(crate) fn new(program: Program, home: Arc<Home>, stages: Arc<Stages>) -> Result<Arc<Self>> {
+    pub(crate) fn new(
+        program: Program,
+        home: Arc<Home>,
+        workspaces: Arc<Workspaces>,
+    ) -> Result<Arc<Self>> {
         let installed = Installed {
             program,
             home,
             decided: Default::default(),
-            stages,
+            workspaces,
         };
         Ok(Arc::new(installed, GFP_KERNEL_ACCOUNT)?)
     }
@@ -75,8 +79,8 @@ impl Installed {
     }
 
     /// The memory in which it works, and how far into a frame it sees.
-    pub(super) fn needs(&self) -> (Arc<Stages>, u32) {
-        (self.stages.clone(), self.program.sees())
+    pub(super) fn needs(&self) -> (Arc<Workspaces>, u32) {
+        (self.workspaces.clone(), self.program.sees())
     }
 
     pub(super) fn count(&self, tally: &Tally) {
@@ -103,8 +107,8 @@ impl ProgramSlot {
     }
 
     /// The memory in which the program that is there works.
-    pub(crate) fn stages(&self) -> Option<Arc<Stages>> {
-        self.look(|installed| installed.stages.clone())
+    pub(crate) fn workspaces(&self) -> Option<Arc<Workspaces>> {
+        self.look(|installed| installed.workspaces.clone())
     }
 
     /// Puts another program there, or none. Returns the one that was there: it runs no more, and
@@ -114,12 +118,12 @@ impl ProgramSlot {
     }
 }
 
-/// Memory in which programs work on frames: one [`Stage`] for each burst that can run at once. At
-/// least one.
-pub(crate) struct Stages(KVec<Pin<KBox<SpinLock<Stage>>>>);
+/// Memory in which programs work on frames: one [`Workspace`] for each burst that can run at once.
+/// At least one.
+pub(crate) struct Workspaces(KVec<Pin<KBox<SpinLock<Workspace>>>>);
 
 /// What one burst needs to run programs.
-pub(super) struct Stage {
+pub(super) struct Workspace {
     pub(super) staging: Staging,
     pub(super) origin: Origin,
     /// Buffers in use from the first on, and from the last back.
@@ -129,28 +133,28 @@ pub(super) struct Stage {
     pub(super) verdicts: KVec<Verdict>,
 }
 
-impl Stages {
+impl Workspaces {
     /// For `bursts` at once, of frames in buffers of `size` bytes.
     pub(crate) fn new(bursts: u32, size: u32) -> Result<Arc<Self>> {
-        let mut stages = KVec::new();
+        let mut workspaces = KVec::new();
         for _ in 0..bursts.max(1) {
-            let stage = Stage {
+            let workspace = Workspace {
                 staging: Staging::new(BURST as u32, size)?,
                 origin: Origin::new()?,
                 low: 0,
                 high: 0,
                 verdicts: KVec::from_elem(Verdict::PASS, BURST, GFP_KERNEL_ACCOUNT)?,
             };
-            let stage = KBox::pin_init(new_spinlock!(stage), GFP_KERNEL_ACCOUNT)?;
-            stages.push(stage, GFP_KERNEL_ACCOUNT)?;
+            let workspace = KBox::pin_init(new_spinlock!(workspace), GFP_KERNEL_ACCOUNT)?;
+            workspaces.push(workspace, GFP_KERNEL_ACCOUNT)?;
         }
-        Ok(Arc::new(Stages(stages), GFP_KERNEL_ACCOUNT)?)
+        Ok(Arc::new(Workspaces(workspaces), GFP_KERNEL_ACCOUNT)?)
     }
 
     /// One that no other burst uses now. There is one for each processor or ring, so waiting is
     /// rare, and whoever has one does not sleep.
-    pub(super) fn take(&self, _: &Disabled) -> SpinLockGuard<'_, Stage> {
-        let free = self.0.iter().find_map(|stage| stage.try_lock());
+    pub(super) fn take(&self, _: &Disabled) -> SpinLockGuard<'_, Workspace> {
+        let free = self.0.iter().find_map(|workspace| workspace.try_lock());
         free.unwrap_or_else(|| self.0[0].lock())
     }
 }

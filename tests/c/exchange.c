@@ -163,7 +163,7 @@ static void make_frame(unsigned char *frame, unsigned char from, uint32_t number
 		frame[i] = (unsigned char)(i * 7 + number + from);
 }
 
-// Fills the free slots with frames number, number + 1, ...; answers the first that was not sent.
+// Fills the free slots with frames number, number + 1, ...; returns the first that was not sent.
 static uint32_t send_some(struct port *port, unsigned char from, uint32_t number)
 {
 	struct ring *tx = port->tx;

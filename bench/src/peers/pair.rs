@@ -117,8 +117,8 @@ fn flow(sender: &Task, receiver: &Task, time: Duration) -> Result<Flow> {
     sender.tell(&window)?;
     let patience = WARM_UP + time + PATIENCE;
     let flow = Flow {
-        sent: sender.hear(patience)?,
-        received: receiver.hear(patience)?,
+        sent: sender.receive(patience)?,
+        received: receiver.receive(patience)?,
         seconds: time.as_secs_f64(),
     };
     if flow.received == 0 {

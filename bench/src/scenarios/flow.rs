@@ -6,7 +6,7 @@ use crate::{
     frame::{receiver, sender, BROADCAST},
     record::{Record, Spread},
     suite::{Bench, Scenario},
-    worker::{crew, Outcome, Role, Task, Wait, Window},
+    worker::{group, Outcome, Role, Task, Wait, Window},
     yardstick::BUFFER,
 };
 use anyhow::{Context, Result};
@@ -154,7 +154,7 @@ impl Flow {
     }
 
     pub fn measure(&self, bench: &Bench) -> Result<Record> {
-        let outcomes = crew::run(&self.tasks(), bench.timing, bench.rate)?;
+        let outcomes = group::run(&self.tasks(), bench.timing, bench.rate)?;
         let (sent, received) = outcomes.split_at(self.senders.len());
         let first = sent.first().context("there is no sender")?;
         let arrived = if received.is_empty() { sent } else { received };

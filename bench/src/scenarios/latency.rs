@@ -6,7 +6,7 @@ use crate::{
     frame::{receiver, sender},
     record::Record,
     suite::{Bench, Scenario},
-    worker::{crew, Role, Task, Wait},
+    worker::{group, Role, Task, Wait},
 };
 use anyhow::{Context, Result};
 
@@ -48,7 +48,7 @@ fn measure(bench: &Bench, name: &str, wait: Wait) -> Result<Record> {
         wait,
     };
     let tasks = [task("vale0:ping", 0, ping), task("vale0:pong", 1, pong)];
-    let outcomes = crew::run(&tasks, bench.timing, bench.rate)?;
+    let outcomes = group::run(&tasks, bench.timing, bench.rate)?;
     let ping = outcomes.first().context("there is no outcome")?;
     let (p50, p99, trips) = ping.round_trips.context("no frame came back")?;
     Ok(Record {

@@ -106,17 +106,17 @@ fn stream(rate: Rate, offloads: bool, bridged: bool) -> Result<Spread> {
         start,
         window: rate.ticks(WINDOW),
     };
-    // It listens when it has answered.
+    // Its socket is open when it has said so.
     sink.tell(&())?;
-    let () = sink.hear(PATIENCE)?;
+    let () = sink.receive(PATIENCE)?;
     let _bridge = bridged.then(Bridge::start).transpose()?;
     let mut source = Child::start("source".to_owned(), 0, "stream", &Task::Source)?;
     let schedule = schedule(ticks() + rate.ticks(WARM_UP));
     sink.tell(&schedule)?;
     source.tell(&schedule)?;
     let patience = WARM_UP + WINDOW * WINDOWS as u32 + PATIENCE;
-    let bytes: Vec<u64> = sink.hear(patience)?;
-    let () = source.hear(patience)?;
+    let bytes: Vec<u64> = sink.receive(patience)?;
+    let () = source.receive(patience)?;
     if bytes.contains(&0) {
         bail!("the stream stood still: {bytes:?} bytes");
     }

@@ -6,8 +6,8 @@
 //! A worker is told what it is to do (a [`Task`]), opens its port, says that it is ready, is told
 //! when to begin (a [`Schedule`]), and at the end tells its [`Outcome`].
 
-pub mod crew;
 mod flow;
+pub mod group;
 mod pingpong;
 
 use crate::{child, clock::Rate};

@@ -139,7 +139,7 @@ pub(crate) fn head_of(bytes: [u8; 16]) -> Head {
 }
 
 impl<'m> Buf<'m> {
-    /// The first word of the buffer, where a chain of extra buffers keeps its links.
+    /// The first word of the buffer, where a list of extra buffers has its links.
     pub(crate) fn link(&self) -> u32 {
         // SAFETY: by the invariant there is at least one cache line, and aligned.
         unsafe { self.base.as_ptr().cast::<u32>().read_volatile() }
@@ -169,7 +169,7 @@ impl<'m> Buf<'m> {
     }
 
     /// Copies `len` bytes at `from` of this buffer to `to` of another. What does not fit is left
-    /// out: neither buffer is ever passed.
+    /// out: it never goes beyond either buffer.
     #[inline]
     pub(crate) fn copy_to(&self, from: u32, other: &Buf<'_>, to: u32, len: u32) {
         let len = len
@@ -201,7 +201,7 @@ impl<'m> Buf<'m> {
         fits
     }
 
-    /// Copies part of a frame to the same place of another buffer. `false`, and nothing done, if
+    /// Copies part of a frame to the same offset of another buffer. `false`, and nothing done, if
     /// one of them is smaller.
     #[inline]
     pub(crate) fn copy_part_to(

@@ -44,7 +44,7 @@ impl<'m> IfView<'m> {
         }
     }
 
-    /// Entry `i` of `ring_ofs`; an entry that does not exist is passed over.
+    /// Entry `i` of `ring_ofs`; an entry that does not exist is skipped.
     pub(crate) fn set_ring_ofs(&self, i: usize, ofs: i64) {
         if i < self.rings {
             // SAFETY: by the invariant there are `rings` entries behind the header, which is aligned

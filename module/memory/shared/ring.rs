@@ -295,9 +295,9 @@ impl SlotRun<'_> {
         arch::prefetch_for_writing(self.at.wrapping_add(12 * SLOT_WORDS).cast());
     }
 
-    /// Passes over `count` slots, or over all if there are not as many.
+    /// Skips `count` slots, or all if there are not as many.
     #[inline]
-    pub(crate) fn pass_over(&mut self, count: u32) {
+    pub(crate) fn advance(&mut self, count: u32) {
         self.at = self.first(count).end;
     }
 }
@@ -315,7 +315,7 @@ impl<'m> Iterator for SlotRun<'m> {
             at: self.at,
             _mem: PhantomData,
         };
-        // SAFETY: a whole slot starts at `at`, so that the end is not passed.
+        // SAFETY: a whole slot starts at `at`, so that it ends at `end` at the most.
         self.at = unsafe { self.at.add(SLOT_WORDS) };
         Some(cell)
     }

@@ -4,7 +4,7 @@
 
 pub(crate) use loom::sync::atomic::{fence, AtomicBool, AtomicU32, Ordering};
 
-/// Loom's, but a store is a swap whose answer nobody wants.
+/// Loom's, but a store is a swap whose old value nobody wants.
 ///
 /// All threads agree on the order in which one atomic changes. Loom 0.7 does not know this of a
 /// plain store that runs beside a compare-and-swap: afterwards it finds the older of the two

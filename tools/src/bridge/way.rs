@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use ferromap::{fake::Kernel, Port};
 
-    /// `vale0:in` sends into the one port and `vale1:out` hears what left the other.
+    /// `vale0:in` sends into the one port and `vale1:out` receives what left the other.
     struct Rig {
         ports: [Port; 4],
         way: Way,

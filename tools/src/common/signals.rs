@@ -29,7 +29,7 @@ pub struct Signals(Arc<EventFd>);
 
 impl Signals {
     /// To be called before any other thread starts: only then no thread but ours sees the signals.
-    /// Ours is there so that they are heard whatever the others do.
+    /// Ours is there so that they are taken whatever the others do.
     pub fn block() -> Result<Self> {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGINT);
@@ -38,7 +38,7 @@ impl Signals {
         let from = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
         let came = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
         let tell = came.clone();
-        thread::spawn(move || hear(&from, &tell));
+        thread::spawn(move || forward(&from, &tell));
         Ok(Signals(came))
     }
 
@@ -54,7 +54,7 @@ impl AsFd for Signals {
     }
 }
 
-fn hear(from: &SignalFd, came: &EventFd) {
+fn forward(from: &SignalFd, came: &EventFd) {
     let Some(first) = next(from) else { return };
     // The counter of an eventfd does not overflow from one.
     let _ = came.write(1);

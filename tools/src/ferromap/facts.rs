@@ -23,7 +23,7 @@ pub struct Facts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Said(String),
-    /// It ran and failed: most drivers cannot answer every question.
+    /// It ran and failed: most drivers cannot tell everything.
     Failed,
     NotInstalled,
 }
@@ -255,7 +255,7 @@ pub mod made_up {
             symlink(target, path).unwrap();
         }
 
-        /// What the module answers whoever opens an interface: nothing, or a refusal.
+        /// What the module returns to whoever opens an interface: nothing, or a refusal.
         pub fn decide(&self, interface: &str, refusal: &str) {
             self.write(&format!("probes/{interface}"), refusal);
         }

@@ -42,7 +42,7 @@ struct Shared {
 
 impl Shared {
     fn open(interface: &str, ethertype: u16, ring: c_int, request: tpacket_req3) -> Result<Shared> {
-        // Without a protocol it hears nothing before it is bound.
+        // Without a protocol it receives nothing before it is bound.
         let socket = socket(
             AddressFamily::Packet,
             SockType::Raw,

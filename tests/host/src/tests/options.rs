@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Option chains in memory of all kinds, after section 7.2 of the interface.
+//! Lists of options in memory of all kinds, after section 7.2 of the interface.
 
 use crate::{
     abi::{consts::*, ext::FERROMAP_OPT_REGION, wire::NmreqOption},
@@ -31,8 +31,8 @@ fn place(i: usize) -> u64 {
 }
 
 impl Memory {
-    /// A chain of options of these types and sizes, the first at `place(0)`.
-    fn chain(options: &[(u32, u64)]) -> Self {
+    /// A list of options of these types and sizes, the first at `place(0)`.
+    fn list(options: &[(u32, u64)]) -> Self {
         let mut memory = Memory::default();
         for (i, &(kind, size)) in options.iter().enumerate() {
             let last = i + 1 == options.len();
@@ -103,22 +103,22 @@ fn status_of(walked: &Walked) -> Vec<Status> {
 #[test]
 fn the_option_that_names_a_region_is_known_and_found() {
     let region = (FERROMAP_OPT_REGION, 0);
-    let walked = Memory::chain(&[(77, 0), region]).walk(place(0), 0);
+    let walked = Memory::list(&[(77, 0), region]).walk(place(0), 0);
     let [unknown, found] = walked.entries[..] else {
         panic!("{walked:?}");
     };
     assert_eq!((found.addr, found.status), (place(1), Status::Unsupported));
     assert_eq!((unknown.body, found.body), (None, Some(8)));
     // Its body must be there, and it must be there once.
-    let mut memory = Memory::chain(&[region]);
+    let mut memory = Memory::list(&[region]);
     memory.no_body.push(place(0));
     assert_eq!(memory.walk(place(0), 0).answer, Err(Bad::Unreadable));
-    let twice = Memory::chain(&[region, region]).walk(place(0), 0);
+    let twice = Memory::list(&[region, region]).walk(place(0), 0);
     assert_eq!(twice.answer, Err(Bad::Twice(FERROMAP_OPT_REGION)));
 }
 
 #[test]
-fn chains_are_accepted_or_refused_for_the_documented_reasons() {
+fn lists_are_accepted_or_refused_for_the_documented_reasons() {
     use Status::{Invalid, Unsupported, Zero};
     let known = NETMAP_REQ_OPT_OFFSETS;
     let eventfds = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS;
@@ -244,7 +244,7 @@ fn chains_are_accepted_or_refused_for_the_documented_reasons() {
     ];
     for (what, options, body, answer, statuses) in table {
         let start = if options.is_empty() { 0 } else { place(0) };
-        let walked = Memory::chain(options).walk(start, body);
+        let walked = Memory::list(options).walk(start, body);
         assert_eq!(walked.answer, answer, "{what}");
         assert_eq!(status_of(&walked), statuses, "{what}");
     }
@@ -264,7 +264,7 @@ fn bodies_are_probed_in_full_and_right_behind_their_heads() {
         (NETMAP_REQ_OPT_MAX, 40, None),
     ];
     for (kind, size, bytes) in table {
-        let memory = Memory::chain(&[(kind, size)]);
+        let memory = Memory::list(&[(kind, size)]);
         let probed = core::cell::Cell::new(None);
         let read = |addr: u64| memory.heads.get(&addr).copied();
         let walk = |body| {
@@ -313,7 +313,7 @@ fn many_small_options_are_counted_as_they_are_kept() {
     for (count, size, body, answer) in table {
         let mut options = vec![(99, 0); count];
         options.extend(size.map(|size| (eventfds, size)));
-        let walked = Memory::chain(&options).walk(place(0), body);
+        let walked = Memory::list(&options).walk(place(0), body);
         assert_eq!(walked.answer, answer, "{count} options and one of {size:?}");
         let written = match answer {
             Ok(count) => count,
@@ -325,7 +325,7 @@ fn many_small_options_are_counted_as_they_are_kept() {
 }
 
 #[test]
-fn a_chain_that_bites_its_tail_ends() {
+fn a_list_that_bites_its_tail_ends() {
     let mut unknown = Memory::default();
     unknown.put(0, 99, 0, place(0));
     let walked = unknown.walk(place(0), 56);
@@ -344,14 +344,14 @@ fn a_chain_that_bites_its_tail_ends() {
 }
 
 #[test]
-fn memory_that_cannot_be_read_is_told_from_a_bad_chain() {
-    let mut memory = Memory::chain(&[(99, 0), (5, 0), (3, 0)]);
+fn memory_that_cannot_be_read_is_told_from_a_bad_list() {
+    let mut memory = Memory::list(&[(99, 0), (5, 0), (3, 0)]);
     memory.heads.remove(&place(2));
     let walked = memory.walk(place(0), 56);
     assert_eq!(walked.answer, Err(Bad::Unreadable));
     assert_eq!(status_of(&walked), [Status::Zero; 2]);
 
-    let mut memory = Memory::chain(&[(99, 0), (5, 0), (3, 0)]);
+    let mut memory = Memory::list(&[(99, 0), (5, 0), (3, 0)]);
     memory.no_body = vec![place(0), place(1)];
     let walked = memory.walk(place(0), 56);
     assert_eq!(
@@ -387,8 +387,8 @@ fn an_option_at_the_end_of_the_address_space_does_no_harm() {
 }
 
 #[test]
-fn a_caller_with_room_for_fewer_is_told_that_the_chain_is_too_long() {
-    let memory = Memory::chain(&[(99, 0); 3]);
+fn a_caller_with_room_for_fewer_is_told_that_the_list_is_too_long() {
+    let memory = Memory::list(&[(99, 0); 3]);
     let read = |addr: u64| memory.heads.get(&addr).copied();
     for room in 0..5 {
         let mut entries = vec![None; room];

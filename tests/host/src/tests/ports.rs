@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Sets of ports answer what was put in, once, in ascending order.
+//! Sets of ports return what was put in, once, in ascending order.
 
 use crate::{abi::consts::VALE_MAX_PORTS, ports::*};
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ proptest! {
         let mut words = [0; WORDS];
         for &port in &ports {
             set.insert(port);
-            let (word, bit) = place(port);
+            let (word, bit) = bit_of(port);
             words[word] |= bit;
         }
         prop_assert_eq!(set, PortSet::of(words));

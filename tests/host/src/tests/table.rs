@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The learning table against a plain map of who was heard where.
+//! The learning table against a plain map of who was seen where.
 
 use crate::{
     atomic::AtomicU64,
@@ -89,7 +89,7 @@ fn of_two_stations_with_one_entry_the_last_heard_is_known() {
     let (table, a) = (table(), station(1));
     let b = rival(a);
     table.learn(a, 1);
-    assert_eq!(table.find(b), None, "never heard, whoever has its entry");
+    assert_eq!(table.find(b), None, "never seen, whoever has its entry");
     table.learn(b, 2);
     assert_eq!((table.find(a), table.find(b)), (None, Some(2)));
     table.learn(a, 3);
@@ -178,26 +178,26 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #[test]
     fn nobody_is_found_where_he_was_not_last_heard(steps in steps()) {
-        let (table, mut heard) = (table(), HashMap::new());
+        let (table, mut seen) = (table(), HashMap::new());
         for step in steps {
             match step {
                 Step::Learn(word, port) => {
                     table.learn(Mac::new(word), port);
                     if word & 1 == 0 {
-                        heard.insert(word << 16, port);
+                        seen.insert(word << 16, port);
                         prop_assert_eq!(table.find(Mac::new(word)), Some(port));
                     }
                 }
                 // Somebody else may have taken the entry: that is no news of the station.
                 Step::Find(word) => {
                     let found = table.find(Mac::new(word));
-                    prop_assert!(found.is_none() || found.as_ref() == heard.get(&(word << 16)));
+                    prop_assert!(found.is_none() || found.as_ref() == seen.get(&(word << 16)));
                 }
                 Step::Forget(port) => {
                     table.forget(port);
-                    heard.retain(|_, at| *at != port);
+                    seen.retain(|_, at| *at != port);
                     let found = |word: &u64| table.find(Mac::new(word >> 16)) == Some(port);
-                    prop_assert!(!heard.keys().any(found));
+                    prop_assert!(!seen.keys().any(found));
                 }
             }
         }

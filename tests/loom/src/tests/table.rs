@@ -130,7 +130,7 @@ fn who_gets_the_number_of_a_port_that_went_away_is_not_taken_for_it() {
             leaves.forget(1);
             leaves.now()
         });
-        // A sender may stand still between the table's answer and its look at the ports.
+        // A sender may stand still between its look at the table and its look at the ports.
         let asked = table.now();
         let found = table.find(A);
         let since = newcomer.join().unwrap();

@@ -134,7 +134,7 @@ pub fn coalescing(facts: &Facts, interface: &str) -> Vec<Finding> {
     }
 }
 
-/// Nothing where the driver has no answer.
+/// Nothing where the driver tells nothing.
 fn said(facts: &Facts, option: &str, interface: &str) -> Option<String> {
     match facts.ask(&["ethtool", option, interface]) {
         Answer::Said(text) => Some(text),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Any chain at all, against the rules written down as a list of faults.
+//! Any list at all, against the rules written down as a list of faults.
 
 use super::{place, status_of, walked, Memory};
 use crate::{
@@ -59,7 +59,7 @@ fn fault(body: usize, entries: &[Entry], readable: impl Fn(&Entry) -> bool) -> O
     None
 }
 
-/// The statuses that the rules give these options, for that answer.
+/// The statuses that the rules give these options, where that is returned.
 fn statuses(answer: &Result<usize, Bad>, entries: &[Entry]) -> Vec<Status> {
     let last = entries.len().wrapping_sub(1);
     let each = entries.iter().enumerate().map(|(i, entry)| match answer {
@@ -84,7 +84,7 @@ fn body() -> impl Strategy<Value = usize> {
 }
 
 /// Some options, each pointing to any other, to nothing, or to where nothing is. Mostly each points
-/// to the one behind it: a chain.
+/// to the one behind it: a list.
 fn memory() -> impl Strategy<Value = Memory> {
     let next = prop_oneof![6 => Just(None), 1 => (0..14usize).prop_map(Some)];
     let option = (kind(), size(), next, prop::bool::weighted(0.05));
@@ -113,7 +113,7 @@ proptest! {
         let (entries, answer) = (&walked.entries, walked.answer);
         let fault_of = |entries: &[Entry]| fault(body, entries, readable);
 
-        // The entries are the chain, as far as it was read.
+        // The entries are the list, as far as it was read.
         let mut at = place(0);
         for entry in entries {
             prop_assert_eq!(entry.addr, at);

@@ -29,7 +29,7 @@ pub const CASES: &[Case] = crate::cases![
     item_189_refused_request_comes_back_untouched,
 ];
 
-/// Binds by `NIOCREGIF` and maps the region as old programs do. The answer, too.
+/// Binds by `NIOCREGIF` and maps the region as old programs do. Returns what it says, too.
 pub fn regif(mut request: Nmreq) -> Result<(Bound, Nmreq), Errno> {
     let device = Device::open()?;
     device.regif(&mut request)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Chains of options: items 14 to 22.
+//! Lists of options: items 14 to 22.
 //!
 //! No option is carried out yet: extmem, CSB and offsets are refused on REGISTER as unknown ones
 //! are. Their own items (172 to 180) come with them.
@@ -25,7 +25,7 @@ pub const CASES: &[Case] = crate::cases![
     item_018_many_options_are_counted_as_they_are_kept,
     item_019_circle_of_unknown_options_ends,
     item_019_circle_through_a_known_option_is_a_duplicate,
-    item_019_long_chain_is_refused,
+    item_019_long_list_is_refused,
     item_020_unreadable_option_faults,
     item_020_unwritable_option_faults,
     item_021_kloop_options_do_not_belong_to_register,
@@ -36,15 +36,18 @@ const UNKNOWN: u32 = NETMAP_REQ_OPT_MAX;
 const INVALID: u32 = Errno::EINVAL as u32;
 const UNSUPPORTED: u32 = Errno::EOPNOTSUPP as u32;
 
-/// REGISTER of a small port with a chain of options, on `device`.
-fn register(device: &Device, name: &str, chain: &mut Chain) -> Result<(), Errno> {
-    vale(name).slots(64, 64).options(chain.first()).send(device)
+/// REGISTER of a small port with a list of options, on `device`.
+fn register(device: &Device, name: &str, options: &mut OptionList) -> Result<(), Errno> {
+    vale(name)
+        .slots(64, 64)
+        .options(options.first())
+        .send(device)
 }
 
-/// PORT_INFO_GET of the shared region with a chain of options.
-fn info(chain: &mut Chain) -> Result<(), Errno> {
+/// PORT_INFO_GET of the shared region with a list of options.
+fn info(options: &mut OptionList) -> Result<(), Errno> {
     let mut body = NmreqPortInfoGet::default();
-    Device::open()?.request_with(NETMAP_REQ_PORT_INFO_GET, "", &mut body, chain.first())
+    Device::open()?.request_with(NETMAP_REQ_PORT_INFO_GET, "", &mut body, options.first())
 }
 
 /// The device can be used for another REGISTER, and the port named in the failed one does not
@@ -58,16 +61,16 @@ fn still_unbound(device: Device, name: &str) -> Outcome {
 
 fn item_014_option_type_zero_is_invalid() -> Outcome {
     let device = Device::open()?;
-    let mut chain = Chain::of(&[0]);
-    let result = register(&device, "vale14:x", &mut chain);
+    let mut options = OptionList::of(&[0]);
+    let result = register(&device, "vale14:x", &mut options);
     fails("REGISTER", result, Errno::EINVAL)?;
-    same("its status", chain.statuses(), [INVALID])?;
+    same("its status", options.statuses(), [INVALID])?;
 
-    let mut chain = Chain::of(&[UNKNOWN, 0]);
-    fails("PORT_INFO_GET", info(&mut chain), Errno::EINVAL)?;
+    let mut options = OptionList::of(&[UNKNOWN, 0]);
+    fails("PORT_INFO_GET", info(&mut options), Errno::EINVAL)?;
     same(
         "statuses of an innocent one and it",
-        chain.statuses(),
+        options.statuses(),
         [0, INVALID],
     )?;
     still_unbound(device, "vale14:x")
@@ -76,14 +79,14 @@ fn item_014_option_type_zero_is_invalid() -> Outcome {
 fn item_015_known_option_twice_is_invalid() -> Outcome {
     let device = Device::open()?;
     for known in NETMAP_REQ_OPT_EXTMEM..NETMAP_REQ_OPT_MAX {
-        let mut chain = Chain::of(&[known, UNKNOWN, known]);
-        let result = register(&device, "vale15:x", &mut chain);
+        let mut options = OptionList::of(&[known, UNKNOWN, known]);
+        let result = register(&device, "vale15:x", &mut options);
         fails(
             format!("REGISTER with type {known} twice"),
             result,
             Errno::EINVAL,
         )?;
-        same("statuses", chain.statuses(), [INVALID, 0, INVALID])?;
+        same("statuses", options.statuses(), [INVALID, 0, INVALID])?;
     }
     still_unbound(device, "vale15:x")
 }
@@ -95,30 +98,34 @@ fn item_016_unknown_option_undoes_register() -> Outcome {
     {
         let name = format!("vale16:x{i}");
         let device = Device::open()?;
-        let mut chain = Chain::of(types);
-        let result = register(&device, &name, &mut chain);
+        let mut options = OptionList::of(types);
+        let result = register(&device, &name, &mut options);
         fails(
             format!("REGISTER with {types:?}"),
             result,
             Errno::EOPNOTSUPP,
         )?;
-        same("statuses", chain.statuses(), vec![UNSUPPORTED; types.len()])?;
+        same(
+            "statuses",
+            options.statuses(),
+            vec![UNSUPPORTED; types.len()],
+        )?;
         still_unbound(device, &name)?;
     }
     Ok(())
 }
 
 /// That REGISTER with this one option is refused, since nobody honours that, and binds nothing.
-fn undoes_register(name: &str, mut chain: Chain) -> Outcome {
+fn undoes_register(name: &str, mut options: OptionList) -> Outcome {
     let device = Device::open()?;
-    let option = chain.option(0).head.nro_reqtype;
-    let result = register(&device, name, &mut chain);
+    let option = options.option(0).head.nro_reqtype;
+    let result = register(&device, name, &mut options);
     fails(
         format!("REGISTER with option {option}"),
         result,
         Errno::EOPNOTSUPP,
     )?;
-    same("status", chain.statuses(), [UNSUPPORTED])?;
+    same("status", options.statuses(), [UNSUPPORTED])?;
     still_unbound(device, name)
 }
 
@@ -128,52 +135,52 @@ fn item_016_options_that_are_not_there_yet_undo_register() -> Outcome {
         NETMAP_REQ_OPT_CSB,
         NETMAP_REQ_OPT_OFFSETS,
     ] {
-        undoes_register("vale16:y", Chain::of(&[option]))?;
+        undoes_register("vale16:y", OptionList::of(&[option]))?;
     }
     Ok(())
 }
 
 fn item_017_unknown_option_does_not_hurt_other_requests() -> Outcome {
-    let mut chain = Chain::of(&[UNKNOWN, NETMAP_REQ_OPT_CSB]);
-    works("PORT_INFO_GET", info(&mut chain))?;
-    same("statuses", chain.statuses(), [UNSUPPORTED; 2])?;
+    let mut options = OptionList::of(&[UNKNOWN, NETMAP_REQ_OPT_CSB]);
+    works("PORT_INFO_GET", info(&mut options))?;
+    same("statuses", options.statuses(), [UNSUPPORTED; 2])?;
 
     let _port = vale("vale17:x").slots(64, 64).bind()?;
     let device = Device::open()?;
-    let mut chain = Chain::of(&[UNKNOWN]);
+    let mut options = OptionList::of(&[UNKNOWN]);
     let mut list = NmreqValeList::default();
     let request = NETMAP_REQ_VALE_LIST;
-    let result = device.request_with(request, "vale17:x", &mut list, chain.first());
+    let result = device.request_with(request, "vale17:x", &mut list, options.first());
     works("VALE_LIST", result)?;
-    same("status", chain.statuses(), [UNSUPPORTED])?;
+    same("status", options.statuses(), [UNSUPPORTED])?;
 
-    let mut chain = Chain::of(&[UNKNOWN]);
+    let mut options = OptionList::of(&[UNKNOWN]);
     let mut pools = NmreqPoolsInfo::default();
     let request = NETMAP_REQ_POOLS_INFO_GET;
-    let result = device.request_with(request, "vale17:x", &mut pools, chain.first());
+    let result = device.request_with(request, "vale17:x", &mut pools, options.first());
     works("POOLS_INFO_GET", result)?;
-    same("status", chain.statuses(), [UNSUPPORTED])
+    same("status", options.statuses(), [UNSUPPORTED])
 }
 
 fn item_018_too_large_option_is_refused() -> Outcome {
     let device = Device::open()?;
     for known in NETMAP_REQ_OPT_EXTMEM..NETMAP_REQ_OPT_MAX {
         for size in [4097, 5000, u64::MAX] {
-            let mut chain = Chain::of(&[known]);
-            chain.option(0).head.nro_size = size;
+            let mut options = OptionList::of(&[known]);
+            options.option(0).head.nro_size = size;
             let what = format!("option {known} of {size} bytes");
             fails(
                 &what,
-                register(&device, "vale18:x", &mut chain),
+                register(&device, "vale18:x", &mut options),
                 Errno::EMSGSIZE,
             )?;
-            fails(&what, info(&mut chain), Errno::EMSGSIZE)?;
+            fails(&what, info(&mut options), Errno::EMSGSIZE)?;
         }
     }
     // Of unknown ones the size is not looked at.
-    let mut chain = Chain::of(&[UNKNOWN]);
-    chain.option(0).head.nro_size = 5000;
-    works("an unknown option of 5000 bytes", info(&mut chain))?;
+    let mut options = OptionList::of(&[UNKNOWN]);
+    options.option(0).head.nro_size = 5000;
+    works("an unknown option of 5000 bytes", info(&mut options))?;
     still_unbound(device, "vale18:x")
 }
 
@@ -204,9 +211,9 @@ fn item_018_many_options_are_counted_as_they_are_kept() -> Outcome {
         let mut room = [0u64; 256];
         room[1] = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS.into();
         room[2] = size;
-        let mut chain = Chain::of(&[UNKNOWN; 99]);
-        chain.link(98, room.as_mut_ptr() as u64);
-        let result = register(&device, "vale18:z", &mut chain);
+        let mut options = OptionList::of(&[UNKNOWN; 99]);
+        options.link(98, room.as_mut_ptr() as u64);
+        let result = register(&device, "vale18:z", &mut options);
         fails(format!("and one of {size} bytes"), result, want)?;
     }
     still_unbound(device, "vale18:z")
@@ -215,34 +222,34 @@ fn item_018_many_options_are_counted_as_they_are_kept() -> Outcome {
 fn item_019_circle_of_unknown_options_ends() -> Outcome {
     let device = Device::open()?;
     for len in 1..4 {
-        let mut chain = Chain::of(&vec![UNKNOWN; len]);
-        let first = chain.first();
-        chain.link(len - 1, first);
+        let mut options = OptionList::of(&vec![UNKNOWN; len]);
+        let first = options.first();
+        options.link(len - 1, first);
         let what = format!("a circle of {len}");
         fails(
             &what,
-            register(&device, "vale19:x", &mut chain),
+            register(&device, "vale19:x", &mut options),
             Errno::EMSGSIZE,
         )?;
-        same(&what, chain.statuses(), vec![UNTOUCHED; len])?;
-        fails(&what, info(&mut chain), Errno::EMSGSIZE)?;
+        same(&what, options.statuses(), vec![UNTOUCHED; len])?;
+        fails(&what, info(&mut options), Errno::EMSGSIZE)?;
     }
     still_unbound(device, "vale19:x")
 }
 
 fn item_019_circle_through_a_known_option_is_a_duplicate() -> Outcome {
-    let mut chain = Chain::of(&[UNKNOWN, NETMAP_REQ_OPT_CSB]);
-    let first = chain.first();
-    chain.link(1, first);
-    fails("PORT_INFO_GET", info(&mut chain), Errno::EINVAL)?;
-    same("status of the known one", chain.statuses()[1], INVALID)
+    let mut options = OptionList::of(&[UNKNOWN, NETMAP_REQ_OPT_CSB]);
+    let first = options.first();
+    options.link(1, first);
+    fails("PORT_INFO_GET", info(&mut options), Errno::EINVAL)?;
+    same("status of the known one", options.statuses()[1], INVALID)
 }
 
-fn item_019_long_chain_is_refused() -> Outcome {
-    works("100 options", info(&mut Chain::of(&[UNKNOWN; 100])))?;
-    let mut chain = Chain::of(&[UNKNOWN; 200]);
-    fails("200 options", info(&mut chain), Errno::EMSGSIZE)?;
-    same("statuses", chain.statuses(), [UNTOUCHED; 200].to_vec())
+fn item_019_long_list_is_refused() -> Outcome {
+    works("100 options", info(&mut OptionList::of(&[UNKNOWN; 100])))?;
+    let mut options = OptionList::of(&[UNKNOWN; 200]);
+    fails("200 options", info(&mut options), Errno::EMSGSIZE)?;
+    same("statuses", options.statuses(), [UNTOUCHED; 200].to_vec())
 }
 
 fn item_020_unreadable_option_faults() -> Outcome {
@@ -253,10 +260,10 @@ fn item_020_unreadable_option_faults() -> Outcome {
     for bad in [page.bad(), 1, 0xffff_8880_0000_0000] {
         let what = format!("first option at {bad:#x}");
         fails(what, register(bad), Errno::EFAULT)?;
-        let mut chain = Chain::of(&[UNKNOWN]);
-        chain.link(0, bad);
+        let mut options = OptionList::of(&[UNKNOWN]);
+        options.link(0, bad);
         let what = format!("second option at {bad:#x}");
-        fails(what, register(chain.first()), Errno::EFAULT)?;
+        fails(what, register(options.first()), Errno::EFAULT)?;
     }
     let option = |nro_reqtype| NmreqOption {
         nro_reqtype,
@@ -275,8 +282,8 @@ fn item_020_unreadable_option_faults() -> Outcome {
 
 fn item_020_unwritable_option_faults() -> Outcome {
     let page = GuardPage::new()?;
-    let mut chain = Chain::of(&[UNKNOWN]);
-    let at = page.place::<Opt>(*chain.option(0), 0);
+    let mut options = OptionList::of(&[UNKNOWN]);
+    let at = page.place::<Opt>(*options.option(0), 0);
     page.make_read_only()?;
     let mut body = NmreqPortInfoGet::default();
     let request = NETMAP_REQ_PORT_INFO_GET;
@@ -289,27 +296,27 @@ fn item_021_kloop_options_do_not_belong_to_register() -> Outcome {
         NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS,
         NETMAP_REQ_OPT_SYNC_KLOOP_MODE,
     ] {
-        let mut chain = Chain::of(&[option]);
-        chain.option(0).head.nro_size = 24 + 16;
-        undoes_register("vale21:x", chain)?;
+        let mut options = OptionList::of(&[option]);
+        options.option(0).head.nro_size = 24 + 16;
+        undoes_register("vale21:x", options)?;
     }
     Ok(())
 }
 
 fn item_022_statuses_come_back_on_failure() -> Outcome {
     let device = Device::open()?;
-    let mut chain = Chain::of(&[UNKNOWN, NETMAP_REQ_OPT_CSB]);
-    let result = register(&device, "no_such_if", &mut chain);
+    let mut options = OptionList::of(&[UNKNOWN, NETMAP_REQ_OPT_CSB]);
+    let result = register(&device, "no_such_if", &mut options);
     fails("REGISTER of a missing interface", result, Errno::ENXIO)?;
-    same("statuses", chain.statuses(), [UNSUPPORTED; 2])?;
+    same("statuses", options.statuses(), [UNSUPPORTED; 2])?;
 
-    let mut chain = Chain::of(&[UNKNOWN]);
+    let mut options = OptionList::of(&[UNKNOWN]);
     let mut body = NmreqPortInfoGet {
         nr_mem_id: 0xfffe,
         ..Default::default()
     };
     let request = NETMAP_REQ_PORT_INFO_GET;
-    let result = device.request_with(request, "", &mut body, chain.first());
+    let result = device.request_with(request, "", &mut body, options.first());
     fails("PORT_INFO_GET of a missing region", result, Errno::EINVAL)?;
-    same("status", chain.statuses(), [UNSUPPORTED])
+    same("status", options.statuses(), [UNSUPPORTED])
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The extension that tells what REGISTER would answer, without binding anything.
+//! The extension that tells what REGISTER would return, without binding anything.
 
 use crate::harness::check::*;
 use crate::harness::frame::numbered;

@@ -69,7 +69,7 @@ fn request<T: Plain>(device: &Device, reqtype: u16, name: &str) -> Result<(), Er
     device.request(reqtype, name, &mut T::zeroed())
 }
 
-/// Everything that changes something, on `device`: what was asked, and what was answered. `fm0` is
+/// Everything that changes something, on `device`: what was asked, and what was returned. `fm0` is
 /// an interface, and switch `vale200` has a port `a`.
 fn changes(device: &Device) -> Vec<(&'static str, Result<(), Errno>)> {
     let whole = |mode| {

@@ -366,12 +366,12 @@ impl Call<'_> {
 
     /// Sends it, and looks at what comes back around the body.
     fn exchange(&self, reqtype: u16, name: &str, body: u64) -> Outcome<Reply<()>> {
-        let mut options = self.envelope.option.map(|kind| Chain::of(&[kind]));
+        let mut options = self.envelope.option.map(|kind| OptionList::of(&[kind]));
         let mut sent = header(reqtype, name.as_bytes());
         sent.nr_version = self.envelope.version;
         sent.nr_reserved = self.envelope.reserved;
         sent.nr_body = body;
-        sent.nr_options = options.as_mut().map_or(0, Chain::first);
+        sent.nr_options = options.as_mut().map_or(0, OptionList::first);
         let mut came = sent;
         let result = self.device.ctrl(&mut came);
         let fixed = |header: &NmreqHeader| {

@@ -268,20 +268,20 @@ fn why_names_what_is_wrong_with_a_request() -> Outcome {
 
 fn why_names_what_is_wrong_with_options() -> Outcome {
     let page = GuardPage::new()?;
-    let mut twice = Chain::of(&[NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_CSB]);
-    let mut large = Chain::of(&[NETMAP_REQ_OPT_OFFSETS]);
+    let mut twice = OptionList::of(&[NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_CSB]);
+    let mut large = OptionList::of(&[NETMAP_REQ_OPT_OFFSETS]);
     large.option(0).head.nro_size = 5000;
-    let mut circle = Chain::of(&[77]);
+    let mut circle = OptionList::of(&[77]);
     let own = circle.address(0);
     circle.link(0, own);
     for (options, errno, words) in [
-        (Chain::of(&[0]).first(), Errno::EINVAL, &["type 0"][..]),
+        (OptionList::of(&[0]).first(), Errno::EINVAL, &["type 0"][..]),
         (twice.first(), Errno::EINVAL, &["option 3", "twice"]),
         (large.first(), Errno::EMSGSIZE, &["option 5", "too large"]),
         (circle.first(), Errno::EMSGSIZE, &["too long"]),
         (page.bad(), Errno::EFAULT, &["cannot be read"]),
         (
-            Chain::of(&[77]).first(),
+            OptionList::of(&[77]).first(),
             Errno::EOPNOTSUPP,
             &["option", "nro_status"],
         ),

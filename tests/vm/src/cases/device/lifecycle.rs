@@ -223,9 +223,9 @@ fn item_193_refused_register_leaves_nothing() -> Outcome {
     let region = holder.reg.nr_mem_id;
     let header = vale("vale193:header").slots(64, 64).bind()?;
     set_vnet_hdr("vale193:header", 12)?;
-    let mut unknown = Chain::of(&[99]);
-    let mut known = Chain::of(&[NETMAP_REQ_OPT_SYNC_KLOOP_MODE]);
-    let mut csb = Chain::of(&[NETMAP_REQ_OPT_CSB]);
+    let mut unknown = OptionList::of(&[99]);
+    let mut known = OptionList::of(&[NETMAP_REQ_OPT_SYNC_KLOOP_MODE]);
+    let mut csb = OptionList::of(&[NETMAP_REQ_OPT_CSB]);
     let new = || vale("vale194:new").slots(64, 64);
     let before = (live(), vale_list()?);
     for (what, request, errno) in [
@@ -392,7 +392,7 @@ fn item_194_opening_and_closing_leaks_nothing() -> Outcome {
         }
         same(format!("live objects after {what}"), live(), objects)?;
         same(format!("switch ports after {what}"), vale_list()?, vec![])?;
-        // What the kernel frees late comes back within moments; the rest of the system breathes,
+        // What the kernel frees late comes back within moments; the rest of the system uses memory,
         // too.
         let least = before - 32 * 1024;
         wait_until(&format!("the memory of {what} is back"), || {

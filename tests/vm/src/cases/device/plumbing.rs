@@ -260,12 +260,12 @@ fn item_011_unwritable_body_faults_after_the_binding_is_made() -> Outcome {
 
 fn item_012_header_comes_back_with_the_callers_pointers() -> Outcome {
     let device = Device::open()?;
-    let mut chain = Chain::of(&[NETMAP_REQ_OPT_MAX]);
+    let mut options = OptionList::of(&[NETMAP_REQ_OPT_MAX]);
     let mut body = vale("no_such_if").body;
     let sent = body;
     let mut asked = header(NETMAP_REQ_REGISTER, b"no_such_if");
     asked.nr_body = address(&mut body);
-    asked.nr_options = chain.first();
+    asked.nr_options = options.first();
     let before = asked;
     fails(
         "REGISTER of a missing interface",

@@ -23,7 +23,7 @@ pub const CASES: &[Case] = crate::cases![
     slow: hostile_names_of_every_kind,
 ];
 
-/// What a request may answer.
+/// What a request may return.
 const KNOWN: [Errno; 11] = [
     Errno::EINVAL,
     Errno::EFAULT,
@@ -38,12 +38,12 @@ const KNOWN: [Errno; 11] = [
     Errno::EMSGSIZE,
 ];
 
-/// That a request did not answer with an errno that it does not know.
+/// That a request did not return an errno that it does not know.
 #[track_caller]
 pub fn documented<T>(what: &str, result: Result<T, Errno>) -> Outcome {
     match result {
         Err(e) if !KNOWN.contains(&e) => {
-            fail(format!("{what}: got {e:?}, which no request answers"))
+            fail(format!("{what}: got {e:?}, which no request returns"))
         }
         _ => Ok(()),
     }

@@ -121,7 +121,7 @@ fn unmap(at: u64, len: u64) {
     unsafe { libc::munmap(at as *mut libc::c_void, len as usize) };
 }
 
-/// Maps like `Device::map`, but answers an address that nobody unmaps by itself.
+/// Maps like `Device::map`, but returns an address that nobody unmaps by itself.
 fn map_raw(device: &Device, len: u64, offset: u64) -> Result<u64, Errno> {
     let map = device.map(len, offset)?;
     let at = map.at(0) as u64;

@@ -31,7 +31,7 @@ pub const CASES: &[Case] = crate::cases![
 
 /// A call on a descriptor by number, which may be closed already.
 fn sync_raw(fd: i32, command: u32) -> Result<i32, Errno> {
-    // SAFETY: the command has no argument; a wrong descriptor is answered by an errno.
+    // SAFETY: the command has no argument; for a wrong descriptor it returns an errno.
     Errno::result(unsafe { libc::ioctl(fd, command.into(), 0) })
 }
 
@@ -254,7 +254,7 @@ fn hostile_signals_interrupt_poll() -> Outcome {
         while !thread.is_finished() {
             std::thread::sleep(Duration::from_millis(2));
             for pid in threads_but_me() {
-                // SAFETY: the thread is of this process; a number that has gone is answered by an
+                // SAFETY: the thread is of this process; for a number that has gone it returns an
                 // errno.
                 unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), pid, libc::SIGUSR1) };
             }

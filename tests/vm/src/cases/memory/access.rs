@@ -103,7 +103,7 @@ fn size_on(device: &Device, id: u16) -> Result<u64, Errno> {
     Ok(body.nr_memsize)
 }
 
-/// Leaves a mark in the buffer of the first transmit slot. Answers where it is in the region.
+/// Leaves a mark in the buffer of the first transmit slot. Returns where it is in the region.
 pub fn leave_a_mark(bound: &Bound) -> u64 {
     let ring = bound.tx(0);
     let at = ring.buf_at(ring.slot(0).buf_idx);

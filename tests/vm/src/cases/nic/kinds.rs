@@ -13,7 +13,7 @@ use nix::errno::Errno;
 // Slow: the kernel loads a module for each kind.
 pub const CASES: &[Case] = crate::cases![; slow: kinds_of_interfaces_open_or_are_refused_in_words];
 
-/// What REGISTER answers.
+/// What REGISTER returns.
 enum Then {
     Opens,
     Refused(Errno, &'static [&'static str]),
@@ -122,7 +122,7 @@ fn add(name: &str, kind: &str) -> Outcome {
     ip(&format!("link add {name} type {kind}"))
 }
 
-/// That it can be opened; it is while the answer lives.
+/// That it can be opened; it is while what is returned lives.
 fn opens(what: &str, name: &str) -> Outcome<Device> {
     let device = Device::open()?;
     match vale(name).send(&device) {

@@ -4,6 +4,7 @@
 //! ports and switches that come and go, many of them at once. Interfaces on a switch are in
 //! [`attach`](super::attach), programs in [`xdp`](super::xdp).
 
+mod bursts;
 mod frames;
 mod header;
 mod indirect;
@@ -11,7 +12,6 @@ mod load;
 mod offload;
 mod offload_edges;
 mod owner;
-mod passes;
 mod ports;
 mod swap;
 mod switch;
@@ -24,7 +24,7 @@ pub const FILES: &[&[Case]] = &[
     frames::CASES,
     indirect::CASES,
     owner::CASES,
-    passes::CASES,
+    bursts::CASES,
     ports::CASES,
     header::CASES,
     offload::CASES,

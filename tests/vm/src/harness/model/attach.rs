@@ -75,7 +75,7 @@ impl State {
             (0, 0)
         };
         let rings = (whole.tx_rings + host.0, whole.rx_rings + host.1);
-        bindings.push(self.seize(nic, rings)?);
+        bindings.push(self.bind_whole(nic, rings)?);
         // What the interface receives, its port on the switch sends.
         let mut plug = |name: String, tx_rings, rx_rings| -> Result<()> {
             self.has_room(switch)?;
@@ -92,7 +92,7 @@ impl State {
                 header: 0,
                 attached: false,
             };
-            bindings.push(self.seize(port, (tx_rings, rx_rings))?);
+            bindings.push(self.bind_whole(port, (tx_rings, rx_rings))?);
             Ok(())
         };
         plug(name.clone(), whole.rx_rings, whole.tx_rings)?;
@@ -102,8 +102,8 @@ impl State {
         Ok(())
     }
 
-    /// Binds so many rings of a new port for the kernel.
-    fn seize(&mut self, mut port: Port, (tx, rx): (u16, u16)) -> Result<Key> {
+    /// Binds a new port with so many rings, all of them, for the kernel.
+    fn bind_whole(&mut self, mut port: Port, (tx, rx): (u16, u16)) -> Result<Key> {
         let rings = Rings {
             tx: 0..tx,
             rx: 0..rx,

@@ -17,7 +17,7 @@ pub fn pair(switch: &str) -> Result<(Bound, Bound), Errno> {
     Ok((port("a")?, port("b")?))
 }
 
-/// A device bound to a port, with its region mapped, and the answer to REGISTER.
+/// A device bound to a port, with its region mapped, and what REGISTER returned.
 pub struct Bound {
     // Before the device: libraries unmap first, too.
     pub map: Arc<Mapping>,

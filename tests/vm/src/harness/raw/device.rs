@@ -59,7 +59,7 @@ impl Device {
         self.request_with(reqtype, name, body, 0)
     }
 
-    /// The same with a chain of options.
+    /// The same with a list of options.
     pub fn request_with<B>(
         &self,
         reqtype: u16,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Addresses that must not be trusted, and chains of options, good and bad.
+//! Addresses that must not be trusted, and lists of options, good and bad.
 
 use ferromap_abi::wire::NmreqOption;
 use nix::errno::Errno;
@@ -74,10 +74,10 @@ pub struct Opt {
 /// What `nro_status` holds until the kernel writes it: no errno.
 pub const UNTOUCHED: u32 = 0xdead;
 
-/// A chain of options. The addresses stay as they are as long as nothing is added.
-pub struct Chain(Vec<Opt>);
+/// A list of options. The addresses stay as they are as long as nothing is added.
+pub struct OptionList(Vec<Opt>);
 
-impl Chain {
+impl OptionList {
     /// Options of these types, linked in this order, with empty bodies.
     pub fn of(types: &[u32]) -> Self {
         let option = |&nro_reqtype: &u32| Opt {
@@ -88,12 +88,12 @@ impl Chain {
             },
             ..Default::default()
         };
-        let mut chain = Chain(types.iter().map(option).collect());
-        for i in 1..chain.0.len() {
-            let next = chain.address(i);
-            chain.link(i - 1, next);
+        let mut list = OptionList(types.iter().map(option).collect());
+        for i in 1..list.0.len() {
+            let next = list.address(i);
+            list.link(i - 1, next);
         }
-        chain
+        list
     }
 
     /// The address of the first, for the header.

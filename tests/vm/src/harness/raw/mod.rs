@@ -20,7 +20,7 @@ pub mod stack;
 
 pub use bound::Bound;
 pub use device::Device;
-pub use hostile::{Chain, GuardPage};
+pub use hostile::{GuardPage, OptionList};
 pub use request::{null, shared, vale, Reg};
 pub use ring::Ring;
 pub use slow::SlowPage;

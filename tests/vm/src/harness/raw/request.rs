@@ -88,7 +88,7 @@ impl Reg {
         self
     }
 
-    /// Sends the request on `device`. The answer is in `body`.
+    /// Sends the request on `device`. What it returns is in `body`.
     pub fn send(&mut self, device: &Device) -> Result<(), Errno> {
         let mut header = header(NETMAP_REQ_REGISTER, &self.name);
         header.nr_body = super::device::address(&mut self.body);

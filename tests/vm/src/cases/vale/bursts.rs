@@ -15,9 +15,9 @@ use nix::unistd::{fork, ForkResult, Pid};
 use std::sync::atomic::{AtomicBool, Ordering::*};
 
 pub const CASES: &[Case] = crate::cases![
-    passes_sender_that_stood_still_does_not_reach_a_newcomer,
-    passes_killed_sender_ends_between_passes,
-    passes_of_large_buffers_arrive_in_parts,
+    bursts_sender_that_stood_still_does_not_reach_a_newcomer,
+    bursts_killed_sender_ends_between_bursts,
+    bursts_of_large_buffers_arrive_in_parts,
 ];
 
 /// Puts a slot that says its 60 bytes are at `address`.
@@ -31,7 +31,7 @@ fn put_at(ring: &Ring, address: u64) {
 
 /// A sender looked up the number of a port, slept, and brought the frame to another port that had
 /// got the number meanwhile.
-fn passes_sender_that_stood_still_does_not_reach_a_newcomer() -> Outcome {
+fn bursts_sender_that_stood_still_does_not_reach_a_newcomer() -> Outcome {
     let [a, b] = ports("vale141", ["a", "b"])?;
     b.send(&[frame(BROADCAST, station(2), 0)])?;
     a.recv()?;
@@ -64,7 +64,7 @@ fn sleeps_for_the_page(process: Pid) -> bool {
 }
 
 /// A killed process went on sending until its ring was empty.
-fn passes_killed_sender_ends_between_passes() -> Outcome {
+fn bursts_killed_sender_ends_between_bursts() -> Outcome {
     const FRAMES: u32 = 1000;
     let b = vale("vale142:b").slots(64, 2048).bind()?;
     // SAFETY: the case's process has one thread, so the child may do anything that the parent may.
@@ -91,14 +91,14 @@ fn passes_killed_sender_ends_between_passes() -> Outcome {
     same("the sender", waitpid(child, None)?, killed)?;
     let came = got(&b)?.len();
     that(
-        format!("it ends with its pass: {came} frames came"),
+        format!("it ends with its burst: {came} frames came"),
         came <= 128,
     )
 }
 
-/// A pass over buffers of 64 KiB kept the CPU for 8 MiB a receiver, and a receiver saw none of it
+/// A burst of buffers of 64 KiB kept the CPU for 8 MiB a receiver, and a receiver saw none of it
 /// before all of it.
-fn passes_of_large_buffers_arrive_in_parts() -> Outcome {
+fn bursts_of_large_buffers_arrive_in_parts() -> Outcome {
     use crate::harness::traces::write_parameter;
     write_parameter("priv_buf_size", "65536")?;
     let [a, b] = ports("vale143", ["a", "b"])?;

@@ -23,13 +23,13 @@ pub struct Timing {
 /// Runs one worker a task, all at the same time; outcomes are in the order of the tasks.
 pub fn run(tasks: &[Task], timing: Timing, rate: Rate) -> Result<Vec<Outcome>> {
     // One after the other, receivers first: a switch is to know them before frames for them come.
-    let mut crew = Vec::new();
+    let mut workers = Vec::new();
     let (senders, receivers): (Vec<usize>, Vec<usize>) =
         (0..tasks.len()).partition(|&i| matches!(tasks[i].role, Role::Send { .. }));
     for i in receivers.into_iter().chain(senders) {
         let task = &tasks[i];
         let name = format!("worker of {}", task.port);
-        crew.push((i, Child::start(name, task.cpu, "worker", task)?));
+        workers.push((i, Child::start(name, task.cpu, "worker", task)?));
     }
     let schedule = Schedule {
         start: ticks() + rate.ticks(timing.warm_up),
@@ -37,14 +37,14 @@ pub fn run(tasks: &[Task], timing: Timing, rate: Rate) -> Result<Vec<Outcome>> {
         windows: timing.windows,
         rate,
     };
-    for (_, worker) in &mut crew {
+    for (_, worker) in &mut workers {
         worker.tell(&schedule)?;
     }
     let length = timing.warm_up + timing.window * u32::try_from(PHASES.len() * timing.windows)?;
-    let mut outcomes = crew
+    let mut outcomes = workers
         .into_iter()
         .map(|(i, mut worker)| {
-            let outcome: Outcome = worker.hear(length + PATIENCE)?;
+            let outcome: Outcome = worker.receive(length + PATIENCE)?;
             if outcome.damaged > 0 {
                 bail!(
                     "{}: {} of the first {} slots arrived damaged",
