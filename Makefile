@@ -1,5 +1,5 @@
-# Ferromap: what a person runs. Each target is one script in rig/, which says in its head what it does.
-# Kbuild, beside this file, is the kernel's part.
+# Ferromap: what a person runs. Each target is one script in rig/, which says in its head what it
+# does. Kbuild, beside this file, is the kernel's part.
 #
 # With KDIR the module is built for that kernel, by this machine's compilers; without, for the stock
 # kernel that the rig boots, inside the rig's build root.
@@ -40,7 +40,8 @@ shell: module tools-alone ## a shell in the VM, module loaded, tools on PATH [WI
 	@rig/vm $(if $(WITH),--with '$(WITH)')
 
 # Nothing is built before it is known what for.
-vm: $(if $(value RUN),module tools-alone) ## run a command in the VM: RUN='command' [WITH=directory, seen at /host]
+vm: $(if $(value RUN),module tools-alone)
+vm: ## run a command in the VM: RUN='command' [WITH=directory, seen at /host]
 	@[ -n "$$FERROMAP_RUN" ] || { echo "error: say what to run: make vm RUN='command'" >&2; exit 2; }
 	@rig/vm $(if $(WITH),--with '$(WITH)') -- "$$FERROMAP_RUN"
 # Word for word: make is not to expand a dollar in it.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! The walls of the module's house: no files that know each other in a circle, no room that knows
-//! one above it, and no `unsafe` but where it is at home.
+//! one above it, and no `unsafe` but where it is at home. And its signposts: the tour has every room,
+//! and what comments and documents name is there.
 //!
 //! Who knows whom is read from the sources: every path in a file counts, wherever it stands, and
 //! leads to the file that defines what it names, through re-exports as the compiler would go. It
@@ -11,6 +12,7 @@
 #![cfg(test)]
 
 mod house;
+mod names;
 mod paths;
 mod picture;
 mod tests;
@@ -47,6 +49,7 @@ const UNSAFE: &[&str] = &["sys", "memory"];
 const BESIDE: &[&str] = &["abi", "live", "refusal", "params", "netmap"];
 
 const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../module");
+const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/architecture.md");
 
 /// What stands around the picture there.
@@ -76,20 +79,52 @@ fn the_house_stands() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// In the root's own documentation.
+#[test]
+fn the_tour_has_every_room() {
+    let root = fs::read_to_string(Path::new(OURS).join("netmap.rs")).unwrap();
+    let tour: String = root.lines().filter(|l| l.starts_with("//!")).collect();
+    for room in HOUSE.iter().copied().flatten().filter(|r| **r != "netmap") {
+        let room = room.replace('/', "::");
+        let shown = [format!("[`{room}`]"), format!("[`{room}::")];
+        let shown = shown.iter().any(|link| tour.contains(link));
+        assert!(shown, "{room} is no stop of the tour");
+    }
+}
+
+#[test]
+fn what_is_named_is_there() {
+    let faults = names::missing(&texts(Path::new(CHECKOUT)));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 /// Every source in the folder, by its path there.
 fn sources(folder: &Path) -> BTreeMap<String, String> {
-    let mut sources = BTreeMap::new();
+    let mut files = texts(folder);
+    files.retain(|name, _| name.ends_with(".rs"));
+    files
+}
+
+/// Every file in the folder, by its path there; but none that was built.
+fn texts(folder: &Path) -> BTreeMap<String, String> {
+    const BUT: [&str; 3] = [".git", "build", "target"];
+    let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(at) = folders.pop() {
         for entry in fs::read_dir(&at).unwrap_or_else(|e| panic!("{}: {e}", at.display())) {
             let path = entry.unwrap().path();
+            if BUT.iter().any(|but| path.ends_with(but)) {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") {
+            } else {
                 let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
-                sources.insert(name.to_owned(), fs::read_to_string(&path).unwrap());
+                let text = fs::read(&path).unwrap();
+                let text = String::from_utf8_lossy(&text).into_owned();
+                files.insert(name.to_owned(), text);
             }
         }
     }
-    sources
+    files
 }

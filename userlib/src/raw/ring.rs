@@ -34,7 +34,7 @@ use std::{
 ///
 /// - `header` points to `256 + 16 * n` bytes inside `region`, and is aligned to 8.
 /// - `n` is at least 1, `head < n` and `owned < n`.
-/// - No other `Ring` of this process is on the same ring (the registry in `claim.rs` sees to that).
+/// - No other `Ring` of this process is on the same ring (`binding.rs` sees to that).
 pub(crate) struct Ring {
     region: Arc<Region>,
     header: NonNull<u8>,

@@ -13,17 +13,17 @@ fn an_empty_set_has_nobody() {
 }
 
 #[test]
-fn every_port_has_a_place_of_its_own() {
-    let places: BTreeSet<_> = (0..VALE_MAX_PORTS as u8).map(place).collect();
-    assert_eq!(places.len(), VALE_MAX_PORTS);
-    assert!(places
+fn every_port_has_a_bit_of_its_own() {
+    let bits: BTreeSet<_> = (0..VALE_MAX_PORTS as u8).map(bit_of).collect();
+    assert_eq!(bits.len(), VALE_MAX_PORTS);
+    assert!(bits
         .iter()
         .all(|&(word, bit)| word < WORDS && bit.is_power_of_two()));
 }
 
 proptest! {
     #[test]
-    fn a_set_answers_what_was_put_in(
+    fn a_set_returns_what_was_put_in(
         ports in prop::collection::vec(0..VALE_MAX_PORTS as u8, 0..300)
     ) {
         let mut set = PortSet::default();
