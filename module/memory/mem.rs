@@ -20,9 +20,9 @@ use kernel::{page::PAGE_SIZE, prelude::*};
 
 /// Regions are large and alike, so the buffers of several ports at work would have the same address
 /// modulo any power of two, and fall on the same entries of a cache or TLB that is indexed by
-/// address (QEMU's is, and has one way: two ports that collide run at two thirds of their speed). So
-/// each region starts to hand out its buffers at one of this many colours, the one that the fewest
-/// others use.
+/// address (QEMU's is, and has one way: two ports that collide run at two thirds of their speed).
+/// So each region starts to hand out its buffers at one of this many colours, the one that the
+/// fewest others use.
 pub(super) const COLOURS: u8 = 8;
 
 /// The memory of a region, and where its pools lie.

@@ -188,8 +188,8 @@ impl Switches {
         })
     }
 
-    /// The first port at or after that position, going through the ports of a switch by index and then
-    /// to the next switch.
+    /// The first port at or after that position, going through the ports of a switch by index and
+    /// then to the next switch.
     pub(crate) fn list_from(&self, net: NetId, switch: u16, from: u32) -> Option<Listed> {
         let list = self.list.lock();
         let mut next: Option<Listed> = None;

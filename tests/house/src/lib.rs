@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! The walls of the module's house: no files that know each other in a circle, no room that knows
-//! one above it, and no `unsafe` but where it is at home. And its signposts: the tour has every room,
-//! and what comments and documents name is there.
+//! one above it, and no `unsafe` but where it is at home. And its signposts: the tour has every
+//! room, and what comments and documents name is there.
 //!
 //! Who knows whom is read from the sources: every path in a file counts, wherever it stands, and
 //! leads to the file that defines what it names, through re-exports as the compiler would go. It

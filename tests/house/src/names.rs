@@ -69,8 +69,8 @@ fn is_there(files: &BTreeMap<String, String>, by: &str, name: &str) -> bool {
     })
 }
 
-/// Whether a path that starts with a room of the module leads to something that is there: to a file,
-/// or to a word of the last file on the way.
+/// Whether a path that starts with a room of the module leads to something that is there: to a
+/// file, or to a word of the last file on the way.
 fn is_part(files: &BTreeMap<String, String>, path: &str) -> bool {
     let path = path.trim_start_matches("crate::");
     let mut at = "module".to_owned();
