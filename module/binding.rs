@@ -11,7 +11,7 @@ use crate::{
     memory::{Mem, Use},
     params,
     port::Port,
-    refusal::{Answer, Name},
+    refusal::{Fallible, Name},
     ring::{Held, RxRing, Selection, Synced, TxRing},
     sys::{
         file::Poll,
@@ -51,7 +51,7 @@ impl Binding {
         flags: u64,
         extra_bufs: u32,
         process: Option<AddressSpace>,
-    ) -> Answer<Self> {
+    ) -> Fallible<Self> {
         port.prepare(&selection)?;
         let held = port.rings().bind(selection, memory, &*port)?;
         let mut objects = Objects::new(&held, &*port, memory.clone())?;
@@ -263,7 +263,7 @@ struct Objects {
 
 impl Objects {
     /// Makes the netmap_if for a binding of these rings.
-    fn new(held: &Held, port: &dyn Port, usage: Use) -> Answer<Self> {
+    fn new(held: &Held, port: &dyn Port, usage: Use) -> Fallible<Self> {
         let shape = held.set().shape();
         let host_tx = shape.host_tx_rings.max(LEAST_HOST_RINGS);
         let host_rx = shape.host_rx_rings.max(LEAST_HOST_RINGS);

@@ -6,7 +6,7 @@ use crate::{
     abi::ext::{NmreqWhy, WHY_TEXT},
     binding::Binding,
     live::{self, Counted},
-    refusal::{refuse, Answer, Refusal},
+    refusal::{refuse, Fallible, Refusal},
     sys::file::Kin,
     world::World,
 };
@@ -65,7 +65,7 @@ impl OpenFile {
     }
 
     /// Binds the file, unless another thread was faster. Only called in a control request's turn.
-    pub(crate) fn bind(&self, binding: Binding) -> Answer {
+    pub(crate) fn bind(&self, binding: Binding) -> Fallible {
         if !self.binding.populate(binding) {
             refuse!(EBUSY, "this file is already bound");
         }

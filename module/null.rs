@@ -9,7 +9,7 @@
 use crate::{
     live::{self, Counted},
     port::{Port, PortLabel},
-    refusal::Answer,
+    refusal::Fallible,
     ring::{Queues, RingSet, RxQueue, RxSync, Selection, TxQueue, TxSync},
     sys::wait::WaitQueue,
 };
@@ -23,7 +23,7 @@ pub(crate) struct NullPort {
 
 impl NullPort {
     /// A null port with these rings; `label` is whatever the program calls it.
-    pub(crate) fn open(label: &[u8], rings: Arc<RingSet>) -> Answer<KBox<dyn Port>> {
+    pub(crate) fn open(label: &[u8], rings: Arc<RingSet>) -> Fallible<KBox<dyn Port>> {
         let port = NullPort {
             name: PortLabel::new(&[b"null:", label]),
             rings,
@@ -42,17 +42,17 @@ impl Port for NullPort {
         self.name.as_bytes()
     }
 
-    fn prepare(&mut self, _: &Selection) -> Answer {
+    fn prepare(&mut self, _: &Selection) -> Fallible {
         Ok(())
     }
 }
 
 impl Queues for NullPort {
-    fn tx_queue(&self, _: u16, _: u32, _: &Arc<WaitQueue>) -> Answer<KBox<dyn TxQueue>> {
+    fn tx_queue(&self, _: u16, _: u32, _: &Arc<WaitQueue>) -> Fallible<KBox<dyn TxQueue>> {
         Ok(KBox::new(Idle, GFP_KERNEL_ACCOUNT)?)
     }
 
-    fn rx_queue(&self, _: u16) -> Answer<KBox<dyn RxQueue>> {
+    fn rx_queue(&self, _: u16) -> Fallible<KBox<dyn RxQueue>> {
         Ok(KBox::new(Idle, GFP_KERNEL_ACCOUNT)?)
     }
 }

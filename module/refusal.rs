@@ -36,7 +36,8 @@ pub(crate) struct Refusal {
     why: Option<KBox<Sentence>>,
 }
 
-pub(crate) type Answer<T = ()> = core::result::Result<T, Refusal>;
+/// What may be refused.
+pub(crate) type Fallible<T = ()> = core::result::Result<T, Refusal>;
 
 impl Refusal {
     #[cold]

@@ -15,7 +15,7 @@ use crate::{
     nic::{NicPort, Nics},
     null::NullPort,
     port::Port,
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Fallible, Name},
     ring::{Owner, RingSet, Shape},
     sys::net::{home::Homes, NetId, NetNs},
     vale::{Switches, ValePort},
@@ -58,7 +58,7 @@ pub(crate) struct Want<'a> {
 const VALE_PIPES: u32 = 2;
 
 /// Finds the port, or makes it.
-pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Answer<KBox<dyn Port>> {
+pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
     let region = want.region.clone();
     if want.mode == NR_REG_NULL {
         let Some(region) = region else {
@@ -113,7 +113,7 @@ fn meaning<'n>(net: &NetNs, name: &'n [u8]) -> PortName<'n> {
 }
 
 /// Finds the port of a switch; never makes one. `ENXIO` if it is not there.
-pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Answer<KBox<dyn Port>> {
+pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Fallible<KBox<dyn Port>> {
     let net = NetNs::current()?;
     match meaning(&net, name) {
         PortName::Vale(vale) => match registry.switches.find(net.id(), &vale) {
@@ -133,7 +133,7 @@ fn open_nic(
     claimant: &Claimant,
     region: Option<RegionRef>,
     owner: Owner,
-) -> Answer<KBox<dyn Port>> {
+) -> Fallible<KBox<dyn Port>> {
     let region = || match region {
         Some(region) => Ok(region),
         None => registry.regions.shared(claimant),
@@ -149,7 +149,7 @@ pub(crate) fn open_for_switch(
     name: &[u8],
     claimant: &Claimant,
     region: Option<RegionRef>,
-) -> Answer<KBox<dyn Port>> {
+) -> Fallible<KBox<dyn Port>> {
     open_nic(
         registry,
         name,
@@ -166,7 +166,7 @@ pub(crate) fn plug(
     net: NetId,
     name: &ValeName<'_>,
     rings: Arc<RingSet>,
-) -> Answer<KBox<dyn Port>> {
+) -> Fallible<KBox<dyn Port>> {
     let joined = registry.switches.create(net, name, rings, Owner::Kernel)?;
     ValePort::open(name, joined, Owner::Kernel)
 }
@@ -185,7 +185,7 @@ fn open_vale(
     name: &ValeName<'_>,
     want: &Want<'_>,
     region: Option<RegionRef>,
-) -> Answer<KBox<dyn Port>> {
+) -> Fallible<KBox<dyn Port>> {
     let net = NetNs::current()?;
     if let Some(joined) = registry.switches.find(net.id(), name) {
         return ValePort::open(name, joined, Owner::Programs);

@@ -15,7 +15,7 @@ use crate::{
     binding::Binding,
     memory::Use,
     port::{Port, PortLabel},
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Fallible, Name},
     registry::{self, Registry},
     ring::{RingSet, Selection, Shape},
     sys::module_ref::ModuleRef,
@@ -75,8 +75,8 @@ impl Attachments {
         turn: &Taken<'_>,
         name: &ValeName<'_>,
         with_host: bool,
-        nic: impl FnOnce() -> Answer<KBox<dyn Port>>,
-    ) -> Answer<u32> {
+        nic: impl FnOnce() -> Fallible<KBox<dyn Port>>,
+    ) -> Fallible<u32> {
         let net = NetNs::current()?;
         // It would be refused below as well, but with more done in vain.
         if registry.switches.find(net.id(), name).is_some() {
@@ -97,7 +97,7 @@ impl Attachments {
             ..shape
         };
         let nic = bind(nic, whole, &memory)?;
-        let plug = |port: &[u8], tx_rings: u16, rx_rings: u16| -> Answer<Binding> {
+        let plug = |port: &[u8], tx_rings: u16, rx_rings: u16| -> Fallible<Binding> {
             let shape = Shape {
                 tx_rings,
                 rx_rings,
@@ -145,7 +145,7 @@ impl Attachments {
 
     /// Pulls an interface out of a switch, or does nothing for a port that programs opened (quirk
     /// 12). Returns the number that its port had.
-    pub(crate) fn detach(&self, registry: &Registry, name: &ValeName<'_>) -> Answer<u32> {
+    pub(crate) fn detach(&self, registry: &Registry, name: &ValeName<'_>) -> Fallible<u32> {
         let (rings, index) = find(registry, name)?;
         let mut list = self.list.lock();
         let Some(at) = list.iter().position(|one| one.has(&rings)) else {
@@ -180,7 +180,7 @@ impl Attachments {
         registry: &Registry,
         name: &ValeName<'_>,
         polling: Option<Polling>,
-    ) -> Answer {
+    ) -> Fallible {
         let (rings, _) = find(registry, name)?;
         let mut list = self.list.lock();
         let Some(one) = list.iter_mut().find(|one| one.has(&rings)) else {
@@ -259,7 +259,7 @@ impl Attachment {
 }
 
 /// The rings and the number of the port of that name.
-fn find(registry: &Registry, name: &ValeName<'_>) -> Answer<(Arc<RingSet>, u32)> {
+fn find(registry: &Registry, name: &ValeName<'_>) -> Fallible<(Arc<RingSet>, u32)> {
     let Some(joined) = registry.switches.find(NetNs::current()?.id(), name) else {
         refuse!(
             ENXIO,
@@ -273,7 +273,7 @@ fn find(registry: &Registry, name: &ValeName<'_>) -> Answer<(Arc<RingSet>, u32)>
 }
 
 /// Binds all rings of that shape, for the kernel alone.
-fn bind(port: KBox<dyn Port>, shape: Shape, memory: &Use) -> Answer<Binding> {
+fn bind(port: KBox<dyn Port>, shape: Shape, memory: &Use) -> Fallible<Binding> {
     let selection = Selection {
         tx: 0..shape.host_tx().end,
         rx: 0..shape.host_rx().end,

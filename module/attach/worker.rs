@@ -4,7 +4,7 @@
 
 use super::transfer::{End, Ends, Transfer};
 use crate::{
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Fallible, Name},
     ring::Shape,
     sys::thread::{Inside, Thread, WaitEntries, Work},
 };
@@ -92,10 +92,10 @@ pub(super) fn start<G: WhenGone>(
     when_gone: &Arc<G>,
     ends: &Arc<Ends>,
     polling: Option<Polling>,
-) -> Answer<KVec<Running<G>>> {
+) -> Fallible<KVec<Running<G>>> {
     let shape = ends.nic.held().set().shape();
     let mut threads = KVec::new();
-    let mut start = |transfers: KVec<Transfer>, label: &str, cpu: Option<u32>| -> Answer {
+    let mut start = |transfers: KVec<Transfer>, label: &str, cpu: Option<u32>| -> Fallible {
         let name = Name(ends.nic.port().name());
         let name = CString::try_from_fmt(fmt!("netmap/{}/{}{}", name, label, threads.len()))?;
         let worker = Worker {

@@ -6,7 +6,7 @@ use super::{context::Context, region_rights::RegionRights, rights};
 use crate::{
     abi::{consts::*, name::is_vale, name::ValeName, wire::*},
     attach::Polling,
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Fallible, Name},
     registry,
     sys::{cpus, net::NetNs},
     turn::Taken,
@@ -14,7 +14,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// The switch and the interface that the request names.
-fn switch_port<'c>(context: &'c Context<'_>) -> Answer<ValeName<'c>> {
+fn switch_port<'c>(context: &'c Context<'_>) -> Fallible<ValeName<'c>> {
     match ValeName::parse(context.name()) {
         Some(name) => Ok(name),
         None if is_vale(context.name()) => refuse!(
@@ -31,7 +31,7 @@ fn switch_port<'c>(context: &'c Context<'_>) -> Answer<ValeName<'c>> {
 }
 
 /// The same, if the asker may do any of this.
-fn permitted<'c>(context: &'c Context<'_>) -> Answer<ValeName<'c>> {
+fn permitted<'c>(context: &'c Context<'_>) -> Fallible<ValeName<'c>> {
     let name = switch_port(context)?;
     rights::change(context)?;
     rights::interfaces(context, "attaching, detaching and polling interfaces")?;
@@ -43,7 +43,7 @@ pub(super) fn attach(
     context: &mut Context<'_>,
     turn: &Taken<'_>,
     req: &mut NmreqValeAttach,
-) -> Answer {
+) -> Fallible {
     let region_rights = RegionRights::of(context)?;
     let name = permitted(context)?;
     let with_host = match req.reg.nr_mode {
@@ -80,7 +80,7 @@ pub(super) fn detach(
     context: &mut Context<'_>,
     _: &Taken<'_>,
     req: &mut NmreqValeDetach,
-) -> Answer {
+) -> Fallible {
     let name = permitted(context)?;
     let world = context.world;
     req.port_index = world.attachments.detach(&world.registry, &name)?;
@@ -92,7 +92,7 @@ pub(super) fn polling_enable(
     context: &mut Context<'_>,
     _: &Taken<'_>,
     req: &mut NmreqValePolling,
-) -> Answer {
+) -> Fallible {
     let name = permitted(context)?;
     let (first, count) = (req.nr_first_cpu_id, req.nr_num_polling_cpus);
     let polling = match req.nr_mode {
@@ -125,7 +125,7 @@ pub(super) fn polling_disable(
     context: &mut Context<'_>,
     _: &Taken<'_>,
     _: &mut NmreqValePolling,
-) -> Answer {
+) -> Fallible {
     let name = permitted(context)?;
     let world = context.world;
     world.attachments.poll(&world.registry, &name, None)

@@ -9,7 +9,7 @@ use crate::{
         wire::{NmreqHeader, Plain},
     },
     file::OpenFile,
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
     sys::{file::Asker, user},
     turn::Taken,
 };
@@ -25,8 +25,8 @@ impl Call<'_> {
     /// A request that makes or unmakes something: one at a time does.
     pub(super) fn in_turn<T: Plain>(
         self,
-        serve: impl FnOnce(&mut Context<'_>, &Taken<'_>, &mut T) -> Answer,
-    ) -> Answer {
+        serve: impl FnOnce(&mut Context<'_>, &Taken<'_>, &mut T) -> Fallible,
+    ) -> Fallible {
         self.with_body(|context, body| in_turn(context, |context, turn| serve(context, turn, body)))
     }
 
@@ -34,26 +34,29 @@ impl Call<'_> {
     /// its own.
     pub(super) fn at_once<T: Plain>(
         self,
-        serve: impl FnOnce(&mut Context<'_>, &mut T) -> Answer,
-    ) -> Answer {
+        serve: impl FnOnce(&mut Context<'_>, &mut T) -> Fallible,
+    ) -> Fallible {
         self.with_body(|context, body| at_once(context, |context| serve(context, body)))
     }
 
     /// As [`in_turn`](Self::in_turn), for a request without a body.
     pub(super) fn bare_in_turn(
         self,
-        serve: impl FnOnce(&mut Context<'_>, &Taken<'_>) -> Answer,
-    ) -> Answer {
+        serve: impl FnOnce(&mut Context<'_>, &Taken<'_>) -> Fallible,
+    ) -> Fallible {
         self.without_body(|context| in_turn(context, serve))
     }
 
     /// As [`at_once`](Self::at_once), for a request without a body.
-    pub(super) fn bare_at_once(self, serve: impl FnOnce(&mut Context<'_>) -> Answer) -> Answer {
+    pub(super) fn bare_at_once(self, serve: impl FnOnce(&mut Context<'_>) -> Fallible) -> Fallible {
         self.without_body(|context| at_once(context, serve))
     }
 
     /// Fetches the body, and writes it back if the request succeeds.
-    fn with_body<T: Plain>(self, serve: impl FnOnce(&mut Context<'_>, &mut T) -> Answer) -> Answer {
+    fn with_body<T: Plain>(
+        self,
+        serve: impl FnOnce(&mut Context<'_>, &mut T) -> Fallible,
+    ) -> Fallible {
         let addr = self.header.nr_body;
         if addr == 0 {
             refuse!(EINVAL, "request {} needs a body", self.header.nr_reqtype);
@@ -63,7 +66,7 @@ impl Call<'_> {
         Ok(user::write(addr, &body)?)
     }
 
-    fn without_body(self, serve: impl FnOnce(&mut Context<'_>) -> Answer) -> Answer {
+    fn without_body(self, serve: impl FnOnce(&mut Context<'_>) -> Fallible) -> Fallible {
         if self.header.nr_body != 0 {
             refuse!(EINVAL, "request {} has no body", self.header.nr_reqtype);
         }
@@ -72,7 +75,7 @@ impl Call<'_> {
 
     /// Fetches the options, serves the request, and writes back what became of the options. The
     /// program's memory is touched before and after, never in somebody's turn.
-    fn serve(self, body: usize, serve: impl FnOnce(&mut Context<'_>) -> Answer) -> Answer {
+    fn serve(self, body: usize, serve: impl FnOnce(&mut Context<'_>) -> Fallible) -> Fallible {
         let (options, read) = Options::read(self.header.nr_options, body)?;
         let name = name::trim(&self.header.nr_name);
         let mut context = Context::new(self.file, self.asker, name, options);
@@ -89,15 +92,18 @@ impl Call<'_> {
 /// Has others wait meanwhile.
 fn in_turn(
     context: &mut Context<'_>,
-    serve: impl FnOnce(&mut Context<'_>, &Taken<'_>) -> Answer,
-) -> Answer {
+    serve: impl FnOnce(&mut Context<'_>, &Taken<'_>) -> Fallible,
+) -> Fallible {
     let world = context.world;
     let turn = world.turn.take();
     context.look_up_name()?;
     serve(context, &turn)
 }
 
-fn at_once(context: &mut Context<'_>, serve: impl FnOnce(&mut Context<'_>) -> Answer) -> Answer {
+fn at_once(
+    context: &mut Context<'_>,
+    serve: impl FnOnce(&mut Context<'_>) -> Fallible,
+) -> Fallible {
     context.look_up_name()?;
     serve(context)
 }

@@ -4,7 +4,7 @@
 
 use super::{names, options::Options};
 use crate::{
-    abi::consts::NETMAP_REQ_IFNAMSIZ, file::OpenFile, port::PortLabel, refusal::Answer,
+    abi::consts::NETMAP_REQ_IFNAMSIZ, file::OpenFile, port::PortLabel, refusal::Fallible,
     sys::file::Asker, world::World,
 };
 use kernel::sync::Arc;
@@ -40,7 +40,7 @@ impl<'a> Context<'a> {
     }
 
     /// From here on a port of a switch goes by the name that it has there.
-    pub(super) fn look_up_name(&mut self) -> Answer {
+    pub(super) fn look_up_name(&mut self) -> Fallible {
         self.label = names::known(self.label.as_bytes(), self.world)?;
         Ok(())
     }

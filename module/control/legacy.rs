@@ -7,7 +7,7 @@ use super::{attach, context::Context, options::Options, register, requests};
 use crate::{
     abi::{consts::*, name, wire::*},
     file::OpenFile,
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
     sys::{file::Asker, user},
     turn::Taken,
 };
@@ -43,7 +43,7 @@ fn serve(
     which: Legacy,
     req: &mut Nmreq,
     reqtype: &mut u16,
-) -> Answer {
+) -> Fallible {
     if req.nr_version < NETMAP_API.into() {
         refuse!(
             EINVAL,
@@ -86,7 +86,7 @@ fn serve(
 }
 
 /// What only looks.
-fn look(context: &mut Context<'_>, command: &Command, req: &mut Nmreq) -> Answer {
+fn look(context: &mut Context<'_>, command: &Command, req: &mut Nmreq) -> Fallible {
     match command {
         Command::List => list(context, req),
         Command::HdrGet => {
@@ -105,7 +105,7 @@ fn change(
     turn: &Taken<'_>,
     command: &Command,
     req: &mut Nmreq,
-) -> Answer {
+) -> Fallible {
     match command {
         Command::Register => bind(context, turn, req),
         Command::Info => info(context, turn, req),
@@ -165,7 +165,7 @@ impl Command {
     }
 }
 
-fn later_request(cmd: u16) -> Answer<u16> {
+fn later_request(cmd: u16) -> Fallible<u16> {
     Ok(match cmd {
         NETMAP_BDG_NEWIF => NETMAP_REQ_VALE_NEWIF,
         NETMAP_BDG_DELIF => NETMAP_REQ_VALE_DELIF,
@@ -225,7 +225,7 @@ impl LongName {
     }
 }
 
-fn bind(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Answer {
+fn bind(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Fallible {
     let asked_mode = req.nr_flags & NR_REG_MASK;
     let pipe = matches!(asked_mode, NR_REG_PIPE_MASTER | NR_REG_PIPE_SLAVE);
     let mode = match asked_mode {
@@ -270,7 +270,7 @@ fn bind(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Answer 
     Ok(())
 }
 
-fn info(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Answer {
+fn info(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Fallible {
     let mut info = NmreqPortInfoGet {
         nr_tx_slots: req.nr_tx_slots,
         nr_rx_slots: req.nr_rx_slots,
@@ -289,7 +289,7 @@ fn info(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Answer 
     Ok(())
 }
 
-fn list(context: &mut Context<'_>, req: &mut Nmreq) -> Answer {
+fn list(context: &mut Context<'_>, req: &mut Nmreq) -> Fallible {
     let mut list = NmreqValeList {
         nr_bridge_idx: req.nr_arg1,
         nr_port_idx: req.nr_arg2.into(),

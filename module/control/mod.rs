@@ -30,7 +30,7 @@ pub(crate) use legacy::{legacy, Legacy};
 use crate::{
     abi::{consts::*, ext::*, wire::*},
     file::OpenFile,
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
     sys::{file::Asker, user},
 };
 use call::Call;
@@ -46,7 +46,7 @@ pub(crate) fn ctrl(file: &OpenFile, asker: &Asker<'_>, addr: u64) -> Result {
     written
 }
 
-fn check(header: &NmreqHeader) -> Answer {
+fn check(header: &NmreqHeader) -> Fallible {
     if !(NETMAP_MIN_API..=NETMAP_MAX_API).contains(&header.nr_version) {
         refuse!(
             EINVAL,
@@ -62,9 +62,9 @@ fn check(header: &NmreqHeader) -> Answer {
     Ok(())
 }
 
-/// One line for each request: whether it is one at a time that makes or unmakes something (`in_turn`
-/// or `at_once`), its body, and who serves it.
-fn dispatch(file: &OpenFile, asker: &Asker<'_>, header: &mut NmreqHeader) -> Answer {
+/// One line for each request: whether it is one at a time that makes or unmakes something
+/// (`in_turn` or `at_once`), its body, and who serves it.
+fn dispatch(file: &OpenFile, asker: &Asker<'_>, header: &mut NmreqHeader) -> Fallible {
     let call = Call {
         file,
         asker,

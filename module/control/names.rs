@@ -7,7 +7,7 @@
 use crate::{
     abi::name::{is_vale, ValeName},
     port::PortLabel,
-    refusal::Answer,
+    refusal::Fallible,
     sys::net::{Device, NetNs},
     vale::Switches,
     world::World,
@@ -15,7 +15,7 @@ use crate::{
 use kernel::{prelude::*, sync::Arc};
 
 /// What the switches call the port that a request calls `name`.
-pub(super) fn known(name: &[u8], world: &World) -> Answer<PortLabel> {
+pub(super) fn known(name: &[u8], world: &World) -> Fallible<PortLabel> {
     let colon = name.iter().position(|&b| b == b':');
     let (switch, port) = match colon.filter(|_| is_vale(name)) {
         Some(colon) => name.split_at(colon + 1),

@@ -11,7 +11,7 @@ use crate::{
         ext::{NmreqOptRegion, FERROMAP_OPT_REGION},
         wire::{NmreqOption, Plain},
     },
-    refusal::{refuse, Answer, Refusal},
+    refusal::{refuse, Fallible, Refusal},
     sys::user,
 };
 use kernel::prelude::*;
@@ -47,7 +47,7 @@ impl Options {
 
     /// Fetches the options from address `list` on, behind a request body of `body` bytes. If they
     /// are refused, what was read of them is to be [written back](Self::write_back) all the same.
-    pub(super) fn read(list: u64, body: usize) -> Answer<(Self, Answer)> {
+    pub(super) fn read(list: u64, body: usize) -> Fallible<(Self, Fallible)> {
         let mut options = Options::none();
         if list == 0 {
             return Ok((options, Ok(())));
@@ -88,8 +88,8 @@ impl Options {
     /// what the option returns. If it refuses, the option's status says that it is why.
     pub(super) fn take<T: RequestOption, R>(
         &mut self,
-        honour: impl FnOnce(&mut T) -> Answer<R>,
-    ) -> Answer<Option<R>> {
+        honour: impl FnOnce(&mut T) -> Fallible<R>,
+    ) -> Fallible<Option<R>> {
         let mut at = 0;
         for entry in self.entries.iter_mut().take(self.count).flatten() {
             let len = entry.body.unwrap_or(0);

@@ -7,7 +7,7 @@ use crate::{
     abi::ext::NmreqOptRegion,
     file::OpenFile,
     memory::{Claimant, Region, RegionRef},
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
     world::World,
 };
 use kernel::{prelude::*, sync::Arc};
@@ -21,7 +21,7 @@ pub(super) struct RegionRights<'a> {
 
 impl<'a> RegionRights<'a> {
     /// Honours the option that names a region.
-    pub(super) fn of(context: &mut Context<'a>) -> Answer<Self> {
+    pub(super) fn of(context: &mut Context<'a>) -> Fallible<Self> {
         let file = context.file;
         Ok(RegionRights {
             world: context.world,
@@ -33,7 +33,7 @@ impl<'a> RegionRights<'a> {
     }
 
     /// The region that the request names, by a descriptor or by its id; none for id 0.
-    pub(super) fn region(&self, id: u16) -> Answer<Option<RegionRef>> {
+    pub(super) fn region(&self, id: u16) -> Fallible<Option<RegionRef>> {
         match &self.granted {
             Some(granted) if id != 0 && id != granted.id() => refuse!(
                 EINVAL,
@@ -51,7 +51,7 @@ impl<'a> RegionRights<'a> {
     }
 
     /// Refuses who may not use that region: neither by who he is, nor by the descriptor.
-    pub(super) fn admit(&self, region: &Arc<Region>) -> Answer {
+    pub(super) fn admit(&self, region: &Arc<Region>) -> Fallible {
         match self.granted.as_deref() {
             Some(granted) if Arc::ptr_eq(granted, region) => Ok(()),
             _ => region.admit(&self.claimant),
@@ -60,7 +60,7 @@ impl<'a> RegionRights<'a> {
 }
 
 /// The region of the file whose descriptor is in the option.
-fn granted(file: &OpenFile, option: &NmreqOptRegion) -> Answer<RegionRef> {
+fn granted(file: &OpenFile, option: &NmreqOptRegion) -> Fallible<RegionRef> {
     if option.pad != 0 {
         refuse!(EINVAL, "pad of the option is not 0");
     }

@@ -12,7 +12,7 @@ use crate::{
     },
     binding::Binding,
     port::Port,
-    refusal::{refuse, Answer, Name, Refusal},
+    refusal::{refuse, Fallible, Name, Refusal},
     registry::{self, Want},
     ring::{Selection, Shape},
     sys::{nospec::confine_range, user::AddressSpace},
@@ -21,7 +21,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// The port that the request names, and which of its rings it selects.
-fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port>, Selection)> {
+fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Port>, Selection)> {
     let region_rights = RegionRights::of(context)?;
     if let Some(bound) = context.file.binding() {
         refuse!(
@@ -69,7 +69,7 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Answer<(KBox<dyn Port
 }
 
 /// `FERROMAP_REQ_PROBE`: what [`register`] would return.
-pub(super) fn probe(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqRegister) -> Answer {
+pub(super) fn probe(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqRegister) -> Fallible {
     let (mut port, selection) = find(context, req)?;
     // This hooks into an interface, since only the kernel knows whether it lets us. As long as no
     // ring is bound all frames go on, and it is let go of when we leave.
@@ -82,7 +82,7 @@ pub(super) fn register(
     context: &mut Context<'_>,
     turn: &Taken<'_>,
     req: &mut NmreqRegister,
-) -> Answer {
+) -> Fallible {
     let (port, selection) = find(context, req)?;
     // What is left of a switch port's region is for its rings and pipes.
     let most_extra = if port.switch_index().is_some() {
@@ -118,7 +118,7 @@ pub(super) fn register(
 }
 
 /// Which rings the request selects of a port of that shape.
-fn select(req: &NmreqRegister, shape: Shape) -> Answer<Selection> {
+fn select(req: &NmreqRegister, shape: Shape) -> Fallible<Selection> {
     let nic = Ranges {
         tx: 0..shape.tx_rings,
         rx: 0..shape.rx_rings,

@@ -12,7 +12,7 @@ use crate::{
         wire::*,
     },
     port::Port,
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Fallible, Name},
     registry::{self, Want},
     ring::Shape,
     sys::net::NetNs,
@@ -21,7 +21,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// A request that is not there yet.
-pub(super) fn later() -> Answer {
+pub(super) fn later() -> Fallible {
     refuse!(EOPNOTSUPP, "this request is not there yet")
 }
 
@@ -31,7 +31,7 @@ fn look_up(
     rights: &RegionRights<'_>,
     shape: Shape,
     mem_id: u16,
-) -> Answer<KBox<dyn Port>> {
+) -> Fallible<KBox<dyn Port>> {
     registry::open(
         &context.world.registry,
         &Want {
@@ -51,7 +51,7 @@ pub(super) fn port_info_get(
     context: &mut Context<'_>,
     _: &Taken<'_>,
     req: &mut NmreqPortInfoGet,
-) -> Answer {
+) -> Fallible {
     let rights = RegionRights::of(context)?;
     if context.name().is_empty() {
         let region = match rights.region(req.nr_mem_id)? {
@@ -92,7 +92,7 @@ pub(super) fn pools_info_get(
     context: &mut Context<'_>,
     _: &Taken<'_>,
     req: &mut NmreqPoolsInfo,
-) -> Answer {
+) -> Fallible {
     let rights = RegionRights::of(context)?;
     let port = look_up(context, &rights, Shape::default(), req.nr_mem_id)?;
     let region = port.rings().region();
@@ -115,7 +115,7 @@ pub(super) fn pools_info_get(
 }
 
 /// `NETMAP_REQ_VALE_LIST`: numbers of a named port, or the next port of the list (section 7.7).
-pub(super) fn vale_list(context: &mut Context<'_>, req: &mut NmreqValeList) -> Answer {
+pub(super) fn vale_list(context: &mut Context<'_>, req: &mut NmreqValeList) -> Fallible {
     let (net, switches) = (NetNs::current()?.id(), &context.world.registry.switches);
     if !context.name().is_empty() {
         if !is_vale(context.name()) {
@@ -154,7 +154,7 @@ pub(super) fn port_hdr_set(
     context: &mut Context<'_>,
     _: &Taken<'_>,
     req: &mut NmreqPortHdr,
-) -> Answer {
+) -> Fallible {
     let region_rights = RegionRights::of(context)?;
     rights::change(context)?;
     if !matches!(req.nr_hdr_len, 0 | 10 | 12) {
@@ -181,7 +181,7 @@ pub(super) fn port_hdr_set(
 }
 
 /// `NETMAP_REQ_PORT_HDR_GET`. An interface has none, whether it is open or not.
-pub(super) fn port_hdr_get(context: &mut Context<'_>, req: &mut NmreqPortHdr) -> Answer {
+pub(super) fn port_hdr_get(context: &mut Context<'_>, req: &mut NmreqPortHdr) -> Fallible {
     req.nr_hdr_len = if NetNs::current()?.has_interface(context.name()) {
         0
     } else {
@@ -191,7 +191,7 @@ pub(super) fn port_hdr_get(context: &mut Context<'_>, req: &mut NmreqPortHdr) ->
 }
 
 /// `FERROMAP_REQ_WHY`: why the last request on this file was refused, in words.
-pub(super) fn why(context: &mut Context<'_>, req: &mut NmreqWhy) -> Answer {
+pub(super) fn why(context: &mut Context<'_>, req: &mut NmreqWhy) -> Fallible {
     *req = context.file.last_refusal();
     Ok(())
 }

@@ -10,14 +10,14 @@
 use super::context::Context;
 use crate::{
     params,
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
     sys::net::NetNs,
 };
 use kernel::prelude::*;
 
 /// Whether the asker may change anything. `EACCES`, as for a writable mapping of a file that is
 /// open for reading only.
-pub(super) fn change(context: &Context<'_>) -> Answer {
+pub(super) fn change(context: &Context<'_>) -> Fallible {
     if !context.asker.may_write() {
         refuse!(
             EACCES,
@@ -29,7 +29,7 @@ pub(super) fn change(context: &Context<'_>) -> Answer {
 }
 
 /// Whether the asker may have network interfaces of his namespace: `what` says for what.
-pub(super) fn interfaces(context: &Context<'_>, what: &str) -> Answer {
+pub(super) fn interfaces(context: &Context<'_>, what: &str) -> Fallible {
     if params::admin_only.get() == 0 {
         return Ok(());
     }
@@ -46,7 +46,7 @@ pub(super) fn interfaces(context: &Context<'_>, what: &str) -> Answer {
 /// Whoever opened the file must have been able to as well: otherwise a program with more rights
 /// could be handed a file and brought to do with it what its opener may not (as for netlink
 /// sockets, `netlink_ns_capable`).
-pub(super) fn administrate(context: &Context<'_>, what: &str, or_else: &str) -> Answer {
+pub(super) fn administrate(context: &Context<'_>, what: &str, or_else: &str) -> Fallible {
     let net = NetNs::current()?;
     if !net.may_administrate() {
         refuse!(

@@ -9,7 +9,7 @@ use crate::{
         ext::{NmreqXdp, FERROMAP_XDP_REPLACE, XDP_ACTIONS},
         name::{is_vale, ValeName},
     },
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Fallible, Name},
     sys::net::{xdp::Program, NetNs},
     turn::Taken,
     vale::{Installed, Spot},
@@ -17,7 +17,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// `FERROMAP_REQ_XDP_ATTACH`.
-pub(super) fn attach(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut NmreqXdp) -> Answer {
+pub(super) fn attach(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut NmreqXdp) -> Fallible {
     let net = NetNs::current()?;
     let spot = spot(context, &net)?;
     permit(context)?;
@@ -62,7 +62,7 @@ pub(super) fn attach(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmre
 }
 
 /// `FERROMAP_REQ_XDP_DETACH`.
-pub(super) fn detach(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqXdp) -> Answer {
+pub(super) fn detach(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqXdp) -> Fallible {
     let net = NetNs::current()?;
     let spot = spot(context, &net)?;
     permit(context)?;
@@ -77,7 +77,7 @@ pub(super) fn detach(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqXd
 }
 
 /// `FERROMAP_REQ_XDP_QUERY`.
-pub(super) fn query(context: &mut Context<'_>, req: &mut NmreqXdp) -> Answer {
+pub(super) fn query(context: &mut Context<'_>, req: &mut NmreqXdp) -> Fallible {
     let spot = spot(context, &NetNs::current()?)?;
     no_flags(req)?;
     tell(req, None);
@@ -86,7 +86,7 @@ pub(super) fn query(context: &mut Context<'_>, req: &mut NmreqXdp) -> Answer {
 }
 
 /// The port, or the switch, that the request names.
-fn spot(context: &Context<'_>, net: &NetNs) -> Answer<Spot> {
+fn spot(context: &Context<'_>, net: &NetNs) -> Fallible<Spot> {
     let name = context.name();
     let Some(vale) = ValeName::parse(name) else {
         if is_vale(name) {
@@ -112,7 +112,7 @@ fn spot(context: &Context<'_>, net: &NetNs) -> Answer<Spot> {
 }
 
 /// As for programs on network interfaces.
-fn permit(context: &Context<'_>) -> Answer {
+fn permit(context: &Context<'_>) -> Fallible {
     rights::change(context)?;
     rights::administrate(
         context,
@@ -121,7 +121,7 @@ fn permit(context: &Context<'_>) -> Answer {
     )
 }
 
-fn no_flags(req: &NmreqXdp) -> Answer {
+fn no_flags(req: &NmreqXdp) -> Fallible {
     if req.flags != 0 {
         refuse!(
             EINVAL,
@@ -133,7 +133,7 @@ fn no_flags(req: &NmreqXdp) -> Answer {
 }
 
 /// Whether the program with id `found` is the one that whoever asks has in mind.
-fn expect(context: &Context<'_>, expected: u32, found: Option<u32>) -> Answer {
+fn expect(context: &Context<'_>, expected: u32, found: Option<u32>) -> Fallible {
     match found {
         _ if expected == 0 => Ok(()),
         Some(id) if id == expected => Ok(()),

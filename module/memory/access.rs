@@ -9,7 +9,7 @@
 
 use crate::{
     params,
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
     sys::file::Asker,
     sys::net::{NetId, NetNs},
 };
@@ -79,7 +79,7 @@ impl Owner {
     }
 
     /// Refuses whoever is not the owner.
-    pub(super) fn admit(&self, claimant: &Claimant, id: u16) -> Answer {
+    pub(super) fn admit(&self, claimant: &Claimant, id: u16) -> Fallible {
         match self.user {
             _ if !self.is_near(claimant) => refuse!(
                 EACCES,

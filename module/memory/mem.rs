@@ -110,8 +110,8 @@ impl Mem {
         if offset.checked_add(bytes as u64)? > self.layout.bytes() {
             return None;
         }
-        // SAFETY: the memory has `layout.bytes()` by the invariant, beyond which this is not, as was
-        // just found.
+        // SAFETY: the memory has `layout.bytes()` by the invariant, beyond which this is not, as
+        // was just found.
         Some(unsafe { self.base.add(start) })
     }
 
@@ -148,9 +148,9 @@ impl Mem {
     #[inline]
     pub(crate) fn bufs(&self) -> Bufs<'_> {
         let pool = &self.layout.bufs;
-        // SAFETY: by the invariant the pool is sound, lies inside the memory, which lives as long as
-        // `self`, and has at least one buffer. The memory's start is aligned to a page, as that of
-        // a `Backing` is, so that the pool's is.
+        // SAFETY: by the invariant the pool is sound, lies inside the memory, which lives as long
+        // as `self`, and has at least one buffer. The memory's start is aligned to a page, as that
+        // of a `Backing` is, so that the pool's is.
         unsafe { Bufs::new(self.base.add(pool.offset as usize), pool.size, pool.count) }
     }
 }

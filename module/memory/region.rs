@@ -13,7 +13,7 @@ use crate::{
     abi::{consts::NETMAP_RESERVED_BUFS, layout::Layout},
     live::{self, Counted},
     params,
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
     sys::{
         param::Param,
         task,
@@ -64,7 +64,7 @@ struct Made {
 }
 
 impl Made {
-    fn new(asked: Layout, kind: Kind, colour: u8) -> Answer<Self> {
+    fn new(asked: Layout, kind: Kind, colour: u8) -> Fallible<Self> {
         let least = kind.least_bufs(&asked);
         let (mut layout, begun) = (asked, Instant::now());
         let mem = loop {
@@ -97,7 +97,7 @@ impl Made {
             }
             layout = smaller;
         };
-        let map = |count: u32, withheld: fn(u32) -> bool| -> Answer<_> {
+        let map = |count: u32, withheld: fn(u32) -> bool| -> Fallible<_> {
             let words = KVVec::from_elem(0, words(count), GFP_KERNEL_ACCOUNT)?;
             Ok(FreeMap::new(words, count, withheld))
         };
@@ -112,7 +112,7 @@ impl Made {
 }
 
 impl Region {
-    pub(super) fn new(id: u16, kind: Kind, owner: Owner, colour: u8) -> Answer<Arc<Self>> {
+    pub(super) fn new(id: u16, kind: Kind, owner: Owner, colour: u8) -> Fallible<Arc<Self>> {
         let inner = Inner {
             made: None,
             users: 0,
@@ -140,7 +140,7 @@ impl Region {
     }
 
     /// Refuses who may not use the region by its id, or by the name of a port that lies in it.
-    pub(crate) fn admit(&self, claimant: &Claimant) -> Answer {
+    pub(crate) fn admit(&self, claimant: &Claimant) -> Fallible {
         self.owner.admit(claimant, self.id)
     }
 
@@ -159,7 +159,7 @@ impl Region {
     }
 
     /// The layout as it is, or as it would be if somebody used the region now.
-    pub(crate) fn layout(&self) -> Answer<Layout> {
+    pub(crate) fn layout(&self) -> Fallible<Layout> {
         let made = self.inner.lock().made.as_ref().map(|m| *m.mem.layout());
         made.map_or_else(|| self.kind.layout(), Ok)
     }
@@ -178,7 +178,7 @@ impl Region {
 
     /// Begins a use of the region's objects. The first one makes the memory, which may take long:
     /// not while others wait for their turn.
-    pub(crate) fn enter(self: &Arc<Self>) -> Answer<Use> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Fallible<Use> {
         if let Some(joined) = self.join() {
             return Ok(joined);
         }
@@ -235,7 +235,7 @@ impl Use {
     }
 
     /// Takes a netmap_if with room for `rings` entries.
-    pub(crate) fn take_if(&self, rings: usize) -> Answer<(u32, IfView<'_>)> {
+    pub(crate) fn take_if(&self, rings: usize) -> Fallible<(u32, IfView<'_>)> {
         let taken = self.with(|made| made.ifs.take()).flatten();
         let Some(index) = taken else {
             refuse!(
@@ -266,7 +266,7 @@ impl Use {
     }
 
     /// Takes a ring with room for `slots` slots.
-    pub(crate) fn take_ring(&self, slots: u32) -> Answer<u32> {
+    pub(crate) fn take_ring(&self, slots: u32) -> Fallible<u32> {
         let taken = self.with(|made| made.rings.take()).flatten();
         let Some(index) = taken else {
             refuse!(
@@ -295,7 +295,7 @@ impl Use {
     }
 
     /// Takes `count` buffers and hands each to `f`; all or none.
-    pub(crate) fn take_bufs(&self, count: u32, mut f: impl FnMut(u32)) -> Answer {
+    pub(crate) fn take_bufs(&self, count: u32, mut f: impl FnMut(u32)) -> Fallible {
         let enough = self.with(|made| {
             let enough = made.bufs.free() >= count;
             if enough {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     abi::consts::GLOBAL_MEM_ID,
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
 };
 use kernel::{
     prelude::*,
@@ -46,7 +46,7 @@ impl List {
         (0..COLOURS).min_by_key(|&colour| used(colour)).unwrap_or(0)
     }
 
-    fn add(&mut self, id: u16, kind: Kind, owner: Owner) -> Answer<Arc<Region>> {
+    fn add(&mut self, id: u16, kind: Kind, owner: Owner) -> Fallible<Arc<Region>> {
         let region = Region::new(id, kind, owner, self.rarest_colour())?;
         let entry = Entry {
             region: region.clone(),
@@ -76,7 +76,7 @@ impl Regions {
 
     /// The region with that id, for whoever may use it by that; 0 and 1 mean
     /// [`shared`](Self::shared).
-    pub(crate) fn find(self: &Arc<Self>, claimant: &Claimant, id: u16) -> Answer<RegionRef> {
+    pub(crate) fn find(self: &Arc<Self>, claimant: &Claimant, id: u16) -> Fallible<RegionRef> {
         if id == 0 || id == GLOBAL_MEM_ID {
             return self.shared(claimant);
         }
@@ -95,7 +95,7 @@ impl Regions {
     }
 
     /// The region with id 1 of whoever asks.
-    pub(crate) fn shared(self: &Arc<Self>, claimant: &Claimant) -> Answer<RegionRef> {
+    pub(crate) fn shared(self: &Arc<Self>, claimant: &Claimant) -> Fallible<RegionRef> {
         let owner = claimant.shared();
         let mut list = self.list.lock();
         let known = |e: &&mut Entry| e.region.id() == GLOBAL_MEM_ID && *e.region.owner() == owner;
@@ -110,7 +110,7 @@ impl Regions {
     }
 
     /// A new region under the next free id.
-    pub(crate) fn create(self: &Arc<Self>, claimant: &Claimant, kind: Kind) -> Answer<RegionRef> {
+    pub(crate) fn create(self: &Arc<Self>, claimant: &Claimant, kind: Kind) -> Fallible<RegionRef> {
         // Sizes that cannot be had are refused now, not when the port is already half made.
         kind.layout()?;
         let mut list = self.list.lock();

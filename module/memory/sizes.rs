@@ -8,7 +8,7 @@ use crate::{
         RING_LIMITS,
     },
     params,
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
     sys::param::Param,
 };
 use kernel::prelude::*;
@@ -33,7 +33,7 @@ struct Knobs {
 }
 
 /// What the parameters of the three pools ask for, at least `floor`, within their limits.
-fn ask(knobs: &[Knobs; 3], floor: &[PoolRequest; 3]) -> Answer<Layout> {
+fn ask(knobs: &[Knobs; 3], floor: &[PoolRequest; 3]) -> Fallible<Layout> {
     let mut want = *floor;
     for (knob, want) in knobs.iter().zip(&mut want) {
         let value = |param: &Param| u32::try_from(param.get()).unwrap_or(0);
@@ -91,7 +91,7 @@ static PRIVATE_KNOBS: [Knobs; 3] = [
 
 impl Kind {
     /// The layout that this kind of region would have if it were made now.
-    pub(super) fn layout(&self) -> Answer<Layout> {
+    pub(super) fn layout(&self) -> Fallible<Layout> {
         match self {
             Kind::Global => ask(&GLOBAL_KNOBS, &[PoolRequest { size: 0, count: 0 }; 3]),
             Kind::Private(needs) => match needs.pools(PAGE) {

@@ -5,7 +5,7 @@
 use crate::{
     abi::consts::ETH_HLEN,
     live::{self, Counted},
-    refusal::Answer,
+    refusal::Fallible,
     ring::{count::Counter, RingSet},
     sys::{
         net::{
@@ -36,7 +36,7 @@ pub(crate) struct Nic {
 }
 
 impl Nic {
-    pub(super) fn new(device: Device, rings: Arc<RingSet>) -> Answer<Arc<Self>> {
+    pub(super) fn new(device: Device, rings: Arc<RingSet>) -> Fallible<Arc<Self>> {
         let nic = Nic {
             id: device.id(),
             name: device.name(),

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     memory::RegionRef,
     params,
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Fallible, Name},
     ring::{Owner, RingSet, Shape},
     sys::net::{
         device::DeviceId,
@@ -55,8 +55,8 @@ impl Nics {
         net: &NetNs,
         name: &[u8],
         wish: Shape,
-        region: impl FnOnce() -> Answer<RegionRef>,
-    ) -> Answer<NicRef> {
+        region: impl FnOnce() -> Fallible<RegionRef>,
+    ) -> Fallible<NicRef> {
         if params::admode.get() == 1 {
             refuse!(
                 EOPNOTSUPP,
@@ -192,7 +192,7 @@ impl NicRef {
 
     /// Puts the interface in netmap mode, if it is not. To be undone with
     /// [`leave_netmap_mode`](Self::leave_netmap_mode).
-    pub(crate) fn enter_netmap_mode(&self, receives: bool, owner: Owner) -> Answer {
+    pub(crate) fn enter_netmap_mode(&self, receives: bool, owner: Owner) -> Fallible {
         let rtnl = Rtnl::lock();
         let mut state = self.open.state.lock();
         if state.owner == Owner::Kernel {

@@ -7,7 +7,7 @@ use crate::{
     abi::consts::ETH_HLEN,
     live::{self, Counted},
     port::Port,
-    refusal::Answer,
+    refusal::Fallible,
     ring::{Owner, Queues, RingSet, RxQueue, Selection, TxQueue},
     sys::{
         net::device::{DeviceId, Label},
@@ -31,7 +31,7 @@ pub(crate) struct NicPort {
 }
 
 impl NicPort {
-    pub(crate) fn open(nic: NicRef, owner: Owner) -> Answer<KBox<dyn Port>> {
+    pub(crate) fn open(nic: NicRef, owner: Owner) -> Fallible<KBox<dyn Port>> {
         let port = NicPort {
             name: nic.name(),
             nic,
@@ -52,7 +52,7 @@ impl Port for NicPort {
         &self.name
     }
 
-    fn prepare(&mut self, selection: &Selection) -> Answer {
+    fn prepare(&mut self, selection: &Selection) -> Fallible {
         let of_queues = self.nic.rings.shape().rx_rings;
         self.nic.enter_netmap_mode(
             !selection.rx.is_empty() && selection.rx.start < of_queues,
@@ -87,11 +87,11 @@ impl Queues for NicPort {
         number: u16,
         slots: u32,
         waiters: &Arc<WaitQueue>,
-    ) -> Answer<KBox<dyn TxQueue>> {
+    ) -> Fallible<KBox<dyn TxQueue>> {
         self.nic.run().tx_queue(number, slots, waiters)
     }
 
-    fn rx_queue(&self, number: u16) -> Answer<KBox<dyn RxQueue>> {
+    fn rx_queue(&self, number: u16) -> Fallible<KBox<dyn RxQueue>> {
         self.nic.run().rx_queue(number, self.owner)
     }
 }

@@ -4,7 +4,7 @@
 //! a switch, `nic` network interfaces.
 
 use crate::{
-    refusal::Answer,
+    refusal::Fallible,
     ring::{Queues, RingSet, Selection},
     sys::net::device::DeviceId,
 };
@@ -20,7 +20,7 @@ pub(crate) trait Port: Queues + Send + Sync {
 
     /// Refuses where these rings are not to be had, and gets ready for them: an interface enters
     /// netmap mode.
-    fn prepare(&mut self, selection: &Selection) -> Answer;
+    fn prepare(&mut self, selection: &Selection) -> Fallible;
 
     /// False once what the port stands for has gone away: then nothing moves any more.
     fn is_there(&self) -> bool {

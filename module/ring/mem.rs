@@ -11,7 +11,7 @@ use crate::{
     },
     live::{self, Counted},
     memory::{Mem, RingView, Use},
-    refusal::Answer,
+    refusal::Fallible,
 };
 use kernel::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(crate) struct RingMem {
 impl RingMem {
     /// Takes a ring object and a buffer for each of `slots` slots, and writes the ring as a program
     /// expects to find it fresh.
-    pub(super) fn new(usage: Use, number: u16, slots: u32, direction: Direction) -> Answer<Self> {
+    pub(super) fn new(usage: Use, number: u16, slots: u32, direction: Direction) -> Fallible<Self> {
         let object = usage.take_ring(slots)?;
         // From here on, dropping `ring` undoes what was done. Slots start with buffer 0, which is
         // nobody's.

@@ -18,7 +18,7 @@ use crate::{
     },
     memory::{Position, RingView, SlotCell, Use},
     params,
-    refusal::Answer,
+    refusal::Fallible,
     sys::{
         clock,
         soft_wake::SoftWake,
@@ -50,7 +50,7 @@ impl RxQueue for Collect {
 /// What the inbox of a ring keeps for each slot.
 pub(super) type Marks = KVVec<AtomicU32>;
 
-/// A receive ring that exists because somebody keeps it.
+/// A receive ring that exists because somebody has a reference to it.
 #[pin_data]
 pub(crate) struct RxRing {
     pub(crate) mem: RingMem,
@@ -76,7 +76,7 @@ impl RxRing {
         number: u16,
         slots: u32,
         queue: KBox<dyn RxQueue>,
-    ) -> Answer<Arc<Self>> {
+    ) -> Fallible<Arc<Self>> {
         let mem = RingMem::new(memory.clone(), number, slots, Direction::Rx)?;
         let mut marks = KVVec::with_capacity(slots as usize, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..slots {

@@ -2,9 +2,9 @@
 
 //! All rings of a port: which of them exist, and who has them.
 //!
-//! A ring exists while somebody keeps it ([`Kept`]). Who binds it ([`Held`]) does, and may have it
-//! for himself; only then senders find it. They do under RCU, so that the list that they see is
-//! replaced as a whole when a ring is bound or is not any more.
+//! A ring exists while somebody has a reference to it ([`RingRefs`]). Who binds it ([`Held`]) has,
+//! and may have it for himself; only then senders find it. They do under RCU, so that the list that
+//! they see is replaced as a whole when a ring is bound or is not any more.
 
 use super::{
     rx::{RxQueue, RxRing},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     memory::{RegionRef, Use},
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
     sys::{rcu::RcuSlot, wait::WaitQueue},
 };
 use core::ops::Range;
@@ -31,10 +31,10 @@ pub(crate) trait Queues {
         number: u16,
         slots: u32,
         waiters: &Arc<WaitQueue>,
-    ) -> Answer<KBox<dyn TxQueue>>;
+    ) -> Fallible<KBox<dyn TxQueue>>;
 
     /// The queue of receive ring `number`.
-    fn rx_queue(&self, number: u16) -> Answer<KBox<dyn RxQueue>>;
+    fn rx_queue(&self, number: u16) -> Fallible<KBox<dyn RxQueue>>;
 }
 
 /// What can be seen under RCU of the rings that are bound.
@@ -63,9 +63,9 @@ struct Seats {
 }
 
 struct Seat<R> {
-    /// There while somebody keeps it.
+    /// There while somebody has a reference.
     ring: Option<Arc<R>>,
-    keepers: u32,
+    refs: u32,
     /// Files that have it bound, and whether one of them is to be the only one.
     users: u32,
     exclusive: bool,
@@ -77,7 +77,7 @@ impl<R> Seat<R> {
         for _ in 0..count {
             let seat = Seat {
                 ring: None,
-                keepers: 0,
+                refs: 0,
                 users: 0,
                 exclusive: false,
             };
@@ -86,15 +86,16 @@ impl<R> Seat<R> {
         Ok(seats)
     }
 
-    /// Keeps the ring that is there, which `ring` is from now on, or else that one.
-    fn keep(&mut self, ring: &mut Arc<R>) {
+    /// Takes a reference to the ring that is there, which `ring` is from now on, or else to that
+    /// one.
+    fn get(&mut self, ring: &mut Arc<R>) {
         *ring = self.ring.get_or_insert_with(|| ring.clone()).clone();
-        self.keepers += 1;
+        self.refs += 1;
     }
 
-    fn let_go(&mut self) {
-        self.keepers -= 1;
-        if self.keepers == 0 {
+    fn put(&mut self) {
+        self.refs -= 1;
+        if self.refs == 0 {
             self.ring = None;
         }
     }
@@ -120,7 +121,7 @@ type Chosen<'s> = (&'s mut [Seat<TxRing>], &'s mut [Seat<RxRing>]);
 
 impl Seats {
     /// The seats of those rings.
-    fn of(&mut self, want: &Selection) -> Answer<Chosen<'_>> {
+    fn of(&mut self, want: &Selection) -> Fallible<Chosen<'_>> {
         let Some(tx) = self.tx.get_mut(range(&want.tx)) else {
             refuse!(EINVAL, "the port has no such transmit ring");
         };
@@ -131,7 +132,7 @@ impl Seats {
     }
 
     /// Refuses if somebody is in the way of who wants to bind those rings.
-    fn admit(&mut self, want: &Selection) -> Answer {
+    fn admit(&mut self, want: &Selection) -> Fallible {
         let (tx, rx) = self.of(want)?;
         admit(tx, "transmit", &want.tx, want.exclusive)?;
         admit(rx, "receive", &want.rx, want.exclusive)
@@ -139,7 +140,7 @@ impl Seats {
 }
 
 impl RingSet {
-    pub(crate) fn new(region: RegionRef, shape: Shape) -> Answer<Arc<Self>> {
+    pub(crate) fn new(region: RegionRef, shape: Shape) -> Fallible<Arc<Self>> {
         let seats = Seats {
             tx: Seat::empty(shape.host_tx().end)?,
             rx: Seat::empty(shape.host_rx().end)?,
@@ -203,7 +204,7 @@ impl RingSet {
     }
 
     /// Whether the selected rings can be bound now.
-    pub(crate) fn admit(&self, want: &Selection) -> Answer {
+    pub(crate) fn admit(&self, want: &Selection) -> Fallible {
         self.seats.lock().admit(want)
     }
 
@@ -214,7 +215,7 @@ impl RingSet {
         want: Selection,
         memory: &Use,
         queues: &(impl Queues + ?Sized),
-    ) -> Answer<Held> {
+    ) -> Fallible<Held> {
         self.admit(&want)?;
         // First everything that can fail or take long, without the lock: closing takes it.
         let rings = self.find_or_make(&want, memory, queues)?;
@@ -223,16 +224,16 @@ impl RingSet {
 
         let mut seats = self.seats.lock();
         seats.admit(&want)?;
-        let kept = self.keep(&mut seats, want, rings)?;
-        if let Ok((tx, rx)) = seats.of(&kept.selection) {
-            let exclusive = kept.selection.exclusive;
+        let refs = self.get(&mut seats, want, rings)?;
+        if let Ok((tx, rx)) = seats.of(&refs.selection) {
+            let exclusive = refs.selection.exclusive;
             tx.iter_mut().for_each(|seat| seat.bind(exclusive));
             rx.iter_mut().for_each(|seat| seat.bind(exclusive));
         }
         self.show_senders(&seats, lists);
         Ok(Held {
             spare: Some(spare),
-            kept,
+            refs,
         })
     }
 
@@ -242,7 +243,7 @@ impl RingSet {
         want: &Selection,
         memory: &Use,
         queues: &(impl Queues + ?Sized),
-    ) -> Answer<Rings> {
+    ) -> Fallible<Rings> {
         let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
         let (mut tx, mut rx) = (KVec::new(), KVec::new());
         for n in want.tx.clone() {
@@ -267,20 +268,20 @@ impl RingSet {
     }
 
     /// Has the selected rings exist from now on: these, where nobody has brought others meanwhile.
-    fn keep(
+    fn get(
         self: &Arc<Self>,
         seats: &mut Seats,
         selection: Selection,
         (mut tx, mut rx): Rings,
-    ) -> Answer<Kept> {
+    ) -> Fallible<RingRefs> {
         let (tx_seats, rx_seats) = seats.of(&selection)?;
         for (seat, ring) in tx_seats.iter_mut().zip(&mut tx) {
-            seat.keep(ring);
+            seat.get(ring);
         }
         for (seat, ring) in rx_seats.iter_mut().zip(&mut rx) {
-            seat.keep(ring);
+            seat.get(ring);
         }
-        Ok(Kept {
+        Ok(RingRefs {
             tx,
             rx,
             selection,
@@ -320,7 +321,7 @@ fn range(numbers: &Range<u16>) -> Range<usize> {
 }
 
 /// Refuses if somebody is in the way.
-fn admit<R>(seats: &[Seat<R>], what: &str, numbers: &Range<u16>, exclusive: bool) -> Answer {
+fn admit<R>(seats: &[Seat<R>], what: &str, numbers: &Range<u16>, exclusive: bool) -> Fallible {
     for (number, seat) in numbers.clone().zip(seats) {
         if seat.exclusive {
             refuse!(
@@ -348,21 +349,21 @@ fn find<R>(seats: &[Seat<R>], number: u16) -> Option<Arc<R>> {
     seats.get(usize::from(number))?.ring.clone()
 }
 
-/// Has rings exist. Dropping it lets go of them; rings that nobody else keeps are gone then, and
-/// their buffers are back in the region.
-struct Kept {
+/// References to rings, which exist for as long. Rings of which this was the last are gone when it
+/// is dropped, and their buffers are back in the region.
+struct RingRefs {
     tx: KVec<Arc<TxRing>>,
     rx: KVec<Arc<RxRing>>,
     selection: Selection,
     set: Arc<RingSet>,
 }
 
-impl Drop for Kept {
+impl Drop for RingRefs {
     fn drop(&mut self) {
         let mut seats = self.set.seats.lock();
         if let Ok((tx, rx)) = seats.of(&self.selection) {
-            tx.iter_mut().for_each(Seat::let_go);
-            rx.iter_mut().for_each(Seat::let_go);
+            tx.iter_mut().for_each(Seat::put);
+            rx.iter_mut().for_each(Seat::put);
         }
     }
 }
@@ -371,37 +372,37 @@ impl Drop for Kept {
 pub(crate) struct Held {
     /// The lists that senders will see when this is gone.
     spare: Option<UniqueArc<Shown>>,
-    kept: Kept,
+    refs: RingRefs,
 }
 
 impl Held {
     pub(crate) fn tx(&self) -> &[Arc<TxRing>] {
-        &self.kept.tx
+        &self.refs.tx
     }
 
     pub(crate) fn rx(&self) -> &[Arc<RxRing>] {
-        &self.kept.rx
+        &self.refs.rx
     }
 
     pub(crate) fn selection(&self) -> &Selection {
-        &self.kept.selection
+        &self.refs.selection
     }
 
     pub(crate) fn set(&self) -> &Arc<RingSet> {
-        &self.kept.set
+        &self.refs.set
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut seats = self.kept.set.seats.lock();
-        if let Ok((tx, rx)) = seats.of(&self.kept.selection) {
+        let mut seats = self.refs.set.seats.lock();
+        if let Ok((tx, rx)) = seats.of(&self.refs.selection) {
             tx.iter_mut().for_each(Seat::unbind);
             rx.iter_mut().for_each(Seat::unbind);
         }
         // Senders have let go of the rings before these may go.
         if let Some(lists) = self.spare.take() {
-            self.kept.set.show_senders(&seats, lists);
+            self.refs.set.show_senders(&seats, lists);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     abi::cursor::{add, dist, prev},
     memory::{RingView, SlotCell, Use},
-    refusal::Answer,
+    refusal::Fallible,
     sys::{
         user::Caller,
         wait::{WaitQueue, ROOM},
@@ -30,7 +30,7 @@ pub(crate) trait TxQueue: Send {
     fn sync(&mut self, sync: &mut TxSync<'_>);
 }
 
-/// A transmit ring that exists because somebody keeps it.
+/// A transmit ring that exists because somebody has a reference to it.
 #[pin_data]
 pub(crate) struct TxRing {
     pub(crate) mem: RingMem,
@@ -62,8 +62,8 @@ impl TxRing {
         memory: &Use,
         number: u16,
         slots: u32,
-        queue: impl FnOnce(&Arc<WaitQueue>) -> Answer<KBox<dyn TxQueue>>,
-    ) -> Answer<Arc<Self>> {
+        queue: impl FnOnce(&Arc<WaitQueue>) -> Fallible<KBox<dyn TxQueue>>,
+    ) -> Fallible<Arc<Self>> {
         let mem = RingMem::new(memory.clone(), number, slots, Direction::Tx)?;
         let waiters = WaitQueue::new(ROOM)?;
         let state = State {

@@ -34,11 +34,11 @@ impl<T> RcuSlot<T> {
     #[inline]
     pub(crate) fn load<'g>(&'g self, _guard: &'g Guard) -> Option<&'g T> {
         let ptr = self.ptr.load(Acquire);
-        // SAFETY: by the invariant it was null, or an object of which the slot had a reference, when
-        // it was loaded; Acquire shows what was in it when `replace` put it there. Only two take
-        // that reference away: `replace`, which waits for all who were under a guard when it took
-        // the pointer out, us among them, before it hands the reference on; and `drop`, for which
-        // `self` may not be borrowed. The guard and `self` are borrowed for `'g`.
+        // SAFETY: by the invariant it was null, or an object of which the slot had a reference,
+        // when it was loaded; Acquire shows what was in it when `replace` put it there. Only two
+        // take that reference away: `replace`, which waits for all who were under a guard when it
+        // took the pointer out, us among them, before it hands the reference on; and `drop`, for
+        // which `self` may not be borrowed. The guard and `self` are borrowed for `'g`.
         unsafe { ptr.as_ref() }
     }
 

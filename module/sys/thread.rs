@@ -68,8 +68,8 @@ impl<W: Work> Thread<W> {
                 return Err(errno);
             }
         };
-        // SAFETY: a new task waits for `wake_up_process` or `kthread_stop`, neither of which has been
-        // called, so that it is there. The reference is the new value's.
+        // SAFETY: a new task waits for `wake_up_process` or `kthread_stop`, neither of which has
+        // been called, so that it is there. The reference is the new value's.
         unsafe { bindings::get_task_struct(task.as_ptr()) };
         // Dropping it before it has run ends it, too.
         let thread = Thread { task, work };

@@ -38,8 +38,8 @@ impl<'b> Wide<'b> {
 
 impl Drop for Wide<'_> {
     fn drop(&mut self) {
-        // SAFETY: the registers were lent by `take` on this CPU, which `'b` keeps us on, and go back
-        // once: nothing uses them by this value any more.
+        // SAFETY: the registers were lent by `take` on this CPU, which `'b` keeps us on, and go
+        // back once: nothing uses them by this value any more.
         unsafe {
             arch::leave_wide();
             lender::take_back();

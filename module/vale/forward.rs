@@ -23,7 +23,7 @@ use super::{
 use crate::{
     abi::{consts::NETMAP_MAX_FRAGS, ext::FERROMAP_NR_SWAP},
     params,
-    refusal::Answer,
+    refusal::Fallible,
     ring::{count::TxDrop, TxQueue, TxSync, Walk},
     sys::{bottom_half, task},
 };
@@ -51,7 +51,7 @@ pub(super) struct Forward {
 }
 
 impl Forward {
-    pub(super) fn new(switch: &Arc<Switch>, member: &Arc<Member>, number: u16) -> Answer<Self> {
+    pub(super) fn new(switch: &Arc<Switch>, member: &Arc<Member>, number: u16) -> Fallible<Self> {
         Ok(Forward {
             switch: switch.clone(),
             member: member.clone(),

@@ -8,7 +8,7 @@ use crate::{
     abi::name::ValeName,
     live::{self, Counted},
     port::{Port, PortLabel},
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Fallible, Name},
     ring::{Collect, Owner, Queues, RingSet, RxQueue, Selection, TxQueue},
     sys::wait::WaitQueue,
 };
@@ -27,7 +27,7 @@ impl ValePort {
         name: &ValeName<'_>,
         joined: Joined,
         owner: Owner,
-    ) -> Answer<KBox<dyn Port>> {
+    ) -> Fallible<KBox<dyn Port>> {
         let port = ValePort {
             name: PortLabel::new(&[name.switch, b":", name.port]),
             joined,
@@ -47,7 +47,7 @@ impl Port for ValePort {
         self.name.as_bytes()
     }
 
-    fn prepare(&mut self, _: &Selection) -> Answer {
+    fn prepare(&mut self, _: &Selection) -> Fallible {
         if self.joined.member().owner != self.owner {
             refuse!(
                 EBUSY,
@@ -77,12 +77,12 @@ impl Port for ValePort {
 }
 
 impl Queues for ValePort {
-    fn tx_queue(&self, number: u16, _: u32, _: &Arc<WaitQueue>) -> Answer<KBox<dyn TxQueue>> {
+    fn tx_queue(&self, number: u16, _: u32, _: &Arc<WaitQueue>) -> Fallible<KBox<dyn TxQueue>> {
         let queue = Forward::new(self.joined.switch(), self.joined.member(), number)?;
         Ok(KBox::new(queue, GFP_KERNEL_ACCOUNT)?)
     }
 
-    fn rx_queue(&self, _: u16) -> Answer<KBox<dyn RxQueue>> {
+    fn rx_queue(&self, _: u16) -> Fallible<KBox<dyn RxQueue>> {
         Ok(KBox::new(Collect, GFP_KERNEL_ACCOUNT)?)
     }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     abi::consts::{VALE_MAX_FRAME, VALE_MAX_PORTS},
     live::{self, Counted},
-    refusal::Answer,
+    refusal::Fallible,
     ring::{Owner, RingSet},
     sys::rcu::RcuSlot,
 };
@@ -51,7 +51,7 @@ impl Member {
     }
 
     /// Bytes of a buffer.
-    pub(super) fn buf_size(&self) -> Answer<u32> {
+    pub(super) fn buf_size(&self) -> Fallible<u32> {
         Ok(self.rings.region().layout()?.bufs.size)
     }
 

@@ -17,7 +17,7 @@ use crate::{
         name::ValeName,
     },
     params,
-    refusal::{refuse, Answer, Name},
+    refusal::{refuse, Fallible, Name},
     ring::{Owner, RingSet},
     sys::cpus,
     sys::net::NetId,
@@ -122,7 +122,7 @@ impl Switches {
     }
 
     /// The port of that name, or with an empty port name the switch, if it is there.
-    pub(crate) fn spot(&self, net: NetId, name: &ValeName<'_>) -> Answer<Option<Spot>> {
+    pub(crate) fn spot(&self, net: NetId, name: &ValeName<'_>) -> Fallible<Option<Spot>> {
         let mut list = self.list.lock();
         let Some(entry) = Entry::find(&mut list, net, name) else {
             return Ok(None);
@@ -148,7 +148,7 @@ impl Switches {
         name: &ValeName<'_>,
         rings: Arc<RingSet>,
         owner: Owner,
-    ) -> Answer<Joined> {
+    ) -> Fallible<Joined> {
         let mut list = self.list.lock();
         if let Some(entry) = Entry::find(&mut list, net, name) {
             // What an attached interface's host is called may be somebody else's name.
@@ -173,7 +173,7 @@ impl Switches {
 
     /// The line of the port of that name. `Err(ENOENT)` for a switch that is not there; port
     /// [`VALE_NO_PORT`] for a port that is not.
-    pub(crate) fn listed(&self, net: NetId, name: &ValeName<'_>) -> Answer<Listed> {
+    pub(crate) fn listed(&self, net: NetId, name: &ValeName<'_>) -> Fallible<Listed> {
         let mut list = self.list.lock();
         let Some(entry) = Entry::find(&mut list, net, name) else {
             refuse!(ENOENT, "there is no switch {}", Name(name.switch));
@@ -269,7 +269,7 @@ impl Entry {
     }
 
     /// A switch without ports, under the lowest number that is free in its namespace.
-    fn new(list: &[Entry], net: NetId, name: &ValeName<'_>) -> Answer<Self> {
+    fn new(list: &[Entry], net: NetId, name: &ValeName<'_>) -> Fallible<Self> {
         let most = u16::try_from(params::max_bridges.get()).unwrap_or(0);
         let used = |number| list.iter().any(|e| e.net == net && e.number == number);
         let Some(number) = (0..most).find(|&number| !used(number)) else {
@@ -301,7 +301,7 @@ impl Entry {
         name: &ValeName<'_>,
         rings: Arc<RingSet>,
         owner: Owner,
-    ) -> Answer<Joined> {
+    ) -> Fallible<Joined> {
         if self.ports.len() >= FULL {
             refuse!(
                 ENOMEM,
@@ -353,7 +353,7 @@ impl Spot {
     }
 
     /// Memory for a program there: as much as can be in use at once.
-    pub(crate) fn workspaces(&self) -> Answer<Arc<Workspaces>> {
+    pub(crate) fn workspaces(&self) -> Fallible<Arc<Workspaces>> {
         let (syncs, size) = match self {
             Spot::Port(member) => (member.rings.shape().tx_rings.into(), member.buf_size()?),
             Spot::Switch(_, size) => (u32::MAX, *size),

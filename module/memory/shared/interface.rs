@@ -36,8 +36,8 @@ impl<'m> IfView<'m> {
         let len = name.len().min(IFNAMSIZ - 1);
         header.ni_name = [0; IFNAMSIZ];
         header.ni_name[..len].copy_from_slice(&name[..len]);
-        // SAFETY: by the invariant the header is valid, and aligned as a u64 is, which is more than it
-        // wants.
+        // SAFETY: by the invariant the header is valid, and aligned as a u64 is, which is more than
+        // it wants.
         unsafe { self.base.as_ptr().cast::<IfHeader>().write_volatile(header) };
         for i in 0..self.rings {
             self.set_ring_ofs(i, 0);
@@ -47,8 +47,8 @@ impl<'m> IfView<'m> {
     /// Entry `i` of `ring_ofs`; an entry that does not exist is skipped.
     pub(crate) fn set_ring_ofs(&self, i: usize, ofs: i64) {
         if i < self.rings {
-            // SAFETY: by the invariant there are `rings` entries behind the header, which is aligned
-            // as they are and as long as seven of them.
+            // SAFETY: by the invariant there are `rings` entries behind the header, which is
+            // aligned as they are and as long as seven of them.
             unsafe {
                 self.base
                     .as_ptr()

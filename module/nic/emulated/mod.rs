@@ -20,7 +20,7 @@ use super::interface::Nic;
 use crate::{
     abi::ext::FERROMAP_NI_EMULATED,
     params,
-    refusal::Answer,
+    refusal::Fallible,
     ring::{Collect, Owner, RxQueue, Shape, TxQueue},
     sys::{
         net::{Device, Rtnl},
@@ -79,7 +79,7 @@ impl Emulated {
         number: u16,
         slots: u32,
         waiters: &Arc<WaitQueue>,
-    ) -> Answer<KBox<dyn TxQueue>> {
+    ) -> Fallible<KBox<dyn TxQueue>> {
         if number < self.nic.rings.shape().tx_rings {
             let queue = ToDriver::new(&self.nic, number, slots, waiters)?;
             Ok(KBox::new(queue, GFP_KERNEL_ACCOUNT)?)
@@ -88,7 +88,7 @@ impl Emulated {
         }
     }
 
-    pub(super) fn rx_queue(&self, number: u16, owner: Owner) -> Answer<KBox<dyn RxQueue>> {
+    pub(super) fn rx_queue(&self, number: u16, owner: Owner) -> Fallible<KBox<dyn RxQueue>> {
         let of_queues = self.nic.rings.shape().rx_rings;
         Ok(match owner {
             // Nobody marks slots there.
@@ -105,7 +105,7 @@ impl Emulated {
     }
 
     /// Puts the interface in netmap mode: its frames are taken from now on.
-    pub(super) fn start(&self, device: &Device, rtnl: &Rtnl) -> Answer<Running> {
+    pub(super) fn start(&self, device: &Device, rtnl: &Rtnl) -> Fallible<Running> {
         Running::start(device, &self.nic, rtnl)
     }
 }

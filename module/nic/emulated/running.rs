@@ -4,7 +4,7 @@
 
 use crate::{
     nic::interface::Nic,
-    refusal::{refuse, Answer, Name, Refusal},
+    refusal::{refuse, Fallible, Name, Refusal},
     sys::net::{hook::Hook, Device, Rtnl},
 };
 use kernel::{prelude::*, sync::Arc};
@@ -13,7 +13,7 @@ use kernel::{prelude::*, sync::Arc};
 pub(in crate::nic) struct Running(Hook<Nic>);
 
 impl Running {
-    pub(super) fn start(device: &Device, nic: &Arc<Nic>, rtnl: &Rtnl) -> Answer<Self> {
+    pub(super) fn start(device: &Device, nic: &Arc<Nic>, rtnl: &Rtnl) -> Fallible<Self> {
         match Hook::new(device.again(), nic.clone(), rtnl) {
             Ok(hook) => Ok(Running(hook)),
             Err(EBUSY) => Err(taken(device, nic, rtnl)),

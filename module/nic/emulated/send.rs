@@ -9,7 +9,7 @@ use crate::{
         cursor::add,
     },
     nic::interface::{Nic, FRAME_EXTRA},
-    refusal::Answer,
+    refusal::Fallible,
     ring::{
         count::TxDrop,
         parts::{Part, Parts},
@@ -52,7 +52,7 @@ impl ToDriver {
         number: u16,
         slots: u32,
         waiters: &Arc<WaitQueue>,
-    ) -> Answer<Self> {
+    ) -> Fallible<Self> {
         Ok(ToDriver {
             nic: nic.clone(),
             number,

@@ -151,8 +151,8 @@ impl Completion {
 
     /// Makes the slot free again.
     fn free(&mut self) -> Arc<Completions> {
-        // SAFETY: the cell is one of those that `all` refers to, by the invariant. That reference is
-        // dropped by who called us, after this.
+        // SAFETY: the cell is one of those that `all` refers to, by the invariant. That reference
+        // is dropped by who called us, after this.
         let cell = unsafe { &*self.0 };
         // SAFETY: `start` took it out of `Arc::into_raw` for this completion, and writes another
         // one there only when `pending` is false again: who completes or drops it, which happens

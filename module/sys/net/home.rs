@@ -53,8 +53,8 @@ impl Inhabited<'_> {
 /// All homes.
 pub(crate) struct Homes {
     list: Arc<List>,
-    /// Tells the list which namespaces end. When it goes it tells so of all: after that nobody finds
-    /// a namespace in a home that has outlived us.
+    /// Tells the list which namespaces end. When it goes it tells so of all: after that nobody
+    /// finds a namespace in a home that has outlived us.
     _notifier: Pin<KBox<Notifier<List>>>,
 }
 

@@ -38,8 +38,8 @@ impl<R: Receiver> Hooks<R> {
     /// `EOPNOTSUPP` if the kernel was built without such hooks.
     pub(super) fn new(device: Device, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
         let ops = |hook, number, priority| {
-            // SAFETY: all zeros are a value of each of its fields: numbers, and pointers that may be
-            // null.
+            // SAFETY: all zeros are a value of each of its fields: numbers, and pointers that may
+            // be null.
             let mut ops: bindings::nf_hook_ops = unsafe { core::mem::zeroed() };
             ops.hook = Some(hook);
             ops.dev = device.as_ptr().cast();
@@ -96,8 +96,8 @@ impl<R: Receiver> Drop for Hooks<R> {
 
 /// The namespace that the interface is in.
 fn net_of(device: &Device) -> *mut bindings::net {
-    // SAFETY: the interface is alive by the device's reference. While there is one, its namespace is
-    // not freed: the end of that waits for the interface (net/core/dev.c,
+    // SAFETY: the interface is alive by the device's reference. While there is one, its namespace
+    // is not freed: the end of that waits for the interface (net/core/dev.c,
     // `netdev_wait_allrefs_any`). Which namespace it names is one word to read.
     unsafe { bindings::dev_net(device.as_ptr()) }
 }
@@ -118,8 +118,8 @@ unsafe extern "C" fn ingress<R: Receiver>(
     let Some(target) = queue.and_then(|queue| receiver.target(Side::Wire, queue, &guard)) else {
         return NF_ACCEPT;
     };
-    // SAFETY: the frame is given to us by `NF_STOLEN`, which the kernel is told below. It has passed
-    // over the Ethernet header (`eth_type_trans`), and holds RCU.
+    // SAFETY: the frame is given to us by `NF_STOLEN`, which the kernel is told below. It has
+    // passed over the Ethernet header (`eth_type_trans`), and holds RCU.
     unsafe { take::<R>(&target, skb, ETH_HLEN as u32, Side::Wire) };
     NF_STOLEN
 }
@@ -136,8 +136,8 @@ unsafe extern "C" fn egress<R: Receiver>(
     // `nf_hook_direct_egress`'s `nf_hook_egress`), and `Hooks` waits for it between unregistering
     // and dropping the receiver. The kernel tells the interface.
     let (receiver, dev) = unsafe { (&*receiver.cast::<R>(), (*state).out) };
-    // SAFETY: it is the interface of our `Hooks`, whose reference goes after what RCU waits for. The
-    // number of its queues others may write. The frame is the kernel's until we return, and
+    // SAFETY: it is the interface of our `Hooks`, whose reference goes after what RCU waits for.
+    // The number of its queues others may write. The frame is the kernel's until we return, and
     // `netdev_pick_tx` looks at it as the kernel would.
     let queue = unsafe {
         let dev: *mut bindings::net_device = dev.cast();
@@ -152,8 +152,8 @@ unsafe extern "C" fn egress<R: Receiver>(
     let Some(target) = receiver.target(Side::Host, queue, &guard) else {
         return NF_ACCEPT;
     };
-    // SAFETY: the frame is given to us by `NF_STOLEN`, which the kernel is told below. It starts with
-    // its Ethernet header, as what is given to a driver does, and RCU is held.
+    // SAFETY: the frame is given to us by `NF_STOLEN`, which the kernel is told below. It starts
+    // with its Ethernet header, as what is given to a driver does, and RCU is held.
     unsafe { take::<R>(&target, skb, 0, Side::Host) };
     NF_STOLEN
 }

@@ -90,8 +90,8 @@ unsafe extern "C" fn called<W: Notified>(
     info: *mut c_void,
 ) -> c_int {
     if event == bindings::netdev_cmd_NETDEV_UNREGISTER as c_ulong {
-        // SAFETY: a `Block` begins with the block, and is there while that is registered. The kernel
-        // names the interface, which is not freed before all have been notified, nor is its
+        // SAFETY: a `Block` begins with the block, and is there while that is registered. The
+        // kernel names the interface, which is not freed before all have been notified, nor is its
         // namespace, and holds rtnl (`call_netdevice_notifiers_info` asserts it;
         // `unregister_netdevice_notifier` takes it).
         unsafe {
@@ -100,8 +100,9 @@ unsafe extern "C" fn called<W: Notified>(
             notified.gone(DeviceId::of(dev.cast()), &Rtnl::held());
             // A namespace's loopback interface goes only with it. It was the first that was
             // registered, and the last is notified first (net/core/dev.c,
-            // `default_device_exit_batch`). Sockets, routes and the like are taken down later: their
-            // exit functions were registered earlier (`net_dev_init`) and run in reverse order.
+            // `default_device_exit_batch`). Sockets, routes and the like are taken down later:
+            // their exit functions were registered earlier (`net_dev_init`) and run in reverse
+            // order.
             let net = bindings::dev_net(dev.cast());
             if (*net).loopback_dev.cast::<c_void>() == dev.cast::<c_void>() {
                 notified.ended(NetId::of(net));

@@ -95,9 +95,9 @@ impl Packet {
         let room = device.headroom();
         let packet = Self::empty(room + len, pinned)?;
         let skb = packet.as_ptr();
-        // SAFETY: frame and bytes were made just now and are nobody else's. There is room for `room`
-        // and `len` bytes, as asked for, and a span has as many as it says. Its header lies within
-        // `len`, by the check above.
+        // SAFETY: frame and bytes were made just now and are nobody else's. There is room for
+        // `room` and `len` bytes, as asked for, and a span has as many as it says. Its header lies
+        // within `len`, by the check above.
         unsafe {
             (*skb)
                 .__bindgen_anon_1
@@ -289,8 +289,8 @@ impl Packet {
 
     /// With the VLAN tag that the stack or the hardware took off.
     fn with_vlan_tag(self) -> Option<Self> {
-        // SAFETY: by the invariant the `sk_buff` is there, and nobody else writes its fields. A zero
-        // here means that there is no tag; any bytes are a number.
+        // SAFETY: by the invariant the `sk_buff` is there, and nobody else writes its fields. A
+        // zero here means that there is no tag; any bytes are a number.
         let tag = unsafe {
             let headers = (*self.as_ptr()).__bindgen_anon_4.headers.as_ref();
             headers.__bindgen_anon_2.vlan_all
@@ -311,8 +311,8 @@ impl Packet {
             let headers = (*self.as_ptr()).__bindgen_anon_4.headers.as_ref();
             headers.ip_summed() == CHECKSUM_PARTIAL
         };
-        // SAFETY: by the invariant the `sk_buff` is ours alone; bytes that it shares with others are
-        // copied before they are changed (net/core/dev.c, `skb_checksum_help`).
+        // SAFETY: by the invariant the `sk_buff` is ours alone; bytes that it shares with others
+        // are copied before they are changed (net/core/dev.c, `skb_checksum_help`).
         if missing && unsafe { bindings::skb_csum_hwoffload_help(self.as_ptr(), 0) } != 0 {
             return None;
         }

@@ -27,8 +27,8 @@ pub(super) struct Claim<R: Receiver> {
 impl<R: Receiver> Claim<R> {
     pub(super) fn new(device: Device, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
         let data = Arc::as_ptr(&receiver).cast_mut().cast();
-        // SAFETY: the interface is alive by our reference and rtnl is held (`Rtnl`). `handler` finds
-        // a receiver behind `data` until the claim is dropped.
+        // SAFETY: the interface is alive by our reference and rtnl is held (`Rtnl`). `handler`
+        // finds a receiver behind `data` until the claim is dropped.
         to_result(unsafe {
             bindings::netdev_rx_handler_register(device.as_ptr().cast(), Some(handler::<R>), data)
         })?;

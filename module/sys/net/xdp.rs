@@ -5,7 +5,7 @@
 use super::{bindings, home::Inhabited, packet::aligned};
 use crate::{
     live::{self, Counted},
-    refusal::{refuse, Answer},
+    refusal::{refuse, Fallible},
     sys::bottom_half::Disabled,
 };
 use core::{marker::PhantomData, ops::Range, ptr::NonNull};
@@ -39,7 +39,7 @@ unsafe impl Sync for Program {}
 
 impl Program {
     /// The program behind a file descriptor of the calling process.
-    pub(crate) fn from_fd(fd: i32) -> Answer<Self> {
+    pub(crate) fn from_fd(fd: i32) -> Fallible<Self> {
         // A negative number is the descriptor of nothing, as the kernel will find.
         // SAFETY: copes with any number; what it returns is an error or a reference.
         let found = kernel::error::from_err_ptr(unsafe {
