@@ -5,6 +5,11 @@
 //! A frame carries a completion, which it gives back when it is freed, or orphaned by an interface
 //! that makes itself answerable for it. A frame may be in a driver's queue long after its sender
 //! has gone; until then its completion keeps what it is given back to, and the module.
+//!
+//! Two virtual interfaces hand the very frame to their receiver's GRO, which forgets the destructor
+//! of what it merges (`skb_gro_receive`): netdevsim, and MACsec with an asynchronous cipher. There
+//! such a slot stays pending for ever. Frames that GRO cannot merge would cure it, and would cost
+//! all others, as veth, what GRO is for.
 
 use super::Packet;
 use crate::sys::{bindings, module_ref::ModuleRef, wait::WaitQueue};
@@ -182,32 +187,16 @@ impl Drop for Completion {
 /// The frame must carry one, which is the caller's from then on.
 unsafe fn of(skb: *mut sk_buff) -> Completion {
     // SAFETY: `Outgoing::new` put the argument there together with the destructor, which the frame
-    // still has. It moves with the frame's data (net/core/skbuff.c, `pskb_expand_head`), which are
-    // there: GRO, which takes them away first, merges none of these frames (see `apart`).
+    // still has. It moves with the frame's data (net/core/skbuff.c, `pskb_expand_head`), which go
+    // after the destructor was called (`skb_release_all`). GRO takes them away first, but calls
+    // destructors of frames with `slow_gro` only (`napi_skb_free_stolen_head`), as those have that
+    // came with a socket, a route or a connection: ours have none when they get there.
     let cell: *mut c_void = unsafe {
         let shared: *mut bindings::skb_shared_info = bindings::skb_end_pointer(skb).cast();
         (*shared).__bindgen_anon_2.destructor_arg
     };
     // INVARIANT: what `Outgoing::new` put there was a completion.
     Completion(cell.cast_const().cast())
-}
-
-/// What a frame that carries this completion has for its `skb->hash`: no other that does has the
-/// same.
-///
-/// Some virtual interfaces hand their receiver's GRO the very frame that was sent: netdevsim, and
-/// MACsec with an asynchronous cipher. GRO takes those with the same hash only for one flow
-/// (net/core/gro.c, `gro_list_prepare`). Of a frame that it merges into another the destructor is
-/// never called: it is cleared (`skb_gro_receive`) or forgotten (`napi_skb_free_stolen_head`), and
-/// the slot would be pending for ever, with all that the completion keeps. To set `skb->slow_gro`
-/// would not help: the first goes its way all the same, and the second would call us when the
-/// frame's data, where our argument is, may have gone with the other one.
-///
-/// Without `l4_hash` and `sw_hash` the number is no hash to anybody else: `skb_get_hash` computes
-/// one. If somebody on the way did so, of frames that came round a bridge, say, a slot may be lost
-/// as before.
-fn apart(cell: *const Cell) -> u32 {
-    (cell as usize / size_of::<Cell>()) as u32
 }
 
 /// A frame with a completion, to be sent. Dropping it takes that off: it is not sent after all.
@@ -224,7 +213,6 @@ impl Outgoing {
             let shared: *mut bindings::skb_shared_info = bindings::skb_end_pointer(skb).cast();
             (*shared).__bindgen_anon_2.destructor_arg = cell.cast_mut().cast();
             (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor = Some(completed);
-            (*skb).__bindgen_anon_4.headers.as_mut().hash = apart(cell);
         }
         Outgoing(packet)
     }
