@@ -9,7 +9,7 @@
 use crate::{
     live,
     refusal::Name,
-    ring::{Owner, RingSet},
+    ring::{Operator, RingSet},
     sys::debugfs::{Dir, File, Show},
     world::World,
 };
@@ -56,9 +56,9 @@ fn show(out: &SeqFile, switch: &[u8], port: &[u8], member: &crate::vale::Member)
         member.index,
         member.rings.region().id(),
         member.header(),
-        match member.owner {
-            Owner::Programs => "",
-            Owner::Kernel => " attached",
+        match member.operator {
+            Operator::Programs => "",
+            Operator::Kernel => " attached",
         }
     );
     show_rings(out, &member.rings);

@@ -16,7 +16,7 @@ use crate::{
     null::NullPort,
     port::Port,
     refusal::{refuse, Fallible, Name},
-    ring::{Owner, RingSet, Shape},
+    ring::{Operator, RingSet, Shape},
     sys::net::{home::Homes, NetId, NetNs},
     vale::{Switches, ValePort},
 };
@@ -93,7 +93,7 @@ pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Po
             want.shape,
             &want.claimant,
             region,
-            Owner::Programs,
+            Operator::Programs,
         ),
         PortName::Empty => refuse!(ENXIO, "the port has no name"),
     }
@@ -117,7 +117,7 @@ pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Fallible<KBox<d
     let net = NetNs::current()?;
     match meaning(&net, name) {
         PortName::Vale(vale) => match registry.switches.find(net.id(), &vale) {
-            Some(joined) => ValePort::open(&vale, joined, Owner::Programs),
+            Some(joined) => ValePort::open(&vale, joined, Operator::Programs),
             None => refuse!(ENXIO, "there is no port {}", Name(name)),
         },
         PortName::Pipe { .. } => refuse!(ENODEV, "there is no pipe {}", Name(name)),
@@ -132,14 +132,14 @@ fn open_nic(
     wish: Shape,
     claimant: &Claimant,
     region: Option<RegionRef>,
-    owner: Owner,
+    operator: Operator,
 ) -> Fallible<KBox<dyn Port>> {
     let region = || match region {
         Some(region) => Ok(region),
         None => registry.regions.shared(claimant),
     };
     let net = NetNs::current()?;
-    NicPort::open(registry.nics.open(&net, name, wish, region)?, owner)
+    NicPort::open(registry.nics.open(&net, name, wish, region)?, operator)
 }
 
 /// Opens a network interface for the kernel itself, which is going to carry its frames to and from
@@ -156,7 +156,7 @@ pub(crate) fn open_for_switch(
         Shape::default(),
         claimant,
         region,
-        Owner::Kernel,
+        Operator::Kernel,
     )
 }
 
@@ -167,8 +167,10 @@ pub(crate) fn plug(
     name: &ValeName<'_>,
     rings: Arc<RingSet>,
 ) -> Fallible<KBox<dyn Port>> {
-    let joined = registry.switches.create(net, name, rings, Owner::Kernel)?;
-    ValePort::open(name, joined, Owner::Kernel)
+    let joined = registry
+        .switches
+        .create(net, name, rings, Operator::Kernel)?;
+    ValePort::open(name, joined, Operator::Kernel)
 }
 
 /// What was asked for, or the default where nothing was.
@@ -188,7 +190,7 @@ fn open_vale(
 ) -> Fallible<KBox<dyn Port>> {
     let net = NetNs::current()?;
     if let Some(joined) = registry.switches.find(net.id(), name) {
-        return ValePort::open(name, joined, Owner::Programs);
+        return ValePort::open(name, joined, Operator::Programs);
     }
     // Nor is the name taken that its host rings would have there.
     let interface = name.port.strip_suffix(b"^").unwrap_or(name.port);
@@ -226,6 +228,6 @@ fn open_vale(
     let rings = RingSet::new(region, shape)?;
     let joined = registry
         .switches
-        .create(net.id(), name, rings, Owner::Programs)?;
-    ValePort::open(name, joined, Owner::Programs)
+        .create(net.id(), name, rings, Operator::Programs)?;
+    ValePort::open(name, joined, Operator::Programs)
 }

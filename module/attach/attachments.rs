@@ -8,7 +8,7 @@
 
 use super::{
     transfer::Ends,
-    worker::{self, Polling, Running, WhenGone},
+    worker::{self, Polling, WhenGone, WorkerThread},
 };
 use crate::{
     abi::{ext::FERROMAP_NR_SWAP, name::ValeName},
@@ -48,7 +48,7 @@ impl_has_work! {
 
 /// An interface that is plugged into a switch. Fields go in this order.
 struct Attachment {
-    threads: KVec<Running<Attachments>>,
+    threads: KVec<WorkerThread<Attachments>>,
     polling: bool,
     ends: Arc<Ends>,
     _module: ModuleRef,

@@ -85,14 +85,14 @@ impl<G: WhenGone> Work for Worker<G> {
 }
 
 /// A running thread.
-pub(super) type Running<G> = Thread<Worker<G>>;
+pub(super) type WorkerThread<G> = Thread<Worker<G>>;
 
 /// Starts the threads for an attached interface. Each pair of rings has one of its own.
 pub(super) fn start<G: WhenGone>(
     when_gone: &Arc<G>,
     ends: &Arc<Ends>,
     polling: Option<Polling>,
-) -> Fallible<KVec<Running<G>>> {
+) -> Fallible<KVec<WorkerThread<G>>> {
     let shape = ends.nic.held().set().shape();
     let mut threads = KVec::new();
     let mut start = |transfers: KVec<Transfer>, label: &str, cpu: Option<u32>| -> Fallible {

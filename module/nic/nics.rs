@@ -13,7 +13,7 @@ use crate::{
     memory::RegionRef,
     params,
     refusal::{refuse, Fallible, Name},
-    ring::{Owner, RingSet, Shape},
+    ring::{Operator, RingSet, Shape},
     sys::net::{
         device::DeviceId,
         notifier::{Notified, Notifier},
@@ -137,7 +137,7 @@ struct State {
     /// Who has it open, and of those, who has bound rings of it.
     refs: u32,
     users: u32,
-    owner: Owner,
+    operator: Operator,
     /// While it is in netmap mode.
     running: Option<Running>,
 }
@@ -147,7 +147,7 @@ impl OpenNic {
         let state = State {
             refs: 0,
             users: 0,
-            owner: Owner::Programs,
+            operator: Operator::Programs,
             running: None,
         };
         Arc::pin_init(
@@ -192,17 +192,17 @@ impl NicRef {
 
     /// Puts the interface in netmap mode, if it is not. To be undone with
     /// [`leave_netmap_mode`](Self::leave_netmap_mode).
-    pub(crate) fn enter_netmap_mode(&self, receives: bool, owner: Owner) -> Fallible {
+    pub(crate) fn enter_netmap_mode(&self, receives: bool, operator: Operator) -> Fallible {
         let rtnl = Rtnl::lock();
         let mut state = self.open.state.lock();
-        if state.owner == Owner::Kernel {
+        if state.operator == Operator::Kernel {
             refuse!(
                 EBUSY,
                 "{} is attached to a switch: pull it out first (vale-ctl -d)",
                 Name(&self.name())
             );
         }
-        if owner == Owner::Kernel && state.users > 0 {
+        if operator == Operator::Kernel && state.users > 0 {
             refuse!(
                 EBUSY,
                 "{} is open: {} file(s) have rings of it",
@@ -242,7 +242,7 @@ impl NicRef {
             state.running = new;
         }
         state.users += 1;
-        state.owner = owner;
+        state.operator = operator;
         Ok(())
     }
 
@@ -253,7 +253,7 @@ impl NicRef {
         state.users -= 1;
         let running = match state.users {
             0 => {
-                state.owner = Owner::Programs;
+                state.operator = Operator::Programs;
                 state.running.take()
             }
             _ => None,

@@ -8,7 +8,7 @@ use crate::{
     live::{self, Counted},
     port::Port,
     refusal::Fallible,
-    ring::{Owner, Queues, RingSet, RxQueue, Selection, TxQueue},
+    ring::{Operator, Queues, RingSet, RxQueue, Selection, TxQueue},
     sys::{
         net::device::{DeviceId, Label},
         wait::WaitQueue,
@@ -26,17 +26,17 @@ pub(crate) struct NicPort {
     name: Label,
     /// Whether this view has the interface in netmap mode.
     in_netmap_mode: bool,
-    owner: Owner,
+    operator: Operator,
     _live: Counted,
 }
 
 impl NicPort {
-    pub(crate) fn open(nic: NicRef, owner: Owner) -> Fallible<KBox<dyn Port>> {
+    pub(crate) fn open(nic: NicRef, operator: Operator) -> Fallible<KBox<dyn Port>> {
         let port = NicPort {
             name: nic.name(),
             nic,
             in_netmap_mode: false,
-            owner,
+            operator,
             _live: Counted::new(live::Kind::Port),
         };
         Ok(KBox::new(port, GFP_KERNEL_ACCOUNT)?)
@@ -56,7 +56,7 @@ impl Port for NicPort {
         let of_queues = self.nic.rings.shape().rx_rings;
         self.nic.enter_netmap_mode(
             !selection.rx.is_empty() && selection.rx.start < of_queues,
-            self.owner,
+            self.operator,
         )?;
         self.in_netmap_mode = true;
         Ok(())
@@ -92,7 +92,7 @@ impl Queues for NicPort {
     }
 
     fn rx_queue(&self, number: u16) -> Fallible<KBox<dyn RxQueue>> {
-        self.nic.run().rx_queue(number, self.owner)
+        self.nic.run().rx_queue(number, self.operator)
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) use append::Append;
 pub(crate) use delivery::{AfterBatch, Delivery, Soon};
 pub(crate) use rx::{Collect, RxQueue, RxRing, RxSync};
 pub(crate) use set::{Held, Queues, RingSet};
-pub(crate) use shape::{Owner, Selection, Shape};
+pub(crate) use shape::{Operator, Selection, Shape};
 pub(crate) use turns::Synced;
 pub(crate) use tx::{TxQueue, TxRing, TxSync};
 pub(crate) use walk::Walk;

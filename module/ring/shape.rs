@@ -46,7 +46,7 @@ impl Shape {
 
 /// Who moves the frames of a port.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owner {
+pub(crate) enum Operator {
     /// Programs that open it.
     Programs,
     /// The kernel: an interface is attached to a switch.

@@ -25,7 +25,6 @@ ferromap-skip-flags := -mno-fp-ret-in-387 -mpreferred-stack-boundary=% -mskip-ra
 # What clang calls the architecture that the kernel is built for, as rust/Makefile has it.
 ferromap-target-x86 := x86_64-linux-gnu
 ferromap-target-arm64 := aarch64-linux-gnu
-ferromap-target-arm := arm-linux-gnueabi
 ferromap-target-loongarch := loongarch64-linux-gnusf
 ferromap-target-riscv := riscv64-linux-gnu
 ferromap-target-s390 := s390x-linux-gnu

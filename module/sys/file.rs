@@ -55,7 +55,7 @@ impl Asker<'_> {
     /// Whether the file was opened for writing.
     pub(crate) fn may_write(&self) -> bool {
         // SAFETY: `Table::ioctl` makes the only one, which it lends for the call: the kernel keeps
-        // the file open during that (fs/ioctl.c, `fdget`). How it was opened never changes.
+        // the file open during that (fs/ioctl.c, `CLASS(fd, f)`). How it was opened never changes.
         unsafe { (*self.file).f_mode & FMODE_WRITE != 0 }
     }
 

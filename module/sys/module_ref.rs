@@ -45,11 +45,11 @@ pub(crate) fn settle() {
         return;
     }
     #[cfg(CONFIG_TASKS_RCU)]
-    // SAFETY: only waits.
+    // SAFETY: only waits, and may sleep, as who unloads a module may.
     unsafe {
         bindings::synchronize_rcu_tasks()
     };
     // Softirqs, and everything where tasks are never interrupted.
-    // SAFETY: only waits.
+    // SAFETY: only waits, and may sleep, as who unloads a module may.
     unsafe { kernel::bindings::synchronize_rcu() };
 }

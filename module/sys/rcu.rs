@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A place for one shared object that readers look at without a lock.
+//! One shared object, or none, that readers look at without a lock.
 
 use core::{
     marker::PhantomData,
@@ -51,7 +51,7 @@ impl<T> RcuSlot<T> {
             return None;
         }
         // The expedited kind: somebody waits in close(2) for this.
-        // SAFETY: only waits.
+        // SAFETY: only waits, and may sleep: who calls this holds neither a guard nor a spinlock.
         unsafe { bindings::synchronize_rcu_expedited() };
         // SAFETY: by the invariant it came from `Arc::into_raw` and the reference was the slot's;
         // the swap made it ours, and it is taken once.

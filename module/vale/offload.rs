@@ -214,6 +214,7 @@ fn put_segments(mut bytes: Bytes<'_>, mut segments: Segments, out: &mut Delivery
         // There is room for all of them.
         let Some(cell) = out.next() else { break };
         let to = out.buf(cell);
+        out.count(1, body.end().into());
         let Some(buf) = bytes.next_to(to, body.to, body.from.end - body.from.start) else {
             out.refuse(cell, ONE_SLOT);
             continue;
@@ -225,7 +226,6 @@ fn put_segments(mut bytes: Bytes<'_>, mut segments: Segments, out: &mut Delivery
         if i == 0 {
             first = Some(buf);
         }
-        out.count(1, body.end().into());
     }
     if let Some((buf, (at, field))) = first.zip(segments.late()) {
         let _ = buf.write(at, &field);

@@ -9,7 +9,7 @@ use crate::{
     live::{self, Counted},
     port::{Port, PortLabel},
     refusal::{refuse, Fallible, Name},
-    ring::{Collect, Owner, Queues, RingSet, RxQueue, Selection, TxQueue},
+    ring::{Collect, Operator, Queues, RingSet, RxQueue, Selection, TxQueue},
     sys::wait::WaitQueue,
 };
 use kernel::{prelude::*, sync::Arc};
@@ -18,7 +18,7 @@ use kernel::{prelude::*, sync::Arc};
 pub(crate) struct ValePort {
     name: PortLabel,
     joined: Joined,
-    owner: Owner,
+    operator: Operator,
     _live: Counted,
 }
 
@@ -26,12 +26,12 @@ impl ValePort {
     pub(crate) fn open(
         name: &ValeName<'_>,
         joined: Joined,
-        owner: Owner,
+        operator: Operator,
     ) -> Fallible<KBox<dyn Port>> {
         let port = ValePort {
             name: PortLabel::new(&[name.switch, b":", name.port]),
             joined,
-            owner,
+            operator,
             _live: Counted::new(live::Kind::Port),
         };
         Ok(KBox::new(port, GFP_KERNEL_ACCOUNT)?)
@@ -48,7 +48,7 @@ impl Port for ValePort {
     }
 
     fn prepare(&mut self, _: &Selection) -> Fallible {
-        if self.joined.member().owner != self.owner {
+        if self.joined.member().operator != self.operator {
             refuse!(
                 EBUSY,
                 "{} is an interface that is attached to the switch",

@@ -11,7 +11,7 @@ use crate::{
     abi::consts::{VALE_MAX_FRAME, VALE_MAX_PORTS},
     live::{self, Counted},
     refusal::Fallible,
-    ring::{Owner, RingSet},
+    ring::{Operator, RingSet},
     sys::rcu::RcuSlot,
 };
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
@@ -28,7 +28,7 @@ pub(crate) struct Member {
     since: Moment,
     /// Its rings; senders deliver into the receive rings.
     pub(crate) rings: Arc<RingSet>,
-    pub(crate) owner: Owner,
+    pub(crate) operator: Operator,
     /// Length of the virtio-net header on its frames: 0, 10 or 12 bytes.
     header: AtomicU32,
     /// Bytes of the longest frame that one from elsewhere is segmented into.
@@ -38,12 +38,12 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(index: u8, since: Moment, rings: Arc<RingSet>, owner: Owner) -> Self {
+    pub(super) fn new(index: u8, since: Moment, rings: Arc<RingSet>, operator: Operator) -> Self {
         Member {
             index,
             since,
             rings,
-            owner,
+            operator,
             header: AtomicU32::new(0),
             longest: AtomicU32::new(VALE_MAX_FRAME),
             xdp: ProgramSlot::new(),

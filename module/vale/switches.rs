@@ -18,7 +18,7 @@ use crate::{
     },
     params,
     refusal::{refuse, Fallible, Name},
-    ring::{Owner, RingSet},
+    ring::{Operator, RingSet},
     sys::cpus,
     sys::net::NetId,
 };
@@ -147,7 +147,7 @@ impl Switches {
         net: NetId,
         name: &ValeName<'_>,
         rings: Arc<RingSet>,
-        owner: Owner,
+        operator: Operator,
     ) -> Fallible<Joined> {
         let mut list = self.list.lock();
         if let Some(entry) = Entry::find(&mut list, net, name) {
@@ -161,11 +161,11 @@ impl Switches {
                     Name(name.port)
                 );
             }
-            return entry.join(self, name, rings, owner);
+            return entry.join(self, name, rings, operator);
         }
         let mut entry = Entry::new(&list, net, name)?;
         list.reserve(1, GFP_KERNEL)?;
-        let joined = entry.join(self, name, rings, owner)?;
+        let joined = entry.join(self, name, rings, operator)?;
         // The room was reserved above.
         let _ = list.push_within_capacity(entry);
         Ok(joined)
@@ -255,12 +255,13 @@ impl Entry {
 
     /// What is behind a port of it.
     fn kind(&self, port: &PortEntry) -> u16 {
-        if port.member.owner == Owner::Programs {
+        if port.member.operator == Operator::Programs {
             return FERROMAP_VALE_VIRTUAL;
         }
         // The host port of an interface is beside that interface's own.
         let interface = port.name.as_bytes().strip_suffix(b"^").map(Label::new);
-        let attached = |p: &PortEntry| p.member.owner == Owner::Kernel && Some(p.name) == interface;
+        let attached =
+            |p: &PortEntry| p.member.operator == Operator::Kernel && Some(p.name) == interface;
         if self.ports.iter().any(attached) {
             FERROMAP_VALE_HOST
         } else {
@@ -300,7 +301,7 @@ impl Entry {
         switches: &Arc<Switches>,
         name: &ValeName<'_>,
         rings: Arc<RingSet>,
-        owner: Owner,
+        operator: Operator,
     ) -> Fallible<Joined> {
         if self.ports.len() >= FULL {
             refuse!(
@@ -319,7 +320,10 @@ impl Entry {
             );
         };
         let since = self.switch.table.now();
-        let member = Arc::new(Member::new(index, since, rings, owner), GFP_KERNEL_ACCOUNT)?;
+        let member = Arc::new(
+            Member::new(index, since, rings, operator),
+            GFP_KERNEL_ACCOUNT,
+        )?;
         self.free.pop();
         let port = PortEntry {
             name: Label::new(name.port),

@@ -15,7 +15,7 @@ use crate::{
         bottom_half::Disabled,
         net::{
             home::Inhabited,
-            xdp::{session, Action, Origin, Session, Verdict},
+            xdp::{session, Action, Ingress, Session, Verdict},
         },
     },
 };
@@ -24,7 +24,7 @@ use kernel::sync::rcu;
 
 /// What decides.
 #[derive(Clone, Copy)]
-pub(super) struct Running<'p> {
+pub(super) struct Decider<'p> {
     /// A program, and the namespace that it works in.
     program: Option<(&'p Installed, Inhabited<'p>)>,
     /// What is decided without one. If it was detached a moment ago, all frames go on. If it has
@@ -33,14 +33,14 @@ pub(super) struct Running<'p> {
     pinned: &'p Disabled,
 }
 
-impl<'p> Running<'p> {
+impl<'p> Decider<'p> {
     pub(super) fn new(
         program: Option<&'p Installed>,
         guard: &'p rcu::Guard,
         pinned: &'p Disabled,
     ) -> Self {
         let at_home = program.and_then(|program| Some((program, program.home.look(guard)?)));
-        Running {
+        Decider {
             program: at_home,
             without: match (program, at_home) {
                 (Some(_), None) => Verdict::ABORTED,
@@ -61,15 +61,15 @@ pub(super) struct Looker<'l, 's> {
 /// Calls `f`, which may run the program of the sender's port.
 pub(super) fn look<T>(
     sender: &Sender<'_>,
-    running: Running<'_>,
-    origin: &mut Origin,
+    running: Decider<'_>,
+    ingress: &mut Ingress,
     f: impl FnOnce(&mut Looker<'_, '_>) -> T,
 ) -> T {
     let Some((program, net)) = running.program else {
         return f(&mut Looker::new(None, running.without));
     };
     let from = (sender.member.index, sender.number);
-    session(origin, net, from, running.pinned, |session| {
+    session(ingress, net, from, running.pinned, |session| {
         let mut looker = Looker::new(Some((program, session)), running.without);
         let done = f(&mut looker);
         program.count(&looker.tally);

@@ -9,7 +9,7 @@ use crate::{
     ring::count::Counter,
     sys::net::{
         home::Home,
-        xdp::{Action, Origin, Program, Verdict},
+        xdp::{Action, Ingress, Program, Verdict},
     },
     sys::{bottom_half::Disabled, rcu::RcuSlot},
 };
@@ -125,7 +125,7 @@ pub(crate) struct Workspaces(KVec<Pin<KBox<SpinLock<Workspace>>>>);
 /// What one burst needs to run programs.
 pub(super) struct Workspace {
     pub(super) staging: Staging,
-    pub(super) origin: Origin,
+    pub(super) ingress: Ingress,
     /// Buffers in use from the first on, and from the last back.
     pub(super) low: u32,
     pub(super) high: u32,
@@ -140,7 +140,7 @@ impl Workspaces {
         for _ in 0..bursts.max(1) {
             let workspace = Workspace {
                 staging: Staging::new(BURST as u32, size)?,
-                origin: Origin::new()?,
+                ingress: Ingress::new()?,
                 low: 0,
                 high: 0,
                 verdicts: KVec::from_elem(Verdict::PASS, BURST, GFP_KERNEL_ACCOUNT)?,

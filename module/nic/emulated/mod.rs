@@ -21,7 +21,7 @@ use crate::{
     abi::ext::FERROMAP_NI_EMULATED,
     params,
     refusal::Fallible,
-    ring::{Collect, Owner, RxQueue, Shape, TxQueue},
+    ring::{Collect, Operator, RxQueue, Shape, TxQueue},
     sys::{
         net::{Device, Rtnl},
         wait::WaitQueue,
@@ -88,19 +88,19 @@ impl Emulated {
         }
     }
 
-    pub(super) fn rx_queue(&self, number: u16, owner: Owner) -> Fallible<KBox<dyn RxQueue>> {
+    pub(super) fn rx_queue(&self, number: u16, operator: Operator) -> Fallible<KBox<dyn RxQueue>> {
         let of_queues = self.nic.rings.shape().rx_rings;
-        Ok(match owner {
+        Ok(match operator {
             // Nobody marks slots there.
-            Owner::Kernel => KBox::new(Collect, GFP_KERNEL_ACCOUNT)?,
-            Owner::Programs if number < of_queues => {
+            Operator::Kernel => KBox::new(Collect, GFP_KERNEL_ACCOUNT)?,
+            Operator::Programs if number < of_queues => {
                 KBox::new(ForwardUp::new(&self.nic), GFP_KERNEL_ACCOUNT)?
             }
             // Only the first host ring forwards.
-            Owner::Programs if number == of_queues => {
+            Operator::Programs if number == of_queues => {
                 KBox::new(ForwardDown::new(&self.nic), GFP_KERNEL_ACCOUNT)?
             }
-            Owner::Programs => KBox::new(Collect, GFP_KERNEL_ACCOUNT)?,
+            Operator::Programs => KBox::new(Collect, GFP_KERNEL_ACCOUNT)?,
         })
     }
 

@@ -192,7 +192,7 @@ impl Batch<'_> {
         true
     }
 
-    /// The frame in the slot `at` places from the first. `Err` says why there is none; `None` if
+    /// The frame in slot number `at` from the first. `Err` says why there is none; `None` if
     /// that has been counted, or is not to be.
     fn frame(
         &self,

@@ -194,13 +194,13 @@ impl Device {
 
     /// Whether it is up, with a link or without.
     pub(crate) fn is_up(&self) -> bool {
-        // SAFETY: the interface is alive.
+        // SAFETY: our reference keeps the interface alive.
         unsafe { bindings::netif_running(self.as_ptr()) }
     }
 
     /// Whether frames can leave now.
     pub(crate) fn is_running(&self) -> bool {
-        // SAFETY: the interface is alive.
+        // SAFETY: our reference keeps the interface alive.
         unsafe {
             bindings::netif_running(self.as_ptr()) && bindings::netif_carrier_ok(self.as_ptr())
         }

@@ -132,7 +132,7 @@ unsafe extern "C" fn egress<R: Receiver>(
     skb: *mut sk_buff,
     state: *const bindings::nf_hook_state,
 ) -> c_uint {
-    // SAFETY: RCU is held (net/core/dev.c, `__dev_queue_xmit`; net/netfilter/core.c,
+    // SAFETY: RCU is held (net/core/dev.c, `__dev_queue_xmit`; net/packet/af_packet.c,
     // `nf_hook_direct_egress`'s `nf_hook_egress`), and `Hooks` waits for it between unregistering
     // and dropping the receiver. The kernel tells the interface.
     let (receiver, dev) = unsafe { (&*receiver.cast::<R>(), (*state).out) };

@@ -40,7 +40,7 @@ impl NetId {
 
 impl NetNs {
     pub(crate) fn id(&self) -> NetId {
-        // SAFETY: the namespace is alive.
+        // SAFETY: our reference keeps the namespace alive.
         unsafe { NetId::of(self.as_ptr()) }
     }
 

@@ -185,30 +185,30 @@ impl Verdict {
     }
 }
 
-/// The place that programs are told a frame came from. Helpers of theirs want it to be a network
-/// interface, so there is one, which nobody else sees.
+/// What programs are told a frame came from. Helpers of theirs want it to be a network interface,
+/// so there is one, which nobody else sees.
 ///
 /// # Invariants
 ///
 /// `dev` is ours alone.
-pub(crate) struct Origin {
+pub(crate) struct Ingress {
     dev: NonNull<bindings::net_device>,
 }
 
 // SAFETY: by the invariant nobody else has the device, which is bound to no thread.
-unsafe impl Send for Origin {}
+unsafe impl Send for Ingress {}
 
-impl Origin {
+impl Ingress {
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: may sleep here.
+        // SAFETY: asks for memory, and may sleep, as what makes a value with GFP_KERNEL may.
         let dev = unsafe { bindings::alloc_netdev_dummy(0) };
         let dev = NonNull::new(dev.cast::<bindings::net_device>()).ok_or(ENOMEM)?;
         // INVARIANT: nobody else knows the device.
-        Ok(Origin { dev })
+        Ok(Ingress { dev })
     }
 }
 
-impl Drop for Origin {
+impl Drop for Ingress {
     fn drop(&mut self) {
         // SAFETY: by the invariant nobody else has the device, and it was never registered.
         unsafe { bindings::free_netdev(self.dev.as_ptr().cast()) };
@@ -230,7 +230,7 @@ pub(crate) struct Session<'s> {
 /// Calls `f`, which may run programs on frames from a transmit ring of a port; their helpers look
 /// in `net` for sockets and routes. The CPU is ours for all of it.
 pub(crate) fn session<T>(
-    origin: &mut Origin,
+    origin: &mut Ingress,
     net: Inhabited<'_>,
     (port, ring): (u8, u16),
     _: &Disabled,
