@@ -200,7 +200,7 @@ unsafe impl Send for Ingress {}
 
 impl Ingress {
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: asks for memory, and may sleep, as what makes a value with GFP_KERNEL may.
+        // SAFETY: asks for memory, for which it may sleep: requests that attach a program do this.
         let dev = unsafe { bindings::alloc_netdev_dummy(0) };
         let dev = NonNull::new(dev.cast::<bindings::net_device>()).ok_or(ENOMEM)?;
         // INVARIANT: nobody else knows the device.
