@@ -358,13 +358,27 @@ struct RingRefs {
     set: Arc<RingSet>,
 }
 
-impl Drop for RingRefs {
-    fn drop(&mut self) {
-        let mut seats = self.set.seats.lock();
+impl RingRefs {
+    /// Gives the references back, once.
+    fn put(&mut self, seats: &mut Seats) {
+        let tx = core::mem::replace(&mut self.tx, KVec::new());
+        let rx = core::mem::replace(&mut self.rx, KVec::new());
+        if tx.is_empty() && rx.is_empty() {
+            return;
+        }
         if let Ok((tx, rx)) = seats.of(&self.selection) {
             tx.iter_mut().for_each(Seat::put);
             rx.iter_mut().for_each(Seat::put);
         }
+        // With the lock held: who finds a seat empty finds the ring's memory back in the region.
+        drop((tx, rx));
+    }
+}
+
+impl Drop for RingRefs {
+    fn drop(&mut self) {
+        let set = self.set.clone();
+        self.put(&mut set.seats.lock());
     }
 }
 
@@ -395,14 +409,18 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut seats = self.refs.set.seats.lock();
+        let set = self.refs.set.clone();
+        // All under one hold of the lock: who finds a ring that nobody binds any more would get it
+        // as we have left it, and not a fresh one.
+        let mut seats = set.seats.lock();
         if let Ok((tx, rx)) = seats.of(&self.refs.selection) {
             tx.iter_mut().for_each(Seat::unbind);
             rx.iter_mut().for_each(Seat::unbind);
         }
         // Senders have let go of the rings before these may go.
         if let Some(lists) = self.spare.take() {
-            self.refs.set.show_senders(&seats, lists);
+            set.show_senders(&seats, lists);
         }
+        self.refs.put(&mut seats);
     }
 }
