@@ -29,6 +29,9 @@ TROUBLE+='|Call Trace'
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# What the head of the script says, for those that have no options.
+about() { sed -n '2,/^[^#]/ s/^# \{0,1\}//p' "$0"; }
+
 # ^C ends the script, also where a command took it for itself and ended as if nothing had happened.
 trap 'exit 130' INT
 

@@ -94,7 +94,8 @@ impl<T: Device> Kin<T> {
 
 /// A process that looks for events, and may go to sleep until there are some. `kernel::sync::poll`
 /// has a table for queues of its own kind only, which wake everybody whatever he waits for, and
-/// wait for readers of RCU whenever one goes; and it does not tell what the process waits for.
+/// wait for readers of RCU whenever one goes; and it does not tell what the process waits for
+/// (docs/decisions/0025).
 ///
 /// `'a` lasts until the file's `release` has begun, and cannot be taken for less. So whatever is
 /// borrowed for `'a` lives as long: [`Device::poll`] has nothing to borrow it from but the open
