@@ -50,7 +50,7 @@ impl RxQueue for Collect {
 /// What the inbox of a ring keeps for each slot.
 pub(super) type Marks = KVVec<AtomicU32>;
 
-/// A receive ring that exists because somebody has a reference to it.
+/// A receive ring that exists because somebody holds it.
 #[pin_data]
 pub(crate) struct RxRing {
     pub(crate) mem: RingMem,

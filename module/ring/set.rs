@@ -2,9 +2,9 @@
 
 //! All rings of a port: which of them exist, and who has them.
 //!
-//! A ring exists while somebody has a reference to it ([`RingRefs`]). Who binds it ([`Held`]) has,
-//! and may have it for himself; only then senders find it. They do under RCU, so that the list that
-//! they see is replaced as a whole when a ring is bound or is not any more.
+//! A ring exists while somebody holds it ([`Held`]). Who also binds it may have it for himself; only
+//! then senders find it. They do under RCU, so that the list that they see is replaced as a whole
+//! when a ring is bound or is not any more.
 
 use super::{
     rx::{RxQueue, RxRing},
@@ -63,9 +63,9 @@ struct Seats {
 }
 
 struct Seat<R> {
-    /// There while somebody has a reference.
+    /// There while somebody holds it.
     ring: Option<Arc<R>>,
-    refs: u32,
+    holders: u32,
     /// Files that have it bound, and whether one of them is to be the only one.
     users: u32,
     exclusive: bool,
@@ -77,7 +77,7 @@ impl<R> Seat<R> {
         for _ in 0..count {
             let seat = Seat {
                 ring: None,
-                refs: 0,
+                holders: 0,
                 users: 0,
                 exclusive: false,
             };
@@ -86,18 +86,10 @@ impl<R> Seat<R> {
         Ok(seats)
     }
 
-    /// Takes a reference to the ring that is there, which `ring` is from now on, or else to that
-    /// one.
-    fn get(&mut self, ring: &mut Arc<R>) {
+    /// Holds the ring that is there, which `ring` is from now on, or else that one.
+    fn hold(&mut self, ring: &mut Arc<R>) {
         *ring = self.ring.get_or_insert_with(|| ring.clone()).clone();
-        self.refs += 1;
-    }
-
-    fn put(&mut self) {
-        self.refs -= 1;
-        if self.refs == 0 {
-            self.ring = None;
-        }
+        self.holders += 1;
     }
 
     fn bind(&mut self, exclusive: bool) {
@@ -105,16 +97,20 @@ impl<R> Seat<R> {
         self.exclusive = exclusive;
     }
 
-    fn unbind(&mut self) {
-        self.users -= 1;
+    /// Undoes [`hold`](Self::hold), and [`bind`](Self::bind) where the ring was `bound`. Both at
+    /// once: who found a ring that nobody binds any more would get it as it was left, and not a
+    /// fresh one.
+    fn leave(&mut self, bound: bool) {
+        self.holders -= 1;
+        if self.holders == 0 {
+            self.ring = None;
+        }
+        self.users -= u32::from(bound);
         if self.users == 0 {
             self.exclusive = false;
         }
     }
 }
-
-/// Some rings, by direction: transmit, receive.
-type Rings = (KVec<Arc<TxRing>>, KVec<Arc<RxRing>>);
 
 /// The seats of some rings, by direction: transmit, receive.
 type Chosen<'s> = (&'s mut [Seat<TxRing>], &'s mut [Seat<RxRing>]);
@@ -218,75 +214,68 @@ impl RingSet {
     ) -> Fallible<Held> {
         self.admit(&want)?;
         // First everything that can fail or take long, without the lock: closing takes it.
-        let rings = self.find_or_make(&want, memory, queues)?;
+        let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
+        let mut tx = self.find_or_make(&want.tx, Self::known_tx, |n| {
+            TxRing::new(memory, n, tx_slots, |waiters| {
+                queues.tx_queue(n, tx_slots, waiters)
+            })
+        })?;
+        let mut rx = self.find_or_make(&want.rx, Self::known_rx, |n| {
+            RxRing::new(memory, n, rx_slots, queues.rx_queue(n)?)
+        })?;
         let lists = self.show_nothing()?;
         let spare = self.show_nothing()?;
 
         let mut seats = self.seats.lock();
         seats.admit(&want)?;
-        let refs = self.get(&mut seats, want, rings)?;
-        if let Ok((tx, rx)) = seats.of(&refs.selection) {
-            let exclusive = refs.selection.exclusive;
-            tx.iter_mut().for_each(|seat| seat.bind(exclusive));
-            rx.iter_mut().for_each(|seat| seat.bind(exclusive));
-        }
-        self.show_senders(&seats, lists);
-        Ok(Held {
-            spare: Some(spare),
-            refs,
-        })
-    }
-
-    /// The selected rings as they are, and new ones for those that do not exist.
-    fn find_or_make(
-        &self,
-        want: &Selection,
-        memory: &Use,
-        queues: &(impl Queues + ?Sized),
-    ) -> Fallible<Rings> {
-        let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
-        let (mut tx, mut rx) = (KVec::new(), KVec::new());
-        for n in want.tx.clone() {
-            let known = find(&self.seats.lock().tx, n);
-            let ring = match known {
-                Some(ring) => ring,
-                None => TxRing::new(memory, n, tx_slots, |waiters| {
-                    queues.tx_queue(n, tx_slots, waiters)
-                })?,
-            };
-            tx.push(ring, GFP_KERNEL_ACCOUNT)?;
-        }
-        for n in want.rx.clone() {
-            let known = find(&self.seats.lock().rx, n);
-            let ring = match known {
-                Some(ring) => ring,
-                None => RxRing::new(memory, n, rx_slots, queues.rx_queue(n)?)?,
-            };
-            rx.push(ring, GFP_KERNEL_ACCOUNT)?;
-        }
-        Ok((tx, rx))
-    }
-
-    /// Has the selected rings exist from now on: these, where nobody has brought others meanwhile.
-    fn get(
-        self: &Arc<Self>,
-        seats: &mut Seats,
-        selection: Selection,
-        (mut tx, mut rx): Rings,
-    ) -> Fallible<RingRefs> {
-        let (tx_seats, rx_seats) = seats.of(&selection)?;
+        let (tx_seats, rx_seats) = seats.of(&want)?;
         for (seat, ring) in tx_seats.iter_mut().zip(&mut tx) {
-            seat.get(ring);
+            seat.hold(ring);
+            seat.bind(want.exclusive);
         }
         for (seat, ring) in rx_seats.iter_mut().zip(&mut rx) {
-            seat.get(ring);
+            seat.hold(ring);
+            seat.bind(want.exclusive);
         }
-        Ok(RingRefs {
+        self.show_senders(&seats, lists);
+        drop(seats);
+        Ok(Held {
             tx,
             rx,
-            selection,
+            selection: want,
+            bound: Some(spare),
             set: self.clone(),
         })
+    }
+
+    /// The rings of these numbers; `make` makes those that do not exist.
+    fn find_or_make<R>(
+        &self,
+        numbers: &Range<u16>,
+        known: impl Fn(&Self, u16) -> Option<Arc<R>>,
+        make: impl Fn(u16) -> Fallible<Arc<R>>,
+    ) -> Fallible<KVec<Arc<R>>> {
+        let mut rings = KVec::with_capacity(numbers.len(), GFP_KERNEL_ACCOUNT)?;
+        for number in numbers.clone() {
+            let ring = match known(self, number) {
+                Some(ring) => ring,
+                None => make(number)?,
+            };
+            rings.push(ring, GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok(rings)
+    }
+
+    /// The transmit ring of that number, if it exists.
+    fn known_tx(&self, number: u16) -> Option<Arc<TxRing>> {
+        let seats = self.seats.lock();
+        seats.tx.get(usize::from(number))?.ring.clone()
+    }
+
+    /// The receive ring of that number, if it exists.
+    fn known_rx(&self, number: u16) -> Option<Arc<RxRing>> {
+        let seats = self.seats.lock();
+        seats.rx.get(usize::from(number))?.ring.clone()
     }
 
     /// Lists with room for every ring, made ahead: unbinding cannot fail.
@@ -344,83 +333,49 @@ fn admit<R>(seats: &[Seat<R>], what: &str, numbers: &Range<u16>, exclusive: bool
     Ok(())
 }
 
-/// The ring of that number, if it exists.
-fn find<R>(seats: &[Seat<R>], number: u16) -> Option<Arc<R>> {
-    seats.get(usize::from(number))?.ring.clone()
-}
-
-/// References to rings, which exist for as long. Rings of which this was the last are gone when it
-/// is dropped, and their buffers are back in the region.
-struct RingRefs {
+/// Rings that somebody holds: they exist for as long. When the last one who does drops this, they are
+/// gone, and their buffers back in the region.
+pub(crate) struct Held {
     tx: KVec<Arc<TxRing>>,
     rx: KVec<Arc<RxRing>>,
     selection: Selection,
+    /// There if he binds them: the lists that senders see when he does not any more.
+    bound: Option<UniqueArc<Shown>>,
     set: Arc<RingSet>,
-}
-
-impl RingRefs {
-    /// Gives the references back, once.
-    fn put(&mut self, seats: &mut Seats) {
-        let tx = core::mem::replace(&mut self.tx, KVec::new());
-        let rx = core::mem::replace(&mut self.rx, KVec::new());
-        if tx.is_empty() && rx.is_empty() {
-            return;
-        }
-        if let Ok((tx, rx)) = seats.of(&self.selection) {
-            tx.iter_mut().for_each(Seat::put);
-            rx.iter_mut().for_each(Seat::put);
-        }
-        // With the lock held: who finds a seat empty finds the ring's memory back in the region.
-        drop((tx, rx));
-    }
-}
-
-impl Drop for RingRefs {
-    fn drop(&mut self) {
-        let set = self.set.clone();
-        self.put(&mut set.seats.lock());
-    }
-}
-
-/// The rings that a binding has.
-pub(crate) struct Held {
-    /// The lists that senders will see when this is gone.
-    spare: Option<UniqueArc<Shown>>,
-    refs: RingRefs,
 }
 
 impl Held {
     pub(crate) fn tx(&self) -> &[Arc<TxRing>] {
-        &self.refs.tx
+        &self.tx
     }
 
     pub(crate) fn rx(&self) -> &[Arc<RxRing>] {
-        &self.refs.rx
+        &self.rx
     }
 
     pub(crate) fn selection(&self) -> &Selection {
-        &self.refs.selection
+        &self.selection
     }
 
     pub(crate) fn set(&self) -> &Arc<RingSet> {
-        &self.refs.set
+        &self.set
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let set = self.refs.set.clone();
-        // All under one hold of the lock: who finds a ring that nobody binds any more would get it
-        // as we have left it, and not a fresh one.
-        let mut seats = set.seats.lock();
-        if let Ok((tx, rx)) = seats.of(&self.refs.selection) {
-            tx.iter_mut().for_each(Seat::unbind);
-            rx.iter_mut().for_each(Seat::unbind);
+        let mut seats = self.set.seats.lock();
+        let bound = self.bound.is_some();
+        if let Ok((tx, rx)) = seats.of(&self.selection) {
+            tx.iter_mut().for_each(|seat| seat.leave(bound));
+            rx.iter_mut().for_each(|seat| seat.leave(bound));
         }
-        // Senders have let go of the rings before these may go.
-        if let Some(lists) = self.spare.take() {
-            set.show_senders(&seats, lists);
+        // Our own references keep the rings until senders have let go of them.
+        if let Some(lists) = self.bound.take() {
+            self.set.show_senders(&seats, lists);
         }
-        self.refs.put(&mut seats);
+        // With the lock held: who finds a seat empty finds the ring's memory back in the region.
+        self.tx.clear();
+        self.rx.clear();
     }
 }

@@ -30,7 +30,7 @@ pub(crate) trait TxQueue: Send {
     fn sync(&mut self, sync: &mut TxSync<'_>);
 }
 
-/// A transmit ring that exists because somebody has a reference to it.
+/// A transmit ring that exists because somebody holds it.
 #[pin_data]
 pub(crate) struct TxRing {
     pub(crate) mem: RingMem,

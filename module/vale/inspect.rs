@@ -38,7 +38,7 @@ const START: u32 = 16;
 /// A program at work on a burst.
 pub(super) struct Inspector<'p> {
     workspace: &'p mut Workspace,
-    running: Decider<'p>,
+    decider: Decider<'p>,
     /// Bytes at the start of a simple frame that are copied to be looked at, where the program sees
     /// no more of it: the rest stays in the sender's buffer.
     start: Option<u32>,
@@ -61,7 +61,7 @@ impl<'p> Inspector<'p> {
             // It pays where four times as much is left alone (measured on Zen 5).
             start: start.filter(|&start| mean / 4 > start.max(4 * START)),
             workspace,
-            running: Decider::new(program, guard, pinned),
+            decider: Decider::new(program, guard, pinned),
         }
     }
 
@@ -98,7 +98,7 @@ fn decide(sender: &Sender<'_>, frames: &mut [Frame], unit: u32, inspector: &mut 
         verdicts,
         ..
     } = &mut *inspector.workspace;
-    look(sender, inspector.running, ingress, |looker| {
+    look(sender, inspector.decider, ingress, |looker| {
         for ((frame, verdict), unit) in frames.iter_mut().zip(verdicts.iter_mut()).zip(unit..) {
             let Some(mut area) = staging.area(unit) else {
                 break;
@@ -152,7 +152,7 @@ impl Decide for Inspector<'_> {
         if self.start.is_some() {
             self.workspace.low = scratch.taken as u32;
         }
-        let (running, header) = (self.running, sender.header);
+        let (decider, header) = (self.decider, sender.header);
         let free = self.free();
         let Workspace {
             staging,
@@ -168,7 +168,7 @@ impl Decide for Inspector<'_> {
         let mut area = staging.long_area();
         // The program may write where the header is.
         let saved: [u8; HEADER] = area.save(HEADROOM);
-        let (verdict, now) = look(sender, running, ingress, |looker| {
+        let (verdict, now) = look(sender, decider, ingress, |looker| {
             looker.decide(&mut area, HEADROOM + header..HEADROOM + sent)
         });
         let ethernet = now.end - now.start;

@@ -61,16 +61,16 @@ pub(super) struct Looker<'l, 's> {
 /// Calls `f`, which may run the program of the sender's port.
 pub(super) fn look<T>(
     sender: &Sender<'_>,
-    running: Decider<'_>,
+    decider: Decider<'_>,
     ingress: &mut Ingress,
     f: impl FnOnce(&mut Looker<'_, '_>) -> T,
 ) -> T {
-    let Some((program, net)) = running.program else {
-        return f(&mut Looker::new(None, running.without));
+    let Some((program, net)) = decider.program else {
+        return f(&mut Looker::new(None, decider.without));
     };
     let from = (sender.member.index, sender.number);
-    session(ingress, net, from, running.pinned, |session| {
-        let mut looker = Looker::new(Some((program, session)), running.without);
+    session(ingress, net, from, decider.pinned, |session| {
+        let mut looker = Looker::new(Some((program, session)), decider.without);
         let done = f(&mut looker);
         program.count(&looker.tally);
         done
