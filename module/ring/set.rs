@@ -2,9 +2,9 @@
 
 //! All rings of a port: which of them exist, and who has them.
 //!
-//! A ring exists while somebody holds it ([`Held`]). Who also binds it may have it for himself; only
-//! then senders find it. They do under RCU, so that the list that they see is replaced as a whole
-//! when a ring is bound or is not any more.
+//! A ring exists while somebody holds it ([`Held`]). Who also binds it may have it for himself;
+//! only then senders find it. They do under RCU, so that the list that they see is replaced as a
+//! whole when a ring is bound or is not any more.
 
 use super::{
     rx::{RxQueue, RxRing},
@@ -333,8 +333,8 @@ fn admit<R>(seats: &[Seat<R>], what: &str, numbers: &Range<u16>, exclusive: bool
     Ok(())
 }
 
-/// Rings that somebody holds: they exist for as long. When the last one who does drops this, they are
-/// gone, and their buffers back in the region.
+/// Rings that somebody holds: they exist for as long. When the last one who does drops this, they
+/// are gone, and their buffers back in the region.
 pub(crate) struct Held {
     tx: KVec<Arc<TxRing>>,
     rx: KVec<Arc<RxRing>>,

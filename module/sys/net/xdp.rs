@@ -230,7 +230,7 @@ pub(crate) struct Session<'s> {
 /// Calls `f`, which may run programs on frames from a transmit ring of a port; their helpers look
 /// in `net` for sockets and routes. The CPU is ours for all of it.
 pub(crate) fn session<T>(
-    origin: &mut Ingress,
+    ingress: &mut Ingress,
     net: Inhabited<'_>,
     (port, ring): (u8, u16),
     _: &Disabled,
@@ -239,14 +239,14 @@ pub(crate) fn session<T>(
     // SAFETY: the device is ours, and no program looks at it now. While one does, the namespace is
     // there.
     unsafe {
-        origin.dev.as_mut().ifindex = port.into();
-        origin.dev.as_mut().nd_net.net = net.as_ptr();
+        ingress.dev.as_mut().ifindex = port.into();
+        ingress.dev.as_mut().nd_net.net = net.as_ptr();
     }
     // SAFETY: all zeros are a valid value of these, and what is left so means that there is
     // nothing.
     let (mut queue, mut frame) =
         unsafe { core::mem::zeroed::<(bindings::xdp_rxq_info, bindings::xdp_buff)>() };
-    queue.dev = origin.dev.as_ptr();
+    queue.dev = ingress.dev.as_ptr();
     queue.queue_index = ring.into();
     frame.rxq = &raw mut queue;
     // What helpers leave for whoever called the program. It has to stay where it is while the task
