@@ -3,7 +3,8 @@
 //! The first half of a burst: read slots, check them, sort the frames by destination.
 //!
 //! Who decides where a frame goes is a parameter ([`Decide`]): the switch's table does
-//! ([`ByTable`]), or an XDP program first.
+//! ([`ByTable`]), an XDP program first ([`Inspector`](super::inspect::Inspector)), or one that can
+//! no longer work ([`Nowhere`](super::verdict::Nowhere)).
 
 use super::{
     frame::{Dest, Frame, Kind, DROP, FLOOD},

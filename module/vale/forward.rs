@@ -18,6 +18,7 @@ use super::{
     scratch::{Scratch, BURST},
     sender::Sender,
     switch::{Member, Switch},
+    verdict::{Decider, Nowhere},
     xdp::Workspaces,
 };
 use crate::{
@@ -141,12 +142,21 @@ fn inspected_burst<'r>(
     (limit, mean): (u32, u32),
     workspaces: &Workspaces,
 ) -> Walk<'r> {
+    let most = (limit, sender.stretch);
     // From here on nobody can interrupt: others may need the workspace.
     let pinned = bottom_half::disable();
     let guard = rcu::read_lock();
+    let Some(program) = sender.member.program(sender.switch, &guard) else {
+        // It was detached a moment ago. Others decide outside, where they may sleep.
+        drop((guard, pinned));
+        return burst(scratch, sender, walk, limit, false);
+    };
+    let Some(decider) = Decider::new(program, &guard, &pinned) else {
+        return scratch.collect(sender, walk, most, &mut Nowhere);
+    };
     let mut workspace = workspaces.take(&pinned);
-    let mut inspector = Inspector::new(&mut workspace, sender, &guard, &pinned, mean);
-    let behind = scratch.collect(sender, walk, (limit, sender.stretch), &mut inspector);
+    let mut inspector = Inspector::new(&mut workspace, decider, mean);
+    let behind = scratch.collect(sender, walk, most, &mut inspector);
     match inspector.half_staged(sender) {
         Some(half_staged) => scratch.deliver(sender, &half_staged),
         None => scratch.deliver(sender, &inspector.staged()),

@@ -9,7 +9,7 @@ use super::{
     origin::{source_of, HalfStaged, Whole},
     scratch::Scratch,
     sender::Sender,
-    verdict::{destination, look, Decider},
+    verdict::{destination, Decider},
     xdp::Workspace,
 };
 use crate::{
@@ -19,14 +19,9 @@ use crate::{
     },
     memory::{Bufs, Head, SlotRun, Staging},
     ring::count::TxDrop,
-    sys::{
-        bottom_half::{self, Disabled},
-        copy::Copier,
-        net::xdp::HEADROOM,
-    },
+    sys::{bottom_half, copy::Copier, net::xdp::HEADROOM},
 };
 use core::ops::Range;
-use kernel::sync::rcu;
 
 /// Most bytes of a virtio-net header.
 const HEADER: usize = 12;
@@ -45,23 +40,15 @@ pub(super) struct Inspector<'p> {
 }
 
 impl<'p> Inspector<'p> {
-    /// For frames of `mean` bytes or so from that sender.
-    pub(super) fn new(
-        workspace: &'p mut Workspace,
-        sender: &'p Sender<'_>,
-        guard: &'p rcu::Guard,
-        pinned: &'p Disabled,
-        mean: u32,
-    ) -> Self {
+    /// For frames of `mean` bytes or so.
+    pub(super) fn new(workspace: &'p mut Workspace, decider: Decider<'p>, mean: u32) -> Self {
         (workspace.low, workspace.high) = (0, 0);
-        let program = sender.member.program(sender.switch, guard);
-        let sees = program.map_or(0, |program| program.program.sees());
-        let start = sees.max(1).checked_next_multiple_of(START);
+        let start = decider.sees().max(1).checked_next_multiple_of(START);
         Inspector {
             // It pays where four times as much is left alone (measured on Zen 5).
             start: start.filter(|&start| mean / 4 > start.max(4 * START)),
             workspace,
-            decider: Decider::new(program, guard, pinned),
+            decider,
         }
     }
 
@@ -98,7 +85,7 @@ fn decide(sender: &Sender<'_>, frames: &mut [Frame], unit: u32, inspector: &mut 
         verdicts,
         ..
     } = &mut *inspector.workspace;
-    look(sender, inspector.decider, ingress, |looker| {
+    inspector.decider.look(sender, ingress, |looker| {
         for ((frame, verdict), unit) in frames.iter_mut().zip(verdicts.iter_mut()).zip(unit..) {
             let Some(mut area) = staging.area(unit) else {
                 break;
@@ -168,7 +155,7 @@ impl Decide for Inspector<'_> {
         let mut area = staging.long_area();
         // The program may write where the header is.
         let saved: [u8; HEADER] = area.save(HEADROOM);
-        let (verdict, now) = look(sender, decider, ingress, |looker| {
+        let (verdict, now) = decider.look(sender, ingress, |looker| {
             looker.decide(&mut area, HEADROOM + header..HEADROOM + sent)
         });
         let ethernet = now.end - now.start;

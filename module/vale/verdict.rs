@@ -3,89 +3,83 @@
 //! Running an XDP program on frames of a burst, and what its verdicts mean on a switch.
 
 use super::{
-    frame::{Dest, DROP},
+    collect::{Burst, Decide},
+    frame::{Dest, Frame, DROP},
+    scratch::Scratch,
     sender::Sender,
     xdp::{Installed, Tally},
 };
 use crate::{
-    abi::consts::VALE_MAX_PORTS,
-    memory::Area,
+    abi::{consts::VALE_MAX_PORTS, wire::Slot},
+    memory::{Area, Head, SlotRun},
     ring::count::TxDrop,
     sys::{
         bottom_half::Disabled,
         net::{
             home::Inhabited,
-            xdp::{session, Action, Ingress, Session, Verdict},
+            xdp::{session, Action, Ingress, Program, Session, Verdict},
         },
     },
 };
 use core::ops::Range;
 use kernel::sync::rcu;
 
-/// What decides.
+/// What decides: a program, in the namespace that it works in.
 #[derive(Clone, Copy)]
 pub(super) struct Decider<'p> {
-    /// A program, and the namespace that it works in.
-    program: Option<(&'p Installed, Inhabited<'p>)>,
-    /// What is decided without one. If it was detached a moment ago, all frames go on. If it has
-    /// lost its namespace, it cannot work, and what it was to hold back must not go on.
-    without: Verdict,
+    program: &'p Installed,
+    net: Inhabited<'p>,
     pinned: &'p Disabled,
 }
 
 impl<'p> Decider<'p> {
+    /// `None` if the program has lost its namespace: it cannot work.
     pub(super) fn new(
-        program: Option<&'p Installed>,
+        program: &'p Installed,
         guard: &'p rcu::Guard,
         pinned: &'p Disabled,
-    ) -> Self {
-        let at_home = program.and_then(|program| Some((program, program.home.look(guard)?)));
-        Decider {
-            program: at_home,
-            without: match (program, at_home) {
-                (Some(_), None) => Verdict::ABORTED,
-                _ => Verdict::PASS,
-            },
+    ) -> Option<Self> {
+        program.home.look(guard).map(|net| Decider {
+            program,
+            net,
             pinned,
-        }
+        })
+    }
+
+    /// How far into a frame the program sees.
+    pub(super) fn sees(&self) -> u32 {
+        self.program.program.sees()
+    }
+
+    /// Calls `f`, which may run the program on frames of that sender.
+    pub(super) fn look<T>(
+        self,
+        sender: &Sender<'_>,
+        ingress: &mut Ingress,
+        f: impl FnOnce(&mut Looker<'_, '_>) -> T,
+    ) -> T {
+        let from = (sender.member.index, sender.number);
+        session(ingress, self.net, from, self.pinned, |session| {
+            let mut looker = Looker {
+                program: &self.program.program,
+                session,
+                tally: Tally::default(),
+            };
+            let done = f(&mut looker);
+            self.program.count(&looker.tally);
+            done
+        })
     }
 }
 
 /// Runs a program on frames, and counts what it decides.
 pub(super) struct Looker<'l, 's> {
-    program: Option<(&'l Installed, &'l mut Session<'s>)>,
-    without: Verdict,
+    program: &'l Program,
+    session: &'l mut Session<'s>,
     tally: Tally,
 }
 
-/// Calls `f`, which may run the program of the sender's port.
-pub(super) fn look<T>(
-    sender: &Sender<'_>,
-    decider: Decider<'_>,
-    ingress: &mut Ingress,
-    f: impl FnOnce(&mut Looker<'_, '_>) -> T,
-) -> T {
-    let Some((program, net)) = decider.program else {
-        return f(&mut Looker::new(None, decider.without));
-    };
-    let from = (sender.member.index, sender.number);
-    session(ingress, net, from, decider.pinned, |session| {
-        let mut looker = Looker::new(Some((program, session)), decider.without);
-        let done = f(&mut looker);
-        program.count(&looker.tally);
-        done
-    })
-}
-
-impl<'l, 's> Looker<'l, 's> {
-    fn new(program: Option<(&'l Installed, &'l mut Session<'s>)>, without: Verdict) -> Self {
-        Looker {
-            program,
-            without,
-            tally: Tally::default(),
-        }
-    }
-
+impl Looker<'_, '_> {
     /// What the program decides about a frame, and where in `area` that is afterwards.
     #[inline(always)]
     pub(super) fn decide(
@@ -93,16 +87,41 @@ impl<'l, 's> Looker<'l, 's> {
         area: &mut Area<'_>,
         frame: Range<u32>,
     ) -> (Verdict, Range<u32>) {
-        let Some((program, session)) = &mut self.program else {
-            return (self.without, frame);
-        };
-        if program.program.moves() {
+        if self.program.moves() {
             area.clear_headroom();
         }
-        let (verdict, frame) = session.run(&program.program, area.bytes_mut(), frame);
+        let (verdict, frame) = self.session.run(self.program, area.bytes_mut(), frame);
         let bytes = frame.end.wrapping_sub(frame.start);
         self.tally.add(verdict.action, bytes);
         (verdict, frame)
+    }
+}
+
+/// What is decided where the program has lost its namespace: what it was to hold back must not go
+/// on.
+pub(super) struct Nowhere;
+
+impl Decide for Nowhere {
+    const BROUGHT_IN: bool = true;
+
+    fn take_simple(
+        &mut self,
+        _: &mut Scratch,
+        _: &Sender<'_>,
+        slots: &mut SlotRun<'_>,
+        _: &mut Burst,
+    ) -> Option<Slot> {
+        slots.next().map(|cell| cell.take())
+    }
+
+    fn decide(
+        &mut self,
+        _: &mut Scratch,
+        _: Frame,
+        _: Head,
+        _: &Sender<'_>,
+    ) -> Result<(Frame, Dest), TxDrop> {
+        Err(TxDrop::Xdp)
     }
 }
 

@@ -178,7 +178,6 @@ pub(crate) enum Action {
 
 impl Verdict {
     pub(crate) const PASS: Verdict = Verdict::of(Action::Pass);
-    pub(crate) const ABORTED: Verdict = Verdict::of(Action::Aborted);
 
     const fn of(action: Action) -> Self {
         Verdict { action, port: 0 }
