@@ -4,11 +4,7 @@
 
 use crate::{
     abi::{
-        consts::{
-            NR_MONITOR_RX, NR_MONITOR_TX, NR_REG_NULL, NR_ZCOPY_MON, VALE_DEFAULT_SLOTS,
-            VALE_MAX_EXTRA_BUFS, VALE_MAX_RINGS, VALE_MAX_SLOTS,
-        },
-        layout::PortNeeds,
+        consts::{NR_MONITOR_RX, NR_MONITOR_TX, NR_REG_NULL, NR_ZCOPY_MON},
         name::{PortName, ValeName},
     },
     memory::{Claimant, Kind, RegionRef, Regions},
@@ -53,9 +49,6 @@ pub(crate) struct Want<'a> {
     pub(crate) claimant: Claimant,
     pub(crate) extra_bufs: u32,
 }
-
-/// Pipes for which the region of a VALE port leaves room.
-const VALE_PIPES: u32 = 2;
 
 /// Finds the port, or makes it.
 pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
@@ -173,15 +166,6 @@ pub(crate) fn plug(
     ValePort::open(name, joined, Operator::Kernel)
 }
 
-/// What was asked for, or the default where nothing was.
-fn or<T: Default + PartialEq>(asked: T, default: T) -> T {
-    if asked == T::default() {
-        default
-    } else {
-        asked
-    }
-}
-
 fn open_vale(
     registry: &Registry,
     name: &ValeName<'_>,
@@ -202,24 +186,11 @@ fn open_vale(
             Name(name.switch)
         );
     }
-    let shape = Shape {
-        tx_rings: or(want.shape.tx_rings, 1).min(VALE_MAX_RINGS),
-        rx_rings: or(want.shape.rx_rings, 1).min(VALE_MAX_RINGS),
-        tx_slots: or(want.shape.tx_slots, VALE_DEFAULT_SLOTS).min(VALE_MAX_SLOTS),
-        rx_slots: or(want.shape.rx_slots, VALE_DEFAULT_SLOTS).min(VALE_MAX_SLOTS),
-        ..Shape::default()
-    };
+    let shape = ValePort::shape(want.shape);
     let region = match region {
         Some(region) => region,
         None => {
-            let needs = PortNeeds {
-                tx_rings: shape.tx_rings.into(),
-                rx_rings: shape.rx_rings.into(),
-                tx_slots: shape.tx_slots,
-                rx_slots: shape.rx_slots,
-                pipes: VALE_PIPES,
-                extra_bufs: want.extra_bufs.min(VALE_MAX_EXTRA_BUFS),
-            };
+            let needs = ValePort::needs(&shape, want.extra_bufs);
             registry
                 .regions
                 .create(&want.claimant, Kind::Private(needs))?

@@ -5,14 +5,21 @@
 
 use super::{forward::Forward, switches::Joined};
 use crate::{
-    abi::name::ValeName,
+    abi::{
+        consts::{VALE_DEFAULT_SLOTS, VALE_MAX_EXTRA_BUFS, VALE_MAX_RINGS, VALE_MAX_SLOTS},
+        layout::PortNeeds,
+        name::ValeName,
+    },
     live::{self, Counted},
     port::{Port, PortLabel},
     refusal::{refuse, Fallible, Name},
-    ring::{Collect, Operator, Queues, RingSet, RxQueue, Selection, TxQueue},
+    ring::{Collect, Operator, Queues, RingSet, RxQueue, Selection, Shape, TxQueue},
     sys::wait::WaitQueue,
 };
 use kernel::{prelude::*, sync::Arc};
+
+/// Pipes for which a region of a port's own leaves room.
+const PIPES: u32 = 2;
 
 /// A binding's view of the port; several bindings may share the port itself.
 pub(crate) struct ValePort {
@@ -35,6 +42,38 @@ impl ValePort {
             _live: Counted::new(live::Kind::Port),
         };
         Ok(KBox::new(port, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// The rings of a port that is made, by what was wished for.
+    pub(crate) fn shape(wish: Shape) -> Shape {
+        Shape {
+            tx_rings: or(wish.tx_rings, 1).min(VALE_MAX_RINGS),
+            rx_rings: or(wish.rx_rings, 1).min(VALE_MAX_RINGS),
+            tx_slots: or(wish.tx_slots, VALE_DEFAULT_SLOTS).min(VALE_MAX_SLOTS),
+            rx_slots: or(wish.rx_slots, VALE_DEFAULT_SLOTS).min(VALE_MAX_SLOTS),
+            ..Shape::default()
+        }
+    }
+
+    /// What a region of its own has to have.
+    pub(crate) fn needs(shape: &Shape, extra_bufs: u32) -> PortNeeds {
+        PortNeeds {
+            tx_rings: shape.tx_rings.into(),
+            rx_rings: shape.rx_rings.into(),
+            tx_slots: shape.tx_slots,
+            rx_slots: shape.rx_slots,
+            pipes: PIPES,
+            extra_bufs: extra_bufs.min(VALE_MAX_EXTRA_BUFS),
+        }
+    }
+}
+
+/// What was asked for, or the default where nothing was.
+fn or<T: Default + PartialEq>(asked: T, default: T) -> T {
+    if asked == T::default() {
+        default
+    } else {
+        asked
     }
 }
 
