@@ -212,7 +212,20 @@ impl RingSet {
         memory: &Use,
         queues: &(impl Queues + ?Sized),
     ) -> Fallible<Held> {
+        // Before anything is made for who is refused.
         self.admit(&want)?;
+        let mut held = self.hold(want, memory, queues)?;
+        held.bind()?;
+        Ok(held)
+    }
+
+    /// Holds the rings of [`bind`](Self::bind), and does not bind them.
+    fn hold(
+        self: &Arc<Self>,
+        want: Selection,
+        memory: &Use,
+        queues: &(impl Queues + ?Sized),
+    ) -> Fallible<Held> {
         // First everything that can fail or take long, without the lock: closing takes it.
         let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
         let mut tx = self.find_or_make(&want.tx, Self::known_tx, |n| {
@@ -223,27 +236,20 @@ impl RingSet {
         let mut rx = self.find_or_make(&want.rx, Self::known_rx, |n| {
             RxRing::new(memory, n, rx_slots, queues.rx_queue(n)?)
         })?;
-        let lists = self.show_nothing()?;
-        let spare = self.show_nothing()?;
-
         let mut seats = self.seats.lock();
-        seats.admit(&want)?;
         let (tx_seats, rx_seats) = seats.of(&want)?;
         for (seat, ring) in tx_seats.iter_mut().zip(&mut tx) {
             seat.hold(ring);
-            seat.bind(want.exclusive);
         }
         for (seat, ring) in rx_seats.iter_mut().zip(&mut rx) {
             seat.hold(ring);
-            seat.bind(want.exclusive);
         }
-        self.show_senders(&seats, lists);
         drop(seats);
         Ok(Held {
             tx,
             rx,
             selection: want,
-            bound: Some(spare),
+            bound: None,
             set: self.clone(),
         })
     }
@@ -345,6 +351,20 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Binds them, unless somebody is in the way by now.
+    fn bind(&mut self) -> Fallible {
+        let (lists, spare) = (self.set.show_nothing()?, self.set.show_nothing()?);
+        let mut seats = self.set.seats.lock();
+        seats.admit(&self.selection)?;
+        let exclusive = self.selection.exclusive;
+        let (tx, rx) = seats.of(&self.selection)?;
+        tx.iter_mut().for_each(|seat| seat.bind(exclusive));
+        rx.iter_mut().for_each(|seat| seat.bind(exclusive));
+        self.set.show_senders(&seats, lists);
+        self.bound = Some(spare);
+        Ok(())
+    }
+
     pub(crate) fn tx(&self) -> &[Arc<TxRing>] {
         &self.tx
     }

@@ -2,8 +2,14 @@
 
 //! What a house may be blamed for.
 
-use crate::tree::{File, Link, Tree};
+use crate::{
+    methods,
+    tree::{File, Link, Tree},
+};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Lines of a file, at most: one with more has more than one subject.
+const LONGEST: usize = 450;
 
 /// Each fault of the crate whose root is the source `root`, in words.
 pub(crate) fn faults(
@@ -13,10 +19,19 @@ pub(crate) fn faults(
     unsafe_rooms: &[&str],
 ) -> Vec<String> {
     let tree = Tree::grow(sources, root);
-    let links = tree.links();
+    let mut links = tree.links();
+    links.extend(methods::links(sources, &tree.files));
     let mut faults = Vec::new();
     for name in sources.keys().filter(|name| !tree.files.contains(name)) {
         faults.push(format!("{name} is declared by no other file"));
+    }
+    for (name, text) in sources {
+        let lines = text.lines().count();
+        if lines > LONGEST {
+            faults.push(format!(
+                "{name} has {lines} lines, and {LONGEST} are the most"
+            ));
+        }
     }
     for name in tree.files.iter().filter(|name| room(rooms, name).is_none()) {
         faults.push(format!("{name} is in no room of the list"));

@@ -258,3 +258,34 @@ fn files_that_nobody_knows_of() {
     assert_says(&faults, "shed.rs is in no room of the list");
     assert_says(&faults, "hall/ghost.rs is declared by no other file");
 }
+
+#[test]
+fn methods_in_another_file_than_their_type() {
+    let more = "impl super::Table { fn lay(&self) {} } ";
+    let calls = "fn serve(table: &super::Table) { table.lay(); } ";
+    let blame = |chair: &str, cook: &str| {
+        blame(&[
+            ("root", "mod cellar; mod hall;"),
+            ("cellar", "pub struct Coal; fn lay() {}"),
+            ("hall/mod", "mod chair; mod cook; pub struct Table;"),
+            ("hall/chair", chair),
+            ("hall/cook", &["pub struct Spoon; ", cook].concat()),
+        ])
+    };
+    let both_ways = more.replace("{}", "{ super::cook::Spoon; }");
+    let told_apart = |text: &str| text.replace("lay", "lay_for_all");
+    assert_eq!(blame(&told_apart(more), &told_apart(calls)), [""; 0]);
+    assert_says(
+        &blame(&told_apart(&both_ways), &told_apart(calls)),
+        ".lay_for_all()",
+    );
+    // Where others have a function of that name, nobody can tell.
+    assert_eq!(blame(&both_ways, calls), [""; 0]);
+}
+
+#[test]
+fn a_file_that_goes_on_for_ever() {
+    let line = "// What nobody reads to its end.\n";
+    assert_eq!(with("cellar", &line.repeat(400)), [""; 0]);
+    assert_says(&with("cellar", &line.repeat(500)), "has 500 lines");
+}
