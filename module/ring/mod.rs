@@ -10,11 +10,12 @@
 //! - [`set`]: all rings of a port, which of them exist, and who has them; [`shape`]: how many.
 //! - [`mem`]: the part of the region that a ring owns.
 //! - [`walk`]: the way through consecutive slots; [`parts`]: which of them are frames of their own.
-//! - [`turns`]: threads that come to sync one ring at the same time.
+//! - [`contention`]: threads that come to sync one ring at the same time.
 //! - [`count`]: what went through and what was dropped.
 
 mod append;
 mod arrived;
+mod contention;
 pub(crate) mod count;
 mod delivery;
 mod inbox;
@@ -24,20 +25,19 @@ pub(crate) mod parts;
 mod rx;
 mod set;
 mod shape;
-mod turns;
 mod tx;
 mod walk;
 
-/// What [`inbox`] and [`turns`] are built on; their tests use loom's.
+/// What [`inbox`] and [`contention`] are built on; their tests use loom's.
 mod atomic {
     pub(crate) use core::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicU64, Ordering};
 }
 
 pub(crate) use append::Append;
+pub(crate) use contention::Synced;
 pub(crate) use delivery::{AfterBatch, Delivery, Soon};
 pub(crate) use rx::{Collect, RxQueue, RxRing, RxSync};
 pub(crate) use set::{Held, Queues, RingSet};
 pub(crate) use shape::{Operator, Selection, Shape};
-pub(crate) use turns::Synced;
 pub(crate) use tx::{TxQueue, TxRing, TxSync};
 pub(crate) use walk::Walk;

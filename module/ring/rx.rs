@@ -4,11 +4,11 @@
 
 use super::{
     arrived::Arrived,
+    contention::{Contention, Synced},
     count::RxCounters,
     inbox::{Inbox, Lease},
     indexes::Indexes,
     mem::{Direction, RingMem},
-    turns::{Synced, Turns},
     tx::TxRing,
 };
 use crate::{
@@ -60,7 +60,7 @@ pub(crate) struct RxRing {
     waiters: Arc<WaitQueue>,
     #[pin]
     soft_wake: SoftWake,
-    turns: Turns,
+    contention: Contention,
     #[pin]
     state: Mutex<State>,
 }
@@ -97,7 +97,7 @@ impl RxRing {
                 inbox: Inbox::new(marks),
                 soft_wake <- SoftWake::new(waiters.clone()),
                 waiters,
-                turns: Turns::new(),
+                contention: Contention::new(),
                 state <- new_mutex!(state),
             }),
             GFP_KERNEL_ACCOUNT,
@@ -126,14 +126,14 @@ impl RxRing {
     /// the port's first one on, or none.
     pub(crate) fn sync(&self, beside: &[Arc<TxRing>]) -> Synced {
         let synced = self
-            .turns
+            .contention
             .serve(|| self.try_sync(beside), || self.waiters.wake());
         synced.unwrap_or_else(|| self.mem.looks_ready().into())
     }
 
     /// `None` if another thread has the ring.
     fn try_sync(&self, beside: &[Arc<TxRing>]) -> Option<Synced> {
-        let mut state = self.turns.enter(|| self.state.try_lock())?;
+        let mut state = self.contention.enter(|| self.state.try_lock())?;
         let State { indexes, queue } = &mut *state;
         let Some(mut sync) = self.begin(indexes, beside) else {
             return Some(Synced::Bad);

@@ -3,10 +3,10 @@
 //! A transmit ring.
 
 use super::{
+    contention::{Contention, Synced},
     count::TxCounters,
     indexes::Indexes,
     mem::{Direction, RingMem},
-    turns::{Synced, Turns},
 };
 use crate::{
     abi::cursor::{add, dist, prev},
@@ -36,7 +36,7 @@ pub(crate) struct TxRing {
     pub(crate) mem: RingMem,
     pub(crate) counters: TxCounters,
     waiters: Arc<WaitQueue>,
-    turns: Turns,
+    contention: Contention,
     /// First slot that no sync has taken, for those who have not got the ring.
     next: AtomicU32,
     #[pin]
@@ -81,7 +81,7 @@ impl TxRing {
                 mem,
                 counters: TxCounters::default(),
                 waiters,
-                turns: Turns::new(),
+                contention: Contention::new(),
                 next: AtomicU32::new(0),
                 state <- new_mutex!(state),
             }),
@@ -103,14 +103,14 @@ impl TxRing {
     /// slots mean.
     pub(crate) fn sync(&self, caller: Option<Caller<'_>>) -> Synced {
         let synced = self
-            .turns
+            .contention
             .serve(|| self.try_sync(caller), || self.waiters.wake());
         synced.unwrap_or_else(|| self.mem.looks_ready().into())
     }
 
     /// `None` if another thread has the ring.
     fn try_sync(&self, caller: Option<Caller<'_>>) -> Option<Synced> {
-        let mut state = self.turns.enter(|| self.state.try_lock())?;
+        let mut state = self.contention.enter(|| self.state.try_lock())?;
         let State { sent, queue } = &mut *state;
         let Some(mut sync) = self.begin(sent, caller) else {
             return Some(Synced::Bad);

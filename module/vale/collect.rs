@@ -52,20 +52,18 @@ pub(super) trait Decide {
     ) -> Result<(Frame, Dest), TxDrop>;
 }
 
-/// Checks a slot that was read from the ring. Memory of the process is brought in, unless `there`
-/// says that it was.
-fn check(
+/// Checks a slot that was read from the ring. Memory of the process is brought in, unless it was.
+fn check<D: Decide>(
     slot: &Slot,
     bufs: &Bufs<'_>,
     caller: Option<Caller<'_>>,
-    there: bool,
 ) -> Result<(), TxDrop> {
     if u32::from(slot.len) > bufs.size() {
         return Err(TxDrop::BadLength);
     }
     if slot.flags & NS_INDIRECT != 0 {
         let caller = caller.filter(|_| slot.ptr != 0).ok_or(TxDrop::BadAddress)?;
-        if !there {
+        if !D::BROUGHT_IN {
             // Now, while sleeping is allowed; the copies are made where it is not.
             caller.fault_in(slot.ptr, slot.len.into());
         }
@@ -155,6 +153,14 @@ impl Flow {
     }
 }
 
+/// How much a burst takes.
+#[derive(Clone, Copy)]
+pub(super) struct Most {
+    pub(super) slots: u32,
+    /// Or a frame more.
+    pub(super) bytes: u32,
+}
+
 /// How far a burst has come.
 pub(super) struct Burst {
     /// The addresses of the last frame that went somewhere, if its addresses sent it there.
@@ -173,7 +179,7 @@ pub(super) struct Burst {
 impl Burst {
     /// The next frame, number `next`, goes to `dest`.
     #[inline]
-    fn turn_to(&mut self, dest: Dest, sorted: &mut Sorted, next: usize) {
+    fn head_for(&mut self, dest: Dest, sorted: &mut Sorted, next: usize) {
         if dest != self.dest {
             self.end_run(sorted, next);
             self.dest = dest;
@@ -194,14 +200,14 @@ impl Burst {
 }
 
 impl Scratch {
-    /// The first half of a burst: reads up to `limit` slots and `room` bytes or a frame more,
-    /// checks them, and sorts the frames by destination. Returns the way behind those it took.
+    /// The first half of a burst: reads slots, checks them, and sorts the frames by destination.
+    /// Returns the way behind those it took.
     #[inline(never)]
     pub(super) fn collect<'r>(
         &mut self,
         sender: &Sender<'_>,
         mut walk: Walk<'r>,
-        (limit, room): (u32, u32),
+        most: Most,
         by: &mut impl Decide,
     ) -> Walk<'r> {
         self.clear(sender.switch.table.now());
@@ -213,9 +219,9 @@ impl Scratch {
             dropped: 0,
             bytes: 0,
         };
-        let end = walk.left().saturating_sub(limit);
-        while walk.left() > end && burst.bytes < room.into() {
-            let room = room - burst.bytes as u32;
+        let end = walk.left().saturating_sub(most.slots);
+        while walk.left() > end && burst.bytes < most.bytes.into() {
+            let room = most.bytes - burst.bytes as u32;
             let mut slots = walk.ahead(fitting(walk.left() - end, sender.bufs.size(), room));
             let before = slots.left();
             let odd = if sender.header != 0 {
@@ -259,7 +265,7 @@ impl Scratch {
             let frame = Frame::simple(slot.buf_idx, slot.len);
             (frame, slot.len.into(), start_of(&frame, &sender.bufs))
         } else {
-            match self.take_chain(slot, walk, end, sender, D::BROUGHT_IN) {
+            match self.take_chain::<D>(slot, walk, end, sender) {
                 Some(chained) => chained,
                 None => return false,
             }
@@ -286,7 +292,7 @@ impl Scratch {
     /// Puts a frame behind the others of the burst, and of its destination.
     #[inline]
     pub(super) fn push(&mut self, frame: Frame, dest: Dest, burst: &mut Burst) {
-        burst.turn_to(dest, &mut self.sorted, self.taken);
+        burst.head_for(dest, &mut self.sorted, self.taken);
         burst.more_slots += u32::from(frame.slots) - 1;
         // There is room: a frame has at least one slot.
         if let Some(to) = self.frames.get_mut(self.taken) {
@@ -298,19 +304,18 @@ impl Scratch {
     /// Any frame: a chain of slots that starts with `slot`, to be read further. `None`, and nothing
     /// taken, if it does not fit the burst, which ends when `end` slots are left.
     #[inline(never)]
-    fn take_chain(
+    fn take_chain<D: Decide>(
         &mut self,
         mut slot: Slot,
         walk: &mut Walk<'_>,
         end: u32,
         sender: &Sender<'_>,
-        brought_in: bool,
     ) -> Option<(Frame, u64, Result<Head, TxDrop>)> {
         let first = self.frags.len();
         let alone = self.taken == 0;
         let (mut verdict, mut bytes) = (Ok(()), 0);
         loop {
-            verdict = verdict.and(check(&slot, &sender.bufs, sender.caller, brought_in));
+            verdict = verdict.and(check::<D>(&slot, &sender.bufs, sender.caller));
             bytes += u64::from(slot.len);
             if self.frags.len() - first < NETMAP_MAX_FRAGS {
                 // There is room: a burst ends before a chain that does not fit.
@@ -388,7 +393,7 @@ impl Decide for ByTable {
                     break;
                 }
                 flow = Flow::of(head);
-                burst.turn_to(dest, &mut scratch.sorted, first + taken);
+                burst.head_for(dest, &mut scratch.sorted, first + taken);
             }
             *to = frame;
             bytes = bytes.wrapping_add(frame.len.into());

@@ -159,7 +159,7 @@ fn put_alike<O: Origin>(
     by: &mut Copier<'_>,
 ) -> u32 {
     let (bufs, origin) = (*out.bufs(), *origin);
-    let mut run = origin.run(at, &bufs);
+    let mut lies = origin.begin(at, &bufs);
     let mut slots: SlotRun<'_> = out.ahead();
     let before = slots.left();
     let mut bytes = 0u64;
@@ -172,7 +172,7 @@ fn put_alike<O: Origin>(
         };
         slots.prefetch();
         bytes = bytes.wrapping_add(frame.len.into());
-        if !origin.put(&mut run, frame, cell, &bufs, by) {
+        if !origin.put(&mut lies, frame, cell, &bufs, by) {
             out.refuse(cell, ONE_SLOT);
         }
     }

@@ -12,9 +12,10 @@
 
 use super::{
     ahead::{bring_in, INSPECTED},
-    collect::ByTable,
+    collect::{ByTable, Most},
     inspect::Inspector,
     origin::{Exchanged, Whole},
+    part::{All, Part, Start},
     scratch::{Scratch, BURST},
     sender::Sender,
     switch::{Member, Switch},
@@ -75,6 +76,7 @@ impl TxQueue for Forward {
             bufs: ring.mem.mem().bufs(),
             caller: sync.caller(),
             stretch: stretch(self.switch.count()),
+            swaps: sync.view().flags() & FERROMAP_NR_SWAP != 0,
         };
         let mut walk = Walk::new(sync.view(), sync.first(), sync.count());
         let batch = u32::try_from(params::bridge_batch.get()).unwrap_or(0);
@@ -88,7 +90,6 @@ impl TxQueue for Forward {
             let program = self.member.program(&self.switch, &guard);
             program.map(|program| program.needs())
         };
-        let may_swap = sync.view().flags() & FERROMAP_NR_SWAP != 0;
         // A chain is never cut by the end of a batch.
         let batch = batch.max(NETMAP_MAX_FRAGS as u32);
         let scratch = &mut self.scratch;
@@ -98,7 +99,7 @@ impl TxQueue for Forward {
             while goes_on && walk.left() > end {
                 let slots = (walk.left() - end).min(BURST as u32);
                 walk = match &installed {
-                    None => burst(scratch, &sender, walk, slots, may_swap),
+                    None => burst(scratch, &sender, walk, slots),
                     Some((workspaces, sees)) => {
                         let ahead = bring_in(walk, slots, *sees, sender.caller);
                         inspected_burst(scratch, &sender, walk, ahead, workspaces)
@@ -113,19 +114,17 @@ impl TxQueue for Forward {
 }
 
 /// Forwards up to `limit` slots. Returns the way behind them.
-fn burst<'r>(
-    scratch: &mut Scratch,
-    sender: &Sender<'_>,
-    walk: Walk<'r>,
-    limit: u32,
-    may_swap: bool,
-) -> Walk<'r> {
-    let behind = scratch.collect(sender, walk, (limit, sender.stretch), &mut ByTable);
+fn burst<'r>(scratch: &mut Scratch, sender: &Sender<'_>, walk: Walk<'r>, limit: u32) -> Walk<'r> {
+    let most = Most {
+        slots: limit,
+        bytes: sender.stretch,
+    };
+    let behind = scratch.collect(sender, walk, most, &mut ByTable);
     let ring = Whole {
         bufs: sender.bufs,
         caller: sender.caller,
     };
-    if may_swap && scratch.is_one_by_one(walk.left() - behind.left()) {
+    if sender.swaps && scratch.is_one_by_one(walk.left() - behind.left()) {
         scratch.deliver(sender, &Exchanged { ring, sent: walk });
     } else {
         scratch.deliver(sender, &ring);
@@ -142,24 +141,42 @@ fn inspected_burst<'r>(
     (limit, mean): (u32, u32),
     workspaces: &Workspaces,
 ) -> Walk<'r> {
-    let most = (limit, sender.stretch);
+    let most = Most {
+        slots: limit,
+        bytes: sender.stretch,
+    };
     // From here on nobody can interrupt: others may need the workspace.
     let pinned = bottom_half::disable();
     let guard = rcu::read_lock();
     let Some(program) = sender.member.program(sender.switch, &guard) else {
         // It was detached a moment ago. Others decide outside, where they may sleep.
         drop((guard, pinned));
-        return burst(scratch, sender, walk, limit, false);
+        return burst(scratch, sender, walk, limit);
     };
     let Some(decider) = Decider::new(program, &guard, &pinned) else {
         return scratch.collect(sender, walk, most, &mut Nowhere);
     };
     let mut workspace = workspaces.take(&pinned);
-    let mut inspector = Inspector::new(&mut workspace, decider, mean);
-    let behind = scratch.collect(sender, walk, most, &mut inspector);
-    match inspector.half_staged(sender) {
-        Some(half_staged) => scratch.deliver(sender, &half_staged),
-        None => scratch.deliver(sender, &inspector.staged()),
+    match Start::of(decider.sees(), mean) {
+        Some(start) => {
+            let inspector = Inspector::new(&mut workspace, decider, start);
+            inspect(scratch, sender, walk, most, inspector)
+        }
+        None => {
+            let inspector = Inspector::new(&mut workspace, decider, All);
+            inspect(scratch, sender, walk, most, inspector)
+        }
     }
+}
+
+fn inspect<'r>(
+    scratch: &mut Scratch,
+    sender: &Sender<'_>,
+    walk: Walk<'r>,
+    most: Most,
+    mut inspector: Inspector<'_, impl Part>,
+) -> Walk<'r> {
+    let behind = scratch.collect(sender, walk, most, &mut inspector);
+    scratch.deliver(sender, &inspector.origin(sender));
     behind
 }

@@ -6,7 +6,8 @@
 use super::{
     collect::{classify, is_simple, Burst, Decide, Flow},
     frame::{Dest, Frame, Kind},
-    origin::{source_of, HalfStaged, Whole},
+    origin::source_of,
+    part::Part,
     scratch::Scratch,
     sender::Sender,
     verdict::{destination, Decider},
@@ -26,47 +27,27 @@ use core::ops::Range;
 /// Most bytes of a virtio-net header.
 const HEADER: usize = 12;
 
-/// Starts of frames are copied in pieces of so many bytes: two addresses and what follows, as the
-/// switch reads them.
-const START: u32 = 16;
-
 /// A program at work on a burst.
-pub(super) struct Inspector<'p> {
+pub(super) struct Inspector<'p, P> {
     workspace: &'p mut Workspace,
     decider: Decider<'p>,
-    /// Bytes at the start of a simple frame that are copied to be looked at, where the program sees
-    /// no more of it: the rest stays in the sender's buffer.
-    start: Option<u32>,
+    /// What of a simple frame is copied to be looked at.
+    part: P,
 }
 
-impl<'p> Inspector<'p> {
-    /// For frames of `mean` bytes or so.
-    pub(super) fn new(workspace: &'p mut Workspace, decider: Decider<'p>, mean: u32) -> Self {
+impl<'p, P: Part> Inspector<'p, P> {
+    pub(super) fn new(workspace: &'p mut Workspace, decider: Decider<'p>, part: P) -> Self {
         (workspace.low, workspace.high) = (0, 0);
-        let start = decider.sees().max(1).checked_next_multiple_of(START);
         Inspector {
-            // It pays where four times as much is left alone (measured on Zen 5).
-            start: start.filter(|&start| mean / 4 > start.max(4 * START)),
             workspace,
             decider,
+            part,
         }
     }
 
-    /// Where the frames are now, if all of them were copied.
-    pub(super) fn staged(&self) -> Whole<'_> {
-        Whole {
-            bufs: self.workspace.staging.bufs(),
-            caller: None,
-        }
-    }
-
-    /// The same, if only their starts were.
-    pub(super) fn half_staged<'i>(&'i self, sender: &Sender<'i>) -> Option<HalfStaged<'i>> {
-        self.start.map(|len| HalfStaged {
-            starts: self.workspace.staging.bufs(),
-            len,
-            rest: sender.bufs,
-        })
+    /// Where the frames are now.
+    pub(super) fn origin<'i>(&'i self, sender: &Sender<'i>) -> P::Origin<'i> {
+        self.part.origin(self.workspace.staging.bufs(), sender.bufs)
     }
 
     /// How many buffers are free.
@@ -78,7 +59,12 @@ impl<'p> Inspector<'p> {
 
 /// Has the program decide about frames, the first of which is in buffer `unit`.
 #[inline(never)]
-fn decide(sender: &Sender<'_>, frames: &mut [Frame], unit: u32, inspector: &mut Inspector<'_>) {
+fn decide(
+    sender: &Sender<'_>,
+    frames: &mut [Frame],
+    unit: u32,
+    inspector: &mut Inspector<'_, impl Part>,
+) {
     let Workspace {
         staging,
         ingress,
@@ -101,7 +87,7 @@ fn decide(sender: &Sender<'_>, frames: &mut [Frame], unit: u32, inspector: &mut 
     });
 }
 
-impl Decide for Inspector<'_> {
+impl<P: Part> Decide for Inspector<'_, P> {
     const BROUGHT_IN: bool = true;
 
     /// In three steps, each of which does the same to all frames: what the next frame needs is then
@@ -114,11 +100,8 @@ impl Decide for Inspector<'_> {
         burst: &mut Burst,
     ) -> Option<Slot> {
         let first = scratch.taken;
-        if self.start.is_some() {
-            // The start of each frame is in the buffer of its number.
-            self.workspace.low = first as u32;
-        }
-        let unit = self.workspace.low;
+        let unit = self.part.unit(self.workspace.low, first);
+        self.workspace.low = unit;
         let (staged, odd) = scratch.stage_simple(sender, slots, burst, self);
         let staged = first..first + staged;
         let frames = scratch.frames.get_mut(staged.clone()).unwrap_or(&mut []);
@@ -136,9 +119,7 @@ impl Decide for Inspector<'_> {
         _: Head,
         sender: &Sender<'_>,
     ) -> Result<(Frame, Dest), TxDrop> {
-        if self.start.is_some() {
-            self.workspace.low = scratch.taken as u32;
-        }
+        self.workspace.low = self.part.unit(self.workspace.low, scratch.taken);
         let (decider, header) = (self.decider, sender.header);
         let free = self.free();
         let Workspace {
@@ -193,7 +174,7 @@ impl Scratch {
         sender: &Sender<'_>,
         slots: &mut SlotRun<'_>,
         burst: &mut Burst,
-        inspector: &mut Inspector<'_>,
+        inspector: &mut Inspector<'_, impl Part>,
     ) -> (usize, Option<Slot>) {
         let pinned = bottom_half::disable();
         let mut copier = Copier::new(slots.left(), &pinned);
@@ -201,7 +182,7 @@ impl Scratch {
         let Workspace { staging, low, .. } = &mut *inspector.workspace;
         let lens = ETH_HLEN as u32..=staging.size();
         let to = staging.bufs();
-        let start = inspector.start.unwrap_or(u32::MAX);
+        let part = inspector.part;
         let (mut staged, mut bytes, mut odd) = (0, 0, None);
         let room = self.frames.get_mut(self.taken..).unwrap_or(&mut []);
         for (to_frame, cell) in room.iter_mut().zip(slots) {
@@ -210,14 +191,13 @@ impl Scratch {
             let both = sender.bufs.get(slot.buf_idx).zip(to.known(unit));
             let good = is_simple(&slot) && lens.contains(&len) && staged < free;
             let copied = both.is_some_and(|(from, to)| {
-                good && len <= from.size() && from.copy_start_to(&to, len.min(start), &mut copier)
+                good && len <= from.size() && from.copy_start_to(&to, part.of(len), &mut copier)
             });
             if !copied {
                 odd = Some(slot);
                 break;
             }
-            let whole = inspector.start.is_none();
-            *to_frame = Frame::simple(if whole { unit } else { slot.buf_idx }, slot.len);
+            *to_frame = Frame::simple(part.home(slot.buf_idx, unit), slot.len);
             bytes += u64::from(len);
             staged += 1;
         }
@@ -235,7 +215,7 @@ impl Scratch {
         staged: Range<usize>,
         unit: u32,
         burst: &mut Burst,
-        inspector: &Inspector<'_>,
+        inspector: &Inspector<'_, impl Part>,
     ) {
         let workspace = &*inspector.workspace;
         let counters = &sender.ring.counters;
@@ -259,9 +239,7 @@ impl Scratch {
             match dest {
                 Ok(dest) => {
                     burst.flow = flow;
-                    if let Some(len) = inspector.start.filter(|_| at != self.taken) {
-                        move_start(bufs, unit, self.taken as u32, len);
-                    }
+                    inspector.part.renumber(bufs, unit, self.taken);
                     self.push(frame, dest, burst);
                 }
                 Err(why) => {
@@ -329,13 +307,6 @@ impl Scratch {
             slots: slots as u8,
             kind,
         })
-    }
-}
-
-/// Moves the start of a frame, of `len` bytes, from one buffer to another.
-fn move_start(bufs: Bufs<'_>, from: u32, to: u32, len: u32) {
-    if let Some((from, to)) = bufs.known(from).zip(bufs.known(to)) {
-        from.copy_start_to(&to, len, &mut Copier::narrow());
     }
 }
 

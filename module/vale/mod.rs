@@ -27,6 +27,7 @@ mod headers;
 mod inspect;
 mod offload;
 mod origin;
+mod part;
 mod port;
 mod ports;
 mod runs;

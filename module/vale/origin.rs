@@ -25,22 +25,22 @@ pub(super) trait Pieces {
 
 /// Where frames lie.
 pub(super) trait Origin: Pieces + Copy {
-    /// How far a run of simple frames has come.
-    type Run;
+    /// How far simple frames have been brought that follow one another.
+    type At;
     /// Where they lie for several receivers.
     type Shared: Origin;
 
     /// Begins with frame number `at` of the burst and those behind it, for buffers of `to`.
-    fn run(&self, at: u32, to: &Bufs<'_>) -> Self::Run;
+    fn begin(&self, at: u32, to: &Bufs<'_>) -> Self::At;
 
     /// The same frames, which stay where they are.
     fn shared(&self) -> Self::Shared;
 
-    /// Brings the next frame of a run, which is simple, into a slot whose buffer is one of `bufs`.
+    /// Brings the next frame, which is simple, into a slot whose buffer is one of `bufs`.
     /// False, and the slot left alone, if one of the two buffers is not there.
     fn put(
         &self,
-        run: &mut Self::Run,
+        at: &mut Self::At,
         frame: &Frame,
         cell: SlotCell<'_>,
         bufs: &Bufs<'_>,
@@ -81,11 +81,11 @@ impl Pieces for Whole<'_> {
 }
 
 impl Origin for Whole<'_> {
-    type Run = ();
+    type At = ();
     type Shared = Self;
 
     #[inline(always)]
-    fn run(&self, _: u32, _: &Bufs<'_>) {}
+    fn begin(&self, _: u32, _: &Bufs<'_>) {}
 
     fn shared(&self) -> Self {
         *self
@@ -124,10 +124,10 @@ impl Pieces for Exchanged<'_> {
 
 impl<'s> Origin for Exchanged<'s> {
     /// Nothing for a receiver in another region.
-    type Run = Option<Walk<'s>>;
+    type At = Option<Walk<'s>>;
     type Shared = Whole<'s>;
 
-    fn run(&self, at: u32, to: &Bufs<'_>) -> Option<Walk<'s>> {
+    fn begin(&self, at: u32, to: &Bufs<'_>) -> Option<Walk<'s>> {
         to.is(&self.ring.bufs).then(|| self.sent.behind(at))
     }
 
@@ -138,7 +138,7 @@ impl<'s> Origin for Exchanged<'s> {
     #[inline(always)]
     fn put(
         &self,
-        run: &mut Option<Walk<'s>>,
+        at: &mut Option<Walk<'s>>,
         frame: &Frame,
         cell: SlotCell<'_>,
         bufs: &Bufs<'_>,
@@ -146,7 +146,7 @@ impl<'s> Origin for Exchanged<'s> {
     ) -> bool {
         let theirs = cell.buf();
         let both = bufs.own(frame.first).and(bufs.own(theirs));
-        match run.as_mut().and_then(Walk::next) {
+        match at.as_mut().and_then(Walk::next) {
             Some(from) if both.is_some() => {
                 from.set(theirs, frame.len, NS_BUF_CHANGED);
                 cell.set(frame.first, frame.len, ONE_SLOT | NS_BUF_CHANGED);
@@ -183,11 +183,11 @@ impl Pieces for HalfStaged<'_> {
 }
 
 impl Origin for HalfStaged<'_> {
-    type Run = u32;
+    type At = u32;
     type Shared = Self;
 
     #[inline(always)]
-    fn run(&self, at: u32, _: &Bufs<'_>) -> u32 {
+    fn begin(&self, at: u32, _: &Bufs<'_>) -> u32 {
         at
     }
 
@@ -198,15 +198,15 @@ impl Origin for HalfStaged<'_> {
     #[inline(always)]
     fn put(
         &self,
-        run: &mut u32,
+        at: &mut u32,
         frame: &Frame,
         cell: SlotCell<'_>,
         bufs: &Bufs<'_>,
         by: &mut Copier<'_>,
     ) -> bool {
-        let from = self.rest.known(frame.first).zip(self.starts.known(*run));
+        let from = self.rest.known(frame.first).zip(self.starts.known(*at));
         let to = bufs.own(cell.buf());
-        *run += 1;
+        *at += 1;
         let len = u32::from(frame.len);
         let seen = self.len.min(len);
         let copied = from.zip(to).is_some_and(|((rest, start), to)| {

@@ -21,4 +21,6 @@ pub(super) struct Sender<'s> {
     pub(super) caller: Option<Caller<'s>>,
     /// Bytes of a burst.
     pub(super) stretch: u32,
+    /// Whether a receiver in the same region may get its buffers in exchange.
+    pub(super) swaps: bool,
 }

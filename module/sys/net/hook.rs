@@ -2,14 +2,14 @@
 
 //! Being shown the frames of an interface.
 
-use super::{netfilter::Hooks, receiver::Receiver, rx_handler::Claim, Device, Rtnl};
+use super::{netfilter::Hooks, receiver::Receiver, rx_handler::RxHandler, Device, Rtnl};
 use kernel::{prelude::*, sync::Arc};
 
 /// The hooks of an interface: what it receives, and what the stack sends through it, is shown to
 /// the receiver first. Dropping them without [`remove`](Self::remove) takes the lock for that.
 pub(crate) struct Hook<R: Receiver> {
     /// Until it is hooked out.
-    hooked: Option<(Hooks<R>, Claim<R>)>,
+    hooked: Option<(Hooks<R>, RxHandler<R>)>,
 }
 
 impl<R: Receiver> Hook<R> {
@@ -17,7 +17,7 @@ impl<R: Receiver> Hook<R> {
     /// a bridge or a bond, for instance. `EINVAL` if the interface is of a kind that nobody can
     /// take frames of.
     pub(crate) fn new(device: Device, receiver: Arc<R>, rtnl: &Rtnl) -> Result<Self> {
-        let claim = Claim::new(device.again(), receiver.clone(), rtnl)?;
+        let claim = RxHandler::new(device.again(), receiver.clone(), rtnl)?;
         let hooks = Hooks::new(device, receiver, rtnl)?;
         Ok(Hook {
             hooked: Some((hooks, claim)),

@@ -19,12 +19,12 @@ use kernel::{
 
 /// The rx handler of an interface, of which there is one: while it is ours, no bridge, bond or
 /// macvlan can have the interface (decision 17). It is made and dropped with the lock held.
-pub(super) struct Claim<R: Receiver> {
+pub(super) struct RxHandler<R: Receiver> {
     device: Device,
     _receiver: Arc<R>,
 }
 
-impl<R: Receiver> Claim<R> {
+impl<R: Receiver> RxHandler<R> {
     pub(super) fn new(device: Device, receiver: Arc<R>, _: &Rtnl) -> Result<Self> {
         let data = Arc::as_ptr(&receiver).cast_mut().cast();
         // SAFETY: the interface is alive by our reference and rtnl is held (`Rtnl`). `handler`
@@ -32,14 +32,14 @@ impl<R: Receiver> Claim<R> {
         to_result(unsafe {
             bindings::netdev_rx_handler_register(device.as_ptr().cast(), Some(handler::<R>), data)
         })?;
-        Ok(Claim {
+        Ok(RxHandler {
             device,
             _receiver: receiver,
         })
     }
 }
 
-impl<R: Receiver> Drop for Claim<R> {
+impl<R: Receiver> Drop for RxHandler<R> {
     fn drop(&mut self) {
         // SAFETY: registered in `new`, once, and `Hook`, which has the only ones, drops them under
         // rtnl. It clears the handler and waits for everybody who is in it (`synchronize_net`)
@@ -53,7 +53,7 @@ impl<R: Receiver> Drop for Claim<R> {
 ///
 /// # Safety
 ///
-/// Called by the kernel only, with what [`Claim::new`] registered.
+/// Called by the kernel only, with what [`RxHandler::new`] registered.
 unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::rx_handler_result {
     use bindings::{
         rx_handler_result_RX_HANDLER_CONSUMED as CONSUMED,
@@ -61,7 +61,7 @@ unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::
     };
     // SAFETY: the kernel gives a frame that came through an interface with this handler, and holds
     // RCU (net/core/dev.c, `__netif_receive_skb_core`), for which unregistering waits before it
-    // clears the data: the receiver, which `Claim` keeps, is there. The frame is on its way to the
+    // clears the data: the receiver, which `RxHandler` keeps, is there. The frame is on its way to the
     // stack.
     let (skb, receiver, queue) = unsafe {
         let skb = *slot;

@@ -8,14 +8,14 @@
 #![cfg(test)]
 
 mod atomic;
+#[path = "../../../module/ring/contention.rs"]
+#[expect(dead_code, reason = "no program here writes nonsense into its ring")]
+mod contention;
 #[path = "../../../module/ring/inbox.rs"]
 mod inbox;
 #[path = "../../../module/vale/table.rs"]
 #[expect(dead_code, reason = "no table here has all its entries")]
 mod table;
-#[path = "../../../module/ring/turns.rs"]
-#[expect(dead_code, reason = "no program here writes nonsense into its ring")]
-mod turns;
 
 mod tests;
 

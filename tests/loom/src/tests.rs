@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+mod contention;
 mod inbox;
 mod table;
-mod turns;

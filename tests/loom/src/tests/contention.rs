@@ -8,14 +8,14 @@ use crate::{
         fence, AtomicBool, AtomicU32,
         Ordering::{Acquire, Relaxed, Release, SeqCst},
     },
+    contention::{Contention, Synced},
     every_interleaving,
-    turns::{Synced, Turns},
 };
 use loom::{sync::Arc, thread};
 
 /// A ring for one frame.
 struct Ring {
-    turns: Turns,
+    contention: Contention,
     locked: AtomicBool,
     arrived: AtomicU32,
     tail: AtomicU32,
@@ -53,12 +53,12 @@ impl Ring {
 
     fn sync(&self) -> Option<Synced> {
         let once = || {
-            let _locked = self.turns.enter(|| self.try_lock())?;
+            let _locked = self.contention.enter(|| self.try_lock())?;
             let arrived = self.arrived.load(Acquire);
             self.tail.store(arrived, Release);
             Some(Synced::from(arrived > 0))
         };
-        self.turns.serve(once, || self.wake())
+        self.contention.serve(once, || self.wake())
     }
 
     /// Whether there is a frame; if not, the program goes to sleep.
@@ -75,7 +75,7 @@ impl Ring {
 fn nobody_sleeps_with_a_frame_there() {
     every_interleaving(Some(3), || {
         let ring = Arc::new(Ring {
-            turns: Turns::new(),
+            contention: Contention::new(),
             locked: AtomicBool::new(false),
             arrived: AtomicU32::new(0),
             tail: AtomicU32::new(0),

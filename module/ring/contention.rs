@@ -33,13 +33,13 @@ impl From<bool> for Synced {
 }
 
 /// Word from those who came while somebody else had the ring.
-pub(crate) struct Turns {
+pub(crate) struct Contention {
     missed: AtomicBool,
 }
 
-impl Turns {
+impl Contention {
     pub(crate) fn new() -> Self {
-        Turns {
+        Contention {
             missed: AtomicBool::new(false),
         }
     }
