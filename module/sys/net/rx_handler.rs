@@ -61,8 +61,8 @@ unsafe extern "C" fn handler<R: Receiver>(slot: *mut *mut sk_buff) -> bindings::
     };
     // SAFETY: the kernel gives a frame that came through an interface with this handler, and holds
     // RCU (net/core/dev.c, `__netif_receive_skb_core`), for which unregistering waits before it
-    // clears the data: the receiver, which `RxHandler` keeps, is there. The frame is on its way to the
-    // stack.
+    // clears the data: the receiver, which `RxHandler` keeps, is there. The frame is on its way to
+    // the stack.
     let (skb, receiver, queue) = unsafe {
         let skb = *slot;
         let dev: *const bindings::net_device = (*skb)

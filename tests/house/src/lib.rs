@@ -5,9 +5,9 @@
 //! room, and what comments and documents name is there.
 //!
 //! Who knows whom is read from the sources: every path in a file counts, wherever it stands, and
-//! leads to the file that defines what it names, through re-exports as the compiler would go. A call
-//! of a method counts where its name is given once. It does not see that a trait is implemented
-//! elsewhere than where its type is: no path leads there.
+//! leads to the file that defines what it names, through re-exports as the compiler would go. A
+//! call of a method counts where its name is given once. It does not see that a trait is
+//! implemented elsewhere than where its type is: no path leads there.
 //! `FERROMAP_HOUSE` names another folder with a `netmap.rs` to look at.
 
 #![cfg(test)]
