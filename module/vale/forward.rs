@@ -13,9 +13,9 @@
 use super::{
     ahead::{bring_in, INSPECTED},
     collect::{ByTable, Most},
+    extent::{All, Extent, Start},
     inspect::Inspector,
     origin::{Exchanged, Whole},
-    part::{All, Part, Start},
     scratch::{Scratch, BURST},
     sender::Sender,
     switch::{Member, Switch},
@@ -174,7 +174,7 @@ fn inspect<'r>(
     sender: &Sender<'_>,
     walk: Walk<'r>,
     most: Most,
-    mut inspector: Inspector<'_, impl Part>,
+    mut inspector: Inspector<'_, impl Extent>,
 ) -> Walk<'r> {
     let behind = scratch.collect(sender, walk, most, &mut inspector);
     scratch.deliver(sender, &inspector.origin(sender));

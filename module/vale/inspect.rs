@@ -5,9 +5,9 @@
 
 use super::{
     collect::{classify, is_simple, Burst, Decide, Flow},
+    extent::Extent,
     frame::{Dest, Frame, Kind},
     origin::source_of,
-    part::Part,
     scratch::Scratch,
     sender::Sender,
     verdict::{destination, Decider},
@@ -28,26 +28,27 @@ use core::ops::Range;
 const HEADER: usize = 12;
 
 /// A program at work on a burst.
-pub(super) struct Inspector<'p, P> {
+pub(super) struct Inspector<'p, E> {
     workspace: &'p mut Workspace,
     decider: Decider<'p>,
     /// What of a simple frame is copied to be looked at.
-    part: P,
+    extent: E,
 }
 
-impl<'p, P: Part> Inspector<'p, P> {
-    pub(super) fn new(workspace: &'p mut Workspace, decider: Decider<'p>, part: P) -> Self {
+impl<'p, E: Extent> Inspector<'p, E> {
+    pub(super) fn new(workspace: &'p mut Workspace, decider: Decider<'p>, extent: E) -> Self {
         (workspace.low, workspace.high) = (0, 0);
         Inspector {
             workspace,
             decider,
-            part,
+            extent,
         }
     }
 
     /// Where the frames are now.
-    pub(super) fn origin<'i>(&'i self, sender: &Sender<'i>) -> P::Origin<'i> {
-        self.part.origin(self.workspace.staging.bufs(), sender.bufs)
+    pub(super) fn origin<'i>(&'i self, sender: &Sender<'i>) -> E::Origin<'i> {
+        self.extent
+            .origin(self.workspace.staging.bufs(), sender.bufs)
     }
 
     /// How many buffers are free.
@@ -63,7 +64,7 @@ fn decide(
     sender: &Sender<'_>,
     frames: &mut [Frame],
     unit: u32,
-    inspector: &mut Inspector<'_, impl Part>,
+    inspector: &mut Inspector<'_, impl Extent>,
 ) {
     let Workspace {
         staging,
@@ -87,7 +88,7 @@ fn decide(
     });
 }
 
-impl<P: Part> Decide for Inspector<'_, P> {
+impl<E: Extent> Decide for Inspector<'_, E> {
     const BROUGHT_IN: bool = true;
 
     /// In three steps, each of which does the same to all frames: what the next frame needs is then
@@ -100,7 +101,7 @@ impl<P: Part> Decide for Inspector<'_, P> {
         burst: &mut Burst,
     ) -> Option<Slot> {
         let first = scratch.taken;
-        let unit = self.part.unit(self.workspace.low, first);
+        let unit = self.extent.unit(self.workspace.low, first);
         self.workspace.low = unit;
         let (staged, odd) = scratch.stage_simple(sender, slots, burst, self);
         let staged = first..first + staged;
@@ -119,7 +120,7 @@ impl<P: Part> Decide for Inspector<'_, P> {
         _: Head,
         sender: &Sender<'_>,
     ) -> Result<(Frame, Dest), TxDrop> {
-        self.workspace.low = self.part.unit(self.workspace.low, scratch.taken);
+        self.workspace.low = self.extent.unit(self.workspace.low, scratch.taken);
         let (decider, header) = (self.decider, sender.header);
         let free = self.free();
         let Workspace {
@@ -174,7 +175,7 @@ impl Scratch {
         sender: &Sender<'_>,
         slots: &mut SlotRun<'_>,
         burst: &mut Burst,
-        inspector: &mut Inspector<'_, impl Part>,
+        inspector: &mut Inspector<'_, impl Extent>,
     ) -> (usize, Option<Slot>) {
         let pinned = bottom_half::disable();
         let mut copier = Copier::new(slots.left(), &pinned);
@@ -182,7 +183,7 @@ impl Scratch {
         let Workspace { staging, low, .. } = &mut *inspector.workspace;
         let lens = ETH_HLEN as u32..=staging.size();
         let to = staging.bufs();
-        let part = inspector.part;
+        let extent = inspector.extent;
         let (mut staged, mut bytes, mut odd) = (0, 0, None);
         let room = self.frames.get_mut(self.taken..).unwrap_or(&mut []);
         for (to_frame, cell) in room.iter_mut().zip(slots) {
@@ -191,13 +192,13 @@ impl Scratch {
             let both = sender.bufs.get(slot.buf_idx).zip(to.known(unit));
             let good = is_simple(&slot) && lens.contains(&len) && staged < free;
             let copied = both.is_some_and(|(from, to)| {
-                good && len <= from.size() && from.copy_start_to(&to, part.of(len), &mut copier)
+                good && len <= from.size() && from.copy_start_to(&to, extent.of(len), &mut copier)
             });
             if !copied {
                 odd = Some(slot);
                 break;
             }
-            *to_frame = Frame::simple(part.home(slot.buf_idx, unit), slot.len);
+            *to_frame = Frame::simple(extent.home(slot.buf_idx, unit), slot.len);
             bytes += u64::from(len);
             staged += 1;
         }
@@ -215,7 +216,7 @@ impl Scratch {
         staged: Range<usize>,
         unit: u32,
         burst: &mut Burst,
-        inspector: &Inspector<'_, impl Part>,
+        inspector: &Inspector<'_, impl Extent>,
     ) {
         let workspace = &*inspector.workspace;
         let counters = &sender.ring.counters;
@@ -239,7 +240,7 @@ impl Scratch {
             match dest {
                 Ok(dest) => {
                     burst.flow = flow;
-                    inspector.part.renumber(bufs, unit, self.taken);
+                    inspector.extent.renumber(bufs, unit, self.taken);
                     self.push(frame, dest, burst);
                 }
                 Err(why) => {

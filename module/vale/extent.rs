@@ -12,7 +12,7 @@ use crate::{memory::Bufs, sys::copy::Copier};
 const PIECE: u32 = 16;
 
 /// What is copied of frames, to which buffers of the workspace.
-pub(super) trait Part: Copy {
+pub(super) trait Extent: Copy {
     /// Where the frames lie then.
     type Origin<'o>: Origin;
 
@@ -38,7 +38,7 @@ pub(super) trait Part: Copy {
 #[derive(Clone, Copy)]
 pub(super) struct All;
 
-impl Part for All {
+impl Extent for All {
     type Origin<'o> = Whole<'o>;
 
     #[inline(always)]
@@ -80,7 +80,7 @@ impl Start {
     }
 }
 
-impl Part for Start {
+impl Extent for Start {
     type Origin<'o> = HalfStaged<'o>;
 
     #[inline(always)]
