@@ -80,7 +80,7 @@ impl Call<'_> {
         let name = name::trim(&self.header.nr_name);
         let mut context = Context::new(self.file, self.asker, name, options);
         let result = read.and_then(|()| serve(&mut context));
-        let written = context.options.write_back();
+        let written = context.options.write_back(result.is_ok());
         result?;
         if let Some(name) = context.listed {
             self.header.nr_name = name;

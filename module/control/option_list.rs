@@ -8,8 +8,8 @@
 
 use crate::abi::{
     consts::{
-        NETMAP_REQ_MAXSIZE, NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_EXTMEM, NETMAP_REQ_OPT_MAX,
-        NETMAP_REQ_OPT_OFFSETS, NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, NETMAP_REQ_OPT_SYNC_KLOOP_MODE,
+        NETMAP_REQ_MAXSIZE, NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_EXTMEM, NETMAP_REQ_OPT_OFFSETS,
+        NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, NETMAP_REQ_OPT_SYNC_KLOOP_MODE,
     },
     ext::{NmreqOptRegion, FERROMAP_OPT_REGION},
     wire::NmreqOption,
@@ -44,10 +44,10 @@ pub(crate) enum Bad {
 pub(crate) enum Status {
     /// It was honoured; or a refused list was read up to here.
     Zero,
-    /// It was honoured, and its body returns something.
-    Returned,
-    /// The option is why the request is refused.
+    /// The list is refused for it.
     Invalid,
+    /// The request is refused for it, with this errno.
+    Refused(u32),
     /// Nobody honoured it.
     Unsupported,
 }
@@ -63,18 +63,42 @@ pub(crate) struct Entry {
     pub(crate) body: Option<usize>,
 }
 
-/// Bytes behind the head of a known option. `None` for an unknown type.
-fn body_size(head: &NmreqOption) -> Option<usize> {
-    match head.nro_reqtype {
-        NETMAP_REQ_OPT_EXTMEM => Some(72),
-        NETMAP_REQ_OPT_CSB => Some(16),
-        NETMAP_REQ_OPT_SYNC_KLOOP_MODE => Some(8),
-        NETMAP_REQ_OPT_OFFSETS => Some(32),
-        NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS => Some(
-            usize::try_from(head.nro_size).map_or(usize::MAX, |size| size.saturating_sub(HEAD)),
-        ),
-        FERROMAP_OPT_REGION => Some(size_of::<NmreqOptRegion>() - HEAD),
-        _ => None,
+impl Entry {
+    /// Whether the program gets the body back, too.
+    pub(crate) fn returns_body(&self, succeeded: bool) -> bool {
+        succeeded && self.status == Status::Zero && self.body.is_some()
+    }
+}
+
+/// How many bytes an option has behind its head.
+#[derive(Clone, Copy)]
+pub(crate) enum Length {
+    Fixed(usize),
+    /// As its `nro_size` says, which counts the head.
+    AsSized,
+}
+
+/// The types of options that are known, each with its length. `None` for an unknown type.
+pub(crate) const fn length(kind: u32) -> Option<Length> {
+    Some(match kind {
+        NETMAP_REQ_OPT_EXTMEM => Length::Fixed(72),
+        NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS => Length::AsSized,
+        NETMAP_REQ_OPT_CSB => Length::Fixed(16),
+        NETMAP_REQ_OPT_SYNC_KLOOP_MODE => Length::Fixed(8),
+        NETMAP_REQ_OPT_OFFSETS => Length::Fixed(32),
+        FERROMAP_OPT_REGION => Length::Fixed(size_of::<NmreqOptRegion>() - HEAD),
+        _ => return None,
+    })
+}
+
+impl Length {
+    fn of_body(self, head: &NmreqOption) -> usize {
+        match self {
+            Length::Fixed(len) => len,
+            Length::AsSized => {
+                usize::try_from(head.nro_size).map_or(usize::MAX, |size| size.saturating_sub(HEAD))
+            }
+        }
     }
 }
 
@@ -137,7 +161,7 @@ pub(crate) fn walk(
         if kind == 0 {
             return Err((Bad::TypeZero, count));
         }
-        if kind < NETMAP_REQ_OPT_MAX || kind == FERROMAP_OPT_REGION {
+        if let Some(length) = length(kind) {
             let same = |entry: &Entry| entry.head.nro_reqtype == kind;
             if entries.iter().take(count - 1).flatten().any(same) {
                 for entry in entries.iter_mut().flatten().filter(|entry| same(entry)) {
@@ -145,12 +169,8 @@ pub(crate) fn walk(
                 }
                 return Err((Bad::Twice(kind), count));
             }
-            if head.nro_size > NETMAP_REQ_MAXSIZE as u64 {
-                return Err((Bad::TooLarge(kind), count));
-            }
-        }
-        if let Some(size) = body_size(&head) {
-            if !budget.spend(size, size) {
+            let size = length.of_body(&head);
+            if head.nro_size > NETMAP_REQ_MAXSIZE as u64 || !budget.spend(size, size) {
                 return Err((Bad::TooLarge(kind), count));
             }
             if size > 0 && !fetch(addr.wrapping_add(HEAD as u64), size) {

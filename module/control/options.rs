@@ -5,16 +5,17 @@
 //!
 //! Each is fetched once, with its body, before it is the request's turn.
 
-use super::option_list::{walk, Bad, Entry, Status, HEAD, MOST};
+use super::option_list::{length, walk, Bad, Entry, Length, Status, HEAD, MOST};
 use crate::{
     abi::{
         ext::{NmreqOptRegion, FERROMAP_OPT_REGION},
         wire::{NmreqOption, Plain},
     },
     refusal::{refuse, Fallible, Refusal},
-    sys::user,
+    sys::user::{self, Bytes},
 };
-use kernel::prelude::*;
+use core::mem;
+use kernel::{prelude::*, transmute::AsBytes};
 
 /// An option that some request understands, with the head that all have.
 pub(super) trait RequestOption: Plain {
@@ -80,65 +81,83 @@ impl Options {
         Ok((options, result))
     }
 
-    fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().take(self.count).flatten()
+    /// The options, each with its body.
+    fn each(&mut self) -> impl Iterator<Item = (&mut Entry, &mut [u8])> {
+        let mut rest = &mut self.bodies[..];
+        let entries = self.entries.iter_mut().take(self.count).flatten();
+        entries.map(move |entry| {
+            let (body, behind) = mem::take(&mut rest).split_at_mut(entry.body.unwrap_or(0));
+            rest = behind;
+            (entry, body)
+        })
     }
 
     /// Has `honour` do what the option of that type says, if there is one. What it leaves there is
-    /// what the option returns. If it refuses, the option's status says that it is why.
+    /// what the option returns. If it refuses, the option's status says why.
     pub(super) fn take<T: RequestOption, R>(
         &mut self,
         honour: impl FnOnce(&mut T) -> Fallible<R>,
     ) -> Fallible<Option<R>> {
-        let mut at = 0;
-        for entry in self.entries.iter_mut().take(self.count).flatten() {
-            let len = entry.body.unwrap_or(0);
-            let bytes = self.bodies.get_mut(at..at + len).unwrap_or(&mut []);
-            at += len;
-            if entry.head.nro_reqtype != T::TYPE {
-                continue;
-            }
-            entry.status = Status::Invalid;
-            let mut option = T::zeroed();
-            let (head, body) = user::bytes_of(&mut option).split_at_mut(HEAD);
-            if bytes.len() != body.len() {
-                refuse!(EINVAL, "option {} has another size", T::TYPE);
-            }
-            head.copy_from_slice(user::bytes_of(&mut entry.head));
-            body.copy_from_slice(bytes);
-            let honoured = honour(&mut option)?;
-            let body = &user::bytes_of(&mut option)[HEAD..];
-            entry.status = if body == bytes {
-                Status::Zero
-            } else {
-                bytes.copy_from_slice(body);
-                Status::Returned
+        const {
+            let Some(Length::Fixed(len)) = length(T::TYPE) else {
+                panic!("the list of known options has it with a length");
             };
-            return Ok(Some(honoured));
+            assert!(HEAD + len == size_of::<T>());
         }
-        Ok(None)
+        self.take_body(T::TYPE, |head, body| {
+            let mut option = Bytes(T::zeroed());
+            let (its_head, its_body) = option.as_bytes_mut().split_at_mut(HEAD);
+            its_head.copy_from_slice(Bytes(*head).as_bytes());
+            its_body.copy_from_slice(body);
+            let honoured = honour(&mut option.0)?;
+            body.copy_from_slice(&option.as_bytes()[HEAD..]);
+            Ok(honoured)
+        })
     }
 
-    /// Whether there are options that nobody has honoured.
-    pub(super) fn some_are_left(&self) -> bool {
-        self.entries()
-            .any(|entry| entry.status == Status::Unsupported)
+    /// As [`take`](Self::take), by head and bytes: what options whose length the program chooses
+    /// go by as well.
+    pub(super) fn take_body<R>(
+        &mut self,
+        kind: u32,
+        honour: impl FnOnce(&NmreqOption, &mut [u8]) -> Fallible<R>,
+    ) -> Fallible<Option<R>> {
+        let mut each = self.each();
+        let Some((entry, body)) = each.find(|(entry, _)| entry.head.nro_reqtype == kind) else {
+            return Ok(None);
+        };
+        let honoured = honour(&entry.head, body);
+        entry.status = match &honoured {
+            Ok(_) => Status::Zero,
+            Err(refusal) => Status::Refused(number(refusal.errno)),
+        };
+        honoured.map(Some)
     }
 
-    /// Tells the program what became of each option, and what those that were honoured return.
-    pub(super) fn write_back(&self) -> Result {
-        let mut at = 0;
+    /// Refuses if there are options that nobody has honoured, for a request that wants them all to
+    /// be. To be asked once everything that may honour one has been done.
+    pub(super) fn all_honoured(&self) -> Fallible {
+        let mut entries = self.entries.iter().take(self.count).flatten();
+        if entries.any(|entry| entry.status == Status::Unsupported) {
+            refuse!(
+                EOPNOTSUPP,
+                "an option is not known to this request: see their nro_status"
+            );
+        }
+        Ok(())
+    }
+
+    /// Tells the program what became of each option, and, if the request has succeeded, what those
+    /// that were honoured return.
+    pub(super) fn write_back(&mut self, succeeded: bool) -> Result {
         let mut written = Ok(());
-        for entry in self.entries() {
-            let len = entry.body.unwrap_or(0);
-            let body = self.bodies.get(at..at + len).unwrap_or(&[]);
-            at += len;
+        for (entry, body) in self.each() {
             let head = NmreqOption {
                 nro_status: entry.status.errno(),
                 ..entry.head
             };
             written = written.and(user::write(entry.addr, &head));
-            if entry.status == Status::Returned {
+            if entry.returns_body(succeeded) {
                 let to = entry.addr.wrapping_add(HEAD as u64);
                 written = written.and(user::write_bytes(to, body));
             }
@@ -156,13 +175,18 @@ fn fetch(bodies: &mut KVec<u8>, addr: u64, len: usize) -> Result {
 
 impl Status {
     fn errno(self) -> u32 {
-        let errno = match self {
-            Status::Zero | Status::Returned => return 0,
-            Status::Invalid => EINVAL,
-            Status::Unsupported => EOPNOTSUPP,
-        };
-        errno.to_errno().unsigned_abs()
+        match self {
+            Status::Zero => 0,
+            Status::Invalid => number(EINVAL),
+            Status::Refused(errno) => errno,
+            Status::Unsupported => number(EOPNOTSUPP),
+        }
     }
+}
+
+/// An errno as programs read it.
+fn number(errno: Error) -> u32 {
+    errno.to_errno().unsigned_abs()
 }
 
 impl From<Bad> for Refusal {

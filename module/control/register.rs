@@ -74,7 +74,8 @@ pub(super) fn probe(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqReg
     // This hooks into an interface, since only the kernel knows whether it lets us. As long as no
     // ring is bound all frames go on, and it is let go of when we leave.
     port.prepare(&selection)?;
-    port.rings().admit(&selection)
+    port.rings().admit(&selection)?;
+    context.options.all_honoured()
 }
 
 /// `NETMAP_REQ_REGISTER`.
@@ -91,16 +92,12 @@ pub(super) fn register(
         u32::MAX
     };
     let extra_bufs = req.nr_extra_bufs.min(most_extra);
-    if context.options.some_are_left() {
-        refuse!(
-            EOPNOTSUPP,
-            "an option is not known to this request: see their nro_status"
-        );
-    }
     let region = port.rings().region().clone();
     let memory = turn.aside(|| region.enter())?;
     let process = AddressSpace::of_caller();
     let binding = Binding::new(port, selection, &memory, req.nr_flags, extra_bufs, process)?;
+    // An option may be honoured up to here. If one is left, dropping the binding undoes it.
+    context.options.all_honoured()?;
 
     let (set, layout) = (binding.held().set(), *binding.mem().layout());
     let shape = set.shape();

@@ -18,7 +18,7 @@ use kernel::{
 
 /// A structure of the interface, which knows nothing of the kernel, for the kernel's ways to copy.
 #[repr(transparent)]
-struct Bytes<T>(T);
+pub(crate) struct Bytes<T: Plain>(pub(crate) T);
 
 // SAFETY: any pattern of bytes is a `Plain` value, which is `Copy` and so has nothing to be mutated
 // inside.
@@ -46,13 +46,6 @@ pub(crate) fn write<T: Plain>(addr: u64, value: &T) -> Result {
 /// Writes bytes. `EFAULT` if the process cannot write there.
 pub(crate) fn write_bytes(addr: u64, bytes: &[u8]) -> Result {
     slice(addr, bytes.len())?.writer().write_slice(bytes)
-}
-
-/// The bytes of a structure of ours.
-pub(crate) fn bytes_of<T: Plain>(value: &mut T) -> &mut [u8] {
-    // SAFETY: a `Plain` structure has no padding, so that all its bytes are initialised, and any
-    // pattern of bytes is one. The slice borrows it.
-    unsafe { core::slice::from_raw_parts_mut(core::ptr::from_mut(value).cast(), size_of::<T>()) }
 }
 
 fn slice(addr: u64, len: usize) -> Result<UserSlice> {

@@ -57,7 +57,6 @@ mod headers;
 #[path = "../../../module/ring/inbox.rs"]
 mod inbox;
 #[path = "../../../module/control/option_list.rs"]
-#[expect(dead_code, reason = "no option here is honoured")]
 mod option_list;
 #[path = "../../../module/vale/runs.rs"]
 mod runs;

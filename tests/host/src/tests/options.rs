@@ -3,8 +3,12 @@
 //! Lists of options in memory of all kinds, after section 7.2 of the interface.
 
 use crate::{
-    abi::{consts::*, ext::FERROMAP_OPT_REGION, wire::NmreqOption},
-    option_list::{walk, Bad, Entry, Status, MOST},
+    abi::{
+        consts::*,
+        ext::{NmreqOptRegion, FERROMAP_OPT_REGION},
+        wire::NmreqOption,
+    },
+    option_list::{length, walk, Bad, Entry, Length, Status, HEAD, MOST},
 };
 use std::collections::BTreeMap;
 
@@ -115,6 +119,29 @@ fn the_option_that_names_a_region_is_known_and_found() {
     assert_eq!(memory.walk(place(0), 0).answer, Err(Bad::Unreadable));
     let twice = Memory::list(&[region, region]).walk(place(0), 0);
     assert_eq!(twice.answer, Err(Bad::Twice(FERROMAP_OPT_REGION)));
+}
+
+#[test]
+fn only_an_honoured_option_of_a_request_that_succeeds_returns_its_body() {
+    let Entry { addr, head, .. } = Memory::list(&[(5, 0)]).walk(place(0), 0).entries[0];
+    for status in [
+        Status::Zero,
+        Status::Invalid,
+        Status::Refused(16),
+        Status::Unsupported,
+    ] {
+        for body in [Some(32), None] {
+            let entry = Entry {
+                addr,
+                head,
+                status,
+                body,
+            };
+            let returns = status == Status::Zero && body.is_some();
+            assert_eq!(entry.returns_body(true), returns, "{entry:?}");
+            assert!(!entry.returns_body(false), "{entry:?}");
+        }
+    }
 }
 
 #[test]
@@ -248,6 +275,16 @@ fn lists_are_accepted_or_refused_for_the_documented_reasons() {
         assert_eq!(walked.answer, answer, "{what}");
         assert_eq!(status_of(&walked), statuses, "{what}");
     }
+}
+
+#[test]
+fn types_of_the_interface_and_ours_are_known_with_their_lengths() {
+    for kind in 0..0x2000 {
+        let known = (1..NETMAP_REQ_OPT_MAX).contains(&kind) || kind == FERROMAP_OPT_REGION;
+        assert_eq!(length(kind).is_some(), known, "type {kind}");
+    }
+    let region = size_of::<NmreqOptRegion>() - HEAD;
+    assert!(matches!(length(FERROMAP_OPT_REGION), Some(Length::Fixed(len)) if len == region));
 }
 
 #[test]

@@ -2,15 +2,20 @@
 
 //! Lists of options: items 14 to 22.
 //!
-//! No option is carried out yet: extmem, CSB and offsets are refused on REGISTER as unknown ones
-//! are. Their own items (172 to 180) come with them.
+//! No option of netmap's is carried out yet: extmem, CSB and offsets are refused on REGISTER as
+//! unknown ones are. Their own items (172 to 180) come with them. The one that is honoured is an
+//! extension's, and names a region: cases of memory have what comes of it.
 
 use crate::harness::check::*;
-use crate::harness::raw::hostile::{Opt, UNTOUCHED};
+use crate::harness::frame::numbered;
+use crate::harness::raw::hostile::{LowPage, Opt, UNTOUCHED};
 use crate::harness::raw::request::vale_find;
+use crate::harness::raw::stack::{Stack, QUIET};
 use crate::harness::raw::*;
+use crate::harness::wire::*;
 use crate::harness::Case;
 use ferromap_abi::consts::*;
+use ferromap_abi::ext::{NmreqOptRegion, FERROMAP_OPT_REGION};
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
 
@@ -19,6 +24,7 @@ pub const CASES: &[Case] = crate::cases![
     item_015_known_option_twice_is_invalid,
     item_016_unknown_option_undoes_register,
     item_016_options_that_are_not_there_yet_undo_register,
+    item_016_undone_register_leaves_the_interface_to_the_host,
     item_017_unknown_option_does_not_hurt_other_requests,
     item_018_too_large_option_is_refused,
     item_018_too_large_sum_is_refused,
@@ -30,6 +36,7 @@ pub const CASES: &[Case] = crate::cases![
     item_020_unwritable_option_faults,
     item_021_kloop_options_do_not_belong_to_register,
     item_022_statuses_come_back_on_failure,
+    item_022_bodies_come_back_on_success_only,
 ];
 
 const UNKNOWN: u32 = NETMAP_REQ_OPT_MAX;
@@ -138,6 +145,28 @@ fn item_016_options_that_are_not_there_yet_undo_register() -> Outcome {
         undoes_register("vale16:y", OptionList::of(&[option]))?;
     }
     Ok(())
+}
+
+/// The option is asked for once the rings are bound: what others have is refused before.
+fn item_016_undone_register_leaves_the_interface_to_the_host() -> Outcome {
+    wire()?;
+    let (sender, stack) = (Stack::on("fm1")?, Stack::on("fm0")?);
+    let device = Device::open()?;
+    let frames = numbered(0..10);
+    for frame in &frames {
+        let mut options = OptionList::of(&[UNKNOWN]);
+        let result = vale("fm0").options(options.first()).send(&device);
+        fails("REGISTER", result, Errno::EOPNOTSUPP)?;
+        sender.send(frame)?;
+    }
+    same("the stack has", stack.receive(QUIET)?, frames)?;
+    let held = vale("fm0").flags(NR_EXCLUSIVE).bind()?;
+    let mut options = OptionList::of(&[UNKNOWN]);
+    let result = vale("fm0").options(options.first()).send(&device);
+    fails("REGISTER of what another has", result, Errno::EBUSY)?;
+    same("status", options.statuses(), [UNSUPPORTED])?;
+    drop(held);
+    works("REGISTER", vale("fm0").send(&device))
 }
 
 fn item_017_unknown_option_does_not_hurt_other_requests() -> Outcome {
@@ -319,4 +348,62 @@ fn item_022_statuses_come_back_on_failure() -> Outcome {
     let result = device.request_with(request, "", &mut body, options.first());
     fails("PORT_INFO_GET of a missing region", result, Errno::EINVAL)?;
     same("status", options.statuses(), [UNSUPPORTED])
+}
+
+/// Where the options of [`LAPPED`] lie: its lower half is 0, and the rest may be an option's size.
+const LAP: u64 = 0x0800_0000;
+/// Where the second one begins, behind the first.
+const LAPPED: u64 = 14;
+
+/// An option that names a region by `fd`, at [`LAP`], and one that nobody knows, which is before it
+/// in the list and begins within it: its status lies across the middle of the first one's body.
+/// It is written first, so the body is whole again if it is written, too.
+fn lapping(page: &LowPage, fd: i32) -> u64 {
+    page.write(
+        0,
+        NmreqOptRegion {
+            nro_opt: NmreqOption {
+                nro_next: 0,
+                nro_reqtype: FERROMAP_OPT_REGION,
+                nro_status: 0,
+                nro_size: LAP >> 16,
+            },
+            fd,
+            pad: 0,
+        },
+    );
+    LAP + LAPPED
+}
+
+fn item_022_bodies_come_back_on_success_only() -> Outcome {
+    let bound = vale("vale22:a").slots(64, 64).bind()?;
+    let (fd, region) = (bound.device.raw(), bound.reg.nr_mem_id);
+    let page = LowPage::at(LAP)?;
+    let after = |page: &LowPage| page.read::<NmreqOptRegion>(0);
+    let spoilt = fd | ((UNSUPPORTED as i32) << 16);
+    for (nr_mem_id, wanted, left) in [
+        (region, Ok(()), fd),
+        (region + 1, Err(Errno::EINVAL), spoilt),
+    ] {
+        let mut body = NmreqPortInfoGet {
+            nr_mem_id,
+            ..Default::default()
+        };
+        let first = lapping(&page, fd);
+        let request = NETMAP_REQ_PORT_INFO_GET;
+        let result = Device::open()?.request_with(request, "", &mut body, first);
+        same("PORT_INFO_GET", result, wanted)?;
+        let option = after(&page);
+        same("status", option.nro_opt.nro_status, 0)?;
+        same("the body", (option.fd, option.pad), (left, 0))?;
+    }
+    // The region is honoured, the other one is not.
+    let device = Device::open()?;
+    let first = lapping(&page, fd);
+    let result = vale("vale22z:b").slots(64, 64).options(first).send(&device);
+    fails("REGISTER", result, Errno::EOPNOTSUPP)?;
+    let option = after(&page);
+    same("status", option.nro_opt.nro_status, 0)?;
+    same("the body", (option.fd, option.pad), (spoilt, 0))?;
+    still_unbound(device, "vale22z:b")
 }

@@ -5,6 +5,7 @@
 use crate::harness::check::*;
 use crate::harness::frame::numbered;
 use crate::harness::raw::device::{address, header};
+use crate::harness::raw::hostile::OptionList;
 use crate::harness::raw::request::vale_list;
 use crate::harness::raw::stack::{Stack, QUIET};
 use crate::harness::raw::*;
@@ -12,11 +13,16 @@ use crate::harness::traces::{small_region_one, write_parameter};
 use crate::harness::why::why;
 use crate::harness::wire::*;
 use crate::harness::Case;
-use ferromap_abi::{consts::*, ext::FERROMAP_REQ_PROBE};
+use ferromap_abi::{
+    consts::*,
+    ext::{NmreqOptRegion, FERROMAP_OPT_REGION, FERROMAP_REQ_PROBE},
+    wire::NmreqOption,
+};
 use nix::errno::Errno;
 
 pub const CASES: &[Case] = crate::cases![
     probe_answers_what_register_does,
+    probe_refuses_what_nobody_honours,
     probe_takes_nothing;
     slow:
     probe_answers_for_every_kind_of_interface,
@@ -27,6 +33,7 @@ fn probe(device: &Device, ask: &Reg) -> Result<(), Errno> {
     let mut body = ask.body;
     let mut header = header(FERROMAP_REQ_PROBE, &ask.name);
     header.nr_body = address(&mut body);
+    header.nr_options = ask.options;
     device.ctrl(&mut header)
 }
 
@@ -84,6 +91,38 @@ fn probe_answers_what_register_does() -> Outcome {
         probe(&device, &vale("fm1")),
         Errno::EBUSY,
     )
+}
+
+// PROBE ignored options that REGISTER is refused for.
+fn probe_refuses_what_nobody_honours() -> Outcome {
+    let shared = vale("valeprobe:o").slots(64, 64).bind()?;
+    let alone = vale("valeprobe:e")
+        .slots(64, 64)
+        .flags(NR_EXCLUSIVE)
+        .bind()?;
+    let mut region = NmreqOptRegion {
+        nro_opt: NmreqOption {
+            nro_reqtype: FERROMAP_OPT_REGION,
+            ..Default::default()
+        },
+        fd: shared.device.raw(),
+        pad: 0,
+    };
+    let mut unknown = OptionList::of(&[NETMAP_REQ_OPT_MAX]);
+    unknown.link(0, address(&mut region));
+    for (options, refused) in [(address(&mut region), false), (unknown.first(), true)] {
+        let ask = vale("valeprobe:n").slots(64, 64).options(options);
+        same("refused", agree(ask)?, refused)?;
+    }
+    // What else is wrong comes first.
+    for name in ["valeprobe:e", "nosuch0"] {
+        same(name, agree(vale(name).options(unknown.first()))?, true)?;
+    }
+    let device = Device::open()?;
+    let taken = probe(&device, &vale("valeprobe:e").options(unknown.first()));
+    fails("PROBE of an exclusive port", taken, Errno::EBUSY)?;
+    drop(alone);
+    Ok(())
 }
 
 /// Interfaces on top of others, others' members, and those that take no hook.

@@ -2,7 +2,7 @@
 
 //! Addresses that must not be trusted, and lists of options, good and bad.
 
-use ferromap_abi::wire::NmreqOption;
+use ferromap_abi::wire::{NmreqOption, Plain};
 use nix::errno::Errno;
 
 const PAGE: usize = 4096;
@@ -60,6 +60,49 @@ impl Drop for GuardPage {
     fn drop(&mut self) {
         // SAFETY: our own mapping, of which nobody keeps a reference.
         unsafe { libc::munmap(self.0.cast(), 2 * PAGE) };
+    }
+}
+
+/// A page at an address that the test chooses.
+pub struct LowPage(*mut u8);
+
+impl LowPage {
+    pub fn at(address: u64) -> Result<Self, Errno> {
+        // SAFETY: a new mapping, which takes no other's place.
+        let base = unsafe {
+            libc::mmap(
+                address as usize as *mut libc::c_void,
+                PAGE,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE,
+                -1,
+                0,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(Errno::last());
+        }
+        Ok(LowPage(base.cast()))
+    }
+
+    pub fn write<T: Plain>(&self, at: usize, value: T) {
+        assert!(at + size_of::<T>() <= PAGE);
+        // SAFETY: within the page, which is ours.
+        unsafe { self.0.add(at).cast::<T>().write_unaligned(value) };
+    }
+
+    /// What is there now: the kernel may have written it.
+    pub fn read<T: Plain>(&self, at: usize) -> T {
+        assert!(at + size_of::<T>() <= PAGE);
+        // SAFETY: within the page, which is ours; any bytes are a `Plain` value.
+        unsafe { self.0.add(at).cast::<T>().read_unaligned() }
+    }
+}
+
+impl Drop for LowPage {
+    fn drop(&mut self) {
+        // SAFETY: our own mapping, of which nobody keeps a reference.
+        unsafe { libc::munmap(self.0.cast(), PAGE) };
     }
 }
 
