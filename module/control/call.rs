@@ -83,7 +83,7 @@ impl Call<'_> {
         let written = context.options.write_back(result.is_ok());
         result?;
         if let Some(name) = context.listed {
-            self.header.nr_name = name;
+            self.header.nr_name = *name.padded();
         }
         Ok(written?)
     }

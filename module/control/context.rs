@@ -3,10 +3,7 @@
 //! What a request works with.
 
 use super::{names, options::Options};
-use crate::{
-    abi::consts::NETMAP_REQ_IFNAMSIZ, file::OpenFile, port::PortLabel, refusal::Fallible,
-    sys::file::Asker, world::World,
-};
+use crate::{file::OpenFile, port::PortLabel, refusal::Fallible, sys::file::Asker, world::World};
 use kernel::sync::Arc;
 
 /// What a request works with.
@@ -18,7 +15,7 @@ pub(super) struct Context<'a> {
     label: PortLabel,
     pub(super) options: Options,
     /// For a request that returns a name.
-    pub(super) listed: Option<[u8; NETMAP_REQ_IFNAMSIZ]>,
+    pub(super) listed: Option<PortLabel>,
 }
 
 impl<'a> Context<'a> {

@@ -300,7 +300,7 @@ fn list(context: &mut Context<'_>, req: &mut Nmreq) -> Fallible {
     req.nr_arg2 = list.nr_port_idx as u16;
     if let Some(name) = &context.listed {
         // A legacy name has room for 15 characters.
-        req.nr_name.copy_from_slice(&name[..IFNAMSIZ]);
+        req.nr_name.copy_from_slice(&name.padded()[..IFNAMSIZ]);
         req.nr_name[IFNAMSIZ - 1] = 0;
     }
     Ok(())

@@ -136,16 +136,7 @@ pub(super) fn vale_list(context: &mut Context<'_>, req: &mut NmreqValeList) -> F
         refuse!(ENOENT, "there are no more ports");
     };
     (req.nr_bridge_idx, req.pad1, req.nr_port_idx) = (listed.switch, listed.kind, listed.port);
-    let mut name = [0; NETMAP_REQ_IFNAMSIZ];
-    let mut at = 0;
-    // Both parts and the colon have 32 bytes at most.
-    listed.name(|part| {
-        if let Some(room) = name.get_mut(at..at + part.len()) {
-            room.copy_from_slice(part);
-            at += part.len();
-        }
-    });
-    context.listed = Some(name);
+    context.listed = Some(listed.name());
     Ok(())
 }
 

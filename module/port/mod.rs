@@ -86,4 +86,9 @@ impl PortLabel {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
+
+    /// The same, with zeros behind it.
+    pub(crate) fn padded(&self) -> &[u8; crate::abi::consts::NETMAP_REQ_IFNAMSIZ] {
+        &self.bytes
+    }
 }

@@ -17,6 +17,7 @@ use crate::{
         name::ValeName,
     },
     params,
+    port::PortLabel,
     refusal::{refuse, Fallible, Name},
     ring::{Operator, RingSet},
     sys::cpus,
@@ -91,11 +92,9 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// Calls `f` with the parts of the port's name: switch, colon, port.
-    pub(crate) fn name(&self, mut f: impl FnMut(&[u8])) {
-        f(self.name.0.as_bytes());
-        f(b":");
-        f(self.name.1.as_bytes());
+    /// The port's name, with that of its switch.
+    pub(crate) fn name(&self) -> PortLabel {
+        PortLabel::new(&[self.name.0.as_bytes(), b":", self.name.1.as_bytes()])
     }
 }
 
