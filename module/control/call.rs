@@ -90,7 +90,7 @@ impl Call<'_> {
 }
 
 /// Has others wait meanwhile.
-fn in_turn(
+pub(super) fn in_turn(
     context: &mut Context<'_>,
     serve: impl FnOnce(&mut Context<'_>, &Taken<'_>) -> Fallible,
 ) -> Fallible {
@@ -100,7 +100,7 @@ fn in_turn(
     serve(context, &turn)
 }
 
-fn at_once(
+pub(super) fn at_once(
     context: &mut Context<'_>,
     serve: impl FnOnce(&mut Context<'_>) -> Fallible,
 ) -> Fallible {

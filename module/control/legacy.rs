@@ -3,10 +3,11 @@
 //! `NIOCREGIF` and `NIOCGINFO`, turned into today's requests (sections 7.15 and 7.16 of the
 //! interface).
 
-use super::{attach, context::Context, options::Options, register, requests};
+use super::{attach, call, context::Context, options::Options, register, requests};
 use crate::{
     abi::{consts::*, name, wire::*},
     file::OpenFile,
+    port::PortLabel,
     refusal::{refuse, Fallible},
     sys::{file::Asker, user},
     turn::Taken,
@@ -52,71 +53,111 @@ fn serve(
             NETMAP_API
         );
     }
-    let mut full = LongName::new(name::trim(&req.nr_name));
-    let command = match (which, req.nr_cmd) {
-        (Legacy::Bind, 0) => Command::Register,
-        (Legacy::Bind, NETMAP_BDG_VNET_HDR) => Command::HdrSet,
-        (Legacy::Bind, NETMAP_VNET_HDR_GET) => Command::HdrGet,
-        (Legacy::Bind, NETMAP_BDG_ATTACH) => Command::Attach,
-        (Legacy::Bind, NETMAP_BDG_DETACH) => Command::Detach,
-        (Legacy::Bind, NETMAP_BDG_POLLING_ON) => Command::PollingOn,
-        (Legacy::Bind, NETMAP_BDG_POLLING_OFF) => Command::PollingOff,
-        (Legacy::Bind, cmd) => Command::Later(later_request(cmd)?),
-        (Legacy::Info, NETMAP_BDG_LIST) => Command::List,
-        (Legacy::Info, _) => Command::Info,
-    };
+    let command = Command::of(which, req.nr_cmd)?;
     *reqtype = command.reqtype();
-    if let Command::Register = command {
-        full.add_pipe(req);
-    }
-    let context = &mut Context::new(file, asker, full.as_bytes(), Options::none());
-    let world = context.world;
+    let name = full_name(&command, req);
+    let context = &mut Context::new(file, asker, name.as_bytes(), Options::none());
     match command {
-        // As in the list of requests of today: these take no turn.
-        Command::List | Command::HdrGet | Command::Later(_) => {
-            context.look_up_name()?;
-            look(context, &command, req)
+        Command::InTurn(command) => {
+            call::in_turn(context, |context, turn| change(context, turn, command, req))
         }
-        _ => {
-            let turn = world.turn.take();
-            context.look_up_name()?;
-            change(context, &turn, &command, req)
+        Command::AtOnce(command) => call::at_once(context, |context| look(context, command, req)),
+    }
+}
+
+/// What a legacy call turns into, which is served as the dispatch of today's requests has it.
+enum Command {
+    InTurn(InTurn),
+    AtOnce(AtOnce),
+}
+
+/// What makes or unmakes something.
+enum InTurn {
+    Register,
+    Info,
+    HdrSet,
+    Attach,
+    Detach,
+    Newif,
+    Delif,
+    PollingOn,
+    PollingOff,
+}
+
+/// What only looks.
+enum AtOnce {
+    List,
+    HdrGet,
+}
+
+impl Command {
+    fn of(which: Legacy, cmd: u16) -> Fallible<Self> {
+        let in_turn = match (which, cmd) {
+            (Legacy::Info, NETMAP_BDG_LIST) => return Ok(Command::AtOnce(AtOnce::List)),
+            (Legacy::Bind, NETMAP_VNET_HDR_GET) => return Ok(Command::AtOnce(AtOnce::HdrGet)),
+            (Legacy::Info, _) => InTurn::Info,
+            (Legacy::Bind, 0) => InTurn::Register,
+            (Legacy::Bind, NETMAP_BDG_VNET_HDR) => InTurn::HdrSet,
+            (Legacy::Bind, NETMAP_BDG_ATTACH) => InTurn::Attach,
+            (Legacy::Bind, NETMAP_BDG_DETACH) => InTurn::Detach,
+            (Legacy::Bind, NETMAP_BDG_NEWIF) => InTurn::Newif,
+            (Legacy::Bind, NETMAP_BDG_DELIF) => InTurn::Delif,
+            (Legacy::Bind, NETMAP_BDG_POLLING_ON) => InTurn::PollingOn,
+            (Legacy::Bind, NETMAP_BDG_POLLING_OFF) => InTurn::PollingOff,
+            (Legacy::Bind, NETMAP_PT_HOST_CREATE | NETMAP_PT_HOST_DELETE) => {
+                refuse!(EOPNOTSUPP, "passthrough host ports are no more")
+            }
+            (Legacy::Bind, cmd) => refuse!(EINVAL, "there is no nr_cmd {}", cmd),
+        };
+        Ok(Command::InTurn(in_turn))
+    }
+
+    fn reqtype(&self) -> u16 {
+        match self {
+            Command::InTurn(InTurn::Register) => NETMAP_REQ_REGISTER,
+            Command::InTurn(InTurn::Info) => NETMAP_REQ_PORT_INFO_GET,
+            Command::InTurn(InTurn::HdrSet) => NETMAP_REQ_PORT_HDR_SET,
+            Command::InTurn(InTurn::Attach) => NETMAP_REQ_VALE_ATTACH,
+            Command::InTurn(InTurn::Detach) => NETMAP_REQ_VALE_DETACH,
+            Command::InTurn(InTurn::Newif) => NETMAP_REQ_VALE_NEWIF,
+            Command::InTurn(InTurn::Delif) => NETMAP_REQ_VALE_DELIF,
+            Command::InTurn(InTurn::PollingOn) => NETMAP_REQ_VALE_POLLING_ENABLE,
+            Command::InTurn(InTurn::PollingOff) => NETMAP_REQ_VALE_POLLING_DISABLE,
+            Command::AtOnce(AtOnce::List) => NETMAP_REQ_VALE_LIST,
+            Command::AtOnce(AtOnce::HdrGet) => NETMAP_REQ_PORT_HDR_GET,
         }
     }
 }
 
-/// What only looks.
-fn look(context: &mut Context<'_>, command: &Command, req: &mut Nmreq) -> Fallible {
+fn look(context: &mut Context<'_>, command: AtOnce, req: &mut Nmreq) -> Fallible {
     match command {
-        Command::List => list(context, req),
-        Command::HdrGet => {
+        AtOnce::List => list(context, req),
+        AtOnce::HdrGet => {
             let mut hdr = NmreqPortHdr::default();
             requests::port_hdr_get(context, &mut hdr)?;
             req.nr_arg1 = hdr.nr_hdr_len as u16;
             Ok(())
         }
-        _ => requests::later(),
     }
 }
 
-/// What makes or unmakes something.
 fn change(
     context: &mut Context<'_>,
     turn: &Taken<'_>,
-    command: &Command,
+    command: InTurn,
     req: &mut Nmreq,
 ) -> Fallible {
     match command {
-        Command::Register => bind(context, turn, req),
-        Command::Info => info(context, turn, req),
-        Command::HdrSet => {
+        InTurn::Register => bind(context, turn, req),
+        InTurn::Info => info(context, turn, req),
+        InTurn::HdrSet => {
             let mut hdr = NmreqPortHdr {
                 nr_hdr_len: req.nr_arg1.into(),
                 ..NmreqPortHdr::default()
             };
             requests::port_hdr_set(context, turn, &mut hdr)
         }
-        Command::Attach => {
+        InTurn::Attach => {
             let mut body = NmreqValeAttach::default();
             body.reg.nr_mem_id = req.nr_arg2;
             body.reg.nr_mode = if req.nr_arg1 & NETMAP_BDG_HOST != 0 {
@@ -126,54 +167,11 @@ fn change(
             };
             attach::attach(context, turn, &mut body)
         }
-        Command::Detach => attach::detach(context, turn, &mut NmreqValeDetach::default()),
-        Command::PollingOn => attach::polling_enable(context, turn, &mut polling(req)),
-        Command::PollingOff => attach::polling_disable(context, turn, &mut polling(req)),
-        Command::List | Command::HdrGet | Command::Later(_) => requests::later(),
+        InTurn::Detach => attach::detach(context, turn, &mut NmreqValeDetach::default()),
+        InTurn::Newif | InTurn::Delif => requests::later(),
+        InTurn::PollingOn => attach::polling_enable(context, turn, &mut polling(req)),
+        InTurn::PollingOff => attach::polling_disable(context, turn, &mut polling(req)),
     }
-}
-
-/// What a legacy call turns into.
-enum Command {
-    Register,
-    Info,
-    List,
-    HdrSet,
-    HdrGet,
-    Attach,
-    Detach,
-    PollingOn,
-    PollingOff,
-    /// A request that is not there yet.
-    Later(u16),
-}
-
-impl Command {
-    fn reqtype(&self) -> u16 {
-        match self {
-            Command::Register => NETMAP_REQ_REGISTER,
-            Command::Info => NETMAP_REQ_PORT_INFO_GET,
-            Command::List => NETMAP_REQ_VALE_LIST,
-            Command::HdrSet => NETMAP_REQ_PORT_HDR_SET,
-            Command::HdrGet => NETMAP_REQ_PORT_HDR_GET,
-            Command::Attach => NETMAP_REQ_VALE_ATTACH,
-            Command::Detach => NETMAP_REQ_VALE_DETACH,
-            Command::PollingOn => NETMAP_REQ_VALE_POLLING_ENABLE,
-            Command::PollingOff => NETMAP_REQ_VALE_POLLING_DISABLE,
-            Command::Later(reqtype) => *reqtype,
-        }
-    }
-}
-
-fn later_request(cmd: u16) -> Fallible<u16> {
-    Ok(match cmd {
-        NETMAP_BDG_NEWIF => NETMAP_REQ_VALE_NEWIF,
-        NETMAP_BDG_DELIF => NETMAP_REQ_VALE_DELIF,
-        NETMAP_PT_HOST_CREATE | NETMAP_PT_HOST_DELETE => {
-            refuse!(EOPNOTSUPP, "passthrough host ports are no more")
-        }
-        cmd => refuse!(EINVAL, "there is no nr_cmd {}", cmd),
-    })
 }
 
 /// A legacy call to begin or to end polling.
@@ -191,38 +189,21 @@ fn polling(req: &Nmreq) -> NmreqValePolling {
     }
 }
 
-/// A legacy name, with the suffix that its mode stands for.
-struct LongName {
-    bytes: [u8; NETMAP_REQ_IFNAMSIZ],
-    len: usize,
-}
-
-impl LongName {
-    fn new(name: &[u8]) -> Self {
-        let mut long = LongName {
-            bytes: [0; NETMAP_REQ_IFNAMSIZ],
-            len: name.len(),
-        };
-        long.bytes[..name.len()].copy_from_slice(name);
-        long
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    /// The pipe modes name an end: `{N` or `}N` with the ring number.
-    fn add_pipe(&mut self, req: &Nmreq) {
-        let mark = match req.nr_flags & NR_REG_MASK {
-            NR_REG_PIPE_MASTER => '{',
-            NR_REG_PIPE_SLAVE => '}',
-            _ => return,
-        };
-        let mut end = Formatter::new(&mut self.bytes[self.len..]);
-        // 15 characters, the mark and 4 digits: there is room.
-        let _ = write!(end, "{}{}", mark, req.nr_ringid & NETMAP_RING_MASK);
-        self.len += end.bytes_written();
-    }
+/// The name, of a port with the suffix that its mode stands for: the pipe modes name an end, `{N`
+/// or `}N` with the ring number.
+fn full_name(command: &Command, req: &Nmreq) -> PortLabel {
+    let name = name::trim(&req.nr_name);
+    let mark = match (command, req.nr_flags & NR_REG_MASK) {
+        (Command::InTurn(InTurn::Register), NR_REG_PIPE_MASTER) => '{',
+        (Command::InTurn(InTurn::Register), NR_REG_PIPE_SLAVE) => '}',
+        _ => return PortLabel::new(&[name]),
+    };
+    // The mark and 4 digits: there is room.
+    let mut end = [0; 8];
+    let mut text = Formatter::new(&mut end);
+    let _ = write!(text, "{}{}", mark, req.nr_ringid & NETMAP_RING_MASK);
+    let len = text.bytes_written();
+    PortLabel::new(&[name, &end[..len]])
 }
 
 fn bind(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Fallible {
