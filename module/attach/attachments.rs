@@ -22,6 +22,7 @@ use crate::{
     sys::net::{device::DeviceId, NetNs},
     turn::{Taken, Turn},
 };
+use core::mem;
 use kernel::{
     impl_has_work, new_work,
     prelude::*,
@@ -137,9 +138,10 @@ impl Attachments {
             ends,
             _module: ModuleRef::take().ok_or(ENODEV)?,
         };
-        if let Err(e) = self.list.lock().push(attachment, GFP_KERNEL) {
-            return Err(e.into());
-        }
+        let mut list = self.list.lock();
+        list.reserve(1, GFP_KERNEL)?;
+        // The room was reserved above.
+        let _ = list.push_within_capacity(attachment);
         Ok(index.unwrap_or(0))
     }
 
@@ -174,16 +176,38 @@ impl Attachments {
         Some(f(attachment.ends.wire.port().name()))
     }
 
-    /// Begins to poll the rings of an attached interface (`Some`), or ends it.
+    /// Begins to poll the rings of an attached interface (`Some`), or ends it. In a turn, as all
+    /// that takes attachments away: it is still there when its threads have been made.
     pub(crate) fn poll(
         self: &Arc<Self>,
         registry: &Registry,
+        _: &Taken<'_>,
         name: &ValeName<'_>,
         polling: Option<Polling>,
     ) -> Fallible {
         let (rings, _) = find(registry, name)?;
+        let ends = self.may_poll(&rings, name, polling)?;
+        let mut threads = worker::start(self, &ends, polling)?;
         let mut list = self.list.lock();
-        let Some(one) = list.iter_mut().find(|one| one.has(&rings)) else {
+        if let Some(one) = list.iter_mut().find(|one| one.has(&rings)) {
+            mem::swap(&mut one.threads, &mut threads);
+            one.polling = polling.is_some();
+        }
+        drop(list);
+        // Both have worked side by side for a moment: rings have locks.
+        drop(threads);
+        Ok(())
+    }
+
+    /// What the attachment with these rings carries between, if that may be polled, or no more.
+    fn may_poll(
+        &self,
+        rings: &Arc<RingSet>,
+        name: &ValeName<'_>,
+        polling: Option<Polling>,
+    ) -> Fallible<Arc<Ends>> {
+        let list = self.list.lock();
+        let Some(one) = list.iter().find(|one| one.has(rings)) else {
             refuse!(
                 EOPNOTSUPP,
                 "{} is not an attached interface",
@@ -208,10 +232,7 @@ impl Attachments {
                 );
             }
         }
-        // Both may work side by side for a moment: rings have locks.
-        one.threads = worker::start(self, &one.ends, polling)?;
-        one.polling = polling.is_some();
-        Ok(())
+        Ok(one.ends.clone())
     }
 }
 

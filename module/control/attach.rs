@@ -90,7 +90,7 @@ pub(super) fn detach(
 /// `NETMAP_REQ_VALE_POLLING_ENABLE`.
 pub(super) fn polling_enable(
     context: &mut Context<'_>,
-    _: &Taken<'_>,
+    turn: &Taken<'_>,
     req: &mut NmreqValePolling,
 ) -> Fallible {
     let name = permitted(context)?;
@@ -117,16 +117,16 @@ pub(super) fn polling_enable(
     let world = context.world;
     world
         .attachments
-        .poll(&world.registry, &name, Some(polling))
+        .poll(&world.registry, turn, &name, Some(polling))
 }
 
 /// `NETMAP_REQ_VALE_POLLING_DISABLE`.
 pub(super) fn polling_disable(
     context: &mut Context<'_>,
-    _: &Taken<'_>,
+    turn: &Taken<'_>,
     _: &mut NmreqValePolling,
 ) -> Fallible {
     let name = permitted(context)?;
     let world = context.world;
-    world.attachments.poll(&world.registry, &name, None)
+    world.attachments.poll(&world.registry, turn, &name, None)
 }
