@@ -129,12 +129,13 @@ pub(crate) struct Buf<'m> {
     _mem: PhantomData<&'m ()>,
 }
 
-/// The first 16 bytes of something, as two words in host order.
+/// The first 16 bytes of something, as two numbers, in each of which the first byte is the lowest,
+/// whatever the machine's order.
 pub(crate) type Head = [u64; 2];
 
-/// Those words.
+/// Those numbers.
 pub(crate) fn head_of(bytes: [u8; 16]) -> Head {
-    let word = |at| u64::from_ne_bytes(core::array::from_fn(|i: usize| bytes[at + i]));
+    let word = |at| u64::from_le_bytes(core::array::from_fn(|i: usize| bytes[at + i]));
     [word(0), word(8)]
 }
 
@@ -158,7 +159,8 @@ impl<'m> Buf<'m> {
         if at == 0 {
             let words = self.base.as_ptr().cast::<u64>();
             // SAFETY: by the invariant there is at least one cache line, and aligned.
-            return unsafe { [words.read_volatile(), words.add(1).read_volatile()] };
+            let both = unsafe { [words.read_volatile(), words.add(1).read_volatile()] };
+            return both.map(u64::from_le);
         }
         let mut bytes = [0u8; 16];
         for (i, byte) in (at..self.size).zip(&mut bytes) {

@@ -147,7 +147,7 @@ impl Device {
     /// Bytes that its driver wants before a frame, and those of a cache line more.
     pub(super) fn headroom(&self) -> u32 {
         let needed = read!(self, needed_headroom);
-        u32::from(needed) + 64
+        u32::from(needed) + bindings::ferromap_sizes_FERROMAP_CACHE_LINE
     }
 
     /// Queues in each direction: transmit, receive.

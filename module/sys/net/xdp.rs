@@ -294,8 +294,9 @@ impl Session<'_> {
         self.frame.data = data.cast();
         self.frame.data_end = end.cast();
         self.frame.data_meta = data.cast();
-        // `frame_sz`, and no flags.
-        self.frame.__bindgen_anon_1.bindgen_union_field = bytes.into();
+        // `frame_sz`, which comes first, and no flags.
+        const BEHIND: u32 = if cfg!(target_endian = "big") { 32 } else { 0 };
+        self.frame.__bindgen_anon_1.bindgen_union_field = u64::from(bytes) << BEHIND;
         // SAFETY: by the invariant it is there, and only this task's programs write it, none of
         // which runs now.
         unsafe { (*self.redirection.as_ptr()).map_id = 0 };
