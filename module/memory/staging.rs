@@ -159,53 +159,47 @@ impl Area<'_> {
     }
 
     /// A private copy of up to 12 bytes, where a virtio-net header is.
-    pub(crate) fn save<const N: usize>(&self, at: u32) -> [u8; N] {
+    pub(crate) fn save<const N: usize>(&mut self, at: u32) -> [u8; N] {
         let mut out = [0; N];
-        for (byte, at) in out.iter_mut().zip(at..self.bytes) {
-            // SAFETY: below the number of the area's bytes, which are initialised, and nobody's but
-            // the area's (`_of`).
-            *byte = unsafe { self.start.add(at as usize).read() };
+        for (to, byte) in out.iter_mut().zip(self.from(at)) {
+            *to = *byte;
         }
         out
     }
 
     /// Writes `bytes` at `at`, as far as they fit.
     pub(crate) fn put(&mut self, at: u32, bytes: &[u8]) {
-        for (&byte, at) in bytes.iter().zip(at..self.bytes) {
-            // SAFETY: below the number of the area's bytes, which are nobody's but the area's
-            // (`_of`).
-            unsafe { self.start.add(at as usize).write(byte) };
+        for (to, byte) in self.from(at).iter_mut().zip(bytes) {
+            *to = *byte;
         }
+    }
+
+    /// Its bytes from `at` on.
+    fn from(&mut self, at: u32) -> &mut [u8] {
+        self.bytes_mut().get_mut(at as usize..).unwrap_or(&mut [])
     }
 
     /// Clears what is in front of frames: programs have moved earlier ones there, which this one's
     /// owner may not see. (What is added behind a frame the kernel clears: net/core/filter.c,
     /// bpf_xdp_adjust_tail.)
     pub(crate) fn clear_headroom(&mut self) {
-        // SAFETY: every area begins with that many bytes, which are nobody's but the area's
-        // (`_of`).
-        unsafe { self.start.write_bytes(0, HEADROOM as usize) };
+        // Every area begins with it.
+        if let Some(headroom) = self.bytes_mut().first_chunk_mut() {
+            *headroom = [0; HEADROOM as usize];
+        }
     }
 
     /// Moves the frame that is at `frame` to where frames start. What is past the end of the area
     /// is left out.
     #[inline]
     pub(crate) fn settle(&mut self, frame: Range<u32>) {
-        if frame.start == HEADROOM {
+        const TO: usize = HEADROOM as usize;
+        let bytes = self.bytes_mut();
+        if frame.start == HEADROOM || bytes.len() < TO {
             return;
         }
-        let room = self.bytes - HEADROOM;
-        let len = (frame.end.min(self.bytes))
-            .saturating_sub(frame.start)
-            .min(room);
-        // SAFETY: both ranges are inside the area, which is nobody else's (`_of`): `len` is what
-        // there is of the frame before its end, and no more than there is room for behind
-        // `HEADROOM`. They may overlap.
-        unsafe {
-            let to = self.start.add(HEADROOM as usize);
-            self.start
-                .add(frame.start.min(self.bytes) as usize)
-                .copy_to(to, len as usize);
-        }
+        let end = (frame.end as usize).min(bytes.len());
+        let start = (frame.start as usize).min(end);
+        bytes.copy_within(start..end.min(start + (bytes.len() - TO)), TO);
     }
 }
