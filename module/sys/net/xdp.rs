@@ -221,7 +221,8 @@ pub(crate) struct Session<'s> {
     ///
     /// # Invariants
     ///
-    /// It is this task's, and there for as long as the session is.
+    /// It is this task's, and there for as long as the session is. What is in it before `nh` is
+    /// initialised.
     redirection: NonNull<bindings::bpf_redirect_info>,
     _session: PhantomData<&'s ()>,
 }
@@ -251,11 +252,13 @@ pub(crate) fn session<T>(
     // What helpers leave for whoever called the program. It has to stay where it is while the task
     // knows of it.
     let mut context = core::mem::MaybeUninit::<bindings::bpf_net_context>::uninit();
-    // SAFETY: sets what is read of it. It is taken back below; a task that has one already keeps
-    // that.
+    // SAFETY: sets the flags that tell which of its parts are initialised: none. Whoever asks for a
+    // part initialises it first if they do not say that it is (linux/filter.h:
+    // bpf_net_ctx_get_ri and its kin), and there is no other way to one. It is taken back below; a
+    // task that has one already keeps that.
     let context = unsafe { bindings::bpf_net_ctx_set(context.as_mut_ptr()) };
     // INVARIANT: the context is this task's, ours or one from before, and is taken back below or
-    // later.
+    // later. `bpf_net_ctx_get_ri` clears what is before `nh`, unless a call before this one did.
     let mut session = Session {
         frame,
         // SAFETY: this task has a context now, of which this is a part, so that it is not null.
@@ -337,7 +340,8 @@ impl Session<'_> {
     fn chosen_port(&self) -> Option<u32> {
         // What `bpf_redirect` leaves, and nothing else: net/core/filter.c, bpf_xdp_redirect.
         let left = self.redirection.as_ptr();
-        // SAFETY: by the invariant it is there; no program of this task runs now.
+        // SAFETY: by the invariant it is there, and these fields, all before `nh`, are initialised;
+        // no program of this task runs now.
         let (id, kind, index) = unsafe { ((*left).map_id, (*left).map_type, (*left).tgt_index) };
         let direct = id == i32::MAX as u32 && kind == bpf_map_type_BPF_MAP_TYPE_UNSPEC;
         direct.then(|| u32::try_from(index).unwrap_or(u32::MAX))
