@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     abi::{
-        consts::{NS_BUF_CHANGED, NS_MOREFRAG},
+        consts::NS_MOREFRAG,
         cursor::{add, dist},
         wire::Slot,
     },
@@ -71,12 +71,12 @@ impl Append<'_> {
         slots <= dist(self.head, self.tail, self.slots)
     }
 
-    /// Exchanges buffers with the next slot, which must be free.
+    /// Exchanges buffers with the next slot, which must be free. Neither is looked up: the ring's
+    /// sync does so with what it sends, and drops and counts what is no buffer, and a receive ring
+    /// that gets none here does with the next frame for that slot.
     fn swap(&mut self, from: SlotCell<'_>, part: Slot, more: u16) {
         let to = self.view.cell(self.head);
-        let theirs = to.buf();
-        to.set(part.buf_idx, part.len, NS_BUF_CHANGED | more);
-        from.set(theirs, part.len, NS_BUF_CHANGED);
+        from.exchange((part.buf_idx, part.len), (to, to.buf()), more);
         self.head = add(self.head, 1, self.slots);
     }
 }

@@ -5,10 +5,7 @@
 
 use super::frame::{Frame, ONE_SLOT};
 use crate::{
-    abi::{
-        consts::{NS_BUF_CHANGED, NS_INDIRECT},
-        wire::Slot,
-    },
+    abi::{consts::NS_INDIRECT, wire::Slot},
     memory::{Bufs, SlotCell, Source},
     ring::Walk,
     sys::{copy::Copier, user::Caller},
@@ -148,8 +145,7 @@ impl<'s> Origin for Exchanged<'s> {
         let both = bufs.own(frame.first).and(bufs.own(theirs));
         match at.as_mut().and_then(Walk::next) {
             Some(from) if both.is_some() => {
-                from.set(theirs, frame.len, NS_BUF_CHANGED);
-                cell.set(frame.first, frame.len, ONE_SLOT | NS_BUF_CHANGED);
+                from.exchange((frame.first, frame.len), (cell, theirs), ONE_SLOT);
                 true
             }
             // It is elsewhere, or one of them is nobody's.

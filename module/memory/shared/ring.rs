@@ -397,6 +397,25 @@ impl SlotCell<'_> {
         unsafe { self.at.write_volatile(low) }
     }
 
+    /// Exchanges buffers with `to`, a slot of another ring in this region: that gets a frame, its
+    /// buffer and its bytes, as they were read from here, and `flags`; this one gets `theirs`, the
+    /// buffer that was read from there. Both are told that it is another.
+    ///
+    /// Neither index is checked. No check would last, as programs may write any number into either
+    /// slot before and after; whoever uses a buffer looks its index up in [`Bufs`](super::Bufs).
+    /// Two slots that name buffers of their own still do. Who wants a slot not to get, in
+    /// return, a buffer that is nobody's asks [`Bufs::own`](super::Bufs::own) before.
+    #[inline(always)]
+    pub(crate) fn exchange(
+        &self,
+        (buf, len): (u32, u16),
+        (to, theirs): (SlotCell<'_>, u32),
+        flags: u16,
+    ) {
+        self.set(theirs, len, NS_BUF_CHANGED);
+        to.set(buf, len, NS_BUF_CHANGED | flags);
+    }
+
     /// Writes length and flags and leaves buffer and pointer alone.
     #[inline]
     pub(crate) fn set_len_flags(&self, len: u16, flags: u16) {
