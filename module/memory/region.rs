@@ -63,6 +63,12 @@ struct Made {
     bufs: FreeMap<KVVec<u64>>,
 }
 
+/// A map of `count` objects with all free but what is `withheld`.
+fn free_map(count: u32, withheld: impl Fn(u32) -> bool) -> Fallible<FreeMap<KVVec<u64>>> {
+    let words = KVVec::from_elem(0, words(count), GFP_KERNEL_ACCOUNT)?;
+    Ok(FreeMap::new(words, count, withheld))
+}
+
 impl Made {
     fn new(asked: Layout, kind: Kind, colour: u8) -> Fallible<Self> {
         let least = kind.least_bufs(&asked);
@@ -97,14 +103,10 @@ impl Made {
             }
             layout = smaller;
         };
-        let map = |count: u32, withheld: fn(u32) -> bool| -> Fallible<_> {
-            let words = KVVec::from_elem(0, words(count), GFP_KERNEL_ACCOUNT)?;
-            Ok(FreeMap::new(words, count, withheld))
-        };
         Ok(Made {
-            ifs: map(layout.ifs.count, |_| false)?,
-            rings: map(layout.rings.count, |_| false)?,
-            bufs: map(layout.bufs.count, |index| index < NETMAP_RESERVED_BUFS)?
+            ifs: free_map(layout.ifs.count, |_| false)?,
+            rings: free_map(layout.rings.count, |_| false)?,
+            bufs: free_map(layout.bufs.count, |index| index < NETMAP_RESERVED_BUFS)?
                 .starting_at(mem.first_buf_of_colour(colour)),
             mem: Arc::new(mem, GFP_KERNEL_ACCOUNT)?,
         })
