@@ -98,11 +98,15 @@ mod lender {
     }
 }
 
+/// There are none that we use.
 #[cfg(not(target_arch = "x86_64"))]
 mod lender {
     pub(super) fn lend() -> bool {
         false
     }
 
+    /// # Safety
+    ///
+    /// They must have been lent, which they never are.
     pub(super) unsafe fn take_back() {}
 }
