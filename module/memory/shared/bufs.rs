@@ -194,13 +194,7 @@ impl<'m> Buf<'m> {
     /// smaller.
     #[inline]
     pub(crate) fn copy_start_to(&self, other: &Buf<'_>, len: u32, by: &mut Copier<'_>) -> bool {
-        let fits = len <= self.size && len <= other.size;
-        if fits {
-            // SAFETY: `len` is within both buffers, as was just found. A program may be writing to
-            // either; what is read goes nowhere but to the other buffer.
-            unsafe { copy(self.base.as_ptr(), other.base.as_ptr(), len as usize, by) }
-        }
-        fits
+        self.copy_part_to(other, 0..len, by)
     }
 
     /// Copies part of a frame to the same offset of another buffer. `false`, and nothing done, if

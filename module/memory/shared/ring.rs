@@ -171,12 +171,7 @@ impl<'m> RingView<'m> {
         let ptr = self.slot_ptr(index);
         // SAFETY: `slot_ptr` gives a whole, aligned slot of the ring, which is two words.
         let (low, ptr) = unsafe { (ptr.read_volatile(), ptr.add(1).read_volatile()) };
-        Slot {
-            buf_idx: (low >> BUF) as u32,
-            len: (low >> LEN) as u16,
-            flags: (low >> FLAGS) as u16,
-            ptr,
-        }
+        decode(low, ptr)
     }
 
     /// The buffer index of a slot, fetched once.
@@ -256,6 +251,17 @@ const fn shift(offset: usize, bytes: usize) -> u32 {
         offset
     };
     less as u32 * u8::BITS
+}
+
+/// The slot that has these two words.
+#[inline(always)]
+fn decode(low: u64, ptr: u64) -> Slot {
+    Slot {
+        buf_idx: (low >> BUF) as u32,
+        len: (low >> LEN) as u16,
+        flags: (low >> FLAGS) as u16,
+        ptr,
+    }
 }
 
 /// Slots of a ring that lie side by side.
@@ -340,12 +346,7 @@ impl SlotCell<'_> {
     pub(crate) fn take(&self) -> Slot {
         // SAFETY: by the invariant a whole, aligned slot is there, which is two words.
         let low = unsafe { self.at.read_volatile() };
-        let mut slot = Slot {
-            buf_idx: (low >> BUF) as u32,
-            len: (low >> LEN) as u16,
-            flags: (low >> FLAGS) as u16,
-            ptr: 0,
-        };
+        let mut slot = decode(low, 0);
         if slot.flags & NS_INDIRECT != 0 {
             // SAFETY: the second word of the slot.
             slot.ptr = unsafe { self.at.add(1).read_volatile() };
