@@ -37,13 +37,20 @@ impl<T> RcuSlot<T> {
         // SAFETY: by the invariant it was null, or an object of which the slot had a reference,
         // when it was loaded; Acquire shows what was in it when `replace` put it there. Only two
         // take that reference away: `replace`, which waits for all who were under a guard when it
-        // took the pointer out, us among them, before it hands the reference on; and `drop`, for
-        // which `self` may not be borrowed. The guard and `self` are borrowed for `'g`.
+        // took the pointer out, us among them, before it hands the reference on (it is not called
+        // under one); and `drop`, for which `self` may not be borrowed. The guard and `self` are
+        // borrowed for `'g`.
         unsafe { ptr.as_ref() }
     }
 
     /// Puts `new` there, and returns what was there once no reader can still be looking at it.
-    /// Waits for readers only if there was something: not under a guard, nor with a spinlock.
+    /// Waits for readers only if there was something.
+    ///
+    /// Not to be called under a guard, nor with a spinlock, which no type says. Under a guard of
+    /// its own it would, where the kernel does not preempt readers, not wait for that one, and what
+    /// was borrowed under it would be gone. That is the gap that the kernel crate leaves in all of
+    /// its own that may sleep, `synchronize_rcu` and `Revocable::revoke` among them: no type tells
+    /// atomic context from another. The kernel finds it where it was built with `PROVE_RCU`.
     pub(crate) fn replace(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
         let new = new.map_or(core::ptr::null_mut(), |new| Arc::into_raw(new).cast_mut());
         let old = self.ptr.swap(new, AcqRel);
@@ -51,7 +58,7 @@ impl<T> RcuSlot<T> {
             return None;
         }
         // The expedited kind: somebody waits in close(2) for this.
-        // SAFETY: only waits, and may sleep: who calls this holds neither a guard nor a spinlock.
+        // SAFETY: only waits, and may sleep, which our caller allows by what is said above.
         unsafe { bindings::synchronize_rcu_expedited() };
         // SAFETY: by the invariant it came from `Arc::into_raw` and the reference was the slot's;
         // the swap made it ours, and it is taken once.
