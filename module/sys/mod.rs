@@ -21,8 +21,9 @@
 //! - [`backing`]: memory that programs can map; [`vmalloc`]: one straight line of it, on huge pages
 //!   where they are to be had.
 //!
-//! Each wrapper is small, and its types make misuse impossible; this room and `memory` are the only
-//! ones that may say `unsafe`.
+//! Each wrapper is small, and its types make misuse impossible, as far as types can: that nobody
+//! sleeps in atomic context none of them says. Beside this room only `memory` may say `unsafe`, and
+//! `abi::wire`, for what may be copied as bytes.
 
 #![allow(unsafe_code)]
 
