@@ -17,7 +17,8 @@
 //!    and [`nic`] interfaces, by the kernel's networking in [`sys::net`]. [`attach`] carries frames
 //!    for an interface that is plugged into a switch.
 //! 5. It closes the file: everything is a value, and dropping it undoes it. [`live`] counts what is
-//!    still there, [`debug_files`] shows it. [`params`] are the module's parameters.
+//!    still there, [`debug_files`] shows it. [`params`] are the module's parameters, [`text`] is
+//!    what names are held in.
 //!
 //! A room uses only the rooms below it: device, control, file, world, attach, binding, registry,
 //! the kinds of ports, port, ring, memory, sys; [`abi`] is what programs see of all this. Only
@@ -47,6 +48,7 @@ mod refusal;
 mod registry;
 mod ring;
 mod sys;
+mod text;
 mod turn;
 mod vale;
 mod world;

@@ -39,7 +39,7 @@ impl Port for NullPort {
     }
 
     fn name(&self) -> &[u8] {
-        self.name.as_bytes()
+        &self.name
     }
 
     fn prepare(&mut self, _: &Selection) -> Fallible {

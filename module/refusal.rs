@@ -2,31 +2,17 @@
 
 //! Why a request is refused: the errno that the interface documents, and the reason in words.
 
-use crate::abi::ext::WHY_TEXT;
+use crate::{abi::ext::WHY_TEXT, text::Text};
 use kernel::{
     alloc::AllocError,
     error::Error,
     fmt::{self, Write},
     prelude::*,
-    str::{BStr, Formatter},
+    str::BStr,
 };
 
-/// A sentence of at most [`WHY_TEXT`] bytes, in ASCII; what does not fit is cut.
-struct Sentence {
-    bytes: [u8; WHY_TEXT],
-    len: usize,
-}
-
-impl Sentence {
-    const EMPTY: Sentence = Sentence {
-        bytes: [0; WHY_TEXT],
-        len: 0,
-    };
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
+/// A sentence in ASCII.
+type Sentence = Text<WHY_TEXT>;
 
 /// An error on its way to the program.
 pub(crate) struct Refusal {
@@ -44,21 +30,17 @@ impl Refusal {
     pub(crate) fn new(errno: Error, args: fmt::Arguments<'_>) -> Self {
         // Not charged: it tells one whose cgroup is full of just that, and the kernel would end him
         // for it.
-        let mut why = KBox::new(Sentence::EMPTY, GFP_KERNEL).ok();
+        let mut why = KBox::new(Sentence::new(&[]), GFP_KERNEL).ok();
         if let Some(sentence) = &mut why {
-            let mut out = Formatter::new(&mut sentence.bytes);
-            // It fails where something does not fit, and has written what does.
-            let _ = out.write_fmt(args);
-            sentence.len = out.bytes_written().min(WHY_TEXT);
+            // What does not fit is cut.
+            let _ = sentence.write_fmt(args);
         }
         Refusal { errno, why }
     }
 
     /// The reason in words, if there is one.
     pub(crate) fn why(&self) -> &[u8] {
-        self.why
-            .as_ref()
-            .map_or(&[], |sentence| sentence.as_bytes())
+        self.why.as_ref().map_or(&[], |sentence| sentence)
     }
 }
 

@@ -122,11 +122,7 @@ impl Attachments {
         let wire = plug(name.port, shape.rx_rings, shape.tx_rings)?;
         let host = if with_host {
             let label = PortLabel::new(&[name.port, b"^"]);
-            Some(plug(
-                label.as_bytes(),
-                shape.host_rx_rings,
-                shape.host_tx_rings,
-            )?)
+            Some(plug(&label, shape.host_rx_rings, shape.host_tx_rings)?)
         } else {
             None
         };

@@ -38,12 +38,12 @@ impl<'a> Context<'a> {
 
     /// From here on a port of a switch goes by the name that it has there.
     pub(super) fn look_up_name(&mut self) -> Fallible {
-        self.label = names::known(self.label.as_bytes(), self.world)?;
+        self.label = names::known(&self.label, self.world)?;
         Ok(())
     }
 
     /// The name that the request is about.
     pub(super) fn name(&self) -> &[u8] {
-        self.label.as_bytes()
+        &self.label
     }
 }

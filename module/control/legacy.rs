@@ -12,7 +12,7 @@ use crate::{
     sys::{file::Asker, user},
     turn::Taken,
 };
-use kernel::{fmt::Write, prelude::*, str::Formatter};
+use kernel::{fmt::Write, prelude::*};
 
 /// Which of the two calls it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn serve(
     let command = Command::of(which, req.nr_cmd)?;
     *reqtype = command.reqtype();
     let name = full_name(&command, req);
-    let context = &mut Context::new(file, asker, name.as_bytes(), Options::none());
+    let context = &mut Context::new(file, asker, &name, Options::none());
     match command {
         Command::InTurn(command) => {
             call::in_turn(context, |context, turn| change(context, turn, command, req))
@@ -192,18 +192,15 @@ fn polling(req: &Nmreq) -> NmreqValePolling {
 /// The name, of a port with the suffix that its mode stands for: the pipe modes name an end, `{N`
 /// or `}N` with the ring number.
 fn full_name(command: &Command, req: &Nmreq) -> PortLabel {
-    let name = name::trim(&req.nr_name);
+    let mut name = PortLabel::new(&[name::trim(&req.nr_name)]);
     let mark = match (command, req.nr_flags & NR_REG_MASK) {
         (Command::InTurn(InTurn::Register), NR_REG_PIPE_MASTER) => '{',
         (Command::InTurn(InTurn::Register), NR_REG_PIPE_SLAVE) => '}',
-        _ => return PortLabel::new(&[name]),
+        _ => return name,
     };
-    // The mark and 4 digits: there is room.
-    let mut end = [0; 8];
-    let mut text = Formatter::new(&mut end);
-    let _ = write!(text, "{}{}", mark, req.nr_ringid & NETMAP_RING_MASK);
-    let len = text.bytes_written();
-    PortLabel::new(&[name, &end[..len]])
+    // 15 characters, the mark and 4 digits: there is room.
+    let _ = write!(name, "{}{}", mark, req.nr_ringid & NETMAP_RING_MASK);
+    name
 }
 
 fn bind(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Fallible {

@@ -4,9 +4,11 @@
 //! a switch, `nic` network interfaces.
 
 use crate::{
+    abi::consts::NETMAP_REQ_IFNAMSIZ,
     refusal::Fallible,
     ring::{Queues, RingSet, Selection},
     sys::net::device::DeviceId,
+    text::Text,
 };
 use kernel::sync::Arc;
 
@@ -63,32 +65,4 @@ pub(crate) trait Port: Queues + Send + Sync {
 }
 
 /// A port's name: up to 63 characters.
-pub(crate) struct PortLabel {
-    bytes: [u8; crate::abi::consts::NETMAP_REQ_IFNAMSIZ],
-    len: usize,
-}
-
-impl PortLabel {
-    /// The parts, one after the other; what does not fit is cut.
-    pub(crate) fn new(parts: &[&[u8]]) -> Self {
-        let mut label = PortLabel {
-            bytes: [0; crate::abi::consts::NETMAP_REQ_IFNAMSIZ],
-            len: 0,
-        };
-        for part in parts {
-            let take = part.len().min(label.bytes.len() - label.len);
-            label.bytes[label.len..label.len + take].copy_from_slice(&part[..take]);
-            label.len += take;
-        }
-        label
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    /// The same, with zeros behind it.
-    pub(crate) fn padded(&self) -> &[u8; crate::abi::consts::NETMAP_REQ_IFNAMSIZ] {
-        &self.bytes
-    }
-}
+pub(crate) type PortLabel = Text<NETMAP_REQ_IFNAMSIZ>;

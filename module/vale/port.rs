@@ -83,7 +83,7 @@ impl Port for ValePort {
     }
 
     fn name(&self) -> &[u8] {
-        self.name.as_bytes()
+        &self.name
     }
 
     fn prepare(&mut self, _: &Selection) -> Fallible {

@@ -22,6 +22,7 @@ use crate::{
     ring::{Operator, RingSet},
     sys::cpus,
     sys::net::NetId,
+    text::Text,
 };
 use kernel::{
     prelude::*,
@@ -33,29 +34,8 @@ use kernel::{
 const FULL: usize = VALE_MAX_PORTS - 2;
 
 /// A part of a name: up to 15 characters, and `^` behind them for the host port of an attached
-/// interface.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Label {
-    bytes: [u8; IFNAMSIZ],
-    len: u8,
-}
-
-impl Label {
-    /// What is too long was refused where the name was read.
-    fn new(text: &[u8]) -> Self {
-        let len = text.len().min(IFNAMSIZ);
-        let mut bytes = [0; IFNAMSIZ];
-        bytes[..len].copy_from_slice(&text[..len]);
-        Label {
-            bytes,
-            len: len as u8,
-        }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
-}
+/// interface. What is too long was refused where the name was read.
+type Part = Text<IFNAMSIZ>;
 
 /// Everything about the switches that control requests look at.
 #[pin_data]
@@ -66,7 +46,7 @@ pub(crate) struct Switches {
 
 struct Entry {
     net: NetId,
-    name: Label,
+    name: Part,
     /// Its number in its namespace, for VALE_LIST.
     number: u16,
     switch: Arc<Switch>,
@@ -76,7 +56,7 @@ struct Entry {
 }
 
 struct PortEntry {
-    name: Label,
+    name: Part,
     member: Arc<Member>,
     /// How many [`Joined`] there are.
     holders: usize,
@@ -88,13 +68,13 @@ pub(crate) struct Listed {
     pub(crate) port: u32,
     /// What is behind it: `FERROMAP_VALE_...`, 0 if there is no such port.
     pub(crate) kind: u16,
-    name: (Label, Label),
+    name: (Part, Part),
 }
 
 impl Listed {
     /// The port's name, with that of its switch.
     pub(crate) fn name(&self) -> PortLabel {
-        PortLabel::new(&[self.name.0.as_bytes(), b":", self.name.1.as_bytes()])
+        PortLabel::new(&[&self.name.0, b":", &self.name.1])
     }
 }
 
@@ -110,7 +90,7 @@ impl Switches {
     pub(crate) fn find(self: &Arc<Self>, net: NetId, name: &ValeName<'_>) -> Option<Joined> {
         let mut list = self.list.lock();
         let entry = Entry::find(&mut list, net, name)?;
-        let port = Label::new(name.port);
+        let port = Part::new(&[name.port]);
         let port = entry.ports.iter_mut().find(|p| p.name == port)?;
         port.holders += 1;
         Some(Joined {
@@ -126,7 +106,7 @@ impl Switches {
         let Some(entry) = Entry::find(&mut list, net, name) else {
             return Ok(None);
         };
-        let port = Label::new(name.port);
+        let port = Part::new(&[name.port]);
         if let Some(port) = entry.ports.iter().find(|p| p.name == port) {
             return Ok(Some(Spot::Port(port.member.clone())));
         }
@@ -151,7 +131,7 @@ impl Switches {
         let mut list = self.list.lock();
         if let Some(entry) = Entry::find(&mut list, net, name) {
             // What an attached interface's host is called may be somebody else's name.
-            let port = Label::new(name.port);
+            let port = Part::new(&[name.port]);
             if entry.ports.iter().any(|p| p.name == port) {
                 refuse!(
                     EBUSY,
@@ -177,7 +157,7 @@ impl Switches {
         let Some(entry) = Entry::find(&mut list, net, name) else {
             refuse!(ENOENT, "there is no switch {}", Name(name.switch));
         };
-        let port = Label::new(name.port);
+        let port = Part::new(&[name.port]);
         let found = entry.ports.iter().find(|p| p.name == port);
         Ok(Listed {
             switch: entry.number,
@@ -213,7 +193,7 @@ impl Switches {
     pub(crate) fn each(&self, mut f: impl FnMut(&[u8], &[u8], &Member)) {
         for entry in self.list.lock().iter() {
             for port in &entry.ports {
-                f(entry.name.as_bytes(), port.name.as_bytes(), &port.member);
+                f(&entry.name, &port.name, &port.member);
             }
         }
     }
@@ -248,7 +228,7 @@ impl Switches {
 
 impl Entry {
     fn find<'l>(list: &'l mut [Entry], net: NetId, name: &ValeName<'_>) -> Option<&'l mut Entry> {
-        let switch = Label::new(name.switch);
+        let switch = Part::new(&[name.switch]);
         list.iter_mut().find(|e| e.name == switch && e.net == net)
     }
 
@@ -258,7 +238,7 @@ impl Entry {
             return FERROMAP_VALE_VIRTUAL;
         }
         // The host port of an interface is beside that interface's own.
-        let interface = port.name.as_bytes().strip_suffix(b"^").map(Label::new);
+        let interface = port.name.strip_suffix(b"^").map(|name| Part::new(&[name]));
         let attached =
             |p: &PortEntry| p.member.operator == Operator::Kernel && Some(p.name) == interface;
         if self.ports.iter().any(attached) {
@@ -285,7 +265,7 @@ impl Entry {
             free.push(index, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(Entry {
-            name: Label::new(name.switch),
+            name: Part::new(&[name.switch]),
             number,
             switch: Switch::new()?,
             ports: KVec::new(),
@@ -325,7 +305,7 @@ impl Entry {
         )?;
         self.free.pop();
         let port = PortEntry {
-            name: Label::new(name.port),
+            name: Part::new(&[name.port]),
             member: member.clone(),
             holders: 1,
         };

@@ -3,7 +3,11 @@
 //! Network interfaces.
 
 use super::{bindings, NetNs};
-use crate::{abi::consts::IFNAMSIZ, sys::bottom_half::Disabled};
+use crate::{
+    abi::{consts::IFNAMSIZ, name::trim},
+    sys::bottom_half::Disabled,
+    text::Text,
+};
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{prelude::*, types::NotThreadSafe};
 
@@ -61,35 +65,7 @@ impl DeviceId {
 }
 
 /// A name of an interface or of a kind, copied.
-#[derive(Clone, Copy)]
-pub(crate) struct Label {
-    bytes: [u8; IFNAMSIZ],
-    len: usize,
-}
-
-impl Label {
-    /// Of the bytes before the first NUL, as many as a name may have.
-    fn new(name: &[u8]) -> Self {
-        let mut label = Label {
-            bytes: [0; IFNAMSIZ],
-            len: 0,
-        };
-        let name = name.iter().take_while(|&&byte| byte != 0);
-        for (to, byte) in label.bytes.iter_mut().zip(name) {
-            *to = *byte;
-            label.len += 1;
-        }
-        label
-    }
-}
-
-impl Deref for Label {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&[])
-    }
-}
+pub(crate) type Label = Text<IFNAMSIZ>;
 
 /// A reference to an interface. Who holds one keeps the interface from going away, so it must be
 /// dropped when the interface is unregistered.
@@ -136,7 +112,7 @@ impl Device {
 
     /// Its name, for as long as nobody renames it.
     pub(crate) fn name(&self) -> Label {
-        Label::new(&read!(self, name))
+        Label::new(&[trim(&read!(self, name))])
     }
 
     /// The largest payload of a frame, in bytes.
@@ -180,7 +156,7 @@ impl Device {
         unsafe {
             Some((
                 kind(master.as_ptr(), rtnl),
-                Label::new(&(*master.as_ptr()).name),
+                Label::new(&[trim(&(*master.as_ptr()).name)]),
             ))
         }
     }
@@ -227,5 +203,5 @@ unsafe fn kind(dev: *const bindings::net_device, _: &Rtnl) -> Label {
         return Label::new(&[]);
     }
     // SAFETY: a string of the driver's code, which goes after its interfaces.
-    Label::new(unsafe { CStr::from_char_ptr(kind) }.to_bytes())
+    Label::new(&[unsafe { CStr::from_char_ptr(kind) }.to_bytes()])
 }

@@ -73,6 +73,8 @@ mod ports;
 mod segment;
 #[path = "../../../module/vale/table.rs"]
 mod table;
+#[path = "../../../module/text.rs"]
+mod text;
 #[path = "../../../module/vale/virtio.rs"]
 mod virtio;
 

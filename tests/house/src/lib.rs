@@ -26,7 +26,7 @@ use std::{collections::BTreeMap, env, fs, path::Path};
 /// line may name what is in that line and in those before it. A room within a room has its own.
 const HOUSE: &[&[&str]] = &[
     &["abi"],
-    &["live", "refusal"],
+    &["live", "text", "refusal"],
     &["sys"],
     &["sys/net"],
     &["params", "turn"],
@@ -48,7 +48,7 @@ const HOUSE: &[&[&str]] = &[
 const UNSAFE: &[&str] = &["sys", "memory"];
 
 /// Rooms that are used by nearly all, and the root, which knows all: no part of the picture.
-const BESIDE: &[&str] = &["abi", "live", "refusal", "params", "netmap"];
+const BESIDE: &[&str] = &["abi", "live", "text", "refusal", "params", "netmap"];
 
 const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../module");
 const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

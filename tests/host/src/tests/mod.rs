@@ -15,4 +15,5 @@ mod ports;
 mod runs;
 mod segment;
 mod table;
+mod text;
 mod virtio;

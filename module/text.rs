@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A short text that is held in place: a name, a sentence. Pure.
+
+use core::{fmt, ops::Deref};
+
+/// Up to `N` bytes. What does not fit is cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Text<const N: usize> {
+    /// Zero where the text does not reach.
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Text<N> {
+    /// The parts, one after the other.
+    pub(crate) fn new(parts: &[&[u8]]) -> Self {
+        let mut text = Text {
+            bytes: [0; N],
+            len: 0,
+        };
+        for part in parts {
+            text.push(part);
+        }
+        text
+    }
+
+    /// The same, and zeros as far as there is room.
+    pub(crate) fn padded(&self) -> &[u8; N] {
+        &self.bytes
+    }
+
+    /// One part more. False if not all of it fits.
+    fn push(&mut self, part: &[u8]) -> bool {
+        let room = self.bytes.get_mut(self.len..).unwrap_or(&mut []);
+        let fits = part.len() <= room.len();
+        for (to, byte) in room.iter_mut().zip(part) {
+            *to = *byte;
+            self.len += 1;
+        }
+        fits
+    }
+}
+
+impl<const N: usize> Deref for Text<N> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
+    }
+}
+
+/// Adds to it. It fails where something does not fit, and has written what does.
+impl<const N: usize> fmt::Write for Text<N> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.push(part.as_bytes()).then_some(()).ok_or(fmt::Error)
+    }
+}

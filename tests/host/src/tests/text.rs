@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What does not fit is cut, and who wrote it is told.
+
+use crate::text::Text;
+use std::fmt::Write;
+
+#[test]
+fn parts_follow_one_another_and_are_cut_at_the_end() {
+    assert_eq!(&*Text::<8>::new(&[]), b"");
+    assert_eq!(&*Text::<8>::new(&[b"vale", b"", b":0"]), b"vale:0");
+    assert_eq!(&*Text::<8>::new(&[b"vale1234"]), b"vale1234");
+    assert_eq!(&*Text::<8>::new(&[b"vale123", b":0", b"^"]), b"vale123:");
+}
+
+#[test]
+fn the_same_bytes_are_the_same_text() {
+    assert!(Text::<8>::new(&[b"ab", b"c"]) == Text::new(&[b"abc"]));
+    assert!(Text::<8>::new(&[b"ab"]) != Text::new(&[b"ab\0"]));
+}
+
+#[test]
+fn writing_fails_where_it_is_cut() {
+    let mut text = Text::<8>::new(&[b"port"]);
+    assert!(write!(text, "{{{}", 17).is_ok());
+    assert_eq!(&*text, b"port{17");
+    assert!(write!(text, "{}{}", 23, "more").is_err());
+    assert_eq!(&*text, b"port{172");
+}
