@@ -20,6 +20,7 @@ mod picture;
 mod tests;
 mod tree;
 
+use crate::paths::Said;
 use std::{collections::BTreeMap, env, fs, path::Path};
 
 /// The rooms, from the ground up: a folder or a file of `module/` without its `.rs`. What is in a
@@ -50,7 +51,11 @@ const UNSAFE: &[&str] = &["sys", "memory"];
 /// Rooms that are used by nearly all, and the root, which knows all: no part of the picture.
 const BESIDE: &[&str] = &["abi", "live", "text", "refusal", "params", "netmap"];
 
+/// Where else the module's crate gets `unsafe` from: the interface says there what is plain data.
+const PLAIN: &str = "wire.rs";
+
 const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../module");
+const ABI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../abi/src");
 const CHECKOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const DOC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/architecture.md");
 
@@ -79,6 +84,14 @@ fn the_house_stands() {
     let folder = env::var("FERROMAP_HOUSE").unwrap_or_else(|_| OURS.into());
     let faults = house::faults(&sources(Path::new(&folder)), "netmap.rs", HOUSE, UNSAFE);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_interface_says_unsafe_of_plain_data_only() {
+    for (name, text) in sources(Path::new(ABI)) {
+        let said = Said::read(text.parse().unwrap());
+        assert!(name == PLAIN || !said.has("unsafe"), "{name} says unsafe");
+    }
 }
 
 /// In the root's own documentation.
