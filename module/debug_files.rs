@@ -32,17 +32,19 @@ impl Show for Ports {
                 show(out, switch, port, member);
             }
         });
-        self.0.registry.nics.each(|nic, mode| {
+        self.0.registry.nics.each(|nic, run| {
             if !nic.rings.is_bound() {
                 return;
             }
             let region = nic.rings.region().id();
-            seq_print!(out, "{} {} region {}\n", Name(&nic.name()), mode, region);
+            let (name, mode) = (nic.name(), run.mode());
+            seq_print!(out, "{} {} region {}\n", Name(&name), mode, region);
             show_rings(out, &nic.rings);
-            let nobody = nic.host_nobody.get();
-            if nobody != 0 {
-                seq_print!(out, "  host drop_nobody {}\n", nobody);
-            }
+            run.host_counters().each(|name, value| {
+                if value != 0 {
+                    seq_print!(out, "  host {} {}\n", name, value);
+                }
+            });
         });
     }
 }

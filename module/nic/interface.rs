@@ -6,7 +6,7 @@ use crate::{
     abi::consts::ETH_HLEN,
     live::{self, Counted},
     refusal::Fallible,
-    ring::{count::Counter, RingSet},
+    ring::RingSet,
     sys::{
         net::{
             device::{DeviceId, Label},
@@ -30,8 +30,6 @@ pub(crate) struct Nic {
     /// Empty once the interface has gone away.
     device: RcuSlot<Device>,
     pub(crate) rings: Arc<RingSet>,
-    /// Frames of the host that nobody got: they were taken, and no host ring was bound.
-    pub(crate) host_nobody: Counter,
     _live: Counted,
 }
 
@@ -42,7 +40,6 @@ impl Nic {
             name: device.name(),
             device: RcuSlot::new(),
             rings,
-            host_nobody: Counter::default(),
             _live: Counted::new(live::Kind::Nic),
         };
         nic.device

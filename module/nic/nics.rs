@@ -94,10 +94,10 @@ impl Nics {
         })
     }
 
-    /// Calls `each` for every open interface, with what the way is called that it is run.
-    pub(crate) fn each(&self, mut each: impl FnMut(&Nic, &str)) {
+    /// Calls `each` for every open interface, with how it is run.
+    pub(crate) fn each(&self, mut each: impl FnMut(&Nic, &Emulated)) {
         for open in self.list.lock().iter() {
-            each(&open.nic, open.run.mode());
+            each(&open.nic, &open.run);
         }
     }
 
@@ -150,10 +150,11 @@ impl OpenNic {
             operator: Operator::Programs,
             running: None,
         };
+        let run = Emulated::new(nic.clone())?;
         Arc::pin_init(
             pin_init!(OpenNic {
-                run: Emulated::new(nic.clone()),
                 nic,
+                run,
                 state <- new_mutex!(state),
             }),
             GFP_KERNEL_ACCOUNT,

@@ -89,6 +89,14 @@ reasons! {
     }
 }
 
+reasons! {
+    /// Why a frame that the host sent through an interface is in no ring.
+    HostDrop {
+        /// For a host ring that nobody binds.
+        Nobody: "drop_nobody",
+    }
+}
+
 /// What a program sent through a transmit ring. Only who syncs the ring writes here.
 #[derive(Default)]
 pub(crate) struct TxCounters {
@@ -107,6 +115,12 @@ pub(crate) struct RxCounters {
     drops: [Counter; RxDrop::NAMES.len()],
     /// `head` or `cur` made no sense and the ring was reset.
     pub(crate) resets: Counter,
+}
+
+/// What the host sent through an interface, and no ring got.
+#[derive(Default)]
+pub(crate) struct HostCounters {
+    drops: [Counter; HostDrop::NAMES.len()],
 }
 
 impl TxCounters {
@@ -138,6 +152,20 @@ impl RxCounters {
             RxDrop::NAMES.iter().zip(&self.drops),
             line,
         );
+    }
+}
+
+impl HostCounters {
+    /// So many frames were lost. Several CPUs may count at once.
+    pub(crate) fn drop(&self, why: HostDrop, frames: u64) {
+        self.drops[why as usize].add(frames);
+    }
+
+    /// Each counter with its name.
+    pub(crate) fn each(&self, mut line: impl FnMut(&str, u64)) {
+        for (name, counter) in HostDrop::NAMES.iter().zip(&self.drops) {
+            line(name, counter.get());
+        }
     }
 }
 

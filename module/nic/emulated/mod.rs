@@ -21,7 +21,7 @@ use crate::{
     abi::ext::FERROMAP_NI_EMULATED,
     params,
     refusal::Fallible,
-    ring::{Collect, Operator, RxQueue, Shape, TxQueue},
+    ring::{count::HostCounters, Collect, Operator, RxQueue, Shape, TxQueue},
     sys::{
         net::{Device, Rtnl},
         wait::WaitQueue,
@@ -30,6 +30,7 @@ use crate::{
 use forward::{ForwardDown, ForwardUp};
 use host::ToHost;
 use kernel::{prelude::*, sync::Arc};
+use receive::ToRings;
 use send::ToDriver;
 
 /// Most slots of a ring: what fits an object of a ring pool of the default size.
@@ -38,8 +39,9 @@ const MAX_SLOTS: u32 = 2048;
 const MAX_RINGS: u16 = 1024;
 
 /// An interface that is open in emulated mode, whether or not it is in netmap mode.
-pub(super) struct Emulated {
+pub(crate) struct Emulated {
     nic: Arc<Nic>,
+    receiver: Arc<ToRings>,
 }
 
 impl Emulated {
@@ -60,13 +62,19 @@ impl Emulated {
         }
     }
 
-    pub(super) fn new(nic: Arc<Nic>) -> Self {
-        Emulated { nic }
+    pub(super) fn new(nic: Arc<Nic>) -> Result<Self> {
+        let receiver = Arc::new(ToRings::new(&nic.rings), GFP_KERNEL_ACCOUNT)?;
+        Ok(Emulated { nic, receiver })
     }
 
     /// What people call this way to run it.
-    pub(super) fn mode(&self) -> &'static str {
+    pub(crate) fn mode(&self) -> &'static str {
         "emulated"
+    }
+
+    /// What became of frames of the host that are in no ring.
+    pub(crate) fn host_counters(&self) -> &HostCounters {
+        &self.receiver.host
     }
 
     /// What `ni_flags` says of it.
@@ -106,6 +114,6 @@ impl Emulated {
 
     /// Puts the interface in netmap mode: its frames are taken from now on.
     pub(super) fn start(&self, device: &Device, rtnl: &Rtnl) -> Fallible<Running> {
-        Running::start(device, &self.nic, rtnl)
+        Running::start(device, &self.receiver, rtnl)
     }
 }

@@ -4,26 +4,38 @@
 //! where they are met.
 
 use crate::{
-    nic::interface::Nic,
     ring::{
-        count::{Counter, RxDrop},
-        RxRing, Soon,
+        count::{HostCounters, HostDrop, RxDrop},
+        RingSet, RxRing, Soon,
     },
     sys::{
         bottom_half::Disabled,
         net::{packet::Side, receiver::Receiver, Packet},
     },
 };
-use kernel::sync::rcu;
+use kernel::sync::{rcu, Arc};
 
 /// Where a frame goes.
 pub(crate) enum Target<'r> {
     Ring(&'r RxRing, Side),
     /// To nobody, but for being counted: the host's frames, where its own rings are not bound.
-    Nobody(&'r Counter),
+    Nobody(&'r HostCounters),
 }
 
-impl Nic {
+/// Who is shown the frames of an interface in netmap mode, and puts them into its rings.
+pub(in crate::nic) struct ToRings {
+    rings: Arc<RingSet>,
+    pub(super) host: HostCounters,
+}
+
+impl ToRings {
+    pub(super) fn new(rings: &Arc<RingSet>) -> Self {
+        ToRings {
+            rings: rings.clone(),
+            host: HostCounters::default(),
+        }
+    }
+
     /// The receive ring that frames of a queue go to, if somebody binds it.
     fn ring<'g>(&'g self, from: Side, queue: u16, guard: &'g rcu::Guard) -> Option<&'g RxRing> {
         let rings = match from {
@@ -35,7 +47,7 @@ impl Nic {
     }
 }
 
-impl Receiver for Nic {
+impl Receiver for ToRings {
     type Target<'r> = Target<'r>;
 
     /// What the host sends through a queue is taken while its transmit ring is bound, whether or
@@ -51,7 +63,7 @@ impl Receiver for Nic {
         match (self.ring(from, queue, guard), from) {
             (Some(ring), from) => Some(Target::Ring(ring, from)),
             (None, Side::Wire) => None,
-            (None, Side::Host) => Some(Target::Nobody(&self.host_nobody)),
+            (None, Side::Host) => Some(Target::Nobody(&self.host)),
         }
     }
 
@@ -59,14 +71,14 @@ impl Receiver for Nic {
     fn receive(target: &Target<'_>, packet: &Packet, pinned: &Disabled) {
         match target {
             Target::Ring(ring, from) => put(ring, packet, *from, pinned),
-            Target::Nobody(count) => count.add(1),
+            Target::Nobody(host) => host.drop(HostDrop::Nobody, 1),
         }
     }
 
     fn lost(target: &Target<'_>) {
         match target {
             Target::Ring(ring, _) => ring.counters.drop(RxDrop::BadFrame, 1),
-            Target::Nobody(count) => count.add(1),
+            Target::Nobody(host) => host.drop(HostDrop::Nobody, 1),
         }
     }
 }

@@ -2,26 +2,26 @@
 
 //! Being shown the frames of an interface, or why that is refused.
 
+use super::receive::ToRings;
 use crate::{
-    nic::interface::Nic,
     refusal::{refuse, Fallible, Name, Refusal},
     sys::net::{hook::Hook, Device, Rtnl},
 };
 use kernel::{prelude::*, sync::Arc};
 
 /// An interface in netmap mode.
-pub(in crate::nic) struct Running(Hook<Nic>);
+pub(in crate::nic) struct Running(Hook<ToRings>);
 
 impl Running {
-    pub(super) fn start(device: &Device, nic: &Arc<Nic>, rtnl: &Rtnl) -> Fallible<Self> {
-        match Hook::new(device.again(), nic.clone(), rtnl) {
+    pub(super) fn start(device: &Device, receiver: &Arc<ToRings>, rtnl: &Rtnl) -> Fallible<Self> {
+        match Hook::new(device.again(), receiver.clone(), rtnl) {
             Ok(hook) => Ok(Running(hook)),
-            Err(EBUSY) => Err(taken(device, nic, rtnl)),
+            Err(EBUSY) => Err(taken(device, rtnl)),
             Err(EINVAL) => refuse!(
                 EINVAL,
                 "{} is of kind {}, and the kernel lets nobody take frames of such an interface: \
                  open the one below it, by which they come and go",
-                Name(&nic.name()),
+                Name(&device.name()),
                 Name(&device.kind(rtnl))
             ),
             Err(EOPNOTSUPP) => refuse!(
@@ -40,7 +40,7 @@ impl Running {
 }
 
 /// Says who takes the frames of the interface, which we cannot have for that.
-fn taken(device: &Device, nic: &Nic, rtnl: &Rtnl) -> Refusal {
+fn taken(device: &Device, rtnl: &Rtnl) -> Refusal {
     if let Some((kind, master)) = device.master(rtnl) {
         let kind: &[u8] = match &*kind {
             b"" => b"interface",
@@ -51,10 +51,10 @@ fn taken(device: &Device, nic: &Nic, rtnl: &Rtnl) -> Refusal {
             fmt!(
                 "{} is in {} {}, which takes its frames: take it out (ip link set {} nomaster), or \
                  open that",
-                Name(&nic.name()),
+                Name(&device.name()),
                 Name(kind),
                 Name(&master),
-                Name(&nic.name())
+                Name(&device.name())
             ),
         );
     }
@@ -65,7 +65,7 @@ fn taken(device: &Device, nic: &Nic, rtnl: &Rtnl) -> Refusal {
             fmt!(
                 "the frames of {}, a {}, go to whoever opens its /dev/tap: use that, or open the \
                  interface below it",
-                Name(&nic.name()),
+                Name(&device.name()),
                 Name(&kind)
             ),
         );
@@ -75,8 +75,8 @@ fn taken(device: &Device, nic: &Nic, rtnl: &Rtnl) -> Refusal {
         fmt!(
             "interfaces that were made on top of {} take its frames, as a macvlan or ipvlan does: \
              delete them (ip link del), or open one of them. ferromap doctor {} tells which",
-            Name(&nic.name()),
-            Name(&nic.name())
+            Name(&device.name()),
+            Name(&device.name())
         ),
     )
 }
