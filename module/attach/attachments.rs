@@ -98,14 +98,7 @@ impl Attachments {
             ..shape
         };
         let nic = bind(nic, whole, &memory)?;
-        let plug = |port: &[u8], tx_rings: u16, rx_rings: u16| -> Fallible<Binding> {
-            let shape = Shape {
-                tx_rings,
-                rx_rings,
-                tx_slots: shape.rx_slots,
-                rx_slots: shape.tx_slots,
-                ..Shape::default()
-            };
+        let plug = |port: &[u8], shape: Shape| -> Fallible<Binding> {
             let name = ValeName {
                 switch: name.switch,
                 port,
@@ -119,10 +112,26 @@ impl Attachments {
             }
             Ok(bound)
         };
-        let wire = plug(name.port, shape.rx_rings, shape.tx_rings)?;
+        // What one side receives the other sends.
+        let facing = Shape {
+            tx_slots: shape.rx_slots,
+            rx_slots: shape.tx_slots,
+            ..Shape::default()
+        };
+        let wire = Shape {
+            tx_rings: shape.rx_rings,
+            rx_rings: shape.tx_rings,
+            ..facing
+        };
+        let wire = plug(name.port, wire)?;
         let host = if with_host {
             let label = PortLabel::new(&[name.port, b"^"]);
-            Some(plug(&label, shape.host_rx_rings, shape.host_tx_rings)?)
+            let host = Shape {
+                tx_rings: shape.host_rx_rings,
+                rx_rings: shape.host_tx_rings,
+                ..facing
+            };
+            Some(plug(&label, host)?)
         } else {
             None
         };

@@ -88,6 +88,14 @@ impl TxQueue for ToDriver {
     }
 }
 
+/// The interface that a chunk goes to.
+#[derive(Clone, Copy)]
+struct Link<'d> {
+    device: &'d Device,
+    /// Bytes of the longest frame that it sends.
+    longest: u32,
+}
+
 struct Batch<'b> {
     sync: &'b TxSync<'b>,
     nic: &'b Nic,
@@ -139,7 +147,10 @@ impl Batch<'_> {
 
     /// Hands over the frames of up to `want` slots.
     fn chunk(&mut self, device: &Device, mut sending: Sending<'_>, want: u32) {
-        let longest = device.mtu().saturating_add(FRAME_EXTRA);
+        let link = Link {
+            device,
+            longest: device.mtu().saturating_add(FRAME_EXTRA),
+        };
         // One frame is held back, the one that is next: with each we say whether another follows.
         let mut held: Option<Outgoing> = None;
         for at in self.taken..self.taken + want {
@@ -148,7 +159,7 @@ impl Batch<'_> {
                 return;
             }
             let mut parts = self.parts;
-            match self.frame((device, sending.pinned()), at, longest, &mut parts) {
+            match self.frame(link, at, &mut parts, sending.pinned()) {
                 Ok(next) => {
                     let before = held.replace(next);
                     if !self.hand_over(&mut sending, before, true) {
@@ -196,10 +207,10 @@ impl Batch<'_> {
     /// that has been counted, or is not to be.
     fn frame(
         &self,
-        (device, pinned): (&Device, &Disabled),
+        link: Link<'_>,
         at: u32,
-        longest: u32,
         parts: &mut Parts,
+        pinned: &Disabled,
     ) -> Result<Outgoing, Option<TxDrop>> {
         let ring = self.sync.ring();
         let index = add(self.sync.first(), at, ring.mem.slots());
@@ -216,12 +227,12 @@ impl Batch<'_> {
         let buf = ring.mem.mem().bufs().get(slot.buf_idx);
         let buf = buf.ok_or(TxDrop::BadBuffer)?;
         let len = u32::from(slot.len);
-        if len < ETH_HLEN as u32 || len > longest {
+        if len < ETH_HLEN as u32 || len > link.longest {
             return Err(Some(TxDrop::BadLength));
         }
         let bytes = buf.span(0, len).ok_or(TxDrop::BadLength)?;
         let completion = self.completions.start(index).ok_or(TxDrop::NoMemory)?;
-        let packet = Packet::copy_of(device, self.number, bytes, pinned);
+        let packet = Packet::copy_of(link.device, self.number, bytes, pinned);
         Ok(Outgoing::new(packet.ok_or(TxDrop::NoMemory)?, completion))
     }
 }
