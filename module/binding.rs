@@ -142,18 +142,6 @@ impl Binding {
         }
     }
 
-    /// The transmit ring of that number, if it is bound here.
-    pub(crate) fn tx_ring(&self, number: u16) -> Option<&TxRing> {
-        let at = number.checked_sub(self.held.selection().tx.start)?;
-        self.held.tx().get(usize::from(at)).map(|ring| &**ring)
-    }
-
-    /// The receive ring of that number, if it is bound here.
-    pub(crate) fn rx_ring(&self, number: u16) -> Option<&RxRing> {
-        let at = number.checked_sub(self.held.selection().rx.start)?;
-        self.held.rx().get(usize::from(at)).map(|ring| &**ring)
-    }
-
     /// The process that asks for a sync, if it is the one that bound the file. Descriptors are
     /// inherited and handed on, and who polls one has not asked for his own memory to be sent.
     fn caller(&self) -> Option<Caller<'_>> {
@@ -169,12 +157,12 @@ impl Binding {
     }
 
     /// Syncs one of the transmit rings.
-    pub(crate) fn sync_tx(&self, ring: &TxRing) -> Synced {
+    fn sync_tx(&self, ring: &TxRing) -> Synced {
         ring.sync(self.caller())
     }
 
     /// Syncs one of the receive rings.
-    pub(crate) fn sync_rx(&self, ring: &RxRing) -> Synced {
+    fn sync_rx(&self, ring: &RxRing) -> Synced {
         let from_the_first = self.held.selection().tx.start == 0;
         ring.sync(if from_the_first { self.held.tx() } else { &[] })
     }

@@ -7,6 +7,7 @@ use crate::{
     ring::{count::TxDrop, RxRing, TxRing},
     sys::wait::WaitQueue,
 };
+use kernel::sync::Arc;
 
 /// The bindings between which frames are carried.
 pub(super) struct Ends {
@@ -18,30 +19,33 @@ pub(super) struct Ends {
     pub(super) host: Option<Binding>,
 }
 
-/// One of them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    Nic,
-    Wire,
-    Host,
-}
-
 /// A way from ring to ring.
-#[derive(Clone, Copy)]
 pub(super) struct Transfer {
-    /// A receive ring, by number.
-    pub(super) from: (End, u16),
-    /// A transmit ring.
-    pub(super) to: (End, u16),
+    from: Arc<RxRing>,
+    to: Arc<TxRing>,
 }
 
 impl Ends {
-    fn binding(&self, end: End) -> Option<&Binding> {
-        match end {
-            End::Nic => Some(&self.nic),
-            End::Wire => Some(&self.wire),
-            End::Host => self.host.as_ref(),
-        }
+    /// Both ways between ring pair `pair` of the interface and that of its port.
+    pub(super) fn pair(&self, pair: usize) -> impl Iterator<Item = Transfer> + '_ {
+        let (nic, wire) = (self.nic.held(), self.wire.held());
+        // The port has as many as the interface without its host rings, which come last.
+        let received = nic.rx().iter().zip(wire.tx()).nth(pair);
+        let sent = wire.rx().iter().zip(nic.tx()).nth(pair);
+        received.into_iter().chain(sent).map(Transfer::new)
+    }
+
+    /// All ways between the host rings and the port that stands for the host.
+    pub(super) fn of_host(&self) -> impl Iterator<Item = Transfer> + '_ {
+        let nic = self.nic.held();
+        let shape = nic.set().shape();
+        self.host.iter().flat_map(move |host| {
+            let host_rx = nic.rx().iter().skip(shape.rx_rings.into());
+            let host_tx = nic.tx().iter().skip(shape.tx_rings.into());
+            let sent = host_rx.zip(host.held().tx());
+            let received = host.held().rx().iter().zip(host_tx);
+            sent.chain(received).map(Transfer::new)
+        })
     }
 
     /// Has frames for the interface segmented as its MTU says, which may have changed.
@@ -50,26 +54,21 @@ impl Ends {
             self.wire.port().set_longest(longest);
         }
     }
-
-    fn rx(&self, (end, number): (End, u16)) -> Option<(&Binding, &RxRing)> {
-        let binding = self.binding(end)?;
-        Some((binding, binding.rx_ring(number)?))
-    }
-
-    fn tx(&self, (end, number): (End, u16)) -> Option<(&Binding, &TxRing)> {
-        let binding = self.binding(end)?;
-        Some((binding, binding.tx_ring(number)?))
-    }
 }
 
 impl Transfer {
+    fn new((from, to): (&Arc<RxRing>, &Arc<TxRing>)) -> Self {
+        Transfer {
+            from: from.clone(),
+            to: to.clone(),
+        }
+    }
+
     /// Carries what is there, as far as there is room. Returns whether anything moved.
-    pub(super) fn carry(&self, ends: &Ends) -> bool {
-        let (Some((source, from)), Some((sink, to))) = (ends.rx(self.from), ends.tx(self.to))
-        else {
-            return false;
-        };
-        source.sync_rx(from);
+    pub(super) fn carry(&self) -> bool {
+        let Transfer { from, to } = self;
+        // Neither forwards anything by itself, nor has the kernel memory of its own to be sent.
+        from.sync(&[]);
         let moved = match to.append() {
             // Where frames have one slot, what has more is dropped there.
             Some(mut append) => from.read(|frame| {
@@ -84,16 +83,13 @@ impl Transfer {
             None => false,
         };
         if moved || to.has_unsent() {
-            sink.sync_tx(to);
+            to.sync(None);
         }
         moved
     }
 
     /// Where to wait for something to carry: until frames have come, or room has.
-    pub(super) fn waiters<'e>(&self, ends: &'e Ends) -> [Option<&'e WaitQueue>; 2] {
-        [
-            ends.rx(self.from).map(|(_, ring)| ring.waiters()),
-            ends.tx(self.to).map(|(_, ring)| ring.waiters()),
-        ]
+    pub(super) fn waiters(&self) -> [&WaitQueue; 2] {
+        [self.from.waiters(), self.to.waiters()]
     }
 }

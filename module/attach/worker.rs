@@ -2,10 +2,9 @@
 
 //! The threads that carry frames.
 
-use super::transfer::{End, Ends, Transfer};
+use super::transfer::{Ends, Transfer};
 use crate::{
     refusal::{refuse, Fallible, Name},
-    ring::Shape,
     sys::thread::{Inside, Thread, WaitEntries, Work},
 };
 use kernel::{prelude::*, str::CString, sync::Arc};
@@ -31,8 +30,9 @@ pub(super) trait WhenGone: Send + Sync + 'static {
 
 /// What a thread works on.
 pub(super) struct Worker<G: WhenGone> {
-    ends: Arc<Ends>,
+    /// These go first: when the ends let go of the rings, nobody else is to have them.
     transfers: KVec<Transfer>,
+    ends: Arc<Ends>,
     /// For the queues that it waits on between frames; a polling one does not.
     entries: Option<WaitEntries>,
     when_gone: Arc<G>,
@@ -43,7 +43,7 @@ impl<G: WhenGone> Worker<G> {
     fn carry(&self) -> bool {
         self.ends.measure();
         let transfers = self.transfers.iter();
-        transfers.fold(false, |busy, transfer| transfer.carry(&self.ends) | busy)
+        transfers.fold(false, |busy, transfer| transfer.carry() | busy)
     }
 
     /// Carries until there is nothing to carry. False if the interface has gone away.
@@ -72,10 +72,7 @@ impl<G: WhenGone> Work for Worker<G> {
             }
             return;
         };
-        let transfers = self.transfers.iter();
-        let queues = transfers
-            .flat_map(|transfer| transfer.waiters(&self.ends))
-            .flatten();
+        let queues = self.transfers.iter().flat_map(Transfer::waiters);
         inside.wait_on(&mut entries, queues, |waiting| {
             while !inside.should_stop() && self.carry_all(inside) {
                 waiting.sleep();
@@ -99,13 +96,13 @@ pub(super) fn start<G: WhenGone>(
         let name = Name(ends.nic.port().name());
         let name = CString::try_from_fmt(fmt!("netmap/{}/{}{}", name, label, threads.len()))?;
         let worker = Worker {
-            ends: ends.clone(),
             entries: match cpu {
                 Some(_) => None,
                 // A transfer waits on two queues.
                 None => Some(WaitEntries::new(2 * transfers.len())?),
             },
             transfers,
+            ends: ends.clone(),
             when_gone: when_gone.clone(),
         };
         match (Thread::start(&name, cpu, worker), cpu) {
@@ -121,15 +118,10 @@ pub(super) fn start<G: WhenGone>(
     };
     let pairs = shape.rx_rings.max(shape.tx_rings);
     if let Some(Polling::AllOn { cpu }) = polling {
-        let mut all = KVec::new();
-        for pair in 0..pairs {
-            push_pair(&mut all, shape, pair)?;
-        }
-        start(all, "", Some(cpu))?;
+        let all = (0..pairs).flat_map(|pair| ends.pair(pair.into()));
+        start(collect(all)?, "", Some(cpu))?;
     } else {
         for pair in 0..pairs {
-            let mut transfers = KVec::new();
-            push_pair(&mut transfers, shape, pair)?;
             let cpu = match polling {
                 Some(Polling::Each { first, count }) => {
                     let number = u32::from(pair);
@@ -139,49 +131,19 @@ pub(super) fn start<G: WhenGone>(
                 }
                 _ => None,
             };
-            start(transfers, "", cpu)?;
+            start(collect(ends.pair(pair.into()))?, "", cpu)?;
         }
     }
     if ends.host.is_some() {
-        start(host_transfers(shape)?, "host", None)?;
+        start(collect(ends.of_host())?, "host", None)?;
     }
     Ok(threads)
 }
 
-/// Both ways between ring pair `pair` of the interface and that of its port.
-fn push_pair(transfers: &mut KVec<Transfer>, shape: Shape, pair: u16) -> Result {
-    let (nic, wire) = ((End::Nic, pair), (End::Wire, pair));
-    if pair < shape.rx_rings {
-        transfers.push(
-            Transfer {
-                from: nic,
-                to: wire,
-            },
-            GFP_KERNEL_ACCOUNT,
-        )?;
+fn collect(transfers: impl Iterator<Item = Transfer>) -> Result<KVec<Transfer>> {
+    let mut all = KVec::new();
+    for transfer in transfers {
+        all.push(transfer, GFP_KERNEL_ACCOUNT)?;
     }
-    if pair < shape.tx_rings {
-        transfers.push(
-            Transfer {
-                from: wire,
-                to: nic,
-            },
-            GFP_KERNEL_ACCOUNT,
-        )?;
-    }
-    Ok(())
-}
-
-/// All ways between the host rings and the port that stands for the host.
-fn host_transfers(shape: Shape) -> Result<KVec<Transfer>> {
-    let mut transfers = KVec::new();
-    for (number, ring) in (0..).zip(shape.host_rx()) {
-        let (from, to) = ((End::Nic, ring), (End::Host, number));
-        transfers.push(Transfer { from, to }, GFP_KERNEL_ACCOUNT)?;
-    }
-    for (number, ring) in (0..).zip(shape.host_tx()) {
-        let (from, to) = ((End::Host, number), (End::Nic, ring));
-        transfers.push(Transfer { from, to }, GFP_KERNEL_ACCOUNT)?;
-    }
-    Ok(transfers)
+    Ok(all)
 }
