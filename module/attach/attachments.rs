@@ -260,7 +260,7 @@ impl WorkItem for Attachments {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        let keep = this.clearing.lock().take();
+        let module = this.clearing.lock().take();
         let turn = this.turn.take();
         loop {
             let mut list = this.list.lock();
@@ -273,7 +273,8 @@ impl WorkItem for Attachments {
         }
         drop(turn);
         drop(this);
-        drop(keep);
+        // With this the module may be unloaded.
+        drop(module);
     }
 }
 
