@@ -8,7 +8,7 @@
 //! - [`delivery`]: bringing frames into a receive ring; [`inbox`]: how senders share one.
 //! - [`append`], [`arrived`]: the kernel adds and takes frames as a program would.
 //! - [`set`]: all rings of a port, which of them exist, and who has them; [`shape`]: how many.
-//! - [`mem`]: the part of the region that a ring owns.
+//! - [`mem`]: the part of the region that a ring owns; [`indexes`]: what the kernel believes of it.
 //! - [`walk`]: the way through consecutive slots; [`parts`]: which of them are frames of their own.
 //! - [`contention`]: threads that come to sync one ring at the same time.
 //! - [`count`]: what went through and what was dropped.

@@ -6,7 +6,7 @@
 //! - [`file`]: a character device with poll and page faults.
 //! - [`bottom_half`], [`rcu`]: staying on a CPU, reading under RCU.
 //! - [`wait`], [`soft_wake`]: who sleeps until a ring has news, and waking him after a softirq.
-//! - [`cpus`]: which processors there are.
+//! - [`cpus`]: which processors there are. [`clock`]: what time it is.
 //! - [`debugfs`]: files to look at.
 //! - [`module_ref`]: keeping the module loaded.
 //! - [`net`]: the kernel's networking.

@@ -77,7 +77,7 @@ impl PinnedDrop for SoftWake {
         // SAFETY: set up in `new`; nobody queues it any more, as that takes a reference. Of a work
         // that was on a bottom-half queue the kernel asks only not to be in a hard irq
         // (kernel/workqueue.c, `__cancel_work_sync`), which drops nothing of ours; for one that was
-        // on none it may have to sleep, which who drops a ring may (`RingSet`).
+        // on none it may have to sleep, which who drops a ring may (`Held::drop`).
         unsafe { bindings::cancel_work_sync(self.work.get()) };
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Safe wrappers over the kernel's network interfaces, as far as an emulated port needs them. They
-//! know nothing of rings and regions.
+//! Safe wrappers over the kernel's networking, as far as our ports need it: interfaces and their
+//! frames, and for ports of a switch XDP programs. They know nothing of rings and regions.
 //!
 //! - [`ns`]: network namespaces.
 //! - [`home`]: network namespaces that may end.
