@@ -123,7 +123,8 @@ impl RxRing {
 
     /// Has what arrived shown, unless another thread syncs the ring: then what it looks like is
     /// returned. `beside` are the transmit rings that whoever asks has bound together with it, from
-    /// the port's first one on, or none.
+    /// the port's first one on, or none. The queue cannot know them: of two files that share a ring
+    /// one may have bound all transmit rings, and the other none (item 108).
     pub(crate) fn sync(&self, beside: &[Arc<TxRing>]) -> Synced {
         let synced = self
             .contention
