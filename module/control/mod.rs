@@ -7,7 +7,8 @@
 //! [`dispatch`] tells who serves it. [`legacy`] turns the old calls into the same requests. This is
 //! one of the three borders where values are checked.
 //!
-//! - [`context`]: what a request works with; [`options`]: those that it understands.
+//! - [`context`]: what a request works with; [`options`]: those that it understands, of the list
+//!   that [`option_list`] reads.
 //! - [`register`], [`attach`], [`xdp`], [`requests`]: the requests.
 //! - [`rights`], [`region_rights`]: who may ask for what, and in which memory.
 //! - [`names`]: what ports are called.

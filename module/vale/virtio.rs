@@ -4,8 +4,9 @@
 //!
 //! A header has 10 bytes, or 12 with the count of merged buffers (virtio 1.2, section 5.1.6). Its
 //! numbers are little-endian: guests that have them in their own order (before virtio 1.0, on a
-//! big-endian machine) are not known from others. It says whether a checksum is still to be computed, and whether the frame is to be segmented. For
-//! receivers without headers that is done here ([`offload`](super::offload)).
+//! big-endian machine) are not known from others. It says whether a checksum is still to be
+//! computed, and whether the frame is to be segmented. For receivers without headers that is done
+//! here ([`offload`](super::offload)).
 
 use crate::abi::consts::ETH_HLEN;
 

@@ -17,6 +17,7 @@ fn parts_follow_one_another_and_are_cut_at_the_end() {
 fn the_same_bytes_are_the_same_text() {
     assert!(Text::<8>::new(&[b"ab", b"c"]) == Text::new(&[b"abc"]));
     assert!(Text::<8>::new(&[b"ab"]) != Text::new(&[b"ab\0"]));
+    assert_eq!(Text::<4>::new(&[b"ab", b"c"]).padded(), b"abc\0");
 }
 
 #[test]
@@ -24,6 +25,6 @@ fn writing_fails_where_it_is_cut() {
     let mut text = Text::<8>::new(&[b"port"]);
     assert!(write!(text, "{{{}", 17).is_ok());
     assert_eq!(&*text, b"port{17");
-    assert!(write!(text, "{}{}", 23, "more").is_err());
+    assert!(write!(text, "{}more", 23).is_err());
     assert_eq!(&*text, b"port{172");
 }
