@@ -144,6 +144,7 @@ impl Attachments {
             _module: ModuleRef::take().ok_or(ENODEV)?,
         };
         let mut list = self.list.lock();
+        // Without room the attachment goes once the lock has: its threads are stopped then.
         list.reserve(1, GFP_KERNEL)?;
         // The room was reserved above.
         let _ = list.push_within_capacity(attachment);
@@ -152,7 +153,12 @@ impl Attachments {
 
     /// Pulls an interface out of a switch, or does nothing for a port that programs opened (quirk
     /// 12). Returns the number that its port had.
-    pub(crate) fn detach(&self, registry: &Registry, name: &ValeName<'_>) -> Fallible<u32> {
+    pub(crate) fn detach(
+        &self,
+        registry: &Registry,
+        _: &Taken<'_>,
+        name: &ValeName<'_>,
+    ) -> Fallible<u32> {
         let (rings, index) = find(registry, name)?;
         let mut list = self.list.lock();
         let Some(at) = list.iter().position(|one| one.has(&rings)) else {
@@ -199,8 +205,10 @@ impl Attachments {
             one.polling = polling.is_some();
         }
         drop(list);
-        // Both have worked side by side for a moment: rings have locks.
+        // Both have worked side by side for a moment. Who found a ring taken went to sleep, and those
+        // who had it have ended.
         drop(threads);
+        ends.wake();
         Ok(())
     }
 

@@ -48,6 +48,16 @@ impl Ends {
         })
     }
 
+    /// Has those who wait for something to carry look again.
+    pub(super) fn wake(&self) {
+        for end in [&self.nic, &self.wire].into_iter().chain(&self.host) {
+            end.held()
+                .rx()
+                .iter()
+                .for_each(|ring| ring.waiters().wake());
+        }
+    }
+
     /// Has frames for the interface segmented as its MTU says, which may have changed.
     pub(super) fn measure(&self) {
         if let Some(longest) = self.nic.port().longest() {

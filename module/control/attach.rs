@@ -78,12 +78,12 @@ pub(super) fn attach(
 /// `NETMAP_REQ_VALE_DETACH`.
 pub(super) fn detach(
     context: &mut Context<'_>,
-    _: &Taken<'_>,
+    turn: &Taken<'_>,
     req: &mut NmreqValeDetach,
 ) -> Fallible {
     let name = permitted(context)?;
     let world = context.world;
-    req.port_index = world.attachments.detach(&world.registry, &name)?;
+    req.port_index = world.attachments.detach(&world.registry, turn, &name)?;
     Ok(())
 }
 

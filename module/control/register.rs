@@ -71,11 +71,11 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Po
 /// `FERROMAP_REQ_PROBE`: what [`register`] would return.
 pub(super) fn probe(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqRegister) -> Fallible {
     let (mut port, selection) = find(context, req)?;
+    context.options.all_honoured()?;
     // This hooks into an interface, since only the kernel knows whether it lets us. As long as no
     // ring is bound all frames go on, and it is let go of when we leave.
     port.prepare(&selection)?;
-    port.rings().admit(&selection)?;
-    context.options.all_honoured()
+    port.rings().admit(&selection)
 }
 
 /// `NETMAP_REQ_REGISTER`.
@@ -92,12 +92,12 @@ pub(super) fn register(
         u32::MAX
     };
     let extra_bufs = req.nr_extra_bufs.min(most_extra);
+    // The rings of an interface are not bound for nothing: the host would lose what comes meanwhile.
+    context.options.all_honoured()?;
     let region = port.rings().region().clone();
     let memory = turn.aside(|| region.enter())?;
     let process = AddressSpace::of_caller();
     let binding = Binding::new(port, selection, &memory, req.nr_flags, extra_bufs, process)?;
-    // An option may be honoured up to here. If one is left, dropping the binding undoes it.
-    context.options.all_honoured()?;
 
     let (set, layout) = (binding.held().set(), *binding.mem().layout());
     let shape = set.shape();

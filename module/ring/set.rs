@@ -98,8 +98,8 @@ impl<R> Seat<R> {
     }
 
     /// Undoes [`hold`](Self::hold), and [`bind`](Self::bind) where the ring was `bound`. Both at
-    /// once: who found a ring that nobody binds any more would get it as it was left, and not a
-    /// fresh one.
+    /// once: who begins to bind the ring after that gets a fresh one, and not what was left. (Who
+    /// had begun before shares it with who leaves, be it for a moment.)
     fn leave(&mut self, bound: bool) {
         self.holders -= 1;
         if self.holders == 0 {

@@ -69,10 +69,10 @@ impl State {
             Request::Register(name, req) => self.register(file, option, name, req),
             Request::Probe(name, req) => {
                 let (key, port, rings) = self.admit(file, name, req)?;
-                self.may_bind(key, &port, &rings)?;
                 if option {
                     return Err(Errno::EOPNOTSUPP);
                 }
+                self.may_bind(key, &port, &rings)?;
                 Ok(Answer::WouldBind(*req))
             }
             Request::PortInfo(name, req) => self.port_info(name, req).map(Answer::PortInfo),
@@ -179,12 +179,12 @@ impl State {
         req: &NmreqRegister,
     ) -> Result<Answer> {
         let (key, port, rings) = self.admit(file, name, req)?;
-        self.may_bind(key, &port, &rings)?;
-        let bufs = self.room(key, &port, &rings)?;
-        // This comes last, and all is undone that was done until then.
+        // The text has this come last, and all undone that was done until then.
         if option {
             return Err(Errno::EOPNOTSUPP);
         }
+        self.may_bind(key, &port, &rings)?;
+        let bufs = self.room(key, &port, &rings)?;
         let most = match port.place {
             Place::Switch(..) => VALE_MAX_EXTRA_BUFS,
             _ => u32::MAX,
