@@ -205,8 +205,8 @@ impl Attachments {
             one.polling = polling.is_some();
         }
         drop(list);
-        // Both have worked side by side for a moment. Who found a ring taken went to sleep, and those
-        // who had it have ended.
+        // Both have worked side by side for a moment. Who found a ring taken went to sleep, and
+        // those who had it have ended.
         drop(threads);
         ends.wake();
         Ok(())

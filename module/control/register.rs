@@ -92,7 +92,7 @@ pub(super) fn register(
         u32::MAX
     };
     let extra_bufs = req.nr_extra_bufs.min(most_extra);
-    // The rings of an interface are not bound for nothing: the host would lose what comes meanwhile.
+    // An interface's rings are not bound in vain: the host would lose what comes meanwhile.
     context.options.all_honoured()?;
     let region = port.rings().region().clone();
     let memory = turn.aside(|| region.enter())?;
