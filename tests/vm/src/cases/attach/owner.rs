@@ -15,6 +15,7 @@ use crate::harness::wire::*;
 use crate::harness::Case;
 use ferromap_abi::{consts::*, wire::*};
 use nix::errno::Errno;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 pub const CASES: &[Case] = crate::cases![
     item_141_an_attached_interface_is_the_kernels,
@@ -23,6 +24,7 @@ pub const CASES: &[Case] = crate::cases![
     item_144_an_attachment_outlives_its_maker,
     item_147_polling,
     item_147_polling_on_several_cpus,
+    item_147_polling_changes_hands_under_traffic,
     item_182_legacy_calls_attach
 ];
 
@@ -179,6 +181,36 @@ fn item_147_polling_on_several_cpus() -> Outcome {
         works("off", poll_off("vale147:fm0"))?;
     }
     Ok(())
+}
+
+/// The threads that take over work beside those before them for a moment.
+fn item_147_polling_changes_hands_under_traffic() -> Outcome {
+    wire()?;
+    let port = vale("vale147:a").bind()?;
+    let _attached = Attached::new("vale147:fm0")?;
+    let far = Stack::on("fm1")?;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let changes = scope.spawn(|| {
+            let changes = (0..50).try_for_each(|_| {
+                let mode = NETMAP_POLLING_MODE_SINGLE_CPU;
+                works("on", poll_on("vale147:fm0", mode, 0, 1))?;
+                works("off", poll_off("vale147:fm0"))
+            });
+            over.store(true, Relaxed);
+            changes
+        });
+        // A few at a time: nobody comes behind them to wake who sleeps.
+        for few in [1, 2, 3].into_iter().cycle() {
+            if over.load(Relaxed) {
+                break;
+            }
+            let frames = numbered(0..few);
+            frames.iter().try_for_each(|frame| far.send(frame))?;
+            same("in", wait_for(&port, frames.len())?, frames)?;
+        }
+        changes.join().expect("a thread that does not panic")
+    })
 }
 
 fn item_182_legacy_calls_attach() -> Outcome {
