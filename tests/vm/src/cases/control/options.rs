@@ -12,6 +12,7 @@ use crate::harness::raw::hostile::{LowPage, Opt, UNTOUCHED};
 use crate::harness::raw::request::vale_find;
 use crate::harness::raw::stack::{Stack, QUIET};
 use crate::harness::raw::*;
+use crate::harness::traffic::numbers;
 use crate::harness::wire::*;
 use crate::harness::Case;
 use ferromap_abi::consts::*;
@@ -19,6 +20,7 @@ use ferromap_abi::ext::{NmreqOptRegion, FERROMAP_OPT_REGION};
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 pub const CASES: &[Case] = crate::cases![
     item_014_option_type_zero_is_invalid,
@@ -148,19 +150,22 @@ fn item_016_options_that_are_not_there_yet_undo_register() -> Outcome {
     Ok(())
 }
 
+/// Buffers that take a while to hand out.
+const MANY: u32 = 100_000;
+
 /// A program that tries whether an option is known takes nothing from the host.
 fn item_016_undone_register_leaves_the_interface_to_the_host() -> Outcome {
     wire()?;
     let (sender, stack) = (Stack::on("fm1")?, Stack::on("fm0")?);
     let frames = numbered(0..100);
-    let tried = AtomicBool::new(false);
+    let (tried, over) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let tries = scope.spawn(|| {
             let device = Device::open()?;
-            for _ in 0..100 {
+            while !over.load(Relaxed) {
                 let mut options = OptionList::of(&[UNKNOWN]);
-                let result = vale("fm0").options(options.first()).send(&device);
-                fails("REGISTER", result, Errno::EOPNOTSUPP)?;
+                let mut ask = vale("fm0").extra(MANY).options(options.first());
+                fails("REGISTER", ask.send(&device), Errno::EOPNOTSUPP)?;
                 same("status", options.statuses(), [UNSUPPORTED])?;
                 tried.store(true, Relaxed);
             }
@@ -169,11 +174,20 @@ fn item_016_undone_register_leaves_the_interface_to_the_host() -> Outcome {
         while !tried.load(Relaxed) && !tries.is_finished() {
             std::thread::yield_now();
         }
-        for frame in &frames {
-            sender.send(frame)?;
-        }
-        same("the stack has", stack.receive(QUIET)?, frames.clone())?;
-        tries.join().expect("a thread that does not panic")
+        // Spread over many tries.
+        let came: Result<Vec<_>, Errno> = frames
+            .chunks(10)
+            .map(|few| {
+                for frame in few {
+                    sender.send(frame)?;
+                    std::thread::sleep(Duration::from_millis(3));
+                }
+                stack.receive(QUIET)
+            })
+            .collect();
+        over.store(true, Relaxed);
+        tries.join().expect("a thread that does not panic")?;
+        same("the stack has", numbers(&came?.concat()), numbers(&frames))
     })
 }
 
