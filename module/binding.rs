@@ -53,6 +53,7 @@ impl Binding {
         process: Option<AddressSpace>,
     ) -> Fallible<Self> {
         port.prepare(&selection)?;
+        port.furnish(memory)?;
         let held = port.rings().bind(selection, memory, &*port)?;
         let mut objects = Objects::new(&held, &*port, memory.clone())?;
         objects.take_extra_bufs(extra_bufs);

@@ -8,6 +8,7 @@
 
 use crate::{
     live,
+    port::PortLabel,
     refusal::Name,
     ring::{Operator, RingSet},
     sys::debugfs::{Dir, File, Show},
@@ -45,6 +46,13 @@ impl Show for Ports {
                     seq_print!(out, "  host {} {}\n", name, value);
                 }
             });
+        });
+        self.0.registry.pipes.each(|[base, mark, id], rings| {
+            if rings.is_bound() {
+                let (name, region) = (PortLabel::new(&[base, mark, id]), rings.region().id());
+                seq_print!(out, "{} pipe region {}\n", Name(&name), region);
+                show_rings(out, rings);
+            }
         });
     }
 }

@@ -22,9 +22,10 @@ pub(crate) enum Kind {
     Nic,
     Staging,
     XdpProgram,
+    Pipe,
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "files",
     "bindings",
     "ports",
@@ -35,6 +36,7 @@ const NAMES: [&str; 10] = [
     "nics",
     "stagings",
     "xdp_programs",
+    "pipes",
 ];
 static COUNTS: [Atomic<isize>; NAMES.len()] = [const { Atomic::new(0) }; NAMES.len()];
 

@@ -14,7 +14,8 @@
 //! 4. It fills slots and calls `NIOCTXSYNC`, `NIOCRXSYNC` or `poll`: [`ring`] checks what it wrote,
 //!    and the queue that its port has made for the ring moves the frames. What a port is says
 //!    [`port`]; of its kinds, [`null`] is the smallest, [`vale`] has switches,
-//!    and [`nic`] interfaces, by the kernel's networking in [`sys::net`]. [`attach`] carries frames
+//!    [`nic`] interfaces, by the kernel's networking in [`sys::net`], and [`pipe`] pipes between
+//!    two programs. [`attach`] carries frames
 //!    for an interface that is plugged into a switch.
 //! 5. It closes the file: everything is a value, and dropping it undoes it. [`live`] counts what is
 //!    still there, [`debug_files`] shows it. [`params`] are the module's parameters, [`text`] is
@@ -43,6 +44,7 @@ mod memory;
 mod nic;
 mod null;
 mod params;
+mod pipe;
 mod port;
 mod refusal;
 mod registry;

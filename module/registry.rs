@@ -4,12 +4,13 @@
 
 use crate::{
     abi::{
-        consts::{NR_MONITOR_RX, NR_MONITOR_TX, NR_REG_NULL, NR_ZCOPY_MON},
+        consts::{NR_MONITOR_RX, NR_MONITOR_TX, NR_REG_ALL_NIC, NR_REG_NULL, NR_ZCOPY_MON},
         name::{PortName, ValeName},
     },
     memory::{Claimant, Kind, RegionRef, Regions},
     nic::{NicPort, Nics},
     null::NullPort,
+    pipe::{PipeName, PipePort, Pipes},
     port::Port,
     refusal::{refuse, Fallible, Name},
     ring::{Operator, RingSet, Shape},
@@ -23,6 +24,7 @@ pub(crate) struct Registry {
     pub(crate) regions: Arc<Regions>,
     pub(crate) switches: Arc<Switches>,
     pub(crate) nics: Arc<Nics>,
+    pub(crate) pipes: Arc<Pipes>,
     pub(crate) homes: Homes,
 }
 
@@ -32,6 +34,7 @@ impl Registry {
             regions: Regions::new()?,
             switches: Switches::new()?,
             nics: Nics::new()?,
+            pipes: Pipes::new()?,
             homes: Homes::new()?,
         })
     }
@@ -75,7 +78,9 @@ pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Po
              and _ in SWITCH and at most 15 characters in each part",
             Name(want.name)
         ),
-        PortName::Pipe { .. } => refuse!(EOPNOTSUPP, "pipes are not there yet"),
+        PortName::Pipe { base, id, master } => {
+            open_pipe(registry, base, PipeName { id, master }, want)
+        }
         PortName::BadPipe => refuse!(
             EINVAL,
             "a pipe needs a base and an id: BASE{{ID or BASE}}ID"
@@ -105,7 +110,49 @@ fn meaning<'n>(net: &NetNs, name: &'n [u8]) -> PortName<'n> {
     }
 }
 
-/// Finds the port of a switch; never makes one. `ENXIO` if it is not there.
+/// Opens one end of a pipe, and before that the port that it is built on, which may be a pipe as
+/// well. Both are made with the same wish if they are not there.
+fn open_pipe(
+    registry: &Registry,
+    base: &[u8],
+    pipe: PipeName<'_>,
+    want: &Want<'_>,
+) -> Fallible<KBox<dyn Port>> {
+    if nesting(base) >= MOST_NESTED_PIPES {
+        refuse!(
+            EINVAL,
+            "a pipe on a pipe on a pipe is enough: {} has more than {} of them",
+            Name(want.name),
+            MOST_NESTED_PIPES
+        );
+    }
+    let of_base = Want {
+        name: base,
+        mode: NR_REG_ALL_NIC,
+        flags: 0,
+        region: want.region.clone(),
+        ..*want
+    };
+    let port = open(registry, &of_base)?;
+    let net = NetNs::current()?.id();
+    PipePort::open(&registry.pipes, net, port, pipe, want.shape)
+}
+
+/// Pipes on each other: opening and closing one takes a piece of the kernel's stack for each.
+const MOST_NESTED_PIPES: usize = 4;
+
+/// On how many pipes the port of that name is built, itself included.
+fn nesting(name: &[u8]) -> usize {
+    fn base(name: &[u8]) -> Option<&[u8]> {
+        match PortName::parse(name) {
+            PortName::Pipe { base, .. } => Some(base),
+            _ => None,
+        }
+    }
+    core::iter::successors(base(name), |name| base(name)).count()
+}
+
+/// Finds the port of a switch, or a pipe; never makes one. `ENXIO` if it is not there.
 pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Fallible<KBox<dyn Port>> {
     let net = NetNs::current()?;
     match meaning(&net, name) {
@@ -113,7 +160,13 @@ pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Fallible<KBox<d
             Some(joined) => ValePort::open(&vale, joined, Operator::Programs),
             None => refuse!(ENXIO, "there is no port {}", Name(name)),
         },
-        PortName::Pipe { .. } => refuse!(ENODEV, "there is no pipe {}", Name(name)),
+        PortName::Pipe { base, id, master } => {
+            let pipe = PipeName { id, master };
+            match PipePort::find(&registry.pipes, net.id(), base, pipe) {
+                Some(found) => found,
+                None => refuse!(ENODEV, "there is no pipe {}", Name(name)),
+            }
+        }
         _ => refuse!(ENXIO, "there is no port {}", Name(name)),
     }
 }

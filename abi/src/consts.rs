@@ -163,5 +163,9 @@ pub const VALE_MAX_EXTRA_BUFS: u32 = 524_288;
 pub const VALE_MAX_FRAME: u32 = 1514;
 /// Port indexes of a switch are `0..VALE_MAX_PORTS`.
 pub const VALE_MAX_PORTS: usize = 254;
+// Limits of pipes (section 8.6 of the interface).
+pub const PIPE_MAX_PER_BASE: usize = 64;
+pub const PIPE_MAX_RINGS: u16 = 256;
+pub const PIPE_MAX_SLOTS: u32 = 4096;
 /// What VALE_LIST reports for a port that the named switch does not have.
 pub const VALE_NO_PORT: u32 = 255;

@@ -196,13 +196,7 @@ impl NicRef {
     pub(crate) fn enter_netmap_mode(&self, receives: bool, operator: Operator) -> Fallible {
         let rtnl = Rtnl::lock();
         let mut state = self.open.state.lock();
-        if state.operator == Operator::Kernel {
-            refuse!(
-                EBUSY,
-                "{} is attached to a switch: pull it out first (vale-ctl -d)",
-                Name(&self.name())
-            );
-        }
+        self.is_free_of_switches(&state)?;
         if operator == Operator::Kernel && state.users > 0 {
             refuse!(
                 EBUSY,
@@ -244,6 +238,22 @@ impl NicRef {
         }
         state.users += 1;
         state.operator = operator;
+        Ok(())
+    }
+
+    /// Refuses if it is attached to a switch.
+    pub(super) fn bears_pipes(&self) -> Fallible {
+        self.is_free_of_switches(&self.open.state.lock())
+    }
+
+    fn is_free_of_switches(&self, state: &State) -> Fallible {
+        if state.operator == Operator::Kernel {
+            refuse!(
+                EBUSY,
+                "{} is attached to a switch: pull it out first (vale-ctl -d)",
+                Name(&self.name())
+            );
+        }
         Ok(())
     }
 

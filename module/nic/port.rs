@@ -62,6 +62,10 @@ impl Port for NicPort {
         Ok(())
     }
 
+    fn bears_pipes(&self) -> Fallible {
+        self.nic.bears_pipes()
+    }
+
     fn is_there(&self) -> bool {
         self.nic.device(&rcu::read_lock()).is_some()
     }

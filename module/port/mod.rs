@@ -5,6 +5,7 @@
 
 use crate::{
     abi::consts::NETMAP_REQ_IFNAMSIZ,
+    memory::Use,
     refusal::Fallible,
     ring::{Queues, RingSet, Selection},
     sys::net::device::DeviceId,
@@ -23,6 +24,17 @@ pub(crate) trait Port: Queues + Send + Sync {
     /// Refuses where these rings are not to be had, and gets ready for them: an interface enters
     /// netmap mode.
     fn prepare(&mut self, selection: &Selection) -> Fallible;
+
+    /// Refuses where no pipe can be built on it: on a port that the kernel moves the frames of.
+    fn bears_pipes(&self) -> Fallible {
+        Ok(())
+    }
+
+    /// Makes, in that memory, what has to be there before rings are bound: a pipe has all rings of
+    /// both ends as soon as one end is bound.
+    fn furnish(&self, _memory: &Use) -> Fallible {
+        Ok(())
+    }
 
     /// False once what the port stands for has gone away: then nothing moves any more.
     fn is_there(&self) -> bool {

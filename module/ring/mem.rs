@@ -22,11 +22,13 @@ pub(super) enum Direction {
 }
 
 /// A ring in a region. Dropping it gives back the object and whatever buffers are in its slots
-/// then.
+/// then, if they are its own.
 pub(crate) struct RingMem {
     usage: Use,
     object: u32,
     slots: u32,
+    /// Whether the buffers in its slots are its own, and not those of another ring.
+    has_bufs: bool,
     _live: Counted,
 }
 
@@ -34,13 +36,36 @@ impl RingMem {
     /// Takes a ring object and a buffer for each of `slots` slots, and writes the ring as a program
     /// expects to find it fresh.
     pub(super) fn new(usage: Use, number: u16, slots: u32, direction: Direction) -> Fallible<Self> {
+        let ring = RingMem::bare(usage, number, slots, direction)?;
+        let view = ring.view();
+        let mut next = 0;
+        ring.usage.take_bufs(slots, |buf_idx| {
+            let fresh = view.slot(next);
+            view.set_slot(next, Slot { buf_idx, ..fresh });
+            next += 1;
+        })?;
+        Ok(ring)
+    }
+
+    /// A transmit ring whose slots name the buffers of `owner`, a receive ring that was just made.
+    pub(super) fn sharing(owner: &RingMem, number: u16) -> Fallible<Self> {
+        let mut ring = RingMem::bare(owner.usage.clone(), number, owner.slots, Direction::Tx)?;
+        ring.has_bufs = false;
+        for i in 0..owner.slots {
+            ring.view().set_slot(i, owner.view().slot(i));
+        }
+        Ok(ring)
+    }
+
+    /// A fresh ring with buffer 0, which is nobody's, in all slots. Dropping it gives back what
+    /// will be in them.
+    fn bare(usage: Use, number: u16, slots: u32, direction: Direction) -> Fallible<Self> {
         let object = usage.take_ring(slots)?;
-        // From here on, dropping `ring` undoes what was done. Slots start with buffer 0, which is
-        // nobody's.
         let ring = RingMem {
             usage,
             object,
             slots,
+            has_bufs: true,
             _live: Counted::new(live::Kind::Ring),
         };
         let (mem, view) = (ring.usage.mem(), ring.view());
@@ -52,11 +77,6 @@ impl RingMem {
         for i in 0..slots {
             view.set_slot(i, fresh);
         }
-        let mut next = 0;
-        ring.usage.take_bufs(slots, |buf_idx| {
-            view.set_slot(next, Slot { buf_idx, ..fresh });
-            next += 1;
-        })?;
         let offset = layout.rings.object(object).unwrap_or(0);
         view.init(RingHeader {
             buf_ofs: layout.buf_ofs(offset),
@@ -132,8 +152,10 @@ impl RingMem {
 impl Drop for RingMem {
     fn drop(&mut self) {
         let view = self.view();
-        for i in 0..self.slots {
-            self.usage.give_buf(view.slot_buf(i));
+        if self.has_bufs {
+            for i in 0..self.slots {
+                self.usage.give_buf(view.slot_buf(i));
+            }
         }
         self.usage.give_ring(self.object);
     }

@@ -227,6 +227,21 @@ impl<'s> RxSync<'s> {
         (self.released_count() > 0).then(|| self.view.cell(last))
     }
 
+    /// Whether the program has released any slot since the last sync.
+    pub(crate) fn has_released(&self) -> bool {
+        self.head != self.indexes.hwcur
+    }
+
+    /// The first slot that it has not, as far as this sync has taken them back.
+    pub(crate) fn first(&self) -> u32 {
+        self.indexes.hwcur
+    }
+
+    /// Frames have arrived in all slots before `tail`, which is one of the ring's.
+    pub(crate) fn arrived_up_to(&mut self, tail: u32) {
+        self.indexes.hwtail = tail;
+    }
+
     fn released_count(&self) -> u32 {
         dist(self.indexes.hwcur, self.head, self.ring.mem.slots())
     }
@@ -243,7 +258,7 @@ impl<'s> RxSync<'s> {
         self.indexes.hwtail = add(self.indexes.hwtail, arrived, slots);
     }
 
-    /// Takes released slots back where nothing ever arrives.
+    /// Takes released slots back.
     pub(crate) fn release(&mut self) {
         self.indexes.hwcur = self.head;
     }

@@ -7,6 +7,7 @@
 //! whole when a ring is bound or is not any more.
 
 use super::{
+    mem::{Direction, RingMem},
     rx::{RxQueue, RxRing},
     shape::{Selection, Shape},
     tx::{TxQueue, TxRing},
@@ -35,6 +36,12 @@ pub(crate) trait Queues {
 
     /// The queue of receive ring `number`.
     fn rx_queue(&self, number: u16) -> Fallible<KBox<dyn RxQueue>>;
+
+    /// The receive ring at the other end of transmit ring `number`, if it is one of a pipe: both
+    /// have the same buffers in their slots.
+    fn far_end(&self, _number: u16) -> Option<Arc<RxRing>> {
+        None
+    }
 }
 
 /// What can be seen under RCU of the rings that are bound.
@@ -220,7 +227,7 @@ impl RingSet {
     }
 
     /// Holds the rings of [`bind`](Self::bind), and does not bind them.
-    fn hold(
+    pub(crate) fn hold(
         self: &Arc<Self>,
         want: Selection,
         memory: &Use,
@@ -229,9 +236,11 @@ impl RingSet {
         // First everything that can fail or take long, without the lock: closing takes it.
         let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
         let mut tx = self.find_or_make(&want.tx, Self::known_tx, |n| {
-            TxRing::new(memory, n, tx_slots, |waiters| {
-                queues.tx_queue(n, tx_slots, waiters)
-            })
+            let mem = match queues.far_end(n) {
+                Some(to) => RingMem::sharing(&to.mem, n)?,
+                None => RingMem::new(memory.clone(), n, tx_slots, Direction::Tx)?,
+            };
+            TxRing::new(mem, |waiters| queues.tx_queue(n, tx_slots, waiters))
         })?;
         let mut rx = self.find_or_make(&want.rx, Self::known_rx, |n| {
             RxRing::new(memory, n, rx_slots, queues.rx_queue(n)?)
@@ -279,7 +288,7 @@ impl RingSet {
     }
 
     /// The receive ring of that number, if it exists.
-    fn known_rx(&self, number: u16) -> Option<Arc<RxRing>> {
+    pub(crate) fn known_rx(&self, number: u16) -> Option<Arc<RxRing>> {
         let seats = self.seats.lock();
         seats.rx.get(usize::from(number))?.ring.clone()
     }

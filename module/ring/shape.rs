@@ -27,6 +27,17 @@ impl Shape {
         self.rx_rings..self.rx_rings.saturating_add(self.host_rx_rings)
     }
 
+    /// The same as seen from where its transmit rings lead to.
+    pub(crate) fn from_the_other_end(&self) -> Self {
+        Shape {
+            tx_rings: self.rx_rings,
+            rx_rings: self.tx_rings,
+            tx_slots: self.rx_slots,
+            rx_slots: self.tx_slots,
+            ..*self
+        }
+    }
+
     /// What people call transmit ring `number`: its kind, and its number among those.
     pub(crate) fn tx_label(&self, number: u16) -> (&'static str, u16) {
         match number.checked_sub(self.tx_rings) {

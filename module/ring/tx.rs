@@ -6,11 +6,11 @@ use super::{
     contention::{Contention, Synced},
     count::TxCounters,
     indexes::Indexes,
-    mem::{Direction, RingMem},
+    mem::RingMem,
 };
 use crate::{
     abi::cursor::{add, dist, prev},
-    memory::{RingView, SlotCell, Use},
+    memory::{RingView, SlotCell},
     refusal::Fallible,
     sys::{
         user::Caller,
@@ -56,15 +56,13 @@ pub(super) struct Sent {
 }
 
 impl TxRing {
-    /// A ring of `slots` slots, with the queue that `queue` makes. Who waits for room in it sleeps
-    /// on what that is told of.
+    /// A ring in that memory, with the queue that `queue` makes. Who waits for room in it sleeps on
+    /// what that is told of.
     pub(super) fn new(
-        memory: &Use,
-        number: u16,
-        slots: u32,
+        mem: RingMem,
         queue: impl FnOnce(&Arc<WaitQueue>) -> Fallible<KBox<dyn TxQueue>>,
     ) -> Fallible<Arc<Self>> {
-        let mem = RingMem::new(memory.clone(), number, slots, Direction::Tx)?;
+        let slots = mem.slots();
         let waiters = WaitQueue::new(ROOM)?;
         let state = State {
             sent: Sent {
@@ -140,6 +138,16 @@ impl TxRing {
         })
     }
 
+    /// Calls `f` for every slot that the program has, or that it has released and nobody has sent.
+    pub(crate) fn each_kept(&self, f: impl FnMut(u32)) {
+        let slots = self.mem.slots();
+        let Indexes { hwcur, hwtail } = self.lock().sent.indexes;
+        let on_their_way = dist(add(hwtail, 1, slots), hwcur, slots);
+        (on_their_way..slots)
+            .map(|behind| add(hwcur, behind - on_their_way, slots))
+            .for_each(f);
+    }
+
     /// Whether the program has filled slots that no sync has taken yet. A hint: the program may be
     /// writing at this moment.
     pub(crate) fn has_unsent(&self) -> bool {
@@ -204,6 +212,16 @@ impl<'s> TxSync<'s> {
             }
             *hwtail = next;
         }
+    }
+
+    /// Slots that are on their way are free again before `end`, which must be one of those, or the
+    /// first to send. Returns the first of them, and how many
+    /// there are.
+    pub(crate) fn reclaim_up_to(&mut self, end: u32) -> (u32, u32) {
+        let slots = self.ring.mem.slots();
+        let first = add(self.sent.indexes.hwtail, 1, slots);
+        self.sent.indexes.hwtail = prev(end, slots);
+        (first, dist(first, end, slots))
     }
 
     /// Every slot is sent, and all but one are free again.

@@ -44,6 +44,18 @@ impl ValePort {
         Ok(KBox::new(port, GFP_KERNEL_ACCOUNT)?)
     }
 
+    /// Refuses programs where the kernel moves the frames.
+    fn operated_by_its_own(&self) -> Fallible {
+        if self.joined.member().operator != self.operator {
+            refuse!(
+                EBUSY,
+                "{} is an interface that is attached to the switch",
+                Name(&self.name)
+            );
+        }
+        Ok(())
+    }
+
     /// The rings of a port that is made, by what was wished for.
     pub(crate) fn shape(wish: Shape) -> Shape {
         Shape {
@@ -87,14 +99,11 @@ impl Port for ValePort {
     }
 
     fn prepare(&mut self, _: &Selection) -> Fallible {
-        if self.joined.member().operator != self.operator {
-            refuse!(
-                EBUSY,
-                "{} is an interface that is attached to the switch",
-                Name(self.name())
-            );
-        }
-        Ok(())
+        self.operated_by_its_own()
+    }
+
+    fn bears_pipes(&self) -> Fallible {
+        self.operated_by_its_own()
     }
 
     fn switch_index(&self) -> Option<u32> {

@@ -301,6 +301,55 @@ impl SlotRun<'_> {
         arch::prefetch_for_writing(self.at.wrapping_add(12 * SLOT_WORDS).cast());
     }
 
+    /// Copies all of each slot, each word fetched once, to those of another ring in this region, as
+    /// far as there are slots in both.
+    #[inline]
+    pub(crate) fn copy_to(self, to: SlotRun<'_>) {
+        let words = self.left().min(to.left()) as usize * SLOT_WORDS;
+        for word in 0..words {
+            // SAFETY: both have as many slots, which are two words each.
+            unsafe {
+                to.at
+                    .add(word)
+                    .write_volatile(self.at.add(word).read_volatile())
+            }
+        }
+    }
+
+    /// The same for slots that a program has released for sending, up to the first that goes on in
+    /// the next. `NS_BUF_CHANGED` has been seen by that. Returns how many they are, and how many
+    /// bytes they name.
+    #[inline]
+    pub(crate) fn pass_to(self, to: SlotRun<'_>) -> (u32, u64) {
+        const CHANGED: u64 = (NS_BUF_CHANGED as u64) << FLAGS;
+        const MORE: u64 = (NS_MOREFRAG as u64) << FLAGS;
+        let slots = self.left().min(to.left());
+        let mut bytes = 0;
+        for slot in 0..slots {
+            // SAFETY: both have as many slots.
+            let (from, to) = unsafe {
+                let word = slot as usize * SLOT_WORDS;
+                (self.at.add(word), to.at.add(word))
+            };
+            // SAFETY: a slot, which is two words.
+            let (low, ptr) = unsafe { (from.read_volatile(), from.add(1).read_volatile()) };
+            if low & (CHANGED | MORE) != 0 {
+                if low & MORE != 0 {
+                    return (slot, bytes);
+                }
+                // SAFETY: the first word of that slot.
+                unsafe { from.write_volatile(low & !CHANGED) };
+            }
+            // SAFETY: a slot as well.
+            unsafe {
+                to.write_volatile(low);
+                to.add(1).write_volatile(ptr);
+            }
+            bytes += u64::from((low >> LEN) as u16);
+        }
+        (slots, bytes)
+    }
+
     /// Skips `count` slots, or all if there are not as many.
     #[inline]
     pub(crate) fn advance(&mut self, count: u32) {
@@ -415,6 +464,35 @@ impl SlotCell<'_> {
     ) {
         self.set(theirs, len, NS_BUF_CHANGED);
         to.set(buf, len, NS_BUF_CHANGED | flags);
+    }
+
+    /// Copies all of the slot, each word fetched once, to one of another ring in this region.
+    #[inline]
+    pub(crate) fn copy_to(&self, to: SlotCell<'_>) {
+        self.put(to);
+    }
+
+    /// The same for a slot that a program has released for sending, whose `NS_BUF_CHANGED` has been
+    /// seen by that. Returns its length.
+    #[inline]
+    pub(crate) fn pass_to(&self, to: SlotCell<'_>) -> u16 {
+        let slot = decode(self.put(to), 0);
+        if slot.flags & NS_BUF_CHANGED != 0 {
+            self.set_len_flags(slot.len, slot.flags & !NS_BUF_CHANGED);
+        }
+        slot.len
+    }
+
+    /// Copies both words, and returns the first.
+    #[inline(always)]
+    fn put(&self, to: SlotCell<'_>) -> u64 {
+        // SAFETY: by the invariant whole, aligned slots are at both places, which are two words.
+        unsafe {
+            let low = self.at.read_volatile();
+            to.at.write_volatile(low);
+            to.at.add(1).write_volatile(self.at.add(1).read_volatile());
+            low
+        }
     }
 
     /// Writes length and flags and leaves buffer and pointer alone.

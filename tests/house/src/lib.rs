@@ -34,7 +34,7 @@ const HOUSE: &[&[&str]] = &[
     &["memory"],
     &["ring"],
     &["port"],
-    &["null", "vale", "nic"],
+    &["null", "vale", "nic", "pipe"],
     &["registry"],
     &["binding"],
     &["attach"],

@@ -32,6 +32,8 @@ pub enum Kind {
     /// A switch port of a program.
     #[default]
     Virtual,
+    /// One end of a pipe.
+    Pipe,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Emulated => "emulated",
             Kind::Attached => "attached",
             Kind::Virtual => "virtual",
+            Kind::Pipe => "pipe",
         }
     }
 }
@@ -170,7 +173,9 @@ fn own(facts: &Facts) -> Vec<Port> {
         let at = ports.iter().position(same).unwrap_or_else(|| {
             ports.push(Port {
                 name: file.port.clone(),
-                kind: if file.port.contains(':') {
+                kind: if file.port.contains(['{', '}']) {
+                    Kind::Pipe
+                } else if file.port.contains(':') {
                     Kind::Virtual
                 } else {
                     Kind::Emulated
@@ -237,6 +242,8 @@ fn heading(name: &str, words: &[&str]) -> Port {
             Kind::Attached
         } else if words.contains(&"emulated") {
             Kind::Emulated
+        } else if words.first() == Some(&"pipe") {
+            Kind::Pipe
         } else {
             Kind::Virtual
         },
@@ -275,6 +282,8 @@ eth0 emulated region 1
   host-rx0 frames 9
   later-ring7 frames 1
   host drop_nobody 2
+vale0:a{1 pipe region 2
+  tx0 frames 5
 ";
 
     #[test]
@@ -286,7 +295,8 @@ eth0 emulated region 1
             [
                 ("vale0:a", Kind::Virtual),
                 ("vale0:eth0", Kind::Attached),
-                ("eth0", Kind::Emulated)
+                ("eth0", Kind::Emulated),
+                ("vale0:a{1", Kind::Pipe)
             ]
         );
         let a = &ports[0];

@@ -16,6 +16,7 @@ const ONCE: &[(&str, usize)] = &[
     ("sys/net/home.rs", 3),
     ("netmap.rs", 1),
     ("nic/nics.rs", 3),
+    ("pipe/pipes.rs", 2),
     ("refusal.rs", 1),
     ("sys/debugfs.rs", 2),
     ("turn.rs", 1),

@@ -12,6 +12,7 @@ mod device;
 mod hostile;
 mod memory;
 mod nic;
+mod pipe;
 mod ring;
 mod vale;
 mod xdp;
@@ -25,6 +26,7 @@ const ROOMS: &[&[&[Case]]] = &[
     ring::FILES,
     vale::FILES,
     nic::FILES,
+    pipe::FILES,
     attach::FILES,
     xdp::FILES,
     hostile::FILES,

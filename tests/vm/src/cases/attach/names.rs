@@ -124,6 +124,6 @@ fn attached_whatever_the_interface_is_called() -> Outcome {
         works(&port, detach(&port))?;
         ip(&format!("link del {name}"))?;
     }
-    refused(vale("p{1"), Errno::EOPNOTSUPP, &["pipes"])?;
+    refused(vale("p{1"), Errno::ENXIO, &["interface p"])?;
     refused(vale("vale9"), Errno::EINVAL, &["valeSWITCH:PORT"])
 }

@@ -292,7 +292,12 @@ fn item_193_refused_register_leaves_nothing() -> Outcome {
             Errno::EBUSY,
         ),
         ("a header not accepted", vale("vale193:header"), Errno::EIO),
-        ("a pipe", vale("vale194:new{1"), Errno::EOPNOTSUPP),
+        (
+            "a pipe with too many rings",
+            shared("vale194:new{1").rings(256, 256).slots(4, 4),
+            Errno::ENOMEM,
+        ),
+        ("a pipe on nothing", vale("nosuchport{1"), Errno::ENXIO),
         ("a pipe without id", vale("vale194:new{"), Errno::EINVAL),
         ("a monitor", new().flags(NR_MONITOR_RX), Errno::EOPNOTSUPP),
     ] {

@@ -44,6 +44,7 @@ pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_register_new,
     hostile_memory_fails_in_register_join,
     hostile_memory_fails_in_register_interface,
+    hostile_memory_fails_in_register_pipe,
     hostile_memory_fails_in_xdp_attach,
     hostile_memory_fails_in_attach,
 ];
@@ -188,6 +189,20 @@ fn hostile_memory_fails_in_register_interface() -> Outcome {
         let _ = far.device.rxsync();
         far.rx(0).space() == 9
     })
+}
+
+fn hostile_memory_fails_in_register_pipe() -> Outcome {
+    let base = vale("vale963:p").slots(64, 64).bind()?;
+    for name in ["vale963:p{x", "vale963:p}x"] {
+        let request = || vale(name).rings(2, 1).slots(32, 32);
+        let count = each_failure(new_device, |device| bind(device, request()), refused)?;
+        // Three rings at each end, whichever is bound.
+        that(format!("dozens of allocations, got {count}"), count > 24)?;
+    }
+    let (to, from) = (vale("vale963:p}x").bind()?, vale("vale963:p{x").bind()?);
+    from.send(&numbered(0..9))?;
+    same("frames", to.recv()?, numbered(0..9))?;
+    same("the base's region", to.reg.nr_mem_id, base.reg.nr_mem_id)
 }
 
 fn hostile_memory_fails_in_attach() -> Outcome {

@@ -36,12 +36,12 @@ impl State {
             ..Default::default()
         };
         let (key, nic) = self.look_up(interface, &want)?;
-        if key.is_some() {
-            // Programs have it, or another switch.
+        if key.is_some_and(|key| self.bindings_of(key).next().is_some()) {
+            // Programs have it, or another switch. To have pipes on it is not to have it.
             return Err(Errno::EBUSY);
         }
         let mut bindings = Vec::new();
-        let plugged = self.plug_in(&mut bindings, switch, nic, with_host);
+        let plugged = self.plug_in(&mut bindings, switch, (key, nic), with_host);
         match plugged {
             Ok(()) => {
                 let port = self.bindings[&bindings[1]].port;
@@ -62,7 +62,7 @@ impl State {
         &mut self,
         bindings: &mut Vec<Key>,
         switch: &str,
-        nic: Port,
+        (key, nic): (Option<Key>, Port),
         with_host: bool,
     ) -> Result<()> {
         let (place, memory, whole) = (nic.place.clone(), nic.memory, nic.shape);
@@ -75,7 +75,7 @@ impl State {
             (0, 0)
         };
         let rings = (whole.tx_rings + host.0, whole.rx_rings + host.1);
-        bindings.push(self.bind_whole(nic, rings)?);
+        bindings.push(self.bind_whole(key, nic, rings)?);
         // What the interface receives, its port on the switch sends.
         let mut plug = |name: String, tx_rings, rx_rings| -> Result<()> {
             self.has_room(switch)?;
@@ -91,8 +91,10 @@ impl State {
                 },
                 header: 0,
                 attached: false,
+                base: None,
+                is_whole: false,
             };
-            bindings.push(self.bind_whole(port, (tx_rings, rx_rings))?);
+            bindings.push(self.bind_whole(None, port, (tx_rings, rx_rings))?);
             Ok(())
         };
         plug(name.clone(), whole.rx_rings, whole.tx_rings)?;
@@ -102,8 +104,8 @@ impl State {
         Ok(())
     }
 
-    /// Binds a new port with so many rings, all of them, for the kernel.
-    fn bind_whole(&mut self, mut port: Port, (tx, rx): (u16, u16)) -> Result<Key> {
+    /// Binds a port that nobody has, with so many rings, all of them, for the kernel.
+    fn bind_whole(&mut self, key: Option<Key>, port: Port, (tx, rx): (u16, u16)) -> Result<Key> {
         let rings = Rings {
             tx: 0..tx,
             rx: 0..rx,
@@ -111,8 +113,8 @@ impl State {
         };
         self.may_bind(None, &port, &rings)?;
         self.room(None, &port, &rings)?;
-        port.attached = true;
-        let key = self.add_port(port);
+        let key = key.unwrap_or_else(|| self.add_port(port));
+        self.ports.get_mut(&key).expect("the port").attached = true;
         Ok(self.bind(key, rings, 0))
     }
 

@@ -18,7 +18,8 @@ pub enum Name<'n> {
     Switch(&'n str, &'n str),
     /// Starts with `vale`, and is none.
     BadSwitch,
-    Pipe,
+    /// Base, whether it is the master's end, id.
+    Pipe(&'n str, bool, &'n str),
     /// A pipe without a base or an id.
     BadPipe,
     Interface(&'n str),
@@ -26,12 +27,12 @@ pub enum Name<'n> {
 }
 
 pub fn meaning(name: &str) -> Name<'_> {
-    if let Some((base, id)) = name.rsplit_once('{').or_else(|| name.rsplit_once('}')) {
-        return if base.is_empty() || id.is_empty() {
-            Name::BadPipe
-        } else {
-            Name::Pipe
-        };
+    for (mark, master) in [('{', true), ('}', false)] {
+        match name.rsplit_once(mark) {
+            Some((base, id)) if base.is_empty() || id.is_empty() => return Name::BadPipe,
+            Some((base, id)) => return Name::Pipe(base, master, id),
+            None => {}
+        }
     }
     match switch_port_name(name) {
         Some((switch, port)) => Name::Switch(switch, port),
@@ -83,8 +84,7 @@ impl State {
         match meaning(name) {
             Name::Switch(switch, name) => self.switch_port(switch, name, want, region),
             Name::Interface(name) => self.open_interface(name, want, region),
-            // Pipes are not there yet.
-            Name::Pipe => Err(Errno::EOPNOTSUPP),
+            Name::Pipe(base, master, id) => self.pipe(base, master, id, want),
             Name::BadPipe | Name::BadSwitch => Err(Errno::EINVAL),
             Name::Empty => Err(Errno::ENXIO),
         }
@@ -137,6 +137,59 @@ impl State {
         let private = || Memory::New(self.private_layout(shape, want.nr_extra_bufs));
         let memory = region.map_or_else(private, Memory::There);
         Ok((None, port(place, memory, shape)))
+    }
+
+    /// One end of a pipe (8.6).
+    fn pipe(
+        &self,
+        base: &str,
+        master: bool,
+        id: &str,
+        want: &NmreqRegister,
+    ) -> Result<Found, Errno> {
+        if nesting(base) >= MOST_NESTED_PIPES {
+            return Err(Errno::EINVAL);
+        }
+        let all = NmreqRegister {
+            nr_mode: NR_REG_ALL_NIC,
+            nr_flags: 0,
+            ..*want
+        };
+        let (there, base) = self.find(base, &all)?;
+        let place = Place::Pipe(Box::new(base.place.clone()), master, id.into());
+        if let Some(found) = self.there(&place) {
+            return Ok(found);
+        }
+        if base.attached {
+            return Err(Errno::EBUSY);
+        }
+        let is_sibling =
+            |port: &&Port| matches!(&port.place, Place::Pipe(on, true, _) if **on == base.place);
+        if self.ports.values().filter(is_sibling).count() >= PIPE_MAX_PER_BASE {
+            return Err(Errno::EINVAL);
+        }
+        let slots = |wished, default| match wished {
+            0 => default,
+            wished => PIPE_MAX_SLOTS.min(wished),
+        };
+        // Both wish and base are as the master sees them.
+        let of_master = Shape {
+            tx_rings: want.nr_tx_rings.clamp(1, PIPE_MAX_RINGS),
+            rx_rings: want.nr_rx_rings.clamp(1, PIPE_MAX_RINGS),
+            tx_slots: slots(want.nr_tx_slots, base.shape.tx_slots),
+            rx_slots: slots(want.nr_rx_slots, base.shape.rx_slots),
+            ..Shape::default()
+        };
+        let shape = if master {
+            of_master
+        } else {
+            of_master.turned()
+        };
+        let mut found = port(place, base.memory, shape);
+        if there.is_none() {
+            found.base = Some(Box::new(base));
+        }
+        Ok((None, found))
     }
 
     /// Whether one more port can be on that switch, and the switch be there.
@@ -198,6 +251,29 @@ impl State {
     }
 }
 
+/// Pipes on each other, at most.
+const MOST_NESTED_PIPES: usize = 4;
+
+/// On how many pipes the port of that name is built, itself included.
+fn nesting(name: &str) -> usize {
+    match meaning(name) {
+        Name::Pipe(base, ..) => 1 + nesting(base),
+        _ => 0,
+    }
+}
+
+/// Where a port of that name would be.
+pub fn place(name: &str) -> Option<Place> {
+    match meaning(name) {
+        Name::Switch(switch, port) => Some(Place::Switch(switch.into(), port.into())),
+        Name::Interface(name) => Some(Place::Interface(name.into())),
+        Name::Pipe(base, master, id) => {
+            Some(Place::Pipe(Box::new(place(base)?), master, id.into()))
+        }
+        _ => None,
+    }
+}
+
 fn port(place: Place, memory: Memory, shape: Shape) -> Port {
     Port {
         place,
@@ -205,6 +281,8 @@ fn port(place: Place, memory: Memory, shape: Shape) -> Port {
         shape,
         header: 0,
         attached: false,
+        base: None,
+        is_whole: false,
     }
 }
 

@@ -286,6 +286,17 @@ impl Generator {
     }
 
     fn name(&mut self, model: &Model) -> String {
+        let mut name = self.base(model);
+        for n in [6, 4, 3, 2, 2] {
+            if !self.random.once_in(n) {
+                break;
+            }
+            name += self.random.of(&["{x", "}x", "{x", "}x", "{y", "}y", "}"]);
+        }
+        name
+    }
+
+    fn base(&mut self, model: &Model) -> String {
         let interfaces = model.0.setting.interfaces.len() as u64;
         match self.random.below(40) {
             0..=2 => self.random.of(&NAMES).to_string(),

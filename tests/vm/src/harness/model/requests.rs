@@ -2,7 +2,7 @@
 
 //! What each step does, and what comes of it (sections 3.5, 4 and 7 of the interface).
 
-use super::find::{meaning, select, switch_port_name, Name};
+use super::find::{meaning, place, select, switch_port_name, Name};
 use super::state::{Key, Place, Port, Rings, State};
 use super::{Answer, Body, Came, Envelope, Request, Shown, Step};
 use ferromap_abi::consts::*;
@@ -150,6 +150,27 @@ impl State {
         let (layout, free) = (self.layout(port.memory), self.free(port.memory));
         let live = key.map(|key| self.live_rings(key)).unwrap_or_default();
         let shape = &port.shape;
+        if matches!(port.place, Place::Pipe(..)) && !port.is_whole {
+            // All its rings are made, with buffers for those of each direction.
+            let sides = [
+                (shape.tx_rings, shape.tx_slots),
+                (shape.rx_rings, shape.rx_slots),
+            ];
+            let fit =
+                |&(_, slots): &(u16, u32)| RingHeader::bytes(slots) <= layout.rings.size as usize;
+            let rings: u32 = sides.iter().map(|&(rings, _)| 2 * u32::from(rings)).sum();
+            let bufs = sides
+                .iter()
+                .map(|&(rings, slots)| u64::from(rings) * u64::from(slots));
+            let bufs: u64 = bufs.sum();
+            let entries = usize::from(shape.tx_rings) + usize::from(shape.rx_rings) + 2;
+            let fits = sides.iter().all(fit)
+                && rings <= free.rings
+                && bufs <= free.bufs.into()
+                && free.ifs > 0
+                && IfHeader::bytes(entries) <= layout.ifs.size as usize;
+            return fits.then(|| free.bufs - bufs as u32).ok_or(Errno::ENOMEM);
+        }
         let directions = [(&rings.tx, shape.tx_slots), (&rings.rx, shape.rx_slots)];
         let (mut new_rings, mut new_bufs) = (0, 0);
         for ((wanted, slots), live) in directions.into_iter().zip(&live) {
@@ -361,7 +382,10 @@ impl State {
                 Ok(self.ports[&key.ok_or(Errno::ENXIO)?].header)
             }
             Name::Interface(name) if self.interface(name).is_some() => Ok(0),
-            Name::Pipe => Err(Errno::ENODEV),
+            Name::Pipe(..) => {
+                let there = place(name).and_then(|place| self.port_at(&place));
+                there.map(|_| 0).ok_or(Errno::ENODEV)
+            }
             _ => Err(Errno::ENXIO),
         }
     }

@@ -43,6 +43,19 @@ pub struct Shape {
     pub rx_slots: u32,
 }
 
+impl Shape {
+    /// Of the other end of a pipe.
+    pub fn turned(self) -> Self {
+        Shape {
+            tx_rings: self.rx_rings,
+            rx_rings: self.tx_rings,
+            tx_slots: self.rx_slots,
+            rx_slots: self.tx_slots,
+            ..self
+        }
+    }
+}
+
 /// Where a port is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
@@ -51,6 +64,8 @@ pub enum Place {
     Interface(String),
     /// Nowhere: a null port, with its label.
     Null(String),
+    /// The end of a pipe: what it is built on, whether it is the master's, and the pipe's id.
+    Pipe(Box<Place>, bool, String),
 }
 
 impl Place {
@@ -60,6 +75,24 @@ impl Place {
             Place::Switch(switch, port) => format!("{switch}:{port}"),
             Place::Interface(name) => name.clone(),
             Place::Null(label) => format!("null:{label}"),
+            Place::Pipe(base, true, id) => format!("{}{{{id}", base.name()),
+            Place::Pipe(base, false, id) => format!("{}}}{id}", base.name()),
+        }
+    }
+
+    /// Where the other end is, if it is that of a pipe.
+    pub fn other_end(&self) -> Option<Place> {
+        match self {
+            Place::Pipe(base, master, id) => Some(Place::Pipe(base.clone(), !master, id.clone())),
+            _ => None,
+        }
+    }
+
+    /// What a pipe is built on.
+    fn base(&self) -> Option<&Place> {
+        match self {
+            Place::Pipe(base, ..) => Some(base),
+            _ => None,
         }
     }
 }
@@ -82,6 +115,10 @@ pub struct Port {
     pub header: u32,
     /// The kernel has it: it belongs to an attached interface.
     pub attached: bool,
+    /// What it is built on, if that would be made with it.
+    pub base: Option<Box<Port>>,
+    /// All its rings are there, as those of a pipe are from the first binding of either end on.
+    pub is_whole: bool,
 }
 
 /// Which rings a binding has.
@@ -216,8 +253,15 @@ impl State {
         self.bindings.values().filter(move |b| b.port == port)
     }
 
-    /// Transmit and receive rings of a port that somebody has. A ring is there as long.
+    /// Transmit and receive rings of a port that somebody has. A ring is there as long, and those
+    /// of a pipe as long as that.
     pub fn live_rings(&self, port: Key) -> [BTreeSet<u16>; 2] {
+        let Port {
+            is_whole, shape, ..
+        } = &self.ports[&port];
+        if *is_whole {
+            return [shape.tx_rings, shape.rx_rings].map(|rings| (0..rings).collect());
+        }
         let mut live = [BTreeSet::new(), BTreeSet::new()];
         for binding in self.bindings_of(port) {
             live[0].extend(binding.rings.tx.clone());
@@ -246,7 +290,11 @@ impl State {
                 free.ifs -= 1;
                 free.bufs -= binding.extra_bufs;
             }
-            let slots = [port.shape.tx_slots, port.shape.rx_slots];
+            let slots = match port.place {
+                // Its buffers are those of the other end's receive rings.
+                Place::Pipe(..) => [0, port.shape.rx_slots],
+                _ => [port.shape.tx_slots, port.shape.rx_slots],
+            };
             for (rings, slots) in self.live_rings(key).iter().zip(slots) {
                 free.rings -= rings.len() as u32;
                 free.bufs -= rings.len() as u32 * slots;
@@ -257,6 +305,19 @@ impl State {
 
     /// Adds a port that was not there, with the switch and the region that it needs.
     pub fn add_port(&mut self, mut port: Port) -> Key {
+        if let Some(base) = port.base.take() {
+            let base = self.add_port(*base);
+            port.memory = self.ports[&base].memory;
+        }
+        if let Some(other) = port.place.other_end() {
+            let other = Port {
+                place: other,
+                shape: port.shape.turned(),
+                ..port.clone()
+            };
+            let key = self.new_key();
+            self.ports.insert(key, other);
+        }
         if let Memory::New(layout) = port.memory {
             let region = Region {
                 id: super::NEW,
@@ -291,6 +352,12 @@ impl State {
     }
 
     pub fn bind(&mut self, port: Key, rings: Rings, extra_bufs: u32) -> Key {
+        let other_end = self.ports[&port].place.other_end();
+        if let Some(other) = other_end.and_then(|place| self.port_at(&place)) {
+            for end in [port, other] {
+                self.ports.get_mut(&end).expect("both ends").is_whole = true;
+            }
+        }
         let key = self.new_key();
         let binding = Binding {
             port,
@@ -302,22 +369,48 @@ impl State {
         key
     }
 
-    /// Undoes a binding, and what goes with the last one: the port, its switch, its region.
+    /// Whether anybody has the port, or an end of the pipe that it is one of, or a pipe on it.
+    fn is_used(&self, key: Key) -> bool {
+        let place = &self.ports[&key].place;
+        let other_end = place.other_end().and_then(|place| self.port_at(&place));
+        let mut ends = [Some(key), other_end].into_iter().flatten();
+        let mut places = self.ports.values().map(|port| &port.place);
+        let is_base = |of: Option<&Place>| {
+            of.is_some_and(|base| base == place || Some(base) == place.other_end().as_ref())
+        };
+        ends.any(|end| self.bindings_of(end).next().is_some())
+            || places.any(|other| is_base(other.base()))
+    }
+
+    /// Undoes a binding, and what goes with the last one: the port, its switch, its region, the
+    /// port that it is built on.
     pub fn unbind(&mut self, binding: Key) {
         let key = self.bindings.remove(&binding).expect("a binding").port;
-        if self.bindings_of(key).next().is_some() {
-            return;
+        if self.bindings_of(key).next().is_none() {
+            self.ports.get_mut(&key).expect("its port").attached = false;
         }
-        let port = self.ports.remove(&key).expect("its port");
-        if let Place::Switch(name, _) = &port.place {
+        let unused = |state: &Self| state.ports.keys().copied().find(|&key| !state.is_used(key));
+        while let Some(key) = unused(self) {
+            let place = self.ports[&key].place.other_end();
+            let other_end = place.and_then(|place| self.port_at(&place));
+            let gone = [Some(key), other_end];
+            gone.into_iter().flatten().for_each(|key| self.remove(key));
+        }
+    }
+
+    /// Takes away a port that nobody uses, with its switch and its region if it was the last there.
+    fn remove(&mut self, key: Key) {
+        if let Place::Switch(name, _) = &self.ports[&key].place {
+            let name = name.clone();
             let number = self.number(key) as u8;
-            let switch = self.switches.get_mut(name).expect("its switch");
+            let switch = self.switches.get_mut(&name).expect("its switch");
             switch.ports.remove(&number);
             switch.free.push(number);
             if switch.ports.is_empty() {
-                self.switches.remove(name);
+                self.switches.remove(&name);
             }
         }
+        let port = self.ports.remove(&key).expect("a port");
         let region = |port: &Port| match port.memory {
             Memory::There(region) => region,
             Memory::New(_) => unreachable!("a port that is there has its region"),

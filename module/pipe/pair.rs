@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A pipe: what both its ends share.
+
+use super::lane::Lane;
+use crate::{
+    abi::consts::{PIPE_MAX_RINGS, PIPE_MAX_SLOTS},
+    live::{self, Counted},
+    memory::Use,
+    port::Port,
+    refusal::{refuse, Fallible},
+    ring::{Held, Queues, RingSet, RxQueue, RxRing, Selection, Shape, TxQueue},
+    sys::wait::WaitQueue,
+};
+use kernel::{
+    prelude::*,
+    sync::{Arc, SetOnce},
+};
+
+/// Which end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// `BASE{ID`.
+    Master,
+    /// `BASE}ID`.
+    Slave,
+}
+
+impl End {
+    pub(super) fn new(master: bool) -> Self {
+        if master {
+            End::Master
+        } else {
+            End::Slave
+        }
+    }
+
+    fn other(self) -> Self {
+        End::new(self == End::Slave)
+    }
+
+    /// What is before the id in the end's name.
+    pub(super) fn mark(self) -> &'static [u8] {
+        match self {
+            End::Master => b"{",
+            End::Slave => b"}",
+        }
+    }
+}
+
+/// A pipe. The port that it is built on is only held: its traffic goes on as it was.
+pub(super) struct Pair {
+    /// There once one end has been bound: then both ends have all their rings.
+    rings: SetOnce<Rings>,
+    master: Side,
+    slave: Side,
+    base: KBox<dyn Port>,
+    _live: Counted,
+}
+
+/// What is one end's own.
+struct Side {
+    rings: Arc<RingSet>,
+    /// Those by which it sends, for each of its transmit rings.
+    lanes: KVec<Arc<Lane>>,
+}
+
+impl Side {
+    fn new(base: &dyn Port, shape: Shape) -> Fallible<Self> {
+        let count = usize::from(shape.tx_rings);
+        let mut lanes = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..count {
+            let lane = Arc::new(Lane::default(), GFP_KERNEL_ACCOUNT)?;
+            lanes.push(lane, GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok(Side {
+            rings: RingSet::new(base.rings().region().clone(), shape)?,
+            lanes,
+        })
+    }
+}
+
+impl Pair {
+    /// A pipe that is built on `base`, with the master's rings as wished for. Without a wish there
+    /// is one in each direction, with as many slots as the base's rings have.
+    pub(super) fn new(base: KBox<dyn Port>, wish: Shape) -> Fallible<Arc<Self>> {
+        let like = base.rings().shape();
+        let slots = |wished, default| match wished {
+            0 => default,
+            slots => PIPE_MAX_SLOTS.min(slots),
+        };
+        let shape = Shape {
+            tx_rings: wish.tx_rings.clamp(1, PIPE_MAX_RINGS),
+            rx_rings: wish.rx_rings.clamp(1, PIPE_MAX_RINGS),
+            tx_slots: slots(wish.tx_slots, like.tx_slots),
+            rx_slots: slots(wish.rx_slots, like.rx_slots),
+            ..Shape::default()
+        };
+        let pair = Pair {
+            rings: SetOnce::new(),
+            master: Side::new(&*base, shape)?,
+            slave: Side::new(&*base, shape.from_the_other_end())?,
+            base,
+            _live: Counted::new(live::Kind::Pipe),
+        };
+        Ok(Arc::new(pair, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// The port that it is built on.
+    pub(super) fn base(&self) -> &dyn Port {
+        &*self.base
+    }
+
+    fn side(&self, end: End) -> &Side {
+        match end {
+            End::Master => &self.master,
+            End::Slave => &self.slave,
+        }
+    }
+
+    pub(super) fn rings(&self, end: End) -> &Arc<RingSet> {
+        &self.side(end).rings
+    }
+
+    /// Makes all rings of both ends, if they are not there. One request at a time does.
+    pub(super) fn furnish(&self, memory: &Use) -> Fallible {
+        if self.rings.as_ref().is_none() {
+            self.rings.populate(Rings::new(self, memory)?);
+        }
+        Ok(())
+    }
+}
+
+/// One end of a pipe, as who makes its queues.
+pub(super) struct EndOf<'p>(pub(super) &'p Pair, pub(super) End);
+
+impl EndOf<'_> {
+    /// What one end sends by, or the other.
+    fn lane(&self, sender: End, number: u16) -> Fallible<Arc<Lane>> {
+        match self.0.side(sender).lanes.get(usize::from(number)) {
+            Some(lane) => Ok(lane.clone()),
+            None => refuse!(EINVAL, "the pipe has no ring {} in that direction", number),
+        }
+    }
+}
+
+impl Queues for EndOf<'_> {
+    fn tx_queue(&self, number: u16, _: u32, room: &Arc<WaitQueue>) -> Fallible<KBox<dyn TxQueue>> {
+        let lane = self.lane(self.1, number)?;
+        let Some(to) = self.far_end(number) else {
+            refuse!(ENXIO, "the other end of the pipe is not there");
+        };
+        Ok(KBox::new(lane.sender(to, room), GFP_KERNEL_ACCOUNT)?)
+    }
+
+    fn rx_queue(&self, number: u16) -> Fallible<KBox<dyn RxQueue>> {
+        let lane = self.lane(self.1.other(), number)?;
+        Ok(KBox::new(lane.receiver(), GFP_KERNEL_ACCOUNT)?)
+    }
+
+    fn far_end(&self, number: u16) -> Option<Arc<RxRing>> {
+        self.0.rings(self.1.other()).known_rx(number)
+    }
+}
+
+/// All rings of a pipe. Nothing that was sent gets lost when an end is closed: they stay.
+struct Rings {
+    /// Fields go in this order: the buffers in their slots are those of the receive rings.
+    tx: [Held; 2],
+    rx: [Held; 2],
+}
+
+impl Rings {
+    fn new(pair: &Pair, memory: &Use) -> Fallible<Self> {
+        let hold = |end, tx, rx| {
+            let exclusive = false;
+            let want = Selection { tx, rx, exclusive };
+            let rings = pair.rings(end);
+            rings.hold(want, memory, &EndOf(pair, end))
+        };
+        let all_rx = |end| hold(end, 0..0, 0..pair.rings(end).shape().rx_rings);
+        let all_tx = |end| hold(end, 0..pair.rings(end).shape().tx_rings, 0..0);
+        // Transmit rings send to rings that are there.
+        let rx = [all_rx(End::Master)?, all_rx(End::Slave)?];
+        Ok(Rings {
+            tx: [all_tx(End::Master)?, all_tx(End::Slave)?],
+            rx,
+        })
+    }
+}
+
+impl Drop for Rings {
+    /// Which buffers belong to the pipe say the slots of the receive rings, but for those that
+    /// their senders have.
+    fn drop(&mut self) {
+        let [master, slave] = &self.tx;
+        let [to_master, to_slave] = &self.rx;
+        for (from, to) in [(master, to_slave), (slave, to_master)] {
+            for (from, to) in from.tx().iter().zip(to.rx()) {
+                let (from_view, to_view) = (from.mem.view(), to.mem.view());
+                from.each_kept(|slot| from_view.cell(slot).copy_to(to_view.cell(slot)));
+            }
+        }
+    }
+}

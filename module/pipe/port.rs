@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A file's view of one end of a pipe.
+
+use super::{
+    pair::{End, EndOf},
+    pipes::{PipeRef, Pipes},
+};
+use crate::{
+    live::{self, Counted},
+    memory::Use,
+    port::{Port, PortLabel},
+    refusal::Fallible,
+    ring::{Queues, RingSet, RxQueue, RxRing, Selection, Shape, TxQueue},
+    sys::{
+        net::{device::DeviceId, NetId},
+        wait::WaitQueue,
+    },
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// Which end of which pipe on a port.
+#[derive(Clone, Copy)]
+pub(crate) struct PipeName<'n> {
+    pub(crate) id: &'n [u8],
+    pub(crate) master: bool,
+}
+
+/// A binding's view of one end; several bindings may share it.
+pub(crate) struct PipePort {
+    name: PortLabel,
+    pipe: PipeRef,
+    end: End,
+    _live: Counted,
+}
+
+impl PipePort {
+    /// That end of a pipe on `base`; the pipe is made, with rings as wished for, if it is not
+    /// there.
+    pub(crate) fn open(
+        pipes: &Arc<Pipes>,
+        net: NetId,
+        base: KBox<dyn Port>,
+        name: PipeName<'_>,
+        wish: Shape,
+    ) -> Fallible<KBox<dyn Port>> {
+        let pipe = pipes.open(net, base, name.id, wish)?;
+        PipePort::new(pipe, name)
+    }
+
+    /// The same if the pipe is there already, on the port that is called `base`.
+    pub(crate) fn find(
+        pipes: &Arc<Pipes>,
+        net: NetId,
+        base: &[u8],
+        name: PipeName<'_>,
+    ) -> Option<Fallible<KBox<dyn Port>>> {
+        let pipe = pipes.find(net, base, name.id)?;
+        Some(PipePort::new(pipe, name))
+    }
+
+    fn new(pipe: PipeRef, name: PipeName<'_>) -> Fallible<KBox<dyn Port>> {
+        let end = End::new(name.master);
+        let port = PipePort {
+            name: PortLabel::new(&[pipe.base().name(), end.mark(), name.id]),
+            pipe,
+            end,
+            _live: Counted::new(live::Kind::Port),
+        };
+        Ok(KBox::new(port, GFP_KERNEL_ACCOUNT)?)
+    }
+}
+
+impl Port for PipePort {
+    fn rings(&self) -> &Arc<RingSet> {
+        self.pipe.rings(self.end)
+    }
+
+    fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    fn prepare(&mut self, _: &Selection) -> Fallible {
+        Ok(())
+    }
+
+    fn furnish(&self, memory: &Use) -> Fallible {
+        self.pipe.furnish(memory)
+    }
+
+    /// What it is built on: who may not open the interface is not to choose its region.
+    fn interface(&self) -> Option<DeviceId> {
+        self.pipe.base().interface()
+    }
+}
+
+impl Queues for PipePort {
+    fn tx_queue(
+        &self,
+        number: u16,
+        slots: u32,
+        room: &Arc<WaitQueue>,
+    ) -> Fallible<KBox<dyn TxQueue>> {
+        EndOf(&self.pipe, self.end).tx_queue(number, slots, room)
+    }
+
+    fn rx_queue(&self, number: u16) -> Fallible<KBox<dyn RxQueue>> {
+        EndOf(&self.pipe, self.end).rx_queue(number)
+    }
+
+    fn far_end(&self, number: u16) -> Option<Arc<RxRing>> {
+        EndOf(&self.pipe, self.end).far_end(number)
+    }
+}

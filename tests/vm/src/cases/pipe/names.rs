@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What pipes are called, what they are built on, and what rings they have.
+
+use super::pipe;
+use crate::harness::attach::Attached;
+use crate::harness::check::*;
+use crate::harness::frame::*;
+use crate::harness::raw::request::{port_info, vale_list, vnet_hdr};
+use crate::harness::raw::stack::{Stack, QUIET};
+use crate::harness::raw::*;
+use crate::harness::traces::write_parameter;
+use crate::harness::traffic::*;
+use crate::harness::why::refused;
+use crate::harness::wire::*;
+use crate::harness::Case;
+use ferromap_abi::consts::*;
+use ferromap_abi::wire::NmreqPortInfoGet;
+use nix::errno::Errno;
+
+pub const CASES: &[Case] = crate::cases![
+    item_150_ends_connect_by_name,
+    item_152_both_ends_and_the_base_share_memory,
+    item_159_the_creators_numbers_are_the_masters,
+    item_160_how_many_pipes_and_which_modes,
+    item_161_a_pipe_needs_a_base_and_an_id,
+    item_162_a_pipe_on_a_switch_port,
+    item_162_a_pipe_on_an_interface_leaves_its_traffic_alone,
+    item_162_a_pipe_on_a_pipe,
+    item_162_not_a_pipe_on_what_the_kernel_has,
+    pipe_is_exclusive_by_end,
+    pipe_numbers_have_limits,
+    pipe_is_made_for_nobody_by_asking,
+    pipe_has_no_virtio_header,
+    pipe_outlives_its_interface,
+    pipe_is_shown_in_debugfs,
+];
+
+fn item_150_ends_connect_by_name() -> Outcome {
+    let _base = shared("vale150:a").bind()?;
+    // Ids are compared as they are.
+    let ids = ["1", "01", "x", "X", "a name"];
+    let mut pipes = Vec::new();
+    for (i, id) in ids.into_iter().enumerate() {
+        let (master, slave) = (format!("vale150:a{{{id}"), format!("vale150:a}}{id}"));
+        let bind = |name: &str| vale(name).slots(64, 64).bind();
+        // Either end may be the first.
+        pipes.push(match i % 2 {
+            0 => (bind(&master)?, bind(&slave)?),
+            _ => (bind(&slave)?, bind(&master)?),
+        });
+    }
+    // Behind the mark of a master the other mark is part of the id.
+    let odd = vale("vale150:a{}").slots(4, 4).bind()?;
+    same("its name", odd.port_name(), "vale150:a{}")?;
+    for (number, (from, _)) in (0..).zip(&pipes) {
+        from.send(&[frame(BROADCAST, station(1), number)])?;
+    }
+    for (number, (from, to)) in (0..).zip(&pipes) {
+        same("its own frame", got(to)?, [number])?;
+        same("none of its own", got(from)?, [0; 0])?;
+    }
+    let mut names = pipes.iter().map(|(from, _)| from.port_name());
+    same("its name", names.next().as_deref(), Some("vale150:a{1"))
+}
+
+fn item_152_both_ends_and_the_base_share_memory() -> Outcome {
+    let (master, slave) = pipe("vale152:a", "x")?;
+    let base = vale("vale152:a").bind()?;
+    let ids = [&master, &slave, &base].map(|bound| bound.reg.nr_mem_id);
+    same("regions", ids, [ids[0]; 3])?;
+    let info = port_info("vale152:a}x", NmreqPortInfoGet::default())?;
+    same("told", info.nr_mem_id, ids[0])?;
+    // A region of the program's choice, which the base then has.
+    let chosen = shared("vale152:b{x").bind()?;
+    same("chosen", chosen.reg.nr_mem_id, GLOBAL_MEM_ID)?;
+    let base = vale("vale152:b").bind()?;
+    same("its base", base.reg.nr_mem_id, GLOBAL_MEM_ID)?;
+    // Of one that is there, it is as it is.
+    let ignored = vale("vale152:a{y").mem(GLOBAL_MEM_ID).bind()?;
+    same("the base's", ignored.reg.nr_mem_id, ids[0])
+}
+
+fn rings(bound: &Bound) -> [u32; 4] {
+    let reg = &bound.reg;
+    let rings = [reg.nr_tx_rings, reg.nr_rx_rings].map(u32::from);
+    [rings[0], rings[1], reg.nr_tx_slots, reg.nr_rx_slots]
+}
+
+fn item_159_the_creators_numbers_are_the_masters() -> Outcome {
+    let slave = vale("vale159:a}x").rings(2, 3).slots(64, 128).bind()?;
+    same("the slave that made it", rings(&slave), [3, 2, 128, 64])?;
+    let master = vale("vale159:a{x").rings(7, 7).slots(8, 8).bind()?;
+    same("the master", rings(&master), [2, 3, 64, 128])?;
+    same("its ring", (master.tx(1).n(), master.rx(2).n()), (64, 128))?;
+    same("its host rings", master.reg.nr_host_rx_rings, 0)?;
+    // Without a wish: one each way, with the slots of the base.
+    let _base = vale("vale159:b").rings(2, 2).slots(32, 256).bind()?;
+    let plain = vale("vale159:b}x").bind()?;
+    same("by default", rings(&plain), [1, 1, 256, 32])
+}
+
+fn item_160_how_many_pipes_and_which_modes() -> Outcome {
+    write_parameter("priv_ring_num", "300")?;
+    write_parameter("priv_if_num", "100")?;
+    let _base = vale("vale160:a").slots(64, 64).bind()?;
+    let name = |n| format!("vale160:a{{{n}");
+    let mut pipes = Vec::new();
+    for n in 0..64 {
+        pipes.push(vale(&name(n)).slots(4, 4).bind()?);
+    }
+    refused(vale(&name(64)), Errno::EINVAL, &["vale160:a", "64 pipes"])?;
+    let _other_end = vale("vale160:a}7").bind()?;
+    let _other_base = shared("vale160:b{64").bind()?;
+    pipes.pop();
+    works("when one has gone", vale(&name(64)).slots(4, 4).try_bind())?;
+    for mode in [NR_REG_SW, NR_REG_NIC_SW, NR_REG_ONE_SW] {
+        refused(
+            vale("vale160:c{x").mode(mode),
+            Errno::EINVAL,
+            &["host rings"],
+        )?;
+    }
+    for mode in [NR_REG_DEFAULT, NR_REG_PIPE_MASTER, NR_REG_PIPE_SLAVE, 9] {
+        refused(vale("vale160:c{x").mode(mode), Errno::EINVAL, &["nr_mode"])?;
+    }
+    let two = vale("vale160:c{x").rings(2, 2).one(1).slots(4, 4).bind()?;
+    same("one ring", two.ring_numbers(), (vec![1], vec![1]))?;
+    refused(vale("vale160:c{x").one(2), Errno::EINVAL, &["ring 2"])
+}
+
+fn item_161_a_pipe_needs_a_base_and_an_id() -> Outcome {
+    for name in [
+        "{",
+        "}",
+        "{1",
+        "}1",
+        "vale161:a{",
+        "vale161:a}",
+        "vale161:a{1{",
+    ] {
+        refused(vale(name), Errno::EINVAL, &["base", "id"])?;
+    }
+    refused(
+        vale("vale161{1"),
+        Errno::EINVAL,
+        &["vale161", "valeSWITCH:PORT"],
+    )?;
+    same("nothing is left", vale_list()?, [])
+}
+
+fn item_162_a_pipe_on_a_switch_port() -> Outcome {
+    let [a, b] = ports("vale162", ["a", "b"])?;
+    let (master, slave) = pipe("vale162:a", "x")?;
+    a.send(&[frame(BROADCAST, station(1), 1)])?;
+    master.send(&[frame(BROADCAST, station(1), 2)])?;
+    same("on the switch", got(&b)?, [1])?;
+    same("in the pipe", got(&slave)?, [2])?;
+    same("not here", got(&master)?, [0; 0])?;
+    // The port stays while its pipe does.
+    drop(a);
+    let listed = vale_list()?.into_iter().map(|(name, ..)| name);
+    same(
+        "listed",
+        listed.collect::<Vec<_>>(),
+        ["vale162:a", "vale162:b"],
+    )?;
+    drop((master, slave));
+    same("then it goes", vale_list()?.len(), 1)
+}
+
+fn item_162_a_pipe_on_an_interface_leaves_its_traffic_alone() -> Outcome {
+    wire()?;
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let (master, slave) = pipe("fm0", "x")?;
+    host.send(&frame(BROADCAST, station(1), 1))?;
+    same("to the wire", numbers(&far.receive(QUIET)?), [1])?;
+    far.send(&frame(BROADCAST, station(2), 2))?;
+    same("to the host", numbers(&host.receive(QUIET)?), [2])?;
+    master.send(&[frame(BROADCAST, station(1), 3)])?;
+    same("in the pipe", got(&slave)?, [3])?;
+    // And so when the interface itself is opened, in the same memory.
+    let nic = vale("fm0").bind()?;
+    same("region", nic.reg.nr_mem_id, master.reg.nr_mem_id)?;
+    same("slots", nic.reg.nr_tx_slots, 1024)?;
+    nic.send(&[frame(BROADCAST, station(1), 4)])?;
+    same("to the wire", numbers(&far.receive(QUIET)?), [4])?;
+    master.send(&[frame(BROADCAST, station(1), 5)])?;
+    same("in the pipe", got(&slave)?, [5])
+}
+
+fn item_162_a_pipe_on_a_pipe() -> Outcome {
+    let (outer, outer_slave) = pipe("vale162:n", "x")?;
+    let (inner, inner_slave) = pipe("vale162:n}x", "y")?;
+    same("its name", inner.port_name(), "vale162:n}x{y")?;
+    same("region", inner.reg.nr_mem_id, outer.reg.nr_mem_id)?;
+    outer.send(&[frame(BROADCAST, station(1), 1)])?;
+    inner.send(&[frame(BROADCAST, station(1), 2)])?;
+    same("the outer", got(&outer_slave)?, [1])?;
+    same("the inner", got(&inner_slave)?, [2])?;
+    // Of a pipe on a master's end only that one can be named: the last `{` counts.
+    let odd = vale("vale162:n{x}y").slots(4, 4).bind()?;
+    same("a pipe x}y on n", odd.port_name(), "vale162:n{x}y")?;
+    // The inner one keeps the outer.
+    drop((outer, outer_slave));
+    inner.send(&[frame(BROADCAST, station(1), 3)])?;
+    same("the inner", got(&inner_slave)?, [3])?;
+    let again = vale("vale162:n{x").bind()?;
+    same("the outer is the same", again.tx(0).head(), 1)?;
+    // Opening each takes a piece of the kernel's stack.
+    let nested = |depth: usize| format!("vale162:o{}", "{x".repeat(depth));
+    works("four", vale(&nested(4)).slots(4, 4).try_bind())?;
+    refused(vale(&nested(5)), Errno::EINVAL, &["4", "pipe on a pipe"])?;
+    refused(vale(&nested(26)), Errno::EINVAL, &["4", "pipe on a pipe"])
+}
+
+fn item_162_not_a_pipe_on_what_the_kernel_has() -> Outcome {
+    wire()?;
+    let (master, slave) = pipe("fm0", "before")?;
+    let attached = Attached::with_host("vale162:fm0")?;
+    for base in ["fm0", "vale162:fm0", "vale162:fm0^"] {
+        let name = format!("{base}{{x");
+        refused(vale(&name), Errno::EBUSY, &["fm0", "attached"])?;
+    }
+    // One that was there goes on, and so do its ends.
+    drop(master);
+    let master = vale("fm0{before").bind()?;
+    master.send(&[frame(BROADCAST, station(1), 1)])?;
+    same("in the pipe", got(&slave)?, [1])?;
+    drop(attached);
+    works("afterwards", vale("fm0{x").try_bind())
+}
+
+fn pipe_is_exclusive_by_end() -> Outcome {
+    let exclusive = || vale("vale150:e{x").flags(NR_EXCLUSIVE);
+    let _master = exclusive().slots(4, 4).bind()?;
+    let _slave = vale("vale150:e}x").bind()?;
+    works("the other end again", vale("vale150:e}x").try_bind())?;
+    refused(vale("vale150:e{x"), Errno::EBUSY, &["exclusively"])?;
+    fails("again", exclusive().try_bind(), Errno::EBUSY)
+}
+
+fn pipe_numbers_have_limits() -> Outcome {
+    let sizes = |rings, slots| NmreqPortInfoGet {
+        nr_tx_rings: rings,
+        nr_rx_rings: 1,
+        nr_tx_slots: slots,
+        nr_rx_slots: 4,
+        ..NmreqPortInfoGet::default()
+    };
+    let info = port_info("vale150:l{x", sizes(u16::MAX, u32::MAX))?;
+    same(
+        "the most",
+        (info.nr_tx_rings, info.nr_tx_slots),
+        (256, 4096),
+    )?;
+    let info = port_info("vale150:l}x", sizes(5, 6))?;
+    same("the slave's", (info.nr_rx_rings, info.nr_rx_slots), (5, 6))?;
+    // What does not fit the region is refused, and nothing is left of it.
+    refused(
+        shared("vale150:l{x").rings(256, 256).slots(4, 4),
+        Errno::ENOMEM,
+        &["rings of region 1"],
+    )?;
+    same("nothing is left", vale_list()?, [])
+}
+
+fn pipe_is_made_for_nobody_by_asking() -> Outcome {
+    let asked = NmreqPortInfoGet {
+        nr_tx_rings: 3,
+        ..NmreqPortInfoGet::default()
+    };
+    let info = port_info("vale150:i{x", asked)?;
+    same("would have", (info.nr_tx_rings, info.nr_rx_rings), (3, 1))?;
+    same("nothing is left", vale_list()?, [])?;
+    let made = vale("vale150:i{x").bind()?;
+    same("then", made.reg.nr_tx_rings, 1)
+}
+
+fn pipe_has_no_virtio_header() -> Outcome {
+    fails("not there", vnet_hdr("vale150:h{x"), Errno::ENODEV)?;
+    let _pipe = pipe("vale150:h", "x")?;
+    for name in ["vale150:h{x", "vale150:h}x"] {
+        same(name, vnet_hdr(name)?, 0)?;
+        fails(name, request::set_vnet_hdr(name, 12), Errno::ENXIO)?;
+    }
+    fails("another", vnet_hdr("vale150:h{y"), Errno::ENODEV)?;
+    fails("its base", vnet_hdr("vale150:g{x"), Errno::ENODEV)
+}
+
+fn pipe_outlives_its_interface() -> Outcome {
+    wire()?;
+    let (master, slave) = pipe("fm0", "x")?;
+    master.send(&[frame(BROADCAST, station(1), 1)])?;
+    ip("link del fm0")?;
+    master.send(&[frame(BROADCAST, station(1), 2)])?;
+    same("frames", got(&slave)?, [1, 2])?;
+    // An interface of that name is another one, and so are its pipes.
+    wire()?;
+    let (other, _) = pipe("fm0", "x")?;
+    other.send(&[frame(BROADCAST, station(1), 3)])?;
+    same("not here", got(&slave)?, [0; 0])
+}
+
+fn pipe_is_shown_in_debugfs() -> Outcome {
+    let (master, slave) = pipe("vale150:d", "x")?;
+    master.send(&numbered(0..3))?;
+    same("sent", debug_counter("vale150:d{x", "tx0", "frames")?, 3)?;
+    same("got", debug_counter("vale150:d}x", "rx0", "frames")?, 3)?;
+    drop(slave);
+    fails_to_find("vale150:d}x")
+}
+
+fn fails_to_find(port: &str) -> Outcome {
+    that("not there", debug_counter(port, "rx0", "frames").is_err())
+}
