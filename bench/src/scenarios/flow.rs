@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Frames from senders to receivers, through a VALE switch or over a veth pair.
+//! Frames from senders to receivers, through a VALE switch, through a pipe or over a veth pair.
 
 use crate::{
     frame::{receiver, sender, BROADCAST},
@@ -23,6 +23,8 @@ pub enum Through {
     Switch,
     /// One sender and one receiver, each with an end of the pair, in emulated mode.
     Veth,
+    /// One sender and one receiver, at the ends of a pipe that is built on a port of a switch.
+    Pipe,
 }
 
 impl Through {
@@ -30,6 +32,7 @@ impl Through {
         match self {
             Through::Switch => "vale",
             Through::Veth => "netmap on veth",
+            Through::Pipe => "pipe",
         }
     }
 
@@ -38,6 +41,8 @@ impl Through {
         match self {
             Through::Switch => format!("vale0:{role}{n}"),
             Through::Veth => format!("netmap:{role}"),
+            Through::Pipe if role == "sender" => "vale0:pipe{x".to_owned(),
+            Through::Pipe => "vale0:pipe}x".to_owned(),
         }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Which flows through a switch are measured, and over a veth pair.
+//! Which flows through a switch are measured, through a pipe, and over a veth pair.
 
 use super::{
     flow::{Flow, Through},
@@ -72,8 +72,23 @@ pub fn scenarios() -> Vec<Scenario> {
         }
         .scenario_with(many_addresses),
     );
+    all.extend(through_a_pipe());
     all.extend(over_veth());
     all
+}
+
+/// From one end of a pipe to the other.
+fn through_a_pipe() -> impl Iterator<Item = Scenario> {
+    let pipe = |base| Flow {
+        through: Through::Pipe,
+        ..base
+    };
+    let sizes = [60, 1500].map(|bytes| Flow {
+        bytes,
+        ..Flow::KERNEL
+    });
+    let all = sizes.into_iter().chain([Flow::USER]);
+    all.map(move |base| pipe(base).scenario())
 }
 
 /// Over a veth pair, like the peers; and once over one that is left as it was made.
