@@ -8,6 +8,7 @@ pub mod drops;
 pub mod json;
 pub mod links;
 pub mod out;
+pub mod pcap;
 pub mod ports;
 pub mod signals;
 pub mod table;

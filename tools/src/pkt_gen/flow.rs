@@ -98,6 +98,45 @@ impl Range {
         self.first == self.last
     }
 
+    /// What random ends are picked of: the range; or, where it is but one end, all ports and the
+    /// addresses of its /16 or /64. Others would be multicast.
+    pub fn for_random(self) -> Self {
+        if !self.is_single() {
+            return self;
+        }
+        let (first, last) = match self.first.ip {
+            IpAddr::V4(ip) => {
+                let net = ip.to_bits() & 0xffff_0000;
+                let of = |bits| IpAddr::from(Ipv4Addr::from_bits(bits));
+                (of(net), of(net | 0xffff))
+            }
+            IpAddr::V6(ip) => {
+                let net = (ip.to_bits() >> 64) << 64;
+                let of = |bits| IpAddr::from(Ipv6Addr::from_bits(bits));
+                (of(net), of(net | u128::from(u64::MAX)))
+            }
+        };
+        Range {
+            first: Endpoint { ip: first, port: 0 },
+            last: Endpoint {
+                ip: last,
+                port: u16::MAX,
+            },
+        }
+    }
+
+    /// Any end within.
+    fn pick(&self, random: &mut Random) -> Endpoint {
+        let (low, high) = (self.first, self.last);
+        let port = random.within(low.port.into(), high.port.into()) as u16;
+        let number = random.within(number(low.ip), number(high.ip));
+        let ip = match low.ip {
+            IpAddr::V4(_) => Ipv4Addr::from_bits(number as u32).into(),
+            IpAddr::V6(_) => Ipv6Addr::from_bits(number).into(),
+        };
+        Endpoint { ip, port }
+    }
+
     /// The end after `at`: the next port; past the last port, the next address.
     fn after(&self, at: Endpoint) -> Endpoint {
         if at.port < self.last.port {
@@ -121,7 +160,7 @@ impl Range {
     }
 }
 
-/// Walks a range, or picks at random.
+/// Walks a range, or picks of it at random.
 pub struct Walk {
     range: Range,
     next: Endpoint,
@@ -139,27 +178,10 @@ impl Walk {
 
     pub fn step(&mut self) -> Endpoint {
         let now = self.next;
-        match &mut self.random {
-            None => self.next = self.range.after(now),
-            Some(random) => {
-                let word = random.word();
-                let low = (u128::from(random.word()) << 64) | u128::from(word);
-                self.next = Endpoint {
-                    // Random addresses stay in the first one's /16 or /64: others would be
-                    // multicast.
-                    ip: match self.range.first.ip {
-                        IpAddr::V4(ip) => {
-                            Ipv4Addr::from_bits(ip.to_bits() & 0xffff_0000 | (word as u32 >> 16))
-                                .into()
-                        }
-                        IpAddr::V6(ip) => {
-                            Ipv6Addr::from_bits(((ip.to_bits() >> 64) << 64) | (low >> 64)).into()
-                        }
-                    },
-                    port: word as u16,
-                };
-            }
-        }
+        self.next = match &mut self.random {
+            None => self.range.after(now),
+            Some(random) => self.range.pick(random),
+        };
         now
     }
 }
@@ -181,6 +203,15 @@ impl Random {
     }
 
     /// A number from `low` to `high`, both included.
+    pub fn within(&mut self, low: u128, high: u128) -> u128 {
+        let both = (u128::from(self.word()) << 64) | u128::from(self.word());
+        match (high - low).checked_add(1) {
+            Some(count) => low + both % count,
+            None => both,
+        }
+    }
+
+    /// The same of lengths.
     pub fn between(&mut self, low: usize, high: usize) -> usize {
         low + (self.word() % (high - low + 1) as u64) as usize
     }
@@ -208,6 +239,39 @@ mod tests {
                 "10.0.0.255:7"
             ]
         );
+    }
+
+    /// They were taken from all of the /16, whatever the range.
+    #[test]
+    fn random_ends_are_of_the_range() {
+        let range: Range = "10.0.0.254:7-10.0.1.1:8".parse().unwrap();
+        let mut walk = Walk::new(range, Some(Random::new(1)));
+        let seen: std::collections::HashSet<_> = (0..200)
+            .map(|_| walk.step())
+            .map(|e| (e.ip, e.port))
+            .collect();
+        assert_eq!(seen.len(), 8);
+        assert!(seen
+            .iter()
+            .all(|(ip, port)| number(range.first.ip) <= number(*ip)
+                && number(*ip) <= number(range.last.ip)
+                && (7..=8).contains(port)));
+    }
+
+    #[test]
+    fn one_end_stands_for_its_neighbours() {
+        for (text, first, last) in [
+            ("10.1.2.3", "10.1.0.0:0", "10.1.255.255:65535"),
+            ("fd00::5", "[fd00::]:0", "[fd00::ffff:ffff:ffff:ffff]:65535"),
+        ] {
+            let range = text.parse::<Range>().unwrap().for_random();
+            assert_eq!(range.first, first.parse().unwrap());
+            assert_eq!(range.last, last.parse().unwrap());
+        }
+        let all: Range = "[::]:0-[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"
+            .parse()
+            .unwrap();
+        all.pick(&mut Random::new(3));
     }
 
     #[test]

@@ -4,23 +4,32 @@
 //!
 //! `main` reads the command line ([`args`]), opens the port ([`open`]), gives each thread a ring or
 //! all of them ([`worker`]), and then reports once a second until the threads end or ^C comes. The
-//! threads run [`tx`], [`rx`] or [`ping`].
+//! threads run [`tx`], [`rx`] or [`ping`]. What is sent is a matter of [`source`], and when of
+//! [`pace`].
 
 mod args;
+mod banner;
+mod capture;
 mod dump;
+mod fit;
 mod flow;
 mod frame;
+mod layers;
+mod look;
 mod open;
 mod pace;
 mod ping;
 mod report;
 mod rx;
+mod sizes;
+mod source;
 mod tx;
 mod worker;
 
-use args::{Args, Function};
-use common::{cli, ports, say, signals, signals::Signals};
-use ferromap::{Port, PortSpec};
+use args::Args;
+use capture::Capture;
+use common::{cli, note, pcap::Recording, ports, signals, signals::Signals};
+use ferromap::PortSpec;
 use flow::Range;
 use frame::Template;
 use nix::{
@@ -32,6 +41,7 @@ use std::{
     error::Error,
     net::{Ipv4Addr, Ipv6Addr},
     os::fd::AsFd,
+    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -55,24 +65,37 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
-    let opened = open::open(args, spec)?;
+    let recording = args.replay.pcap.as_deref().map(read).transpose()?;
+    let opened = open::open(args, spec, recording.as_ref())?;
+    let capture = args.capture.as_deref().map(Capture::create).transpose()?;
     ports::tell_sizes(TOOL, opened.ports.first());
     if !args.json {
         ports::tell_emulated(TOOL, opened.ports.iter());
     }
+    // The kernel may be pointed to its frames (-I), so it stays for good.
+    let recording = recording.map(|r| &*Box::leak(Box::new(r.with_room(opened.vnet))));
     let (src, dst) = ends(args);
-    let src_mac = args.src_mac.unwrap_or_else(|| open::mac(&opened.ports[0]));
+    let src_mac = args.frame.src_mac;
+    let src_mac = src_mac.unwrap_or_else(|| open::mac(&opened.ports[0]));
     let template = Template::new(
-        (src_mac, args.dst_mac),
+        (src_mac, args.frame.dst_mac),
+        &args.frame.layers(),
         src.first,
         dst.first,
-        args.longest(),
+        args.frame.longest(),
         opened.vnet,
     )
     .ok_or("the addresses and the length do not make a frame")?;
-    banner(args, &opened.ports, src, dst, src_mac);
+    if !args.json && !args.quiet {
+        banner::banner(args, &opened);
+        match recording {
+            Some(recording) => banner::recording(recording),
+            None => banner::ends(args, src, dst, src_mac),
+        }
+    }
     let link = &opened.ports[..1];
-    ports::wait_for_links(TOOL, link, args.wait_link, args.json, &signals);
+    let quiet = args.json || args.quiet;
+    ports::wait_for_links(TOOL, link, args.wait_link, quiet, &signals);
 
     let shared = Shared::new(args.threads)?;
     let job = |index: u16| Job {
@@ -81,6 +104,12 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
         src,
         dst,
         vnet: opened.vnet,
+        recording,
+        capture: capture.as_ref(),
+        count: match recording {
+            Some(recording) => args.replay.count(recording.len(), args.count),
+            None => args.count,
+        },
         index,
         threads: args.threads,
         rate: args.rate.map(|rate| rate as f64 / f64::from(args.threads)),
@@ -107,7 +136,28 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
         }
         watched.map(|()| outcomes)
     });
-    finish(args, reporter, &shared, outcomes?)
+    let ended = outcomes.and_then(|outcomes| finish(args, &reporter, &shared, outcomes));
+    // Whatever happened, what came is to be kept.
+    if let (Some(capture), Some(path)) = (capture, &args.capture) {
+        let (frames, bytes) = capture.end()?;
+        reporter.capture(path, frames, bytes);
+    }
+    ended
+}
+
+/// Reads the file of -P.
+fn read(path: &Path) -> Result<Recording, String> {
+    let recording = Recording::read(path)?;
+    if recording.cut() > 0 {
+        note!(
+            "{TOOL}: {}: {} of {} frames were cut when they were recorded, and are sent as long as \
+             they are there; record whole ones with tcpdump -s 0",
+            path.display(),
+            recording.cut(),
+            recording.len()
+        );
+    }
+    Ok(recording)
 }
 
 /// Has the threads end when it goes.
@@ -176,7 +226,7 @@ fn watch(
 
 fn finish(
     args: &Args,
-    reporter: Reporter,
+    reporter: &Reporter,
     shared: &Shared,
     outcomes: Vec<Outcome>,
 ) -> Result<(), Box<dyn Error>> {
@@ -186,9 +236,10 @@ fn finish(
         (Some(began), Some(ended)) => (ended - began).as_secs_f64(),
         _ => 0.0,
     };
-    let sender = matches!(args.function, Function::Tx | Function::TxSeq);
-    let length = if sender && args.lengths.len() == 1 {
-        args.longest()
+    let sender = args.function.sends();
+    let (shortest, longest) = (args.frame.shortest(), args.frame.longest());
+    let length = if sender && shortest == longest && args.replay.pcap.is_none() {
+        longest
     } else {
         0
     };
@@ -216,7 +267,7 @@ fn finish(
 
 /// Where frames come from and go to, if nobody said otherwise.
 fn ends(args: &Args) -> (Range, Range) {
-    let (src, dst) = if args.v6 {
+    let (src, dst) = if args.frame.v6 {
         (
             Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1).into(),
             Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, 1).into(),
@@ -228,50 +279,7 @@ fn ends(args: &Args) -> (Range, Range) {
         )
     };
     (
-        args.src.unwrap_or(Range::one(src)),
-        args.dst.unwrap_or(Range::one(dst)),
+        args.frame.src.unwrap_or(Range::one(src)),
+        args.frame.dst.unwrap_or(Range::one(dst)),
     )
-}
-
-fn banner(args: &Args, ports: &[Port], src: Range, dst: Range, src_mac: [u8; 6]) {
-    if args.json {
-        return;
-    }
-    let what = match args.function {
-        Function::Tx | Function::TxSeq => "Sending on",
-        Function::Rx | Function::RxSeq => "Receiving from",
-        Function::Ping | Function::Pong => "Ping-pong on",
-    };
-    let info = ports.first().map(Port::info).unwrap_or_default();
-    let queues = match args.function {
-        Function::Rx | Function::RxSeq => info.rx_rings,
-        _ => info.tx_rings,
-    };
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let cpus = if args.cpus == 0 {
-        cpus
-    } else {
-        args.cpus.min(cpus)
-    };
-    say!(
-        "{what} {}: {queues} queues, {} threads and {cpus} cpus.",
-        args.interface,
-        args.threads
-    );
-    if matches!(
-        args.function,
-        Function::Tx | Function::TxSeq | Function::Ping
-    ) {
-        let mac = |m: [u8; 6]| m.map(|b| format!("{b:02x}")).join(":");
-        say!("{src} -> {dst} ({} -> {})", mac(src_mac), mac(args.dst_mac));
-    }
-    if args.verbose > 0 {
-        say!(
-            "memory region {} of {} bytes, {} and {} slots per ring",
-            info.mem_id,
-            info.memory_size,
-            info.tx_slots,
-            info.rx_slots
-        );
-    }
 }

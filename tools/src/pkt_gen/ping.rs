@@ -4,7 +4,8 @@
 
 use crate::{
     dump::dump,
-    frame::{marks, turn_round, Fields},
+    frame::Fields,
+    look::{marks, turn_round},
     pace::Pace,
     worker::{Job, Outcome},
 };
@@ -23,7 +24,7 @@ pub fn ping(job: &Job, port: &mut Port, count: u64) -> Result<Outcome> {
     };
     let epoch = Instant::now();
     let now = || epoch.elapsed().as_nanos() as u64;
-    let mut pace = Pace::new(job.rate);
+    let mut pace = Pace::of(job);
     let mut frame = job.template.bytes().to_vec();
     let mut times = Vec::new();
     let mut sequence = 0;
@@ -35,7 +36,7 @@ pub fn ping(job: &Job, port: &mut Port, count: u64) -> Result<Outcome> {
         let fields = Fields {
             src: job.src.first,
             dst: job.dst.first,
-            len: job.args.longest(),
+            len: job.args.frame.longest(),
             sequence,
             stamp: now(),
         };

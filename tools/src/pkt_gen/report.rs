@@ -7,10 +7,12 @@ use crate::{
     worker::Lost,
 };
 use common::{
+    json::Object,
     note, say,
     units::{escape, human, ratio, wall_clock, FRAMING},
 };
 use std::{
+    path::Path,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -80,6 +82,7 @@ impl Totals {
 /// Prints what the user asked for, in the way the user asked for.
 pub struct Reporter {
     json: bool,
+    quiet: bool,
     plain: bool,
     framing: bool,
     statistics: bool,
@@ -94,6 +97,7 @@ impl Reporter {
     pub fn new(args: &Args) -> Self {
         Reporter {
             json: args.json,
+            quiet: args.quiet,
             plain: args.plain_units,
             framing: args.framing,
             statistics: args.statistics,
@@ -117,6 +121,9 @@ impl Reporter {
         let pps = ratio(t.frames as f64, seconds);
         let bps = ratio(self.bits(t), seconds);
         self.rates.push(pps);
+        if self.quiet {
+            return;
+        }
         if self.json {
             say!(
                 "{{\"type\":\"interval\",\"time\":{:.6},\"seconds\":{seconds:.6},\"frames\":{},\
@@ -223,6 +230,16 @@ impl Reporter {
                 self.unit(mean),
                 self.unit(variance.sqrt())
             );
+        }
+    }
+
+    /// What was kept in a file.
+    pub fn capture(&self, path: &Path, frames: u64, bytes: u64) {
+        if self.json {
+            let object = Object::new("capture").text("file", &path.to_string_lossy());
+            say!("{}", object.plain("frames", frames).plain("bytes", bytes));
+        } else {
+            say!("Kept {frames} packets {bytes} bytes in {}.", path.display());
         }
     }
 

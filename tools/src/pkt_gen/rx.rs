@@ -4,7 +4,7 @@
 
 use crate::{
     dump::dump,
-    frame::marks,
+    look::marks,
     worker::{Job, Outcome},
 };
 use ferromap::{Result, RxBatch, RxRing};
@@ -40,6 +40,9 @@ pub fn receive(job: &Job, rings: &mut [RxRing], count: u64) -> Result<Outcome> {
             if args.dump {
                 batch.iter().for_each(|slot| dump(slot.bytes()));
             }
+            if let Some(capture) = job.capture {
+                capture.keep(job, &batch);
+            }
             if let Some(sequence) = &mut sequence {
                 job.counters.add_errors(sequence.check(&batch, job.vnet));
             }
@@ -47,6 +50,9 @@ pub fn receive(job: &Job, rings: &mut [RxRing], count: u64) -> Result<Outcome> {
             job.counters.add(frames, bytes);
         }
         if quiet {
+            if let Some(capture) = job.capture {
+                capture.pause(job);
+            }
             // The last look at the clock was cheap: it is only taken when there is nothing to do.
             let nothing = rings[0].poll(Some(NAP))? == 0;
             if !nothing {

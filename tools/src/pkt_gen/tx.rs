@@ -3,11 +3,9 @@
 //! Sending.
 
 use crate::{
-    args::Args,
     dump::dump,
-    flow::{Random, Range, Walk},
-    frame::{Fields, Template},
     pace::Pace,
+    source::{Bytes, Source},
     worker::{Job, Outcome},
 };
 use ferromap::{Result, SlotFlags, TxBatch, TxRing, TxSlot};
@@ -20,9 +18,9 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub fn send(job: &Job, rings: &mut [TxRing], count: u64) -> Result<Outcome> {
     let args = job.args;
     let mut filler = Filler::new(job, rings);
-    let mut pace = Pace::new(job.rate);
+    let mut pace = Pace::of(job);
     let mut left = if count == 0 { u64::MAX } else { count };
-    let per_frame = usize::from(args.fragments);
+    let per_frame = usize::from(args.frame.fragments);
     let began = Instant::now();
     while left > 0 && !job.stopped() {
         let mut may = pace.allowed(args.burst as u64).min(left);
@@ -35,7 +33,7 @@ pub fn send(job: &Job, rings: &mut [TxRing], count: u64) -> Result<Outcome> {
             let mut batch = ring.reserve(may as usize * per_frame);
             let fit = batch.len() / per_frame;
             let mut used = 0;
-            if per_frame == 1 && filler.alike() {
+            if per_frame == 1 && filler.alike.is_some() {
                 bytes += filler.fill_alike(at, &mut batch, fit);
                 used = fit;
             } else {
@@ -91,7 +89,7 @@ fn drain(job: &Job, rings: &mut [TxRing]) -> Result<u64> {
         if now != waiting {
             (waiting, since) = (now, Instant::now());
         } else if since.elapsed() > DRAIN || job.stopped() && since.elapsed() > DRAIN / 10 {
-            return Ok(now / u64::from(job.args.fragments));
+            return Ok(now / u64::from(job.args.frame.fragments));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -99,61 +97,41 @@ fn drain(job: &Job, rings: &mut [TxRing]) -> Result<u64> {
 
 /// Puts frames into slots.
 struct Filler<'a> {
-    args: &'a Args,
-    template: &'a Template,
-    /// For frames that are all alike: which buffer was filled at each position of each ring.
+    source: Source<'a>,
+    /// Where all frames are the same, and a buffer that was filled once needs no more work.
+    alike: Option<&'a [u8]>,
+    /// For these: which buffer was filled at each position of each ring.
     filled: Vec<Vec<u32>>,
-    /// For frames that differ.
-    walks: Option<(Walk, Walk)>,
-    sizes: Option<Random>,
-    sequence: u64,
-    step: u64,
-    scratch: Vec<u8>,
-    indirect: Option<&'static [u8]>,
-    len: usize,
+    dump: bool,
+    rubbish: bool,
+    /// Bytes of each fragment but the last, if that was said.
+    part: Option<usize>,
 }
 
 impl<'a> Filler<'a> {
     fn new(job: &Job<'a>, rings: &[TxRing]) -> Self {
         let args = job.args;
-        let seed = u64::from(job.index) + 1;
-        let walk = |range: Range, random: bool, salt: u64| {
-            Walk::new(range, random.then(|| Random::new((seed << 8) | salt)))
+        let (dump, rubbish) = (args.dump, args.frame.rubbish);
+        let source = Source::new(job);
+        let alike = match source {
+            Source::Alike(bytes) if !dump && !rubbish => Some(bytes),
+            _ => None,
         };
         Filler {
-            args,
-            template: job.template,
+            source,
+            alike,
             filled: rings.iter().map(|r| vec![0; r.slots()]).collect(),
-            walks: args.varies().then(|| {
-                (
-                    walk(job.src, args.random_src, 1),
-                    walk(job.dst, args.random_dst, 2),
-                )
-            }),
-            sizes: (args.lengths.len() > 1).then(|| Random::new(seed)),
-            sequence: u64::from(job.index),
-            step: u64::from(job.threads),
-            scratch: job.template.bytes().to_vec(),
-            indirect: args
-                .indirect
-                .then(|| &*job.template.bytes().to_vec().leak()),
-            len: job.template.total(args.longest()),
+            dump,
+            rubbish,
+            part: args.frame.fragment_size,
         }
-    }
-
-    /// Whether all frames are the same, so that a buffer that was filled once needs no more work.
-    fn alike(&self) -> bool {
-        self.walks.is_none()
-            && self.sizes.is_none()
-            && self.indirect.is_none()
-            && !self.args.dump
-            && !self.args.rubbish
     }
 
     /// The first `count` slots of a batch, with frames that are all the same; returns their bytes.
     /// This is where the generator spends its time.
     fn fill_alike(&mut self, ring: usize, batch: &mut TxBatch<'_>, count: usize) -> usize {
-        let (len, template) = (self.len, self.template.bytes());
+        let frame = self.alike.unwrap_or_default();
+        let len = frame.len();
         let filled = &mut self.filled[ring][..];
         for i in 0..count {
             let Some(mut slot) = batch.slot(i) else {
@@ -165,7 +143,7 @@ impl<'a> Filler<'a> {
             if let Some(filled) = filled.get_mut(slot.position()) {
                 if *filled != index {
                     *filled = index;
-                    slot.fill(template);
+                    slot.fill(frame);
                 }
             }
             slot.set(len, SlotFlags::NONE);
@@ -175,68 +153,40 @@ impl<'a> Filler<'a> {
 
     /// One frame in one slot; returns its bytes.
     fn fill(&mut self, slot: &mut TxSlot<'_>) -> usize {
-        if let Some(bytes) = self.indirect {
-            slot.set_indirect(bytes, SlotFlags::NONE);
-            return bytes.len();
+        let frame = self.source.next();
+        if self.dump {
+            dump(frame.bytes());
         }
-        let len = self.next_frame();
-        let part = &self.scratch[..len];
-        if self.args.dump {
-            dump(part);
+        if self.rubbish {
+            slot.set(frame.len(), SlotFlags::NONE);
+            return frame.len();
         }
-        if self.args.rubbish {
-            slot.set(len, SlotFlags::NONE);
-            len
-        } else {
-            slot.fill(part)
-        }
+        frame.put(slot, SlotFlags::NONE)
     }
 
     /// One frame over `count` slots of the batch from `first` on; returns its bytes.
     fn spread(&mut self, batch: &mut TxBatch<'_>, first: usize, count: usize) -> usize {
-        let len = self.next_frame();
-        if self.args.dump {
-            dump(&self.scratch[..len]);
+        let frame = self.source.next();
+        if self.dump {
+            dump(frame.bytes());
         }
-        let even = len.div_ceil(count);
-        let size = self.args.fragment_size.unwrap_or(even).min(even);
-        let mut rest = &self.scratch[..len];
+        let even = frame.len().div_ceil(count);
+        let size = self.part.unwrap_or(even).min(even);
+        let mut rest = frame;
         let mut bytes = 0;
         for i in 0..count {
             let last = i + 1 == count;
-            let (part, after) = rest.split_at(if last {
-                rest.len()
-            } else {
-                size.min(rest.len())
-            });
+            let (part, after): (Bytes<'_>, _) = rest.split(if last { usize::MAX } else { size });
             rest = after;
+            let flags = if last {
+                SlotFlags::NONE
+            } else {
+                SlotFlags::MORE_FRAGMENTS
+            };
             if let Some(mut slot) = batch.slot(first + i) {
-                bytes += slot.fill(part);
-                if !last {
-                    slot.set(part.len(), SlotFlags::MORE_FRAGMENTS);
-                }
+                bytes += part.put(&mut slot, flags);
             }
         }
         bytes
-    }
-
-    /// Makes the next frame in `scratch` and returns its length with all headers.
-    fn next_frame(&mut self) -> usize {
-        let len = match &mut self.sizes {
-            Some(random) => random.between(self.args.shortest(), self.args.longest()),
-            None => self.args.longest(),
-        };
-        if let Some((src, dst)) = &mut self.walks {
-            let fields = Fields {
-                src: src.step(),
-                dst: dst.step(),
-                len,
-                sequence: self.sequence,
-                stamp: 0,
-            };
-            self.sequence += self.step;
-            self.template.patch(&mut self.scratch, &fields);
-        }
-        self.template.total(len)
     }
 }

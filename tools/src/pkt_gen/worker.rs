@@ -4,13 +4,14 @@
 
 use crate::{
     args::{Args, Function},
+    capture::Capture,
     flow::Range,
     frame::Template,
     ping,
     report::Counters,
     rx, tx,
 };
-use common::{drops::Drops, note};
+use common::{drops::Drops, note, pcap::Recording};
 use ferromap::{Port, Result};
 use nix::{
     sched::{sched_setaffinity, CpuSet},
@@ -18,7 +19,10 @@ use nix::{
     unistd::Pid,
 };
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        OnceLock,
+    },
     thread,
     time::Instant,
 };
@@ -26,6 +30,7 @@ use std::{
 /// What all threads share.
 pub struct Shared {
     stop: AtomicBool,
+    began: OnceLock<Instant>,
     /// Tells the main thread that a thread has ended.
     pub ended: EventFd,
     /// One for each thread.
@@ -36,6 +41,7 @@ impl Shared {
     pub fn new(threads: u16) -> nix::Result<Self> {
         Ok(Shared {
             stop: AtomicBool::new(false),
+            began: OnceLock::new(),
             ended: EventFd::new()?,
             counters: (0..threads).map(|_| Counters::default()).collect(),
         })
@@ -43,6 +49,11 @@ impl Shared {
 
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// When the first thread asked.
+    pub fn began(&self) -> Instant {
+        *self.began.get_or_init(Instant::now)
     }
 }
 
@@ -67,6 +78,12 @@ pub struct Job<'a> {
     pub dst: Range,
     /// Bytes of the virtio-net header before each frame.
     pub vnet: usize,
+    /// What to send in place of frames of our own.
+    pub recording: Option<&'static Recording>,
+    /// Where to keep what comes.
+    pub capture: Option<&'a Capture>,
+    /// Frames to send or receive by all threads together, or rounds; 0 for no end.
+    pub count: u64,
     pub index: u16,
     pub threads: u16,
     /// This thread's share of the rate, in frames per second.
@@ -160,20 +177,19 @@ impl Job<'_> {
     }
 
     fn work(&self, port: &mut Port) -> Result<Outcome> {
-        let args = self.args;
-        match args.function {
+        match self.args.function {
             Function::Tx | Function::TxSeq => {
                 let (index, threads) = (u64::from(self.index), u64::from(self.threads));
                 // The first threads take what is left over.
-                let share = args.count / threads + u64::from(index < args.count % threads);
-                if args.count > 0 && share == 0 {
+                let share = self.count / threads + u64::from(index < self.count % threads);
+                if self.count > 0 && share == 0 {
                     return Ok(Outcome::default());
                 }
                 tx::send(self, port.tx_rings(), share)
             }
-            Function::Rx | Function::RxSeq => rx::receive(self, port.rx_rings(), args.count),
-            Function::Ping => ping::ping(self, port, args.count),
-            Function::Pong => ping::pong(self, port, args.count),
+            Function::Rx | Function::RxSeq => rx::receive(self, port.rx_rings(), self.count),
+            Function::Ping => ping::ping(self, port, self.count),
+            Function::Pong => ping::pong(self, port, self.count),
         }
     }
 

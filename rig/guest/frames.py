@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Reads, writes and compares files of frames, knowing nothing of how pkt-gen does.
+
+frames.py make KIND FILE       a file of known frames; KIND is us, ns or ng, a dash, le or be
+frames.py same A B             the same frames in the same order; exits with 1 if not
+frames.py times FILE SECONDS.. each frame came so long after the first one, nearly
+frames.py check FILE WHAT..    checksums are right, and each frame is as WHAT says: tcp, udp, 4, 6,
+                               flags=0x12, vlan=8100:100:5, vlan=88a8:7:0,8100:8:3
+frames.py lens FILE            a line for each length: bytes and how many frames have them
+frames.py flows FILE           how many flows there are
+"""
+import struct
+import sys
+from collections import Counter
+
+# Long after the first one; and no frame's length is a multiple of four.
+TIMES = [0.0, 0.0, 0.5, 0.6, 1.6]
+START = 1700000000
+
+
+def known():
+    lens = [61, 62, 1514, 63, 1001]
+    return [
+        (time, bytes([0xFF] * 6 + [2, 0, 0, 0, 0, n, 0x88, 0xB5]) + bytes(
+            (i * n) % 256 for i in range(size - 14)))
+        for n, (time, size) in enumerate(zip(TIMES, lens), 1)
+    ]
+
+
+def make(kind, path):
+    unit, end = kind.split("-")
+    order = {"le": "<", "be": ">"}[end]
+
+    def block(number, body):
+        size = len(body) + 12
+        return struct.pack(order + "II", number, size) + body + struct.pack(order + "I", size)
+
+    with open(path, "wb") as out:
+        if unit == "ng":
+            out.write(block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1)))
+            # Interfaces: one that counts in 2^-20 s, one in nanoseconds.
+            for resolution in (0x94, 9):
+                option = struct.pack(order + "HHB3xHH", 9, 1, resolution, 0, 0)
+                out.write(block(1, struct.pack(order + "HHI", 1, 0, 0) + option))
+            # A block of no interest.
+            out.write(block(0xBAD, b"\0" * 8))
+        else:
+            magic = {"us": 0xA1B2C3D4, "ns": 0xA1B23C4D}[unit]
+            out.write(struct.pack(order + "IHHIIII", magic, 2, 4, 0, 0, 65535, 1))
+        for n, (time, frame) in enumerate(known()):
+            size = len(frame)
+            if unit == "ng":
+                interface = n % 2
+                ticks = round((START + time) * (1 << 20 if interface == 0 else 10**9))
+                head = struct.pack(
+                    order + "IIIII", interface, ticks >> 32, ticks & 0xFFFFFFFF, size, size)
+                out.write(block(6, head + frame + b"\0" * (-size % 4)))
+            else:
+                units = {"us": 10**6, "ns": 10**9}[unit]
+                out.write(struct.pack(
+                    order + "IIII", START + int(time), round(time % 1 * units), size, size))
+                out.write(frame)
+
+
+def read(path):
+    """Times and frames of a file that --capture wrote."""
+    with open(path, "rb") as file:
+        data = file.read()
+    magic, major, minor, _, _, _, link = struct.unpack_from("=IHHIIII", data)
+    assert (magic, major, minor, link) == (0xA1B23C4D, 2, 4, 1), "no pcap with nanoseconds"
+    at, frames = 24, []
+    while at < len(data):
+        seconds, nanos, size, wire = struct.unpack_from("=IIII", data, at)
+        at += 16
+        frame = data[at:at + size]
+        assert size == wire == len(frame), "a frame is not whole"
+        frames.append((seconds + nanos / 1e9, frame))
+        at += size
+    return frames
+
+
+def bodies(path):
+    return [f[1] for f in (known() if path == "known" else read(path))]
+
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+class Frame:
+    def __init__(self, data):
+        self.tags, at = [], 12
+        kind, = struct.unpack_from(">H", data, at)
+        while kind in (0x8100, 0x88A8):
+            tag, = struct.unpack_from(">H", data, at + 2)
+            self.tags.append(f"{kind:04x}:{tag & 0xFFF}:{tag >> 13}")
+            at += 4
+            kind, = struct.unpack_from(">H", data, at)
+        ip = at + 2
+        if kind == 0x0800:
+            self.version, words, = 4, data[ip] & 15
+            size, = struct.unpack_from(">H", data, ip + 2)
+            self.protocol, addresses, below = data[ip + 9], data[ip + 12:ip + 20], ip + 4 * words
+            assert checksum(data[ip:below]) == 0, "the checksum of IP"
+            assert ip + size == len(data), "the length of IP"
+        else:
+            assert kind == 0x86DD, hex(kind)
+            self.version, below = 6, ip + 40
+            size, = struct.unpack_from(">H", data, ip + 4)
+            self.protocol, addresses = data[ip + 6], data[ip + 8:ip + 40]
+            assert below + size == len(data), "the length of IPv6"
+        rest = data[below:]
+        pseudo = addresses + struct.pack(">II", len(rest), self.protocol)
+        assert checksum(pseudo + rest) == 0, "the checksum above IP"
+        if self.protocol == 17:
+            assert struct.unpack_from(">H", rest, 4)[0] == len(rest), "the length of UDP"
+        self.flags = rest[13] if self.protocol == 6 else None
+        self.flow = (addresses, rest[:4])
+
+    def check(self, what):
+        name, _, value = what.partition("=")
+        is_so = {
+            "tcp": lambda: self.protocol == 6,
+            "udp": lambda: self.protocol == 17,
+            "4": lambda: self.version == 4,
+            "6": lambda: self.version == 6,
+            "flags": lambda: self.flags == int(value, 0),
+            "vlan": lambda: self.tags == value.split(","),
+        }[name]()
+        assert is_so, f"{what}: {vars(self)}"
+
+
+def main(do, *args):
+    if do == "make":
+        make(*args)
+    elif do == "same":
+        first, second = bodies(args[0]), bodies(args[1])
+        assert first, "no frames"
+        assert first == second, ([len(f) for f in first], [len(f) for f in second])
+    elif do == "times":
+        came = [time for time, _ in read(args[0])]
+        since = [time - came[0] for time in came]
+        for is_at, due in zip(since, map(float, args[1:]), strict=True):
+            assert abs(is_at - due) < 0.25, since
+    elif do == "check":
+        frames = bodies(args[0])
+        assert frames, "no frames"
+        for frame in map(Frame, frames):
+            for what in args[1:]:
+                frame.check(what)
+    elif do == "lens":
+        for size, count in sorted(Counter(map(len, bodies(args[0]))).items()):
+            print(size, count)
+    elif do == "flows":
+        print(len({Frame(frame).flow for frame in bodies(args[0])}))
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Files of frames: [`Recording`] is one that was read, [`Writer`] makes one.
+
+mod parse;
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use read::Recording;
+pub use write::Writer;
