@@ -3,6 +3,7 @@
 //! Both sides of `/dev/netmap`.
 //!
 //! - [`wire`]: structures that cross the border, field by field, with their sizes asserted.
+//! - [`options`]: the same of the options of requests, and of CSB mode.
 //! - [`consts`]: ioctl numbers, request types, modes and flags.
 //! - [`cursor`]: positions in a ring, and when a program's `head` and `cur` are acceptable.
 //! - [`layout`]: where the three pools of a memory region lie, and how big they come out.
@@ -18,5 +19,6 @@ pub mod cursor;
 pub mod ext;
 pub mod layout;
 pub mod name;
+pub mod options;
 pub mod select;
 pub mod wire;

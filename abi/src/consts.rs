@@ -15,6 +15,10 @@ pub const NETMAP_REQ_IFNAMSIZ: usize = 64;
 pub const NETMAP_REQ_MAXSIZE: usize = 4096;
 /// Size of a Linux interface name, with its closing NUL.
 pub const IFNAMSIZ: usize = 16;
+/// Size of `data` in a [`NmIfreq`](super::wire::NmIfreq).
+pub const NM_IFRDATA_LEN: usize = 256;
+/// Alignment of what both sides of a ring write, in bytes.
+pub const NM_CACHE_ALIGN: usize = 128;
 /// Longest chain of slots that makes one packet.
 pub const NETMAP_MAX_FRAGS: usize = 64;
 /// Buffer indexes below this are never handed out: 0 means "no buffer", 1 is kept back.
@@ -36,7 +40,8 @@ pub const NIOCREGIF: u32 = ioc(READ_WRITE, 146, 60);
 pub const NIOCTXSYNC: u32 = ioc(NONE, 148, 0);
 /// Give back released slots and take new packets on the bound receive rings; no argument.
 pub const NIOCRXSYNC: u32 = ioc(NONE, 149, 0);
-/// Configuration of in-kernel switch extensions; argument `struct nm_ifreq` (272 bytes).
+/// Configuration of in-kernel switch extensions; argument
+/// [`NmIfreq`](super::wire::NmIfreq).
 pub const NIOCCONFIG: u32 = ioc(READ_WRITE, 150, 272);
 /// A control request; argument [`NmreqHeader`](super::wire::NmreqHeader).
 pub const NIOCCTRL: u32 = ioc(READ_WRITE, 151, 88);
@@ -110,6 +115,10 @@ pub const NS_MOREFRAG: u16 = 0x0020;
 pub const NS_TXMON: u16 = 0x0040;
 /// VALE receive slots: how many slots the packet has, in the upper byte of `flags`.
 pub const NS_RFRAGS_SHIFT: u16 = 8;
+/// VALE transmit slots: a port to send to, in the upper byte of `flags`; ignored.
+pub const NS_PORT_SHIFT: u16 = 8;
+/// See [`NS_PORT_SHIFT`].
+pub const NS_PORT_MASK: u16 = 0xff << NS_PORT_SHIFT;
 
 // Flags of a ring (`netmap_ring.flags`).
 pub const NR_TIMESTAMP: u32 = 0x0002;
@@ -150,6 +159,10 @@ pub const NETMAP_BDG_HOST: u16 = 1;
 // Polling of attached interfaces.
 pub const NETMAP_POLLING_MODE_SINGLE_CPU: u32 = 1;
 pub const NETMAP_POLLING_MODE_MULTI_CPU: u32 = 2;
+
+// Modes of a kernel loop: what whoever writes to an `ioeventfd` does himself.
+pub const NM_OPT_SYNC_KLOOP_DIRECT_TX: u32 = 1;
+pub const NM_OPT_SYNC_KLOOP_DIRECT_RX: u32 = 2;
 
 /// The region that ports share unless they ask for another.
 pub const GLOBAL_MEM_ID: u16 = 1;

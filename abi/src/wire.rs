@@ -9,7 +9,7 @@
 // All that this crate says `unsafe` for, here and by `plain!` in `ext`: that a layout is plain.
 #![allow(unsafe_code)]
 
-use super::consts::{IFNAMSIZ, NETMAP_REQ_IFNAMSIZ};
+use super::consts::{IFNAMSIZ, NETMAP_REQ_IFNAMSIZ, NM_IFRDATA_LEN};
 
 /// A structure that may be copied from and to untrusted memory byte by byte.
 ///
@@ -366,3 +366,13 @@ pub struct Nmreq {
 plain!(Nmreq, 60, align 4; nr_name @ 0, nr_version @ 16, nr_offset @ 20, nr_memsize @ 24,
     nr_tx_slots @ 28, nr_rx_slots @ 32, nr_tx_rings @ 36, nr_rx_rings @ 38, nr_ringid @ 40,
     nr_cmd @ 42, nr_arg1 @ 44, nr_arg2 @ 46, nr_arg3 @ 48, nr_flags @ 52, spare2 @ 56);
+
+/// `struct nm_ifreq`: argument of the legacy `NIOCCONFIG`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "nm_ifreq")]
+pub struct NmIfreq {
+    pub nifr_name: [u8; IFNAMSIZ],
+    pub data: [u8; NM_IFRDATA_LEN],
+}
+plain!(NmIfreq, 272, align 1; nifr_name @ 0, data @ 16);

@@ -4,7 +4,7 @@
 //! pen beside a structure would have to be made here too.
 
 use core::mem::{offset_of, size_of};
-use ferromap_abi::{consts::*, ext::NmreqWhy, wire::*};
+use ferromap_abi::{consts::*, ext::NmreqWhy, options::*, wire::*};
 
 /// What `_IOC` of the kernel's `asm-generic/ioctl.h` makes of it.
 fn ioc(dir: u32, nr: u32, size: usize) -> u32 {
@@ -60,6 +60,15 @@ fn fields_lie_where_c_programs_look_for_them() {
     offsets!(NmreqPortHdr: nr_hdr_len 0);
     offsets!(NmreqValeNewif: nr_tx_slots 0, nr_rx_slots 4, nr_tx_rings 8, nr_rx_rings 10,
         nr_mem_id 12);
+    offsets!(NmreqOptExtmem: nro_usrptr 24, nro_info 32);
+    offsets!(NmreqOptCsb: csb_atok 24, csb_ktoa 32);
+    offsets!(NmreqOptSyncKloopMode: mode 24);
+    offsets!(NmreqOptOffsets: nro_max_offset 24, nro_initial_offset 32, nro_offset_bits 40,
+        nro_tx_align 44, nro_min_gap 48);
+    offsets!(NmKloopEventfds: ioeventfd 0, irqfd 4);
+    offsets!(NmCsbAtok: head 0, cur 4, appl_need_kick 8, sync_flags 12);
+    offsets!(NmCsbKtoa: hwcur 0, hwtail 4, kern_need_kick 8);
+    offsets!(NmIfreq: nifr_name 0, data 16);
     offsets!(NmreqValePolling: nr_mode 0, nr_first_cpu_id 4, nr_num_polling_cpus 8);
     offsets!(NmreqPoolsInfo: nr_memsize 0, nr_mem_id 8, nr_if_pool_offset 16,
         nr_if_pool_objtotal 24, nr_if_pool_objsize 28, nr_ring_pool_offset 32,
