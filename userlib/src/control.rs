@@ -3,7 +3,7 @@
 //! Questions and settings that need no bound port. `switch.rs` has those about switches.
 
 use crate::{
-    device::NetmapFile,
+    device::{self, NetmapFile},
     error::{Error, Result},
     port::PortInfo,
     spec::{Config, PortSpec},
@@ -11,7 +11,7 @@ use crate::{
 use ferromap_abi::{consts::*, ext::FERROMAP_REQ_PROBE, wire::*};
 use std::{
     ffi::OsStr,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 /// An open `/dev/netmap` that is not bound to a port.
@@ -164,6 +164,19 @@ impl Control {
         Ok(body.nr_hdr_len)
     }
 
+    /// Why the kernel has just refused a request of a program's own making on `file`, an open
+    /// `/dev/netmap`: `reqtype`, known to people as `call`, about `port`.
+    pub fn refusal(
+        file: impl AsFd,
+        reqtype: u16,
+        call: &'static str,
+        port: &str,
+        errno: nix::errno::Errno,
+    ) -> Error {
+        let why = device::why(file.as_fd(), reqtype, errno);
+        Error::request(call, port, errno, why)
+    }
+
     pub(crate) fn request<B: Plain>(
         &self,
         call: &'static str,
@@ -185,5 +198,12 @@ impl AsFd for Control {
 impl AsRawFd for Control {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
+    }
+}
+
+/// The open file, for requests of one's own.
+impl From<Control> for OwnedFd {
+    fn from(control: Control) -> OwnedFd {
+        control.0.into()
     }
 }

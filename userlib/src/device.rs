@@ -129,19 +129,23 @@ impl NetmapFile {
             .map_err(|errno| Error::request(call, name, errno, self.why(reqtype, errno)))
     }
 
-    /// The kernel's sentence on the request that just failed. netmap itself returns EINVAL here.
     fn why(&self, reqtype: u16, errno: Errno) -> Option<String> {
-        let mut why = NmreqWhy::zeroed();
-        ioctl::control(
-            self.file.as_fd(),
-            FERROMAP_REQ_WHY,
-            &mut OsString::new(),
-            &mut why,
-            None,
-        )
-        .ok()?;
-        let same = why.reqtype == u32::from(reqtype) && why.errno == errno as u32;
-        (same && !why.text().is_empty()).then(|| why.text().to_owned())
+        why(self.file.as_fd(), reqtype, errno)
+    }
+}
+
+/// The kernel's sentence on the request that just failed. netmap itself returns EINVAL here.
+pub(crate) fn why(file: BorrowedFd<'_>, reqtype: u16, errno: Errno) -> Option<String> {
+    let mut why = NmreqWhy::zeroed();
+    let mut name = OsString::new();
+    ioctl::control(file, FERROMAP_REQ_WHY, &mut name, &mut why, None).ok()?;
+    let same = why.reqtype == u32::from(reqtype) && why.errno == errno as u32;
+    (same && !why.text().is_empty()).then(|| why.text().to_owned())
+}
+
+impl From<NetmapFile> for OwnedFd {
+    fn from(file: NetmapFile) -> OwnedFd {
+        file.file
     }
 }
 

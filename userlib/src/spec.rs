@@ -161,8 +161,38 @@ impl PortSpec {
         self.is_vale() || self.is_null() || self.name.contains(['{', '}'])
     }
 
-    /// The REGISTER request for this.
-    pub(crate) fn register(&self) -> NmreqRegister {
+    /// The name that the kernel gets in a request: to it that of a null port is a label.
+    pub fn kernel_name(&self) -> &str {
+        self.name.strip_prefix(NULL_PREFIX).unwrap_or(&self.name)
+    }
+
+    /// Reads a name up to its suffixes, and returns these as they stand. With
+    /// [`read_suffix`](Self::read_suffix) and [`read_option`](Self::read_option) this is for who
+    /// wants to look at the options himself; [`FromStr`] reads all.
+    pub fn split(full: &str) -> Result<(Self, &str)> {
+        let named = |reason| Error::Name {
+            name: full.to_owned(),
+            reason,
+        };
+        let (spec, suffix) = split(full, &interface::is_there).map_err(named)?;
+        Ok((spec, &full[full.len() - suffix..]))
+    }
+
+    /// Reads which rings, flags and region (`-1/R@2`), and returns what is behind: nothing, or
+    /// options. An error says in words what is wrong.
+    pub fn read_suffix<'a>(&mut self, text: &'a str) -> std::result::Result<&'a str, String> {
+        let mut rest = Cursor(text);
+        suffix(&mut rest, self)?;
+        Ok(rest.0)
+    }
+
+    /// Reads an option, without the `@` before it. An error says in words what is wrong.
+    pub fn read_option(&mut self, text: &str) -> std::result::Result<(), String> {
+        option(text, self)
+    }
+
+    /// The REGISTER request for this, as the crate `ferromap-abi` has it.
+    pub fn register(&self) -> NmreqRegister {
         let (nr_mode, nr_ringid) = match self.rings {
             _ if self.is_null() => (NR_REG_NULL, 0),
             Rings::Nic => (NR_REG_ALL_NIC, 0),
@@ -218,6 +248,24 @@ impl FromStr for PortSpec {
 type Parsed<T> = std::result::Result<T, String>;
 
 fn parse(full: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<PortSpec> {
+    let (mut spec, len) = split(full, is_interface)?;
+    match suffixes(&full[full.len() - len..], &mut spec) {
+        Ok(()) => Ok(spec),
+        // People may have meant an interface that is not there.
+        Err(why) if !spec.is_vale() && !spec.is_null() => {
+            let rest = full.strip_prefix("netmap:").unwrap_or(full);
+            if rest.len() < IFNAMSIZ && !rest.contains('/') {
+                Err(format!("{why}; and no interface is called `{rest}`"))
+            } else {
+                Err(why)
+            }
+        }
+        Err(why) => Err(why),
+    }
+}
+
+/// A port by the name alone, and how many bytes of suffixes are behind it.
+fn split(full: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<(PortSpec, usize)> {
     let whole = PortSpec::full_name(full);
     let (subsystem, rest) = whole.split_once(':').unwrap_or_default();
     if whole != full && is_vale(full.as_bytes()) {
@@ -240,29 +288,16 @@ fn parse(full: &str, is_interface: &dyn Fn(&str) -> bool) -> Parsed<PortSpec> {
         ));
     };
     name::check(&name, is_interface)?;
-    let mut spec = PortSpec {
+    let spec = PortSpec {
         name,
         ..PortSpec::default()
     };
-    match suffixes(suffix, &mut spec) {
-        Ok(()) => Ok(spec),
-        // People may have meant an interface that is not there.
-        Err(why) if subsystem == "netmap" && rest.len() < IFNAMSIZ && !rest.contains('/') => {
-            Err(format!("{why}; and no interface is called `{rest}`"))
-        }
-        Err(why) => Err(why),
-    }
+    Ok((spec, suffix.len()))
 }
 
 fn suffixes(text: &str, spec: &mut PortSpec) -> Parsed<()> {
     let mut rest = Cursor(text);
-    spec.rings = mode(&mut rest)?;
-    if spec.is_null() && spec.rings != Rings::Nic {
-        return Err("a null port has rings of its own, and all are bound".into());
-    }
-    if rest.eat('/') {
-        spec.flags = flags(rest.until('@'))?;
-    }
+    suffix(&mut rest, spec)?;
     while rest.eat('@') {
         option(rest.until('@'), spec)?;
     }
@@ -271,6 +306,22 @@ fn suffixes(text: &str, spec: &mut PortSpec) -> Parsed<()> {
     } else {
         Err(format!("`{}` is not expected there", rest.0))
     }
+}
+
+/// Mode, flags and region.
+fn suffix(rest: &mut Cursor, spec: &mut PortSpec) -> Parsed<()> {
+    spec.rings = mode(rest)?;
+    if spec.is_null() && spec.rings != Rings::Nic {
+        return Err("a null port has rings of its own, and all are bound".into());
+    }
+    if rest.eat('/') {
+        spec.flags = flags(rest.until('@'))?;
+    }
+    if rest.0.starts_with('@') && rest.0[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        rest.eat('@');
+        option(rest.until('@'), spec)?;
+    }
+    Ok(())
 }
 
 /// What is left to read.
@@ -301,7 +352,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Whether the parts of a name, as the kernel has it, are short enough.
+/// Which rings.
 fn mode(rest: &mut Cursor) -> Parsed<Rings> {
     Ok(if rest.eat('*') {
         Rings::NicAndHost
@@ -500,6 +551,30 @@ mod tests {
             spec("vale0:a@share:port=netmap:e").share.as_deref(),
             Some("netmap:e")
         );
+    }
+
+    #[test]
+    fn a_name_can_be_read_in_parts() {
+        let (mut spec, rest) = PortSpec::split("vale0:a}1-3/RT@7@conf:slots=9@nothing").unwrap();
+        assert_eq!(
+            (spec.kernel_name(), rest),
+            ("vale0:a}1", "-3/RT@7@conf:slots=9@nothing")
+        );
+        let rest = spec.read_suffix(rest).unwrap();
+        assert_eq!((spec.rings, spec.mem_id), (Rings::OneNic(3), 7));
+        assert_eq!(spec.flags, NR_RX_RINGS_ONLY | NR_TX_RINGS_ONLY);
+        assert_eq!(rest, "@conf:slots=9@nothing");
+        spec.read_option("conf:slots=9").unwrap();
+        assert_eq!(spec.config.tx_slots, 9);
+        assert!(spec.read_option("nothing").is_err());
+        // Without `netmap:` as well, and to the end.
+        let (spec, rest) = PortSpec::split("eth0").unwrap();
+        assert_eq!((spec.kernel_name(), rest), ("eth0", ""));
+        let (spec, rest) = PortSpec::split("null:label@1").unwrap();
+        assert_eq!((spec.kernel_name(), rest), ("label", "@1"));
+        assert!(PortSpec::split("bridge:a").is_err());
+        assert_eq!(PortSpec::default().read_suffix("x").unwrap(), "x");
+        assert!(PortSpec::default().read_suffix("-").is_err());
     }
 
     #[test]
