@@ -47,7 +47,7 @@ vm: ## run a command in the VM: RUN='command' [WITH=directory, seen at /host]
 # Word for word: make is not to expand a dollar in it.
 vm: export FERROMAP_RUN := $(value RUN)
 
-install: ## install module, tools and crates [DESTDIR= PREFIX=/usr/local KDIR=]
+install: ## install module, tools, C library and crates [DESTDIR= PREFIX=/usr/local KDIR=]
 	@KDIR='$(KDIR)' rig/install
 
 clean: ## remove what was built here; the cache stays (FERROMAP_CACHE, ~/.cache/ferromap)
