@@ -7,6 +7,7 @@ use crate::{
         consts::{NI_PRIV_MEM, NR_DO_RX_POLL, NR_NO_TX_POLL},
         wire::{IfHeader, Plain},
     },
+    kloop::{KernelLoop, Rings},
     live::{self, Counted},
     memory::{Mem, Use},
     params,
@@ -38,6 +39,7 @@ pub(crate) struct Binding {
     flags: u64,
     /// Whose memory the addresses in slots mean (`NS_INDIRECT`).
     process: Option<AddressSpace>,
+    kloop: Pin<KBox<KernelLoop>>,
     _live: Counted,
 }
 
@@ -52,6 +54,7 @@ impl Binding {
         extra_bufs: u32,
         process: Option<AddressSpace>,
     ) -> Fallible<Self> {
+        let kloop = KernelLoop::new()?;
         port.prepare(&selection)?;
         port.furnish(memory)?;
         let held = port.rings().bind(selection, memory, &*port)?;
@@ -63,6 +66,7 @@ impl Binding {
             port,
             flags,
             process,
+            kloop,
             _live: Counted::new(live::Kind::Binding),
         };
         binding.tell("bound");
@@ -95,6 +99,11 @@ impl Binding {
         &self.held
     }
 
+    /// The loop that may sync the rings.
+    pub(crate) fn kloop(&self) -> &KernelLoop {
+        &self.kloop
+    }
+
     /// Where the netmap_if is, in bytes from the start of the region.
     pub(crate) fn offset(&self) -> u64 {
         self.mem()
@@ -111,7 +120,7 @@ impl Binding {
 
     /// `NIOCTXSYNC`: sends what the program released on its transmit rings.
     pub(crate) fn txsync(&self) -> Result {
-        self.still_there()?;
+        self.may_sync()?;
         for ring in self.held.tx() {
             self.sync_tx(ring);
             if !task::go_on() {
@@ -124,7 +133,7 @@ impl Binding {
     /// `NIOCRXSYNC`: takes back what the program released on its receive rings, and shows it what
     /// arrived.
     pub(crate) fn rxsync(&self) -> Result {
-        self.still_there()?;
+        self.may_sync()?;
         for ring in self.held.rx() {
             // After a reset the sync goes on with the kernel's own indexes.
             if self.sync_rx(ring) == Synced::Bad {
@@ -134,19 +143,16 @@ impl Binding {
         Ok(())
     }
 
-    /// `EIO` once the interface has gone away (item 115).
-    fn still_there(&self) -> Result {
-        if self.port.is_there() {
-            Ok(())
-        } else {
+    /// `EBUSY` in CSB mode (item 98), where only the loop syncs; `EIO` once the interface has gone
+    /// away (item 115).
+    fn may_sync(&self) -> Result {
+        if self.kloop.is_csb() {
+            Err(EBUSY)
+        } else if !self.port.is_there() {
             Err(EIO)
+        } else {
+            Ok(())
         }
-    }
-
-    /// The process that asks for a sync, if it is the one that bound the file. Descriptors are
-    /// inherited and handed on, and who polls one has not asked for his own memory to be sent.
-    fn caller(&self) -> Option<Caller<'_>> {
-        self.process.as_ref()?.enter(self.mem().writers())
     }
 
     /// The memory is about to be mapped for writing in that address space. The memory of a
@@ -176,7 +182,7 @@ impl Binding {
         for ring in self.held.tx() {
             poll.wait_on(ring.waiters());
         }
-        if !self.port.is_there() {
+        if self.may_sync().is_err() {
             return POLLERR;
         }
         let wanted = poll.wanted();
@@ -222,6 +228,22 @@ impl Binding {
                 Synced::Waiting => events,
                 Synced::Bad => events | POLLERR,
             })
+    }
+}
+
+impl Rings for Binding {
+    fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// It is, if it is the one that bound the file. Descriptors are inherited and handed on, and
+    /// who polls one has not asked for his own memory to be sent.
+    fn caller(&self) -> Option<Caller<'_>> {
+        self.process.as_ref()?.enter(self.mem().writers())
+    }
+
+    fn is_there(&self) -> bool {
+        self.port.is_there()
     }
 }
 

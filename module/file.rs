@@ -75,6 +75,10 @@ impl OpenFile {
     /// Keeps why a request was refused, and returns the errno.
     pub(crate) fn remember(&self, reqtype: u16, refusal: Refusal) -> Error {
         let errno = refusal.errno;
+        // It begins anew by itself.
+        if errno == ERESTARTNOINTR {
+            return errno;
+        }
         *self.why.lock() = Why {
             reqtype,
             refusal: Some(refusal),

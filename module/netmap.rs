@@ -15,13 +15,13 @@
 //!    and the queue that its port has made for the ring moves the frames. What a port is says
 //!    [`port`]; of its kinds, [`null`] is the smallest, [`vale`] has switches,
 //!    [`nic`] interfaces, by the kernel's networking in [`sys::net`], and [`pipe`] pipes between
-//!    two programs. [`attach`] carries frames
-//!    for an interface that is plugged into a switch.
+//!    two programs. [`attach`] carries frames for an interface that is plugged into a switch. Or it
+//!    starts [`kloop`], which syncs without being called.
 //! 5. It closes the file: everything is a value, and dropping it undoes it. [`live`] counts what is
 //!    still there, [`debug_files`] shows it. [`params`] are the module's parameters, [`text`] is
 //!    what names are held in.
 //!
-//! A room uses only the rooms below it: device, control, file, world, attach, binding, registry,
+//! A room uses only the rooms below it: device, control, file, world, attach, binding, kloop, registry,
 //! the kinds of ports, port, ring, memory, sys; [`abi`] is what programs see of all this. Only
 //! `sys` and `memory` may say `unsafe`, and [`abi`], which promises that its layouts are plain.
 //! `make test` refuses both imports that go up and `unsafe` in any other room.
@@ -39,6 +39,7 @@ mod control;
 mod debug_files;
 mod device;
 mod file;
+mod kloop;
 mod live;
 mod memory;
 mod nic;

@@ -336,6 +336,70 @@ pub struct NmreqSyncKloopStart {
 }
 plain!(NmreqSyncKloopStart, 8, align 4; sleep_us @ 0, pad1 @ 4);
 
+/// `struct nmreq_opt_csb`: where the program says `head` and `cur` of its rings, and is told theirs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[doc(alias = "nmreq_opt_csb")]
+pub struct NmreqOptCsb {
+    pub head: NmreqOption,
+    /// User address of a [`CsbAtok`] for each bound ring: transmit rings, then receive rings.
+    pub csb_atok: u64,
+    /// User address of a [`CsbKtoa`] for each, in the same order.
+    pub csb_ktoa: u64,
+}
+plain!(NmreqOptCsb, 40, align 8; head @ 0, csb_atok @ 24, csb_ktoa @ 32);
+
+/// `struct nmreq_opt_sync_kloop_mode`: how a kernel loop is kicked.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[doc(alias = "nmreq_opt_sync_kloop_mode")]
+pub struct NmreqOptSyncKloopMode {
+    pub head: NmreqOption,
+    /// `NM_OPT_SYNC_KLOOP_*`.
+    pub mode: u32,
+    pub pad: u32,
+}
+plain!(NmreqOptSyncKloopMode, 32, align 8; head @ 0, mode @ 24, pad @ 28);
+
+/// The eventfds of a ring in `struct nmreq_opt_sync_kloop_eventfds`, which has one of these behind
+/// its head for each bound ring: transmit rings, then receive rings.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KloopEventfds {
+    /// By which the program wakes the loop; below 0 for none.
+    pub ioeventfd: i32,
+    /// By which the loop wakes the program; below 0 for none.
+    pub irqfd: i32,
+}
+plain!(KloopEventfds, 8, align 4; ioeventfd @ 0, irqfd @ 4);
+
+/// `struct nm_csb_atok`: what the program says of a ring in CSB mode.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[doc(alias = "nm_csb_atok")]
+pub struct CsbAtok {
+    pub head: u32,
+    pub cur: u32,
+    /// Not 0: the program wants to be woken by the ring's `irqfd`.
+    pub appl_need_kick: u32,
+    pub sync_flags: u32,
+    pub pad: [u32; 12],
+}
+plain!(CsbAtok, 64, align 4; head @ 0, cur @ 4, appl_need_kick @ 8, sync_flags @ 12, pad @ 16);
+
+/// `struct nm_csb_ktoa`: what the kernel says of a ring in CSB mode.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[doc(alias = "nm_csb_ktoa")]
+pub struct CsbKtoa {
+    pub hwcur: u32,
+    pub hwtail: u32,
+    /// Not 0: the loop wants to be woken by the ring's `ioeventfd`.
+    pub kern_need_kick: u32,
+    pub pad: [u32; 13],
+}
+plain!(CsbKtoa, 64, align 4; hwcur @ 0, hwtail @ 4, kern_need_kick @ 8, pad @ 12);
+
 /// `struct nmreq`: argument of the legacy `NIOCREGIF` and `NIOCGINFO`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

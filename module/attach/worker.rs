@@ -5,7 +5,11 @@
 use super::transfer::{Ends, Transfer};
 use crate::{
     refusal::{refuse, Fallible, Name},
-    sys::thread::{Inside, Thread, WaitEntries, Work},
+    sys::{
+        thread::{Inside, Thread, Work},
+        wait::WaitQueue,
+        waiting::WaitEntries,
+    },
 };
 use kernel::{prelude::*, str::CString, sync::Arc};
 
@@ -73,9 +77,9 @@ impl<G: WhenGone> Work for Worker<G> {
             return;
         };
         let queues = self.transfers.iter().flat_map(Transfer::waiters);
-        inside.wait_on(&mut entries, queues, |waiting| {
+        entries.wait_on(queues.map(WaitQueue::spot), |waiting| {
             while !inside.should_stop() && self.carry_all(inside) {
-                waiting.sleep();
+                inside.sleep_on(waiting);
             }
         });
     }

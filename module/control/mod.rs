@@ -9,13 +9,14 @@
 //!
 //! - [`context`]: what a request works with; [`options`]: those that it understands, of the list
 //!   that [`option_list`] reads.
-//! - [`register`], [`attach`], [`xdp`], [`requests`]: the requests.
+//! - [`register`], [`attach`], [`xdp`], [`kloop`], [`requests`]: the requests.
 //! - [`rights`], [`region_rights`]: who may ask for what, and in which memory.
 //! - [`names`]: what ports are called.
 
 mod attach;
 mod call;
 mod context;
+mod kloop;
 mod legacy;
 mod names;
 mod option_list;
@@ -84,11 +85,9 @@ fn dispatch(file: &OpenFile, asker: &Asker<'_>, header: &mut NmreqHeader) -> Fal
         NETMAP_REQ_VALE_DELIF => call.bare_in_turn(|_, _| requests::later()),
         NETMAP_REQ_VALE_POLLING_ENABLE => call.in_turn(attach::polling_enable),
         NETMAP_REQ_VALE_POLLING_DISABLE => call.in_turn(attach::polling_disable),
-        NETMAP_REQ_SYNC_KLOOP_START => {
-            call.at_once(|_, _: &mut NmreqSyncKloopStart| requests::later())
-        }
-        NETMAP_REQ_SYNC_KLOOP_STOP => call.bare_at_once(|_| requests::later()),
-        NETMAP_REQ_CSB_ENABLE => call.bare_at_once(|_| requests::later()),
+        NETMAP_REQ_SYNC_KLOOP_START => call.at_once(kloop::start),
+        NETMAP_REQ_SYNC_KLOOP_STOP => call.bare_at_once(kloop::stop),
+        NETMAP_REQ_CSB_ENABLE => call.bare_at_once(kloop::csb_enable),
         FERROMAP_REQ_WHY => call.at_once(requests::why),
         FERROMAP_REQ_XDP_ATTACH => call.in_turn(xdp::attach),
         FERROMAP_REQ_XDP_DETACH => call.in_turn(xdp::detach),

@@ -8,8 +8,9 @@
 use super::option_list::{length, walk, Bad, Entry, Length, Status, HEAD, MOST};
 use crate::{
     abi::{
+        consts::{NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_SYNC_KLOOP_MODE},
         ext::{NmreqOptRegion, FERROMAP_OPT_REGION},
-        wire::{NmreqOption, Plain},
+        wire::{NmreqOptCsb, NmreqOptSyncKloopMode, NmreqOption, Plain},
     },
     refusal::{refuse, Fallible, Refusal},
     sys::user::{self, Bytes},
@@ -25,6 +26,14 @@ pub(super) trait RequestOption: Plain {
 
 impl RequestOption for NmreqOptRegion {
     const TYPE: u32 = FERROMAP_OPT_REGION;
+}
+
+impl RequestOption for NmreqOptCsb {
+    const TYPE: u32 = NETMAP_REQ_OPT_CSB;
+}
+
+impl RequestOption for NmreqOptSyncKloopMode {
+    const TYPE: u32 = NETMAP_REQ_OPT_SYNC_KLOOP_MODE;
 }
 
 /// The options of a request.

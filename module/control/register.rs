@@ -3,7 +3,7 @@
 //! `NETMAP_REQ_REGISTER`: binds the file to a port (section 7.3 of the interface), or only tells
 //! whether that would do.
 
-use super::{context::Context, region_rights::RegionRights, rights};
+use super::{context::Context, kloop, region_rights::RegionRights, rights};
 use crate::{
     abi::{
         consts::*,
@@ -71,6 +71,7 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Po
 /// `FERROMAP_REQ_PROBE`: what [`register`] would return.
 pub(super) fn probe(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqRegister) -> Fallible {
     let (mut port, selection) = find(context, req)?;
+    kloop::check_csb(&mut context.options, &selection)?;
     context.options.all_honoured()?;
     // This hooks into an interface, since only the kernel knows whether it lets us. As long as no
     // ring is bound all frames go on, and it is let go of when we leave.
@@ -85,6 +86,7 @@ pub(super) fn register(
     req: &mut NmreqRegister,
 ) -> Fallible {
     let (port, selection) = find(context, req)?;
+    let csb = kloop::check_csb(&mut context.options, &selection)?;
     // What is left of a switch port's region is for its rings and pipes.
     let most_extra = if port.switch_index().is_some() {
         VALE_MAX_EXTRA_BUFS
@@ -98,6 +100,11 @@ pub(super) fn register(
     let memory = turn.aside(|| region.enter())?;
     let process = AddressSpace::of_caller();
     let binding = Binding::new(port, selection, &memory, req.nr_flags, extra_bufs, process)?;
+
+    if csb.is_some() {
+        // It writes to memory of the process, which may take its time.
+        turn.aside(|| kloop::take_csb(&mut context.options, &binding))?;
+    }
 
     let (set, layout) = (binding.held().set(), *binding.mem().layout());
     let shape = set.shape();

@@ -4,10 +4,10 @@
 
 /// The kernel's private indexes of a ring. What the shared ring says is what the program may
 /// believe.
-#[derive(Clone, Copy)]
-pub(super) struct Indexes {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Indexes {
     /// First slot that the program released and the kernel has not processed.
-    pub(super) hwcur: u32,
+    pub(crate) hwcur: u32,
     /// The `tail` published last.
-    pub(super) hwtail: u32,
+    pub(crate) hwtail: u32,
 }

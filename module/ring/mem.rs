@@ -3,7 +3,9 @@
 //! The part of a region that a ring owns: one object of the ring pool, and the buffers in its
 //! slots.
 
+use super::indexes::Indexes;
 use crate::{
+    abi::cursor::Claimed,
     abi::wire::{RingHeader, Slot},
     abi::{
         consts::{NETMAP_RESERVED_BUFS, RING_DIR_RX, RING_DIR_TX},
@@ -126,9 +128,22 @@ impl RingMem {
         view.claimed().cur != view.tail()
     }
 
-    /// Mends what a program may have broken: slots without a buffer or longer than it, and all
-    /// three indexes (section 4.3 of the interface).
-    pub(super) fn reset(&self, head: u32, tail: u32) {
+    /// `head` and `cur` as the ring says, if that is to be `believed` and makes sense after `from`;
+    /// or else both there.
+    pub(super) fn position(&self, believed: bool, from: u32, tail: u32) -> Claimed {
+        let claimed = self.view().claimed();
+        if believed && claimed.check(self.slots, from, tail).is_some() {
+            return claimed;
+        }
+        Claimed {
+            head: from,
+            cur: from,
+        }
+    }
+
+    /// Mends what a program may have broken: slots without a buffer or longer than it (section 4.3
+    /// of the interface).
+    pub(super) fn mend(&self) {
         let (view, bufs) = (self.view(), &self.mem().layout().bufs);
         for i in 0..self.slots {
             let slot = view.slot(i);
@@ -145,7 +160,11 @@ impl RingMem {
                 view.set_slot(i, Slot { len: 0, ..slot });
             }
         }
-        view.reset_indexes(head, tail);
+    }
+
+    /// Has the ring say where the kernel is.
+    pub(super) fn reset_indexes(&self, at: Indexes) {
+        self.view().reset_indexes(at.hwcur, at.hwtail);
     }
 }
 

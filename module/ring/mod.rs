@@ -36,6 +36,7 @@ mod atomic {
 pub(crate) use append::Append;
 pub(crate) use contention::Synced;
 pub(crate) use delivery::{AfterBatch, Delivery, Soon};
+pub(crate) use indexes::Indexes;
 pub(crate) use rx::{Collect, RxQueue, RxRing, RxSync};
 pub(crate) use set::{Held, Queues, RingSet};
 pub(crate) use shape::{Operator, Selection, Shape};

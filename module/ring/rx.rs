@@ -14,7 +14,7 @@ use super::{
 use crate::{
     abi::{
         consts::NR_TIMESTAMP,
-        cursor::{add, dist, prev},
+        cursor::{add, dist, prev, Claimed},
     },
     memory::{Position, RingView, SlotCell, Use},
     params,
@@ -136,24 +136,47 @@ impl RxRing {
     fn try_sync(&self, beside: &[Arc<TxRing>]) -> Option<Synced> {
         let mut state = self.contention.enter(|| self.state.try_lock())?;
         let State { indexes, queue } = &mut *state;
-        let Some(mut sync) = self.begin(indexes, beside) else {
+        let Some(mut sync) = self.begin(indexes, self.mem.view().claimed(), beside) else {
+            self.mem.reset_indexes(*indexes);
             return Some(Synced::Bad);
         };
         queue.sync(&mut sync);
         Some(sync.publish().into())
     }
 
-    /// Begins a sync: fetches head and cur, once, and checks them. If they make no sense, the ring
-    /// is reset.
+    /// As [`sync`](Self::sync), for a ring whose `head` and `cur` the program says in a CSB: see
+    /// [`TxRing::sync_at`]. Nor do transmit rings beside it say theirs where frames can be added:
+    /// `NR_FORWARD` passes nothing on to them.
+    pub(crate) fn sync_at(&self, claimed: Claimed) -> Result<Indexes, Indexes> {
+        let mut state = self.state.lock();
+        let State { indexes, queue } = &mut *state;
+        let Some(mut sync) = self.begin(indexes, claimed, &[]) else {
+            return Err(*indexes);
+        };
+        queue.sync(&mut sync);
+        Ok(sync.finish())
+    }
+
+    /// Where the program is, as of a transmit ring: see [`TxRing::position`].
+    pub(crate) fn position(&self, believed: bool) -> (Claimed, Indexes) {
+        let state = self.state.lock();
+        let Indexes { hwcur, hwtail } = state.indexes;
+        (self.mem.position(believed, hwcur, hwtail), state.indexes)
+    }
+
+    /// Begins a sync: checks head and cur. If they make no sense, the ring's slots are mended, and
+    /// it goes on at the kernel's own.
+    #[inline(always)]
     fn begin<'s>(
         &'s self,
         indexes: &'s mut Indexes,
+        claimed: Claimed,
         beside: &'s [Arc<TxRing>],
     ) -> Option<RxSync<'s>> {
         let view = self.mem.view();
         let Indexes { hwcur, hwtail } = *indexes;
-        let Some(at) = view.position(hwcur, hwtail) else {
-            self.mem.reset(hwcur, hwtail);
+        let Some(at) = view.checked(claimed, hwcur, hwtail) else {
+            self.mem.mend();
             self.counters.resets.add_alone(1);
             return None;
         };
@@ -265,11 +288,18 @@ impl<'s> RxSync<'s> {
 
     /// Shows the program what has arrived. Returns whether it finds frames past its `cur`.
     fn publish(self) -> bool {
+        let (view, cur) = (self.view, self.cur);
+        let Indexes { hwtail: tail, .. } = self.finish();
+        view.set_tail(tail);
+        cur != tail
+    }
+
+    /// What there is to publish.
+    #[inline(always)]
+    fn finish(self) -> Indexes {
         if params::no_timestamp.get() == 0 || self.view.flags() & NR_TIMESTAMP != 0 {
             self.view.set_timestamp(clock::wall());
         }
-        let tail = self.indexes.hwtail;
-        self.view.set_tail(tail);
-        self.cur != tail
+        *self.indexes
     }
 }

@@ -9,7 +9,7 @@ use super::{
     mem::RingMem,
 };
 use crate::{
-    abi::cursor::{add, dist, prev},
+    abi::cursor::{add, dist, prev, Claimed},
     memory::{RingView, SlotCell},
     refusal::Fallible,
     sys::{
@@ -110,21 +110,53 @@ impl TxRing {
     fn try_sync(&self, caller: Option<Caller<'_>>) -> Option<Synced> {
         let mut state = self.contention.enter(|| self.state.try_lock())?;
         let State { sent, queue } = &mut *state;
-        let Some(mut sync) = self.begin(sent, caller) else {
+        let Some(mut sync) = self.begin(sent, self.mem.view().claimed(), caller) else {
+            self.mem.reset_indexes(sent.indexes);
             return Some(Synced::Bad);
         };
         queue.sync(&mut sync);
         Some(sync.publish().into())
     }
 
-    /// Begins a sync: fetches head and cur, once, and checks them. If they make no sense, the ring
-    /// is reset.
-    fn begin<'s>(&'s self, sent: &'s mut Sent, caller: Option<Caller<'s>>) -> Option<TxSync<'s>> {
+    /// As [`sync`](Self::sync), for a ring whose `head` and `cur` the program says elsewhere, and
+    /// only there: in a CSB. Waits for another thread. Returns what the program is to be told;
+    /// an error if what it said made no sense, and it is to begin anew at what that has.
+    pub(crate) fn sync_at(
+        &self,
+        claimed: Claimed,
+        caller: Option<Caller<'_>>,
+    ) -> Result<Indexes, Indexes> {
+        let mut state = self.state.lock();
+        let State { sent, queue } = &mut *state;
+        let Some(mut sync) = self.begin(sent, claimed, caller) else {
+            return Err(sent.indexes);
+        };
+        queue.sync(&mut sync);
+        Ok(sync.finish())
+    }
+
+    /// Where the program is, by what the ring says if that is to be `believed` and makes sense, or
+    /// else by what the last sync was told; and how far the kernel has come.
+    pub(crate) fn position(&self, believed: bool) -> (Claimed, Indexes) {
+        let state = self.state.lock();
+        let Sent { indexes, head } = state.sent;
+        (self.mem.position(believed, head, indexes.hwtail), indexes)
+    }
+
+    /// Begins a sync: checks head and cur. If they make no sense, the ring's slots are mended, and
+    /// it goes on at the kernel's own.
+    #[inline(always)]
+    fn begin<'s>(
+        &'s self,
+        sent: &'s mut Sent,
+        claimed: Claimed,
+        caller: Option<Caller<'s>>,
+    ) -> Option<TxSync<'s>> {
         let view = self.mem.view();
         let Indexes { hwcur, hwtail } = sent.indexes;
-        let Some(at) = view.position(sent.head, hwtail) else {
+        let Some(at) = view.checked(claimed, sent.head, hwtail) else {
             sent.head = hwcur;
-            self.mem.reset(hwcur, hwtail);
+            self.mem.mend();
             self.counters.resets.add_alone(1);
             return None;
         };
@@ -237,12 +269,16 @@ impl<'s> TxSync<'s> {
 
     /// Shows the program which slots are free. Returns whether it finds room past its `cur`.
     fn publish(self) -> bool {
-        let Indexes {
-            hwcur,
-            hwtail: tail,
-        } = self.sent.indexes;
-        self.ring.next.store(hwcur, Relaxed);
-        self.view.set_tail(tail);
-        self.cur != tail
+        let (view, cur) = (self.view, self.cur);
+        let Indexes { hwtail: tail, .. } = self.finish();
+        view.set_tail(tail);
+        cur != tail
+    }
+
+    /// What there is to publish.
+    #[inline(always)]
+    fn finish(self) -> Indexes {
+        self.ring.next.store(self.sent.indexes.hwcur, Relaxed);
+        self.sent.indexes
     }
 }

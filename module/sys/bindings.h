@@ -5,6 +5,7 @@
 #include <linux/bpf.h>
 #include <linux/cpumask.h>
 #include <linux/etherdevice.h>
+#include <linux/eventfd.h>
 #include <linux/filter.h>
 #include <linux/if_vlan.h>
 #include <linux/interrupt.h>
@@ -13,12 +14,14 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_netdev.h>
 #include <linux/nsproxy.h>
+#include <linux/poll.h>
 #include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched/signal.h>
 #include <linux/skbuff.h>
 #include <linux/vmalloc.h>
 #include <linux/rcupdate.h>
+#include <linux/uaccess.h>
 #include <net/checksum.h>
 #include <net/gso.h>
 #include <net/net_namespace.h>
@@ -29,11 +32,26 @@ enum ferromap_sizes {
 	FERROMAP_CACHE_LINE = SMP_CACHE_BYTES,
 };
 
+/* Macros that take arguments are nothing to bindgen. */
+static inline int ferromap_get_user_u32(unsigned int *value, const unsigned int __user *from)
+{
+	return get_user(*value, from);
+}
+
+static inline int ferromap_put_user_u32(unsigned int value, unsigned int __user *to)
+{
+	return put_user(value, to);
+}
+
+static inline void ferromap_cond_resched_tasks_rcu_qs(void)
+{
+	cond_resched_tasks_rcu_qs();
+}
+
 #ifdef CONFIG_X86_64
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 
-/* Macros that take arguments are nothing to bindgen. */
 static inline bool ferromap_boot_cpu_has(unsigned int feature)
 {
 	return boot_cpu_has(feature);

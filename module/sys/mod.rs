@@ -5,7 +5,9 @@
 //! - [`arch`]: what takes an instruction of the processor's own.
 //! - [`file`]: a character device with poll and page faults.
 //! - [`bottom_half`], [`rcu`]: staying on a CPU, reading under RCU.
-//! - [`wait`], [`soft_wake`]: who sleeps until a ring has news, and waking him after a softirq.
+//! - [`wait`], [`soft_wake`]: who sleeps until a ring has news, and waking him after a softirq;
+//!   [`waiting`]: sleeping at several places. [`eventfd`]: descriptors by which programs wake, and
+//!   are woken.
 //! - [`cpus`]: which processors there are. [`clock`]: what time it is.
 //! - [`debugfs`]: files to look at.
 //! - [`module_ref`]: keeping the module loaded.
@@ -55,6 +57,7 @@ pub(crate) mod clock;
 pub(crate) mod copy;
 pub(crate) mod cpus;
 pub(crate) mod debugfs;
+pub(crate) mod eventfd;
 pub(crate) mod file;
 pub(crate) mod module_ref;
 pub(crate) mod net;
@@ -69,4 +72,5 @@ pub(crate) mod thread;
 pub(crate) mod user;
 pub(crate) mod vmalloc;
 pub(crate) mod wait;
+pub(crate) mod waiting;
 pub(crate) mod wide;

@@ -2,11 +2,10 @@
 
 //! Copies from and to the calling process, and whether it is the one whose memory is meant.
 
-use super::nospec;
+use super::{bindings, nospec};
 use crate::abi::wire::Plain;
 use core::sync::atomic::{fence, AtomicBool, Ordering::*};
 use kernel::{
-    bindings,
     mm::Mm,
     prelude::*,
     sync::{aref::ARef, SetOnce},
@@ -48,6 +47,26 @@ pub(crate) fn write_bytes(addr: u64, bytes: &[u8]) -> Result {
     slice(addr, bytes.len())?.writer().write_slice(bytes)
 }
 
+/// Fetches a word that another of the process's threads may be writing, in one piece; `addr` is
+/// aligned. What was written before that is seen after it. `EFAULT` if the process cannot read it.
+pub(crate) fn load(addr: u64) -> Result<u32> {
+    let mut value = 0;
+    // SAFETY: copes with any address; the value is ours to write.
+    let ret = unsafe { bindings::ferromap_get_user_u32(&mut value, addr as usize as *const u32) };
+    kernel::error::to_result(ret)?;
+    fence(Acquire);
+    Ok(value)
+}
+
+/// Writes a word that others may be reading, in one piece; `addr` is aligned. Who sees it sees what
+/// was written before. `EFAULT` if the process cannot write there.
+pub(crate) fn store(addr: u64, value: u32) -> Result {
+    fence(Release);
+    // SAFETY: copes with any address of the process, whose memory it is.
+    let ret = unsafe { bindings::ferromap_put_user_u32(value, addr as usize as *mut u32) };
+    kernel::error::to_result(ret)
+}
+
 fn slice(addr: u64, len: usize) -> Result<UserSlice> {
     let addr = usize::try_from(addr).map_err(|_| EFAULT)?;
     Ok(UserSlice::new(UserPtr::from_addr(addr), len))
@@ -75,7 +94,8 @@ impl AddressSpace {
         entered.then_some(Caller(self, writers, NotThreadSafe))
     }
 
-    fn is_running(&self) -> bool {
+    /// Whether it is that of the running process.
+    pub(crate) fn is_running(&self) -> bool {
         // SAFETY: the running task is there, and these fields of it no other task changes.
         let (flags, mm) = unsafe {
             let task = Task::current_raw();

@@ -2,7 +2,10 @@
 
 //! Where poll sleeps until a ring has news.
 
-use core::sync::atomic::{fence, Ordering::SeqCst};
+use core::{
+    marker::PhantomData,
+    sync::atomic::{fence, Ordering::SeqCst},
+};
 use kernel::{
     bindings::{self, POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM},
     prelude::*,
@@ -18,7 +21,7 @@ pub(crate) const ROOM: u32 = POLLOUT | POLLWRNORM;
 /// A wait queue for poll, select and epoll, and for threads of ours.
 ///
 /// Whoever is on it keeps it: [`Poll::wait_on`](super::file::Poll::wait_on) and
-/// [`Inside::wait_on`](super::thread::Inside::wait_on) take none that may go before.
+/// [`WaitEntries::wait_on`](super::waiting::WaitEntries::wait_on) take none that may go before.
 #[pin_data]
 pub(crate) struct WaitQueue {
     #[pin]
@@ -96,8 +99,24 @@ impl WaitQueue {
         }
     }
 
+    /// Where to wait, for [`WaitEntries::wait_on`](super::waiting::WaitEntries::wait_on).
+    pub(crate) fn spot(&self) -> Spot<'_> {
+        // INVARIANT: the queue is there for as long as it is borrowed.
+        Spot(self.as_ptr(), PhantomData)
+    }
+
     /// The queue, for [`Poll::wait_on`](super::file::Poll::wait_on).
     pub(super) fn as_ptr(&self) -> *mut bindings::wait_queue_head {
         self.head.get()
     }
 }
+
+/// A wait queue of the kernel's.
+///
+/// # Invariants
+///
+/// It was initialised, and is there for `'q`.
+pub(crate) struct Spot<'q>(
+    pub(super) *mut bindings::wait_queue_head,
+    pub(super) PhantomData<&'q ()>,
+);

@@ -109,7 +109,13 @@ impl<'m> RingView<'m> {
     /// ([`Claimed::check`]).
     #[inline]
     pub(crate) fn position(&self, from: u32, tail: u32) -> Option<Position> {
-        let checked = self.claimed().check(self.slots, from, tail)?;
+        self.checked(self.claimed(), from, tail)
+    }
+
+    /// What the program said about `head` and `cur`, here or elsewhere, if it makes sense.
+    #[inline]
+    pub(crate) fn checked(&self, claimed: Claimed, from: u32, tail: u32) -> Option<Position> {
+        let checked = claimed.check(self.slots, from, tail)?;
         Some(Position {
             head: confine32(checked.head(), self.slots),
             cur: checked.cur(),

@@ -33,7 +33,7 @@ const HOUSE: &[&[&str]] = &[
     &["params", "turn"],
     &["memory"],
     &["ring"],
-    &["port"],
+    &["port", "kloop"],
     &["null", "vale", "nic", "pipe"],
     &["registry"],
     &["binding"],

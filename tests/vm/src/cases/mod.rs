@@ -10,6 +10,7 @@ mod attach;
 mod control;
 mod device;
 mod hostile;
+mod kloop;
 mod memory;
 mod nic;
 mod pipe;
@@ -29,6 +30,7 @@ const ROOMS: &[&[&[Case]]] = &[
     pipe::FILES,
     attach::FILES,
     xdp::FILES,
+    kloop::FILES,
     hostile::FILES,
 ];
 

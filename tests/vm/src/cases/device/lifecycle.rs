@@ -250,9 +250,9 @@ fn item_193_refused_register_leaves_nothing() -> Outcome {
             Errno::EOPNOTSUPP,
         ),
         (
-            "an option not there yet",
+            "a CSB of shared rings",
             new().options(csb.first()),
-            Errno::EOPNOTSUPP,
+            Errno::EINVAL,
         ),
         (
             "an option at a bad address",

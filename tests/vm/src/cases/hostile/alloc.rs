@@ -13,6 +13,7 @@ use crate::harness::failalloc::{FailAlloc, Failed, Span};
 use crate::harness::frame::numbered;
 use crate::harness::programs::{detach, Programs};
 use crate::harness::raw::bound::pair;
+use crate::harness::raw::csb::*;
 use crate::harness::raw::device::Mapping;
 use crate::harness::raw::request::{legacy, vale_list};
 use crate::harness::raw::*;
@@ -26,6 +27,8 @@ use ferromap_abi::ext::{NmreqXdp, FERROMAP_REQ_XDP_ATTACH};
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
 use nix::poll::PollFlags;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use std::os::fd::AsRawFd;
 
 pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_open,
@@ -35,6 +38,8 @@ pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_port_info,
     hostile_memory_fails_in_pools_info,
     hostile_memory_fails_in_port_header,
+    hostile_memory_fails_in_csb_enable,
+    hostile_memory_fails_in_loops,
     hostile_memory_fails_in_refused_request,
     hostile_memory_fails_in_shared_region,
     hostile_memory_not_allocated_by_vale_list,
@@ -121,6 +126,36 @@ fn each_failure<P, T>(
     }
     that("that it allocates", allocations > 0)?;
     Ok(allocations)
+}
+
+fn hostile_memory_fails_in_csb_enable() -> Outcome {
+    let prepare = || -> Outcome<(Bound, Csb)> {
+        let bound = vale("vale961:c").slots(64, 64).flags(NR_EXCLUSIVE).bind()?;
+        Ok((bound, Csb::new()?))
+    };
+    let attempt = |(bound, csb): &(Bound, Csb)| csb_enable(&bound.device, &mut csb.option());
+    each_failure(prepare, attempt, refused).map(drop)
+}
+
+/// One whose CSB is gone goes all the way to where it runs.
+fn hostile_memory_fails_in_loops() -> Outcome {
+    let prepare = || -> Outcome<CsbPort> {
+        let port = CsbPort::bind(vale("vale961:l").slots(64, 64))?;
+        port.csb.unmap()?;
+        Ok(port)
+    };
+    let fd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?;
+    let start = |port: &CsbPort| {
+        let mut fds = eventfds_option(&[(fd.as_raw_fd(), fd.as_raw_fd()); 2]);
+        kloop_start(port.device(), 0, fds.first())
+    };
+    each_failure(prepare, start, |_, failed, result| match result {
+        Err(Errno::ENOMEM) if failed != Failed::Nothing => Ok(()),
+        // Perhaps without a word, for which there was no memory.
+        result => fails("SYNC_KLOOP_START", *result, Errno::EFAULT),
+    })?;
+    let stop = |port: &CsbPort| kloop_stop(port.device());
+    each_failure(prepare, stop, refused).map(drop)
 }
 
 /// Binds this open device, maps the region and syncs.

@@ -94,7 +94,7 @@ impl Generator {
                 true => random.of(&[Body::Odd, Body::Unreadable]),
                 false => Body::Good,
             },
-            option: option.then(|| random.of(&[0, 1, 2, 3, 4, 5, 6, 6, 50, 50, u32::MAX])),
+            option: option.then(|| random.of(&[0, 1, 5, 6, 6, 50, 50, u32::MAX])),
         }
     }
 

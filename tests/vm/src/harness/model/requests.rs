@@ -84,8 +84,19 @@ impl State {
             Request::Detach(name) => self.detach(name).map(Answer::Port),
             Request::Poll(name, req) => self.poll(name, req),
             Request::PollNoMore(name) => self.poll_no_more(name),
+            Request::Other(request) => self.other(file, *request),
+        }
+    }
+
+    /// Requests of which nothing comes here: for loops no file is in CSB mode.
+    fn other(&self, file: usize, request: u16) -> Result<Answer> {
+        let bound = self.binding(file).is_some();
+        match request {
+            NETMAP_REQ_SYNC_KLOOP_START..=NETMAP_REQ_CSB_ENABLE if !bound => Err(Errno::ENXIO),
+            NETMAP_REQ_SYNC_KLOOP_STOP => Ok(Answer::Done),
+            NETMAP_REQ_SYNC_KLOOP_START | NETMAP_REQ_CSB_ENABLE => Err(Errno::EINVAL),
             // These are not there yet.
-            Request::Other(_) => Err(Errno::EOPNOTSUPP),
+            _ => Err(Errno::EOPNOTSUPP),
         }
     }
 

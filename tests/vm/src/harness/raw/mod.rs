@@ -7,10 +7,12 @@
 //! - [`request`]: REGISTER and the other requests, one builder or function each.
 //! - [`bound`]: a bound and mapped port, and what tests do with it all the time.
 //! - [`ring`]: rings, slots and buffers in the mapped region.
+//! - [`csb`]: CSB mode and kernel loops.
 //! - [`hostile`]: bad addresses and option chains.
 //! - [`slow`]: a page that takes long to come.
 
 pub mod bound;
+pub mod csb;
 pub mod device;
 pub mod hostile;
 pub mod request;

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Frames through loops in every mode, to the frame: between switch ports, over interfaces, and
+//! where nothing moves; and what a program says that makes no sense.
+
+use crate::harness::check::*;
+use crate::harness::frame::numbered;
+use crate::harness::raw::csb::*;
+use crate::harness::raw::*;
+use crate::harness::traffic::*;
+use crate::harness::wire::*;
+use crate::harness::Case;
+use ferromap_abi::consts::*;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+pub const CASES: &[Case] = crate::cases![
+    frames_of_busy_loops,
+    frames_of_sleeping_loops,
+    frames_of_kicked_loops,
+    frames_of_loops_in_direct_mode,
+    frames_of_loops_over_an_interface,
+    frames_of_several_rings,
+    a_loop_on_a_null_port_takes_back_what_is_received,
+    a_sender_without_loop_reaches_one_with,
+    hostile_cursors_in_a_csb,
+];
+
+const FRAMES: u32 = 2000;
+
+/// How loops run.
+#[derive(Clone, Copy)]
+enum Mode {
+    Sleep(u32),
+    /// By eventfds, in these direct modes.
+    Kicks(u32),
+}
+
+/// A port with its loop, and one eventfd for all its rings.
+struct Running {
+    port: CsbPort,
+    kick: Option<EventFd>,
+    kloop: Loop,
+}
+
+impl Running {
+    fn start(request: Reg, mode: Mode) -> Outcome<Self> {
+        let port = CsbPort::bind(request)?;
+        let (tx, rx) = port.bound.ring_numbers();
+        let (kick, kloop) = match mode {
+            Mode::Sleep(us) => (None, port.run(us)?),
+            Mode::Kicks(direct) => {
+                let kick = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?;
+                let fds = vec![(kick.as_raw_fd(), -1); tx.len() + rx.len()];
+                let kloop = port.run_with(0, Some(direct_option(&fds, direct)))?;
+                (Some(kick), kloop)
+            }
+        };
+        port.wait_for_loop()?;
+        Ok(Running { port, kick, kloop })
+    }
+
+    /// Kicks the loop, if it wants that for ring `i`.
+    fn kick(&self, i: usize) -> Outcome {
+        if let Some(kick) = &self.kick {
+            if self.port.csb.kern_need_kick(i) != 0 {
+                kick.write(1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&self, ring: usize, frames: &[Vec<u8>]) -> Outcome<usize> {
+        let put = self.port.put(ring, frames);
+        if put > 0 {
+            self.kick(ring)?;
+        }
+        Ok(put)
+    }
+
+    fn recv(&self, ring: usize) -> Outcome<Vec<Vec<u8>>> {
+        let frames = self.port.take(ring);
+        if !frames.is_empty() {
+            self.kick(self.port.rx_entry(ring))?;
+        }
+        Ok(frames)
+    }
+
+    fn stop(self) -> Outcome {
+        self.kloop.stop()
+    }
+}
+
+/// How many frames are on their way at most. As many may have been taken without the loop's having
+/// given their slots back.
+const UNDER_WAY: usize = 24;
+
+/// Sends numbered frames from one to the other, never more than the receiver's ring has room for,
+/// and sees each arrive once and in order.
+fn all_arrive(from: &Running, to: &Running, ring: usize) -> Outcome {
+    // They are for everybody, and a switch brings such frames to the first ring.
+    let frames = numbered(0..FRAMES);
+    let (mut sent, mut came) = (0, Vec::new());
+    let start = Instant::now();
+    while came.len() < frames.len() {
+        let room = UNDER_WAY - (sent - came.len());
+        let end = frames.len().min(sent + room);
+        sent += from.send(ring, &frames[sent..end])?;
+        came.extend(numbers(&to.recv(0)?));
+        if start.elapsed() > PATIENCE {
+            let missing: Vec<_> = (0..sent as u32).filter(|n| !came.contains(n)).collect();
+            return fail(format!(
+                "of {sent} frames {} came: not {missing:?}",
+                came.len()
+            ));
+        }
+        std::thread::yield_now();
+    }
+    same("frames", came, (0..FRAMES).collect::<Vec<_>>())
+}
+
+/// Both ways between two ports.
+fn both_ways(a: Reg, b: Reg, mode: Mode) -> Outcome {
+    let (a, b) = (Running::start(a, mode)?, Running::start(b, mode)?);
+    all_arrive(&a, &b, 0)?;
+    all_arrive(&b, &a, 0)?;
+    a.stop()?;
+    b.stop()
+}
+
+fn small(name: &str) -> Reg {
+    vale(name).slots(64, 64)
+}
+
+fn frames_of_busy_loops() -> Outcome {
+    both_ways(small("vale10:a"), small("vale10:b"), Mode::Sleep(0))
+}
+
+fn frames_of_sleeping_loops() -> Outcome {
+    both_ways(small("vale10:a"), small("vale10:b"), Mode::Sleep(50))
+}
+
+fn frames_of_kicked_loops() -> Outcome {
+    both_ways(small("vale10:a"), small("vale10:b"), Mode::Kicks(0))
+}
+
+fn frames_of_loops_in_direct_mode() -> Outcome {
+    let (tx, rx) = (NM_OPT_SYNC_KLOOP_DIRECT_TX, NM_OPT_SYNC_KLOOP_DIRECT_RX);
+    for mode in [tx, rx, tx | rx] {
+        both_ways(small("vale10:a"), small("vale10:b"), Mode::Kicks(mode))?;
+    }
+    Ok(())
+}
+
+fn frames_of_loops_over_an_interface() -> Outcome {
+    wire()?;
+    let direct = NM_OPT_SYNC_KLOOP_DIRECT_TX | NM_OPT_SYNC_KLOOP_DIRECT_RX;
+    for mode in [
+        Mode::Sleep(0),
+        Mode::Sleep(50),
+        Mode::Kicks(0),
+        Mode::Kicks(direct),
+    ] {
+        both_ways(vale("fm0"), vale("fm1"), mode)?;
+    }
+    Ok(())
+}
+
+fn frames_of_several_rings() -> Outcome {
+    let several = |name| small(name).rings(2, 2);
+    for mode in [Mode::Sleep(0), Mode::Kicks(0)] {
+        let a = Running::start(several("vale10:a"), mode)?;
+        let b = Running::start(several("vale10:b"), mode)?;
+        for ring in [1, 0] {
+            all_arrive(&a, &b, ring)?;
+        }
+        a.stop()?;
+        b.stop()?;
+    }
+    Ok(())
+}
+
+fn a_loop_on_a_null_port_takes_back_what_is_received() -> Outcome {
+    for mode in [Mode::Sleep(0), Mode::Sleep(50), Mode::Kicks(0)] {
+        let running = Running::start(null(GLOBAL_MEM_ID), mode)?;
+        let (port, entry) = (&running.port, running.port.rx_entry(0));
+        // A null port sends nothing: its ring fills up.
+        same("frames put", running.send(0, &numbered(0..70))?, 63)?;
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        same("hwcur", port.csb.hwcur(0), 0)?;
+        same("hwtail", port.csb.hwtail(0), 63)?;
+        same("received", port.csb.hwtail(entry), 0)?;
+        running.stop()?;
+    }
+    Ok(())
+}
+
+fn a_sender_without_loop_reaches_one_with() -> Outcome {
+    let (a, b) = (
+        small("vale10:a").bind()?,
+        Running::start(small("vale10:b"), Mode::Kicks(0))?,
+    );
+    for round in 0..20 {
+        a.send(&numbered(round * 10..round * 10 + 10))?;
+        let mut came = Vec::new();
+        wait_until("they arrive", || {
+            came.extend(numbers(&b.port.take(0)));
+            let _ = b.kick(b.port.rx_entry(0));
+            came.len() == 10
+        })?;
+        same(
+            "frames",
+            came,
+            (round * 10..round * 10 + 10).collect::<Vec<_>>(),
+        )?;
+    }
+    b.stop()
+}
+
+/// The ring begins anew at the kernel's values, and works.
+fn hostile_cursors_in_a_csb() -> Outcome {
+    let a = Running::start(small("vale10:a"), Mode::Sleep(0))?;
+    let b = Running::start(small("vale10:b"), Mode::Sleep(0))?;
+    let (csb, entry) = (&a.port.csb, a.port.rx_entry(0));
+    for bad in [64, 65, 1 << 31, u32::MAX] {
+        let at = csb.hwcur(0);
+        csb.set_head(0, bad);
+        wait_until("head is put back", || csb.head(0) == at)?;
+        same("hwcur", csb.hwcur(0), at)?;
+        let at = csb.hwcur(entry);
+        csb.set_head(entry, bad);
+        wait_until("head is put back", || csb.head(entry) == at)?;
+    }
+    // Behind what there is.
+    csb.set_head(entry, 5);
+    wait_until("head is put back", || csb.head(entry) == 0)?;
+    all_arrive(&a, &b, 0)?;
+    that(
+        "resets are counted",
+        counter(&a.port.bound, "tx0-resets")? >= 4,
+    )?;
+    a.stop()?;
+    b.stop()
+}
