@@ -5,6 +5,7 @@
 use crate::{
     error::{Error, Result},
     raw::{
+        csb::Csb,
         ioctl,
         region::{Region, RegionId},
     },
@@ -12,7 +13,7 @@ use crate::{
 use ferromap_abi::{
     consts::*,
     ext::{NmreqOptRegion, NmreqWhy, FERROMAP_OPT_REGION, FERROMAP_REQ_WHY},
-    wire::{NmreqOption, NmreqRegister, Plain},
+    wire::{KloopEventfds, NmreqOption, NmreqRegister, Plain},
 };
 use nix::{
     errno::Errno,
@@ -51,6 +52,18 @@ pub(crate) trait Device: Send + Sync {
         events: PollFlags,
         timeout: Option<Duration>,
     ) -> std::result::Result<PollFlags, Errno>;
+    /// CSB_ENABLE: the kernel writes to `csb` from then on, while a loop runs.
+    fn csb_enable(&self, name: &str, csb: &Csb) -> Result<()>;
+    /// SYNC_KLOOP_START, with the CSB of the last CSB_ENABLE; returns when the loop has ended.
+    fn kloop_start(
+        &self,
+        name: &str,
+        sleep_us: u32,
+        eventfds: &[KloopEventfds],
+        csb: &Csb,
+    ) -> Result<()>;
+    /// SYNC_KLOOP_STOP.
+    fn kloop_stop(&self, name: &str) -> Result<()>;
     /// A descriptor to wait for in an event loop.
     fn fd(&self) -> BorrowedFd<'_>;
     /// What the kernel tells of the file to whoever looks into `/proc`.
@@ -205,6 +218,34 @@ impl Device for NetmapFile {
         let mut fds = [PollFd::new(self.file.as_fd(), events)];
         poll(&mut fds, poll_timeout(timeout))?;
         Ok(fds[0].revents().unwrap_or(PollFlags::empty()))
+    }
+
+    fn csb_enable(&self, name: &str, csb: &Csb) -> Result<()> {
+        ioctl::csb_enable(self.file.as_fd(), csb).map_err(|errno| {
+            let why = self.why(NETMAP_REQ_CSB_ENABLE, errno);
+            Error::request("CSB_ENABLE", name, errno, why)
+        })
+    }
+
+    fn kloop_start(
+        &self,
+        name: &str,
+        sleep_us: u32,
+        eventfds: &[KloopEventfds],
+        csb: &Csb,
+    ) -> Result<()> {
+        ioctl::kloop_start(self.file.as_fd(), sleep_us, eventfds, csb).map_err(|errno| {
+            let why = self.why(NETMAP_REQ_SYNC_KLOOP_START, errno);
+            Error::request("SYNC_KLOOP_START", name, errno, why)
+        })
+    }
+
+    fn kloop_stop(&self, name: &str) -> Result<()> {
+        let (file, request) = (self.file.as_fd(), NETMAP_REQ_SYNC_KLOOP_STOP);
+        ioctl::bare(file, request, &mut OsString::new()).map_err(|errno| {
+            let why = self.why(request, errno);
+            Error::request("SYNC_KLOOP_STOP", name, errno, why)
+        })
     }
 
     fn fd(&self) -> BorrowedFd<'_> {

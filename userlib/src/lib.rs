@@ -36,6 +36,7 @@
 //!   `AsRawFd` for event loops: a poll or epoll of that descriptor syncs, too.
 //! - [`Port::split`] gives the rings away, one to a thread. [`Port::clone_ring`] gives each
 //!   its own file.
+//! - Or the kernel does so without being called: [`Port::kernel_loop`].
 //! - Ports of one memory region exchange buffers, not bytes: [`TxSlot::swap`]. [`ExtraBuffers`]
 //!   keep packets for longer.
 //! - [`Control`] asks about ports and regions without opening them, plugs interfaces into switches,
@@ -86,6 +87,7 @@ mod extra;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 mod interface;
+mod kloop;
 mod port;
 mod raw;
 mod rx;
@@ -100,6 +102,7 @@ pub use control::{Control, PoolInfo, PoolsInfo};
 pub use counters::{Counters, RingCounters};
 pub use error::{Error, RequestError, Result};
 pub use extra::ExtraBuffers;
+pub use kloop::{KernelLoop, Pace};
 pub use nix::errno::Errno;
 pub use port::{Interest, Port, PortInfo, Ready};
 pub use rx::{RxBatch, RxPacket, RxRing, RxSlot, RxSlotMut};

@@ -9,7 +9,7 @@ use crate::{
     device::Device,
     error::{Error, Result},
     extra::ExtraBuffers,
-    raw::buffers::Loose,
+    raw::{buffers::Loose, csb::Csb},
     rx::RxRing,
     spec::PortSpec,
     tx::TxRing,
@@ -140,6 +140,19 @@ impl Port {
             return Err(Error::DifferentRegions);
         }
         Port::from_binding(binding, spec)
+    }
+
+    pub(crate) fn binding(&self) -> &Arc<Binding> {
+        &self.binding
+    }
+
+    /// From now on the rings are used by a CSB, which has them all, transmit rings first.
+    pub(crate) fn use_csb(&mut self, csb: &Arc<Csb>) {
+        let tx = self.tx.iter_mut().map(|ring| &mut ring.claimed.ring);
+        let rx = self.rx.iter_mut().map(|ring| &mut ring.claimed.ring);
+        for (i, ring) in tx.chain(rx).enumerate() {
+            ring.use_csb(csb.clone(), i);
+        }
     }
 
     /// The name, as the kernel knew it when it was opened: an interface's own, also where it was

@@ -482,3 +482,16 @@ fn a_bare_name_is_an_interface() {
     assert!(port.is_emulated());
     assert_eq!(port.name(), "eth0");
 }
+
+/// The fake has no loops, and says so; the port works as before.
+#[test]
+fn a_fake_port_has_no_kernel_loop() {
+    let kernel = ferromap::fake::Kernel::new();
+    let mut port = ferromap::Port::builder("vale0:a")
+        .exclusive(true)
+        .open_fake(&kernel)
+        .unwrap();
+    let refused = port.kernel_loop(ferromap::Pace::Busy).unwrap_err();
+    assert!(refused.to_string().contains("CSB_ENABLE"), "{refused}");
+    port.sync().unwrap();
+}

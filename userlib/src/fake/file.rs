@@ -6,14 +6,14 @@ use super::{port::PortState, ring::RingState, Inner, Kernel, Side, State, MEM_ID
 use crate::{
     device::Device,
     error::{Error, Result},
-    raw::region::Region,
+    raw::{csb::Csb, region::Region},
 };
 use ferromap_abi::{
     consts::*,
     ext::FERROMAP_NI_EMULATED,
     name::PortName,
     select::{select, Ranges},
-    wire::{IfHeader, NmreqRegister, Plain as _},
+    wire::{IfHeader, KloopEventfds, NmreqRegister, Plain as _},
 };
 use nix::{
     errno::Errno,
@@ -278,6 +278,21 @@ impl Device for File {
         let bound = self.bound()?;
         self.sync(&mut self.inner.lock(), &bound, Side::Rx);
         Ok(())
+    }
+
+    /// The fake has no loops.
+    fn csb_enable(&self, name: &str, _: &Csb) -> Result<()> {
+        Err(Error::request("CSB_ENABLE", name, Errno::EOPNOTSUPP, None))
+    }
+
+    fn kloop_start(&self, name: &str, _: u32, _: &[KloopEventfds], _: &Csb) -> Result<()> {
+        let errno = Errno::EOPNOTSUPP;
+        Err(Error::request("SYNC_KLOOP_START", name, errno, None))
+    }
+
+    fn kloop_stop(&self, name: &str) -> Result<()> {
+        let errno = Errno::EOPNOTSUPP;
+        Err(Error::request("SYNC_KLOOP_STOP", name, errno, None))
     }
 
     fn poll(

@@ -2,10 +2,11 @@
 
 //! The calls on `/dev/netmap`.
 
+use super::csb::Csb;
 use ferromap_abi::{
-    consts::{NETMAP_API, NETMAP_REQ_IFNAMSIZ, NIOCCTRL, NIOCRXSYNC, NIOCTXSYNC},
+    consts::*,
     ext::NmreqOptRegion,
-    wire::{NmreqHeader, Plain},
+    wire::{KloopEventfds, NmreqHeader, NmreqOptCsb, NmreqOption, NmreqSyncKloopStart, Plain},
 };
 use nix::{errno::Errno, libc};
 use std::{
@@ -37,6 +38,56 @@ pub(crate) fn control<B: Plain>(
 pub(crate) fn bare(fd: BorrowedFd<'_>, reqtype: u16, name: &mut OsString) -> Result<(), Errno> {
     // SAFETY: there is no body to write to.
     unsafe { call(fd, reqtype, name, 0, 0) }
+}
+
+/// `CSB_ENABLE`: the kernel writes to `csb`, now and in every loop.
+pub(crate) fn csb_enable(fd: BorrowedFd<'_>, csb: &Csb) -> Result<(), Errno> {
+    let (csb_atok, csb_ktoa) = csb.addresses();
+    let mut option = NmreqOptCsb {
+        head: NmreqOption {
+            nro_reqtype: NETMAP_REQ_OPT_CSB,
+            ..NmreqOption::default()
+        },
+        csb_atok,
+        csb_ktoa,
+    };
+    let option = std::ptr::from_mut(&mut option) as u64;
+    // SAFETY: there is no body; the option lives until the call returns. What it names consists of
+    // atomics, which the kernel may write at any time during the call.
+    unsafe { call(fd, NETMAP_REQ_CSB_ENABLE, &mut OsString::new(), 0, option) }
+}
+
+/// `SYNC_KLOOP_START`, which returns when the loop has ended. Until then the kernel writes to `csb`,
+/// with which the file has entered CSB mode last.
+pub(crate) fn kloop_start(
+    fd: BorrowedFd<'_>,
+    sleep_us: u32,
+    eventfds: &[KloopEventfds],
+    _csb: &Csb,
+) -> Result<(), Errno> {
+    let mut body = NmreqSyncKloopStart { sleep_us, pad1: 0 };
+    let pair = |a: [u8; 4], b: [u8; 4]| {
+        let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a, b);
+        u64::from_ne_bytes([a0, a1, a2, a3, b0, b1, b2, b3])
+    };
+    let size = size_of::<NmreqOption>() + size_of_val(eventfds);
+    // An option of variable size: next, type and status, size; then the descriptors.
+    let kind = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS.to_ne_bytes();
+    let mut option = vec![0, pair(kind, [0; 4]), size as u64];
+    let fds = eventfds.iter();
+    option.extend(fds.map(|fds| pair(fds.ioeventfd.to_ne_bytes(), fds.irqfd.to_ne_bytes())));
+    let (body, option) = (std::ptr::from_mut(&mut body), option.as_mut_ptr());
+    // SAFETY: body and option live until the call returns, and any bytes that the kernel writes
+    // there are good ones. The CSB is borrowed as long.
+    unsafe {
+        call(
+            fd,
+            NETMAP_REQ_SYNC_KLOOP_START,
+            &mut OsString::new(),
+            body as u64,
+            option as u64,
+        )
+    }
 }
 
 /// # Safety

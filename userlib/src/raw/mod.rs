@@ -11,6 +11,7 @@
 #![expect(unsafe_code, reason = "this is where it lives")]
 
 pub(crate) mod buffers;
+pub(crate) mod csb;
 pub(crate) mod ioctl;
 pub(crate) mod region;
 pub(crate) mod ring;

@@ -14,6 +14,7 @@
 
 use super::{
     buffers::Buffers,
+    csb::Csb,
     region::{Region, RegionId},
 };
 use ferromap_abi::{
@@ -48,6 +49,8 @@ pub(crate) struct Ring {
     /// How far ahead of head `cur` is published.
     ahead: u32,
     resets: u64,
+    /// Where the indexes are in CSB mode, and which entry is the ring's.
+    csb: Option<(Arc<Csb>, usize)>,
 }
 
 // SAFETY: the pointers lead into the region, which the `Arc` keeps, and which any
@@ -93,6 +96,7 @@ impl Ring {
             owned: 0,
             ahead: 0,
             resets: 0,
+            csb: None,
         };
         let head = ring
             .word(offset_of!(RingHeader, head))
@@ -112,6 +116,29 @@ impl Ring {
         // for is an aligned 32-bit word that all sides access whole. An atomic may change
         // under a reference.
         unsafe { AtomicU32::from_ptr(self.header.add(field).cast().as_ptr()) }
+    }
+
+    /// Where we say `head`, and `cur`, and are told `tail`.
+    fn indexes(&self) -> [&AtomicU32; 3] {
+        match &self.csb {
+            None => [
+                self.word(offset_of!(RingHeader, head)),
+                self.word(offset_of!(RingHeader, cur)),
+                self.word(offset_of!(RingHeader, tail)),
+            ],
+            Some((csb, i)) => [csb.head(*i), csb.cur(*i), csb.tail(*i)],
+        }
+    }
+
+    /// The kernel has put the ring's indexes into entry `i` of `csb`, where they are from now on.
+    pub(crate) fn use_csb(&mut self, csb: Arc<Csb>, i: usize) {
+        self.csb = Some((csb, i));
+        let [head, ..] = self.indexes();
+        let head = head.load(Ordering::Relaxed);
+        if head < self.n {
+            self.head = head;
+        }
+        self.refresh();
     }
 
     /// The first 8 bytes of slot `k` of ours: index, length, flags. Aligned to 8,
@@ -147,9 +174,8 @@ impl Ring {
     #[inline]
     pub(crate) fn refresh(&mut self) -> u32 {
         // Pairs with the kernel's release of the tail: what it wrote into the slots before is seen.
-        let tail = self
-            .word(offset_of!(RingHeader, tail))
-            .load(Ordering::Acquire);
+        let [_, _, tail] = self.indexes();
+        let tail = tail.load(Ordering::Acquire);
         self.owned = if tail < self.n {
             cursor::dist(self.head, tail, self.n)
         } else {
@@ -161,9 +187,8 @@ impl Ring {
     /// To be called after a sync. Where the indexes were damaged, the kernel has put its own head
     /// into the ring, and from there it goes on.
     pub(crate) fn after_sync(&mut self) -> u32 {
-        let head = self
-            .word(offset_of!(RingHeader, head))
-            .load(Ordering::Relaxed);
+        let [head, ..] = self.indexes();
+        let head = head.load(Ordering::Relaxed);
         if head != self.head {
             self.resets += 1;
             if head < self.n {
@@ -206,12 +231,11 @@ impl Ring {
 
     fn publish(&mut self) {
         let cur = cursor::add(self.head, self.ahead.min(self.owned), self.n);
-        self.word(offset_of!(RingHeader, cur))
-            .store(cur, Ordering::Relaxed);
+        let [head, cur_word, _] = self.indexes();
+        cur_word.store(cur, Ordering::Relaxed);
         // Pairs with the kernel's acquire of the head at the start of a sync: our writes to the
         // slots and buffers come before.
-        self.word(offset_of!(RingHeader, head))
-            .store(self.head, Ordering::Release);
+        head.store(self.head, Ordering::Release);
     }
 
     /// Where slot `k` of ours is in the ring.
