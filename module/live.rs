@@ -23,9 +23,10 @@ pub(crate) enum Kind {
     Staging,
     XdpProgram,
     Pipe,
+    Persistent,
 }
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "files",
     "bindings",
     "ports",
@@ -37,6 +38,7 @@ const NAMES: [&str; 11] = [
     "stagings",
     "xdp_programs",
     "pipes",
+    "persistents",
 ];
 static COUNTS: [Atomic<isize>; NAMES.len()] = [const { Atomic::new(0) }; NAMES.len()];
 

@@ -15,7 +15,7 @@ use crate::{
     refusal::{refuse, Fallible, Name},
     ring::{Operator, RingSet, Shape},
     sys::net::{home::Homes, NetId, NetNs},
-    vale::{Switches, ValePort},
+    vale::{Joined, Occupant, Persistent, Persistents, Switches, ValePort},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -25,6 +25,7 @@ pub(crate) struct Registry {
     pub(crate) switches: Arc<Switches>,
     pub(crate) nics: Arc<Nics>,
     pub(crate) pipes: Arc<Pipes>,
+    pub(crate) persistents: Arc<Persistents>,
     pub(crate) homes: Homes,
 }
 
@@ -35,6 +36,7 @@ impl Registry {
             switches: Switches::new()?,
             nics: Nics::new()?,
             pipes: Pipes::new()?,
+            persistents: Persistents::new()?,
             homes: Homes::new()?,
         })
     }
@@ -70,7 +72,8 @@ pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Po
     if want.flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
         refuse!(EOPNOTSUPP, "monitors are not there yet");
     }
-    match meaning(&NetNs::current()?, want.name) {
+    let net = NetNs::current()?;
+    match meaning(&net, want.name) {
         PortName::Vale(name) => open_vale(registry, &name, want, region),
         PortName::BadVale => refuse!(
             EINVAL,
@@ -85,14 +88,17 @@ pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Po
             EINVAL,
             "a pipe needs a base and an id: BASE{{ID or BASE}}ID"
         ),
-        PortName::Interface(name) => open_nic(
-            registry,
-            name,
-            want.shape,
-            &want.claimant,
-            region,
-            Operator::Programs,
-        ),
+        PortName::Interface(name) => match registry.persistents.find(&net, name) {
+            Some(port) => port.open(),
+            None => open_nic(
+                registry,
+                name,
+                want.shape,
+                &want.claimant,
+                region,
+                Operator::Programs,
+            ),
+        },
         PortName::Empty => refuse!(ENXIO, "the port has no name"),
     }
 }
@@ -157,7 +163,7 @@ pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Fallible<KBox<d
     let net = NetNs::current()?;
     match meaning(&net, name) {
         PortName::Vale(vale) => match registry.switches.find(net.id(), &vale) {
-            Some(joined) => ValePort::open(&vale, joined, Operator::Programs),
+            Some(joined) => open_joined(registry, &vale, joined),
             None => refuse!(ENXIO, "there is no port {}", Name(name)),
         },
         PortName::Pipe { base, id, master } => {
@@ -213,10 +219,60 @@ pub(crate) fn plug(
     name: &ValeName<'_>,
     rings: Arc<RingSet>,
 ) -> Fallible<KBox<dyn Port>> {
-    let joined = registry
-        .switches
-        .create(net, name, rings, Operator::Kernel)?;
+    let joined = registry.switches.create(
+        net,
+        name,
+        Occupant {
+            rings,
+            operator: Operator::Kernel,
+            stack: None,
+        },
+    )?;
     ValePort::open(name, joined, Operator::Kernel)
+}
+
+/// Opens a port that a switch has. A persistent one is the same by each of its names.
+fn open_joined(
+    registry: &Registry,
+    name: &ValeName<'_>,
+    joined: Joined,
+) -> Fallible<KBox<dyn Port>> {
+    match registry.persistents.with(&joined.member().rings) {
+        Some(port) => port.open(),
+        None => ValePort::open(name, joined, Operator::Programs),
+    }
+}
+
+/// Makes a persistent port: an interface of that name in the namespace of the calling process.
+pub(crate) fn make_persistent(
+    registry: &Registry,
+    name: &[u8],
+    wish: Shape,
+    claimant: &Claimant,
+    region: Option<RegionRef>,
+) -> Fallible<Arc<Persistent>> {
+    let shape = ValePort::shape(wish);
+    let rings = || private_rings(registry, shape, claimant, region, 0);
+    let net = NetNs::current()?;
+    registry.persistents.make(&net, name, rings)
+}
+
+/// Rings of a switch port, in a region of its own unless another is given.
+fn private_rings(
+    registry: &Registry,
+    shape: Shape,
+    claimant: &Claimant,
+    region: Option<RegionRef>,
+    extra_bufs: u32,
+) -> Fallible<Arc<RingSet>> {
+    let region = match region {
+        Some(region) => region,
+        None => {
+            let needs = ValePort::needs(&shape, extra_bufs);
+            registry.regions.create(claimant, Kind::Private(needs))?
+        }
+    };
+    RingSet::new(region, shape)
 }
 
 fn open_vale(
@@ -227,7 +283,7 @@ fn open_vale(
 ) -> Fallible<KBox<dyn Port>> {
     let net = NetNs::current()?;
     if let Some(joined) = registry.switches.find(net.id(), name) {
-        return ValePort::open(name, joined, Operator::Programs);
+        return open_joined(registry, name, joined);
     }
     // Nor is the name taken that its host rings would have there.
     let interface = name.port.strip_suffix(b"^").unwrap_or(name.port);
@@ -240,18 +296,15 @@ fn open_vale(
         );
     }
     let shape = ValePort::shape(want.shape);
-    let region = match region {
-        Some(region) => region,
-        None => {
-            let needs = ValePort::needs(&shape, want.extra_bufs);
-            registry
-                .regions
-                .create(&want.claimant, Kind::Private(needs))?
-        }
-    };
-    let rings = RingSet::new(region, shape)?;
-    let joined = registry
-        .switches
-        .create(net.id(), name, rings, Operator::Programs)?;
+    let rings = private_rings(registry, shape, &want.claimant, region, want.extra_bufs)?;
+    let joined = registry.switches.create(
+        net.id(),
+        name,
+        Occupant {
+            rings,
+            operator: Operator::Programs,
+            stack: None,
+        },
+    )?;
     ValePort::open(name, joined, Operator::Programs)
 }

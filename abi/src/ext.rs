@@ -83,6 +83,8 @@ pub const FERROMAP_VALE_VIRTUAL: u16 = 1;
 pub const FERROMAP_VALE_INTERFACE: u16 = 2;
 /// As [`FERROMAP_VALE_VIRTUAL`]: the host stack of one.
 pub const FERROMAP_VALE_HOST: u16 = 3;
+/// A persistent port: programs, and the stack behind its interface.
+pub const FERROMAP_VALE_PERSISTENT: u16 = 4;
 
 /// Room for the text of [`NmreqWhy`], in bytes.
 pub const WHY_TEXT: usize = 244;

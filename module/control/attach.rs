@@ -6,6 +6,7 @@ use super::{context::Context, region_rights::RegionRights, rights};
 use crate::{
     abi::{consts::*, name::is_vale, name::ValeName, wire::*},
     attach::Polling,
+    port::PortLabel,
     refusal::{refuse, Fallible, Name},
     registry,
     sys::{cpus, net::NetNs},
@@ -46,6 +47,15 @@ pub(super) fn attach(
 ) -> Fallible {
     let region_rights = RegionRights::of(context)?;
     let name = permitted(context)?;
+    let region = region_rights.region(req.reg.nr_mem_id)?;
+    let net = NetNs::current()?;
+    let persistent = context.world.registry.persistents.find(&net, name.port);
+    // For another switch it is an interface like any other.
+    if let Some(port) = persistent.filter(|port| port.plugged(|_| ()).is_none()) {
+        let switches = &context.world.registry.switches;
+        req.port_index = port.plug(switches, net.id(), &name)?;
+        return Ok(());
+    }
     let with_host = match req.reg.nr_mode {
         NR_REG_ALL_NIC => false,
         NR_REG_NIC_SW => true,
@@ -60,7 +70,6 @@ pub(super) fn attach(
         refuse!(EINVAL, "nr_ringid is {}, not 0", req.reg.nr_ringid);
     }
     let (world, claimant) = (context.world, &region_rights.claimant);
-    let region = region_rights.region(req.reg.nr_mem_id)?;
     let nic = || {
         if !NetNs::current()?.has_interface(name.port) {
             refuse!(EINVAL, "there is no network interface {}", Name(name.port));
@@ -83,6 +92,30 @@ pub(super) fn detach(
 ) -> Fallible {
     let name = permitted(context)?;
     let world = context.world;
+    let net = NetNs::current()?;
+    let joined = world.registry.switches.find(net.id(), &name);
+    let persistent = joined.as_ref().and_then(|joined| {
+        let found = world.registry.persistents.with(&joined.member().rings)?;
+        Some((found, joined.member().index))
+    });
+    drop(joined);
+    if let Some((port, index)) = persistent {
+        let again = |id| {
+            let attachments = &world.attachments;
+            attachments.port_of(id, |label| PortLabel::new(&[label]))
+        };
+        if let Some(other) = port.id().and_then(again) {
+            refuse!(
+                EBUSY,
+                "{} is attached a second time, as {}: pull that out first (vale-ctl -d)",
+                Name(context.name()),
+                Name(&other)
+            );
+        }
+        port.unplug()?;
+        req.port_index = index.into();
+        return Ok(());
+    }
     req.port_index = world.attachments.detach(&world.registry, turn, &name)?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! `NIOCREGIF` and `NIOCGINFO`, turned into today's requests (sections 7.15 and 7.16 of the
 //! interface).
 
-use super::{attach, call, context::Context, options::Options, register, requests};
+use super::{attach, call, context::Context, options::Options, persistent, register, requests};
 use crate::{
     abi::{consts::*, name, wire::*},
     file::OpenFile,
@@ -168,7 +168,8 @@ fn change(
             attach::attach(context, turn, &mut body)
         }
         InTurn::Detach => attach::detach(context, turn, &mut NmreqValeDetach::default()),
-        InTurn::Newif | InTurn::Delif => requests::later(),
+        InTurn::Newif => newif(context, turn, req),
+        InTurn::Delif => persistent::delif(context, turn),
         InTurn::PollingOn => attach::polling_enable(context, turn, &mut polling(req)),
         InTurn::PollingOff => attach::polling_disable(context, turn, &mut polling(req)),
     }
@@ -264,6 +265,24 @@ fn info(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Fallibl
     req.nr_tx_rings = info.nr_tx_rings;
     req.nr_rx_rings = info.nr_rx_rings;
     req.nr_arg2 = info.nr_mem_id;
+    Ok(())
+}
+
+fn newif(context: &mut Context<'_>, turn: &Taken<'_>, req: &mut Nmreq) -> Fallible {
+    let mut made = NmreqValeNewif {
+        nr_tx_slots: req.nr_tx_slots,
+        nr_rx_slots: req.nr_rx_slots,
+        nr_tx_rings: req.nr_tx_rings,
+        nr_rx_rings: req.nr_rx_rings,
+        nr_mem_id: req.nr_arg2,
+        ..NmreqValeNewif::default()
+    };
+    persistent::newif(context, turn, &mut made)?;
+    req.nr_tx_slots = made.nr_tx_slots;
+    req.nr_rx_slots = made.nr_rx_slots;
+    req.nr_tx_rings = made.nr_tx_rings;
+    req.nr_rx_rings = made.nr_rx_rings;
+    req.nr_arg2 = made.nr_mem_id;
     Ok(())
 }
 

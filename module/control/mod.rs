@@ -9,7 +9,7 @@
 //!
 //! - [`context`]: what a request works with; [`options`]: those that it understands, of the list
 //!   that [`option_list`] reads.
-//! - [`register`], [`attach`], [`xdp`], [`kloop`], [`requests`]: the requests.
+//! - [`register`], [`attach`], [`persistent`], [`xdp`], [`kloop`], [`requests`]: the requests.
 //! - [`rights`], [`region_rights`]: who may ask for what, and in which memory.
 //! - [`names`]: what ports are called.
 
@@ -21,6 +21,7 @@ mod legacy;
 mod names;
 mod option_list;
 mod options;
+mod persistent;
 mod region_rights;
 mod register;
 mod requests;
@@ -81,8 +82,8 @@ fn dispatch(file: &OpenFile, asker: &Asker<'_>, header: &mut NmreqHeader) -> Fal
         NETMAP_REQ_PORT_HDR_GET => call.at_once(requests::port_hdr_get),
         NETMAP_REQ_VALE_ATTACH => call.in_turn(attach::attach),
         NETMAP_REQ_VALE_DETACH => call.in_turn(attach::detach),
-        NETMAP_REQ_VALE_NEWIF => call.in_turn(|_, _, _: &mut NmreqValeNewif| requests::later()),
-        NETMAP_REQ_VALE_DELIF => call.bare_in_turn(|_, _| requests::later()),
+        NETMAP_REQ_VALE_NEWIF => call.in_turn(persistent::newif),
+        NETMAP_REQ_VALE_DELIF => call.bare_in_turn(persistent::delif),
         NETMAP_REQ_VALE_POLLING_ENABLE => call.in_turn(attach::polling_enable),
         NETMAP_REQ_VALE_POLLING_DISABLE => call.in_turn(attach::polling_disable),
         NETMAP_REQ_SYNC_KLOOP_START => call.at_once(kloop::start),

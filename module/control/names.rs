@@ -30,13 +30,15 @@ pub(super) fn known(name: &[u8], world: &World) -> Fallible<PortLabel> {
         return Ok(PortLabel::new(&[name]));
     };
     // It may have been renamed since it was attached.
-    let plugged = world.attachments.port_of(interface.id(), |plugged| {
+    let here = |plugged: &[u8]| {
         let there = plugged.starts_with(switch);
         there.then(|| PortLabel::new(&[plugged, rest]))
-    });
-    Ok(plugged
-        .flatten()
-        .unwrap_or_else(|| PortLabel::new(&[switch, &interface.name(), rest])))
+    };
+    let id = interface.id();
+    let persistent = world.registry.persistents.of(id);
+    let plugged = persistent.and_then(|port| port.plugged(here).flatten());
+    let plugged = plugged.or_else(|| world.attachments.port_of(id, here).flatten());
+    Ok(plugged.unwrap_or_else(|| PortLabel::new(&[switch, &interface.name(), rest])))
 }
 
 /// Whether a switch has a port of that very name.

@@ -171,12 +171,15 @@ pub(super) fn port_hdr_set(
     Ok(())
 }
 
-/// `NETMAP_REQ_PORT_HDR_GET`. An interface has none, whether it is open or not.
+/// `NETMAP_REQ_PORT_HDR_GET`. An interface has none, whether it is open or not, but for a
+/// persistent port that has one on its switch.
 pub(super) fn port_hdr_get(context: &mut Context<'_>, req: &mut NmreqPortHdr) -> Fallible {
-    req.nr_hdr_len = if NetNs::current()?.has_interface(context.name()) {
-        0
-    } else {
-        registry::open_existing(&context.world.registry, context.name())?.header()
+    let (net, registry) = (NetNs::current()?, &context.world.registry);
+    let persistent = registry.persistents.find(&net, context.name());
+    req.nr_hdr_len = match persistent {
+        Some(port) => port.header(),
+        None if net.has_interface(context.name()) => 0,
+        None => registry::open_existing(registry, context.name())?.header(),
     };
     Ok(())
 }

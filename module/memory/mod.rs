@@ -25,7 +25,7 @@ pub(crate) use access::Claimant;
 pub(crate) use mem::Mem;
 pub(crate) use region::{Region, Use};
 pub(crate) use regions::{RegionRef, Regions};
-pub(crate) use shared::{Buf, Bufs, Head, Position, RingView, SlotCell, SlotRun};
+pub(crate) use shared::{head_of, Buf, Bufs, Head, Position, RingView, SlotCell, SlotRun};
 pub(crate) use sizes::Kind;
 pub(crate) use source::Source;
 pub(crate) use staging::{Area, Staging};

@@ -19,6 +19,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sched/signal.h>
 #include <linux/skbuff.h>
+#include <linux/virtio_net.h>
 #include <linux/vmalloc.h>
 #include <linux/rcupdate.h>
 #include <linux/uaccess.h>
@@ -47,6 +48,14 @@ static inline void ferromap_cond_resched_tasks_rcu_qs(void)
 {
 	cond_resched_tasks_rcu_qs();
 }
+/* What interfaces of our own do for the stack, and what of it is about VLAN tags. */
+enum ferromap_features {
+	FERROMAP_VLAN_TAGS = NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_CTAG_RX |
+		NETIF_F_HW_VLAN_STAG_TX | NETIF_F_HW_VLAN_STAG_RX,
+	FERROMAP_OWN_FEATURES = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_RXCSUM |
+		NETIF_F_SCTP_CRC | NETIF_F_HIGHDMA | NETIF_F_GSO_SOFTWARE | NETIF_F_GSO_ENCAP_ALL |
+		FERROMAP_VLAN_TAGS,
+};
 
 #ifdef CONFIG_X86_64
 #include <asm/cpufeature.h>

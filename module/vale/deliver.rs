@@ -83,10 +83,6 @@ impl Scratch {
         guard: &rcu::Guard,
     ) -> Option<bool> {
         let counters = &sender.ring.counters;
-        let Some(ring) = to.rings.rx(number, guard) else {
-            counters.drop(TxDrop::Nobody, own.frames.into());
-            return None;
-        };
         let due = Cell::new(false);
         let load = Load {
             runs: own.merge(flood, &self.sorted.runs),
@@ -94,6 +90,14 @@ impl Scratch {
             slots: own.slots + flood.slots,
             header: Reheader::between(sender.header, to.header()),
             due: &due,
+        };
+        let Some(ring) = to.rings.rx(number, guard) else {
+            if let Some(stack) = to.stack(guard) {
+                self.up(load, sender.header, origin, counters, stack);
+                return Some(false);
+            }
+            counters.drop(TxDrop::Nobody, own.frames.into());
+            return None;
         };
         if load.header.strips() && self.asks(&load) {
             self.carry_out(load, to.longest(), origin, counters, ring);
@@ -124,7 +128,7 @@ impl Scratch {
 
 /// The ring of `to` that gets unicast frames from transmit ring `number`.
 #[inline]
-fn unicast_ring(to: &Member, number: u16) -> u16 {
+pub(super) fn unicast_ring(to: &Member, number: u16) -> u16 {
     let rings = to.rings.shape().rx_rings;
     if number < rings {
         return number;

@@ -64,18 +64,32 @@ impl Forward {
 }
 
 impl TxQueue for Forward {
-    /// Forwards everything; only where the process is being killed, what is left stays in the ring.
     fn sync(&mut self, sync: &mut TxSync<'_>) {
+        let port = (&*self.switch, &*self.member);
+        self.scratch.forward(port, self.number, sync);
+    }
+}
+
+impl Scratch {
+    /// Forwards everything that the ring of that number of a port has; only where the process is
+    /// being killed, what is left stays in the ring.
+    #[inline]
+    pub(super) fn forward(
+        &mut self,
+        (switch, member): (&Switch, &Member),
+        number: u16,
+        sync: &mut TxSync<'_>,
+    ) {
         let ring = sync.ring();
         let sender = Sender {
-            switch: &self.switch,
-            member: &self.member,
-            header: self.member.header(),
+            switch,
+            member,
+            header: member.header(),
             ring,
-            number: self.number,
+            number,
             bufs: ring.mem.mem().bufs(),
             caller: sync.caller(),
-            stretch: stretch(self.switch.count()),
+            stretch: stretch(switch.count()),
             swaps: sync.view().flags() & FERROMAP_NR_SWAP != 0,
         };
         let mut walk = Walk::new(sync.view(), sync.first(), sync.count());
@@ -87,12 +101,12 @@ impl TxQueue for Forward {
         }
         let installed = {
             let guard = rcu::read_lock();
-            let program = self.member.program(&self.switch, &guard);
+            let program = member.program(switch, &guard);
             program.map(|program| program.needs())
         };
         // A chain is never cut by the end of a batch.
         let batch = batch.max(NETMAP_MAX_FRAGS as u32);
-        let scratch = &mut self.scratch;
+        let scratch = self;
         let mut goes_on = true;
         while goes_on && walk.left() > 0 {
             let end = walk.left().saturating_sub(batch);

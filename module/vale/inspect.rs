@@ -72,7 +72,7 @@ fn decide(
         verdicts,
         ..
     } = &mut *inspector.workspace;
-    inspector.decider.look(sender, ingress, |looker| {
+    inspector.decider.look(sender.from(), ingress, |looker| {
         for ((frame, verdict), unit) in frames.iter_mut().zip(verdicts.iter_mut()).zip(unit..) {
             let Some(mut area) = staging.area(unit) else {
                 break;
@@ -137,7 +137,7 @@ impl<E: Extent> Decide for Inspector<'_, E> {
         let mut area = staging.long_area();
         // The program may write where the header is.
         let saved: [u8; HEADER] = area.save(HEADROOM);
-        let (verdict, now) = decider.look(sender, ingress, |looker| {
+        let (verdict, now) = decider.look(sender.from(), ingress, |looker| {
             looker.decide(&mut area, HEADROOM + header..HEADROOM + sent)
         });
         let ethernet = now.end - now.start;
@@ -153,7 +153,7 @@ impl<E: Extent> Decide for Inspector<'_, E> {
         } else {
             None
         };
-        let dest = destination(verdict, bad, sender, || {
+        let dest = destination(verdict, bad, sender.member.index, || {
             let head = head_at(staging.long(), 0, header);
             classify(head, sender.switch, sender.member)
         })?;
@@ -228,7 +228,7 @@ impl Scratch {
             };
             let mut flow = Flow::NONE;
             let bad = (!lens.contains(&frame.len.into())).then_some(TxDrop::BadLength);
-            let dest = destination(verdict, bad, sender, || {
+            let dest = destination(verdict, bad, sender.member.index, || {
                 let head = head_at(bufs, unit, 0);
                 flow = Flow::of(head);
                 if flow == burst.flow {

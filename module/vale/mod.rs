@@ -13,6 +13,8 @@
 //! - [`origin`]: where the frames lie; [`virtio`]: virtio-net headers in front of them.
 //! - [`xdp`]: programs that decide about frames first; [`inspect`] copies these, [`verdict`] runs
 //!   programs on them, [`ahead`] brings in what they need.
+//! - [`persistent`]: ports that are interfaces of the kernel, too; [`stack`]: what its stack sends
+//!   into a switch by one; [`up`]: what it gets from there.
 //! - [`offload`]: what virtio-net headers ask for, done for receivers without: [`checksum`], and
 //!   [`segment`] with [`headers`].
 
@@ -28,15 +30,18 @@ mod headers;
 mod inspect;
 mod offload;
 mod origin;
+mod persistent;
 mod port;
 mod ports;
 mod runs;
 mod scratch;
 mod segment;
 mod sender;
+mod stack;
 mod switch;
 mod switches;
 mod table;
+mod up;
 mod verdict;
 mod virtio;
 mod xdp;
@@ -46,7 +51,8 @@ mod atomic {
     pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
 }
 
+pub(crate) use persistent::{Persistent, Persistents};
 pub(crate) use port::ValePort;
-pub(crate) use switch::Member;
-pub(crate) use switches::{Spot, Switches};
+pub(crate) use switch::{Member, Occupant};
+pub(crate) use switches::{Joined, Spot, Switches};
 pub(crate) use xdp::Installed;

@@ -24,3 +24,10 @@ pub(super) struct Sender<'s> {
     /// Whether a receiver in the same region may get its buffers in exchange.
     pub(super) swaps: bool,
 }
+
+impl Sender<'_> {
+    /// The port, and the ring's number.
+    pub(super) fn from(&self) -> (u8, u16) {
+        (self.member.index, self.number)
+    }
+}

@@ -12,7 +12,7 @@ use crate::{
     live::{self, Counted},
     refusal::Fallible,
     ring::{Operator, RingSet},
-    sys::rcu::RcuSlot,
+    sys::{net::own::OwnDevice, rcu::RcuSlot},
 };
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 use kernel::{
@@ -35,19 +35,42 @@ pub(crate) struct Member {
     longest: AtomicU32,
     /// The XDP program that its frames go through.
     pub(crate) xdp: ProgramSlot,
+    /// The interface by which the stack is behind it, if it is a persistent port.
+    stack: Option<Arc<RcuSlot<OwnDevice>>>,
+}
+
+/// Who a port is made for.
+pub(crate) struct Occupant {
+    pub(crate) rings: Arc<RingSet>,
+    pub(crate) operator: Operator,
+    /// As that of a [`Member`].
+    pub(crate) stack: Option<Arc<RcuSlot<OwnDevice>>>,
 }
 
 impl Member {
-    pub(super) fn new(index: u8, since: Moment, rings: Arc<RingSet>, operator: Operator) -> Self {
+    pub(super) fn new(index: u8, since: Moment, occupant: Occupant) -> Self {
         Member {
             index,
             since,
-            rings,
-            operator,
+            rings: occupant.rings,
+            operator: occupant.operator,
+            stack: occupant.stack,
             header: AtomicU32::new(0),
             longest: AtomicU32::new(VALE_MAX_FRAME),
             xdp: ProgramSlot::new(),
         }
+    }
+
+    /// The interface by which the stack is behind it, if it is a persistent port that is still
+    /// there.
+    #[inline]
+    pub(super) fn stack<'g>(&'g self, guard: &'g rcu::Guard) -> Option<&'g OwnDevice> {
+        self.stack.as_ref()?.load(guard)
+    }
+
+    /// Whether it is a persistent port.
+    pub(super) fn is_persistent(&self) -> bool {
+        self.stack.is_some()
     }
 
     /// Bytes of a buffer.

@@ -7,19 +7,22 @@
 //! finds any more.
 
 use super::{
-    switch::{Member, Switch},
+    switch::{Member, Occupant, Switch},
     xdp::{ProgramSlot, Workspaces},
 };
 use crate::{
     abi::{
         consts::{IFNAMSIZ, VALE_MAX_PORTS, VALE_NO_PORT},
-        ext::{FERROMAP_VALE_HOST, FERROMAP_VALE_INTERFACE, FERROMAP_VALE_VIRTUAL},
+        ext::{
+            FERROMAP_VALE_HOST, FERROMAP_VALE_INTERFACE, FERROMAP_VALE_PERSISTENT,
+            FERROMAP_VALE_VIRTUAL,
+        },
         name::ValeName,
     },
     params,
     port::PortLabel,
     refusal::{refuse, Fallible, Name},
-    ring::{Operator, RingSet},
+    ring::Operator,
     sys::cpus,
     sys::net::NetId,
     text::Text,
@@ -120,13 +123,12 @@ impl Switches {
         Ok(Some(Spot::Switch(entry.switch.clone(), largest)))
     }
 
-    /// Adds a port with these rings; the switch is made if it is not there.
+    /// Adds a port for `occupant`; the switch is made if it is not there.
     pub(crate) fn create(
         self: &Arc<Self>,
         net: NetId,
         name: &ValeName<'_>,
-        rings: Arc<RingSet>,
-        operator: Operator,
+        occupant: Occupant,
     ) -> Fallible<Joined> {
         let mut list = self.list.lock();
         if let Some(entry) = Entry::find(&mut list, net, name) {
@@ -140,11 +142,11 @@ impl Switches {
                     Name(name.port)
                 );
             }
-            return entry.join(self, name, rings, operator);
+            return entry.join(self, name, occupant);
         }
         let mut entry = Entry::new(&list, net, name)?;
         list.reserve(1, GFP_KERNEL)?;
-        let joined = entry.join(self, name, rings, operator)?;
+        let joined = entry.join(self, name, occupant)?;
         // The room was reserved above.
         let _ = list.push_within_capacity(entry);
         Ok(joined)
@@ -234,6 +236,9 @@ impl Entry {
 
     /// What is behind a port of it.
     fn kind(&self, port: &PortEntry) -> u16 {
+        if port.member.is_persistent() {
+            return FERROMAP_VALE_PERSISTENT;
+        }
         if port.member.operator == Operator::Programs {
             return FERROMAP_VALE_VIRTUAL;
         }
@@ -279,8 +284,7 @@ impl Entry {
         &mut self,
         switches: &Arc<Switches>,
         name: &ValeName<'_>,
-        rings: Arc<RingSet>,
-        operator: Operator,
+        occupant: Occupant,
     ) -> Fallible<Joined> {
         if self.ports.len() >= FULL {
             refuse!(
@@ -299,10 +303,7 @@ impl Entry {
             );
         };
         let since = self.switch.table.now();
-        let member = Arc::new(
-            Member::new(index, since, rings, operator),
-            GFP_KERNEL_ACCOUNT,
-        )?;
+        let member = Arc::new(Member::new(index, since, occupant), GFP_KERNEL_ACCOUNT)?;
         self.free.pop();
         let port = PortEntry {
             name: Part::new(&[name.port]),

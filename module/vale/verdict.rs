@@ -51,14 +51,13 @@ impl<'p> Decider<'p> {
         self.program.program.sees()
     }
 
-    /// Calls `f`, which may run the program on frames of that sender.
+    /// Calls `f`, which may run the program on frames that come from that ring of that port.
     pub(super) fn look<T>(
         self,
-        sender: &Sender<'_>,
+        from: (u8, u16),
         ingress: &mut Ingress,
         f: impl FnOnce(&mut Looker<'_, '_>) -> T,
     ) -> T {
-        let from = (sender.member.index, sender.number);
         session(ingress, self.net, from, self.pinned, |session| {
             let mut looker = Looker {
                 program: &self.program.program,
@@ -126,12 +125,12 @@ impl Decide for Nowhere {
 }
 
 /// Where a frame goes after what was decided, or why it goes nowhere: `bad` if it cannot be brought
-/// anywhere as it is.
+/// anywhere as it is. `own` is the port that it comes from.
 #[inline(always)]
 pub(super) fn destination(
     verdict: Verdict,
     bad: Option<TxDrop>,
-    sender: &Sender<'_>,
+    own: u8,
     classify: impl FnOnce() -> Dest,
 ) -> Result<Dest, TxDrop> {
     match (verdict.action, bad) {
@@ -144,7 +143,7 @@ pub(super) fn destination(
             DROP => Err(TxDrop::Loop),
             dest => Ok(dest),
         },
-        Action::Tx => Ok(sender.member.index),
+        Action::Tx => Ok(own),
         Action::Redirect if (verdict.port as usize) < VALE_MAX_PORTS => Ok(verdict.port as Dest),
         _ => Err(TxDrop::Nobody),
     }

@@ -39,6 +39,8 @@ pub enum ValeKind {
     Interface,
     /// The host stack of an attached interface.
     HostStack,
+    /// A [`Persistent`] port.
+    Persistent,
 }
 
 impl ValePort {
@@ -51,6 +53,7 @@ impl ValePort {
                 FERROMAP_VALE_VIRTUAL => Some(ValeKind::Virtual),
                 FERROMAP_VALE_INTERFACE => Some(ValeKind::Interface),
                 FERROMAP_VALE_HOST => Some(ValeKind::HostStack),
+                FERROMAP_VALE_PERSISTENT => Some(ValeKind::Persistent),
                 _ => None,
             },
             exact,

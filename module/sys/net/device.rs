@@ -95,6 +95,15 @@ impl Device {
         NonNull::new(dev.cast()).map(Device)
     }
 
+    /// Takes over a reference.
+    ///
+    /// # Safety
+    ///
+    /// The caller must have it, and give it up.
+    pub(super) unsafe fn from_raw(dev: NonNull<bindings::net_device>) -> Self {
+        Device(dev)
+    }
+
     /// Another reference.
     pub(crate) fn again(&self) -> Self {
         // SAFETY: our own keeps the interface alive.

@@ -10,6 +10,7 @@
 //! - [`receiver`]: who takes frames off an interface before the stack sees them, and before it
 //!   sends them. [`netfilter`] and [`rx_handler`] are the two ways to meet them, [`hook`] has both.
 //! - [`transmit`]: handing frames to a driver.
+//! - [`own`]: interfaces of our own.
 //! - [`completion`]: being told when the driver has finished with them.
 //! - [`xdp`]: XDP programs, and running them.
 //! - [`notifier`]: being notified that an interface or a namespace goes away.
@@ -23,6 +24,7 @@ pub(crate) mod hook;
 mod netfilter;
 pub(crate) mod notifier;
 pub(crate) mod ns;
+pub(crate) mod own;
 pub(crate) mod packet;
 pub(crate) mod receiver;
 mod rx_handler;

@@ -50,6 +50,9 @@ pub(super) const FROM_US: u32 = 0x4645_524f;
 const ETH_P_8021Q: u16 = 0x8100;
 const ETH_P_8021AD: u16 = 0x88a8;
 
+/// Bytes of a virtio-net header without the count of merged buffers.
+pub(crate) const VIRTIO_NET_HDR: usize = size_of::<bindings::virtio_net_hdr>();
+
 /// `skb->ip_summed` of a frame whose checksum is still to be filled in (`linux/skbuff.h`).
 const CHECKSUM_PARTIAL: u8 = 3;
 
@@ -114,6 +117,64 @@ impl Packet {
             (*skb).queue_mapping = queue;
         }
         Some(packet)
+    }
+
+    /// A frame for `device` with `len` bytes that `fill` brings. `None` if there is no memory, if
+    /// that is no Ethernet frame, or if `fill` says that it could not.
+    pub(crate) fn filled(
+        device: &Device,
+        len: u32,
+        pinned: &Disabled,
+        fill: impl FnOnce(&mut [u8]) -> bool,
+    ) -> Option<Self> {
+        if (len as usize) < ETH_HLEN {
+            return None;
+        }
+        let room = device.headroom();
+        let packet = Self::empty(room.checked_add(len)?, pinned)?;
+        let skb = packet.as_ptr();
+        // SAFETY: the frame was made just now and is nobody else's, nor are its bytes, for which
+        // there is room as asked for. They are numbers, whatever was there before.
+        unsafe {
+            (*skb)
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = device.as_ptr().cast();
+            bindings::skb_reserve(skb, room as i32);
+            let to: *mut u8 = bindings::skb_put(skb, len).cast();
+            bindings::skb_reset_mac_header(skb);
+            bindings::skb_set_network_header(skb, ETH_HLEN as i32);
+            fill(core::slice::from_raw_parts_mut(to, len as usize)).then_some(packet)
+        }
+    }
+
+    /// Leaves to the receiver what a virtio-net header asks for, whose numbers are little-endian.
+    /// False if it makes no sense for this frame.
+    pub(crate) fn ask(&mut self, header: &[u8; VIRTIO_NET_HDR]) -> bool {
+        // SAFETY: by the invariant the frame is ours alone. The header has as many bytes as the
+        // kernel's type, which is made of numbers that may lie anywhere, as it is copied first.
+        // What it says is checked against the frame, as it is where other programs say it (tun,
+        // packet sockets).
+        unsafe {
+            let header = header
+                .as_ptr()
+                .cast::<bindings::virtio_net_hdr>()
+                .read_unaligned();
+            bindings::virtio_net_hdr_to_skb(self.as_ptr(), &raw const header, true) == 0
+        }
+    }
+
+    /// The first bytes of the frame; zeros behind its end.
+    pub(crate) fn head(&self) -> [u8; 16] {
+        let mut head = [0; 16];
+        let len = self.len().min(head.len() as u32);
+        // SAFETY: by the invariant the frame is there and has so many bytes, for which there is
+        // room.
+        unsafe {
+            bindings::skb_copy_bits(self.as_ptr(), 0, head.as_mut_ptr().cast(), len as i32);
+        }
+        head
     }
 
     /// A frame without bytes, and with room for that many.
@@ -206,7 +267,7 @@ impl Packet {
     /// Does what was left for the hardware to do, and calls `each` with what it is then: whole
     /// Ethernet frames with their VLAN tags and checksums. False if that was not to be done, and
     /// the frame is lost, or a part of it.
-    pub(super) fn complete(self, from: Side, mut each: impl FnMut(Packet)) -> bool {
+    pub(crate) fn complete(self, from: Side, mut each: impl FnMut(Packet)) -> bool {
         let Some(packet) = self.with_vlan_tag() else {
             return false;
         };
@@ -271,8 +332,8 @@ impl Packet {
         }
     }
 
-    /// Another frame with the same bytes, to be looked at.
-    pub(super) fn copy_to_show(&self) -> Option<Self> {
+    /// Another frame with the same bytes, which both only read.
+    pub(crate) fn share(&self) -> Option<Self> {
         // SAFETY: by the invariant the `sk_buff` is there and ours; does not sleep, by the flag.
         // INVARIANT: a clone is a `sk_buff` of its own, whose only reference is who made it. It
         // shares the bytes, and has no destructor.

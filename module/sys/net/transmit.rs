@@ -66,7 +66,7 @@ impl<'d> Sending<'d> {
         packet.packet().lift_vlan_tag();
         // Shown when it is sent, so that one is not shown again that has to wait; copied now, since
         // then it is gone.
-        let shown = self.shows.then(|| packet.packet().copy_to_show());
+        let shown = self.shows.then(|| packet.packet().share());
         let skb = packet.as_ptr();
         // SAFETY: the frame is given away, and comes back only from a driver that is busy. Bottom
         // halves are off and the queue's lock is held, if the driver wants it to be: both since

@@ -114,6 +114,7 @@ fn kind_name(kind: ValeKind) -> &'static str {
         ValeKind::Interface => "interface",
         ValeKind::HostStack => "host stack",
         ValeKind::Virtual => "virtual",
+        ValeKind::Persistent => "persistent",
     }
 }
 

@@ -13,6 +13,7 @@ mod hostile;
 mod kloop;
 mod memory;
 mod nic;
+mod persistent;
 mod pipe;
 mod ring;
 mod vale;
@@ -29,6 +30,7 @@ const ROOMS: &[&[&[Case]]] = &[
     nic::FILES,
     pipe::FILES,
     attach::FILES,
+    persistent::FILES,
     xdp::FILES,
     kloop::FILES,
     hostile::FILES,

@@ -6,6 +6,7 @@
 //! - the device: [`raw`], and what it takes to load it: [`module`], [`failalloc`];
 //! - around it: interfaces ([`wire`]), switches that have them ([`attach`]), XDP programs
 //!   ([`programs`]), parameters and other traces of the module ([`traces`]);
+//! - persistent ports: [`persistent`];
 //! - frames: [`frame`], [`packets`], [`traffic`];
 //! - [`random`] numbers.
 
@@ -16,6 +17,7 @@ pub mod frame;
 pub mod model;
 pub mod module;
 pub mod packets;
+pub mod persistent;
 pub mod programs;
 pub mod random;
 pub mod raw;

@@ -4,6 +4,7 @@
 
 use crate::harness::check::*;
 use crate::harness::raw::*;
+use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sched::{unshare, CloneFlags};
 use std::process::Command;
@@ -44,4 +45,15 @@ pub fn wait_for(bound: &Bound, count: usize) -> Outcome<Vec<Vec<u8>>> {
     }
     bound.device.rxsync()?;
     Ok(frames)
+}
+
+/// That a binding whose interface has gone says so, at once and from now on.
+pub fn has_let_go(bound: &Bound) -> Outcome {
+    let events = PollFlags::POLLIN | PollFlags::POLLOUT;
+    for _ in 0..3 {
+        same("poll", bound.poll(events, 0)?, PollFlags::POLLERR)?;
+        fails("txsync", bound.device.txsync(), Errno::EIO)?;
+        fails("rxsync", bound.device.rxsync(), Errno::EIO)?;
+    }
+    Ok(())
 }

@@ -15,7 +15,6 @@ use nix::errno::Errno;
 
 pub const CASES: &[Case] = crate::cases![
     item_187_commands_act_as_their_counterparts,
-    item_187_commands_that_are_not_there_yet,
     item_188_unknown_commands_are_invalid,
 ];
 
@@ -64,23 +63,6 @@ fn item_187_commands_act_as_their_counterparts() -> Outcome {
         command(&bound.device, "vale187:a", NETMAP_BDG_VNET_HDR, 0),
     )
     .map(drop)
-}
-
-fn item_187_commands_that_are_not_there_yet() -> Outcome {
-    let device = Device::open()?;
-    for (cmd, reqtype, body) in [
-        (NETMAP_BDG_NEWIF, NETMAP_REQ_VALE_NEWIF, true),
-        (NETMAP_BDG_DELIF, NETMAP_REQ_VALE_DELIF, false),
-    ] {
-        let refused = command(&device, "vale187:lo", cmd, 0);
-        fails(format!("nr_cmd {cmd}"), refused, Errno::EOPNOTSUPP)?;
-        let mut header = device::header(reqtype, b"vale187:lo");
-        let mut room = [0u64; 16];
-        header.nr_body = if body { address(&mut room) } else { 0 };
-        let refused = device.ctrl(&mut header);
-        fails(format!("request {reqtype}"), refused, Errno::EOPNOTSUPP)?;
-    }
-    Ok(())
 }
 
 fn item_188_unknown_commands_are_invalid() -> Outcome {

@@ -7,7 +7,7 @@ use crate::harness::attach::{detach, poll_off, poll_on, Attached};
 use crate::harness::check::*;
 use crate::harness::frame::*;
 use crate::harness::programs::Programs;
-use crate::harness::raw::device::Device;
+use crate::harness::raw::device::{header, Device};
 use crate::harness::raw::request::{
     legacy, null, pools_info, port_info, set_vnet_hdr, vale_find, vnet_hdr,
 };
@@ -109,6 +109,19 @@ fn changes(device: &Device) -> Vec<(&'static str, Result<(), Errno>)> {
         (
             "detach by a legacy call",
             command("vale200:a", NETMAP_BDG_DETACH),
+        ),
+        (
+            "make a persistent port",
+            request::<NmreqValeNewif>(device, NETMAP_REQ_VALE_NEWIF, "p0"),
+        ),
+        (
+            "delete it",
+            device.ctrl(&mut header(NETMAP_REQ_VALE_DELIF, b"p0")),
+        ),
+        ("make one by a legacy call", command("p0", NETMAP_BDG_NEWIF)),
+        (
+            "delete it by a legacy call",
+            command("p0", NETMAP_BDG_DELIF),
         ),
         ("poll", device.request(on, "vale200:a", &mut polling)),
         (

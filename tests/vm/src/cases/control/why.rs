@@ -238,8 +238,8 @@ fn why_names_what_is_wrong_with_a_request() -> Outcome {
         NETMAP_REQ_VALE_NEWIF,
         "valewhy",
         0,
-        Errno::EOPNOTSUPP,
-        &["not there yet"],
+        Errno::EINVAL,
+        &["valewhy", "does not start with vale"],
     )?;
     ask(NETMAP_REQ_VALE_DELIF, "lo", 0, Errno::EINVAL, &["no body"])?;
     ask(4000, "lo", 0, Errno::EINVAL, &["4000"])?;

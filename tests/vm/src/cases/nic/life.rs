@@ -74,17 +74,6 @@ fn item_114_down_and_up_keeps_the_binding() -> Outcome {
     Ok(())
 }
 
-/// That a binding whose interface has gone says so, at once and from now on.
-pub fn has_let_go(bound: &Bound) -> Outcome {
-    let events = PollFlags::POLLIN | PollFlags::POLLOUT;
-    for _ in 0..3 {
-        same("poll", bound.poll(events, 0)?, PollFlags::POLLERR)?;
-        fails("txsync", bound.device.txsync(), Errno::EIO)?;
-        fails("rxsync", bound.device.rxsync(), Errno::EIO)?;
-    }
-    Ok(())
-}
-
 fn item_115_an_interface_that_goes_away_lets_go() -> Outcome {
     for _ in 0..3 {
         wire()?;

@@ -2,7 +2,6 @@
 
 //! A tap interface: what a program writes to it is received, and what is sent it reads.
 
-use super::life::has_let_go;
 use crate::harness::attach::Attached;
 use crate::harness::check::*;
 use crate::harness::frame::*;

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Persistent ports: made and deleted, plugged in and pulled out; frames between rings and the
+//! stack behind the interface; and what others do to the interface meanwhile.
+
+mod frames;
+mod life;
+mod requests;
+
+use crate::harness::Case;
+
+pub const FILES: &[&[Case]] = &[requests::CASES, frames::CASES, life::CASES];
