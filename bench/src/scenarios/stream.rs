@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A TCP stream over a veth pair, from one network namespace to another: as it is, and with the
-//! sender's interface in netmap mode, where `bridge` passes frames between it and its host rings.
+//! A TCP stream from one network namespace to another: over a veth pair, as it is, and with the
+//! sender's interface in netmap mode, where `bridge` passes frames between it and its host rings;
+//! and over two persistent ports of a switch.
 
 use crate::{
     child::{self, Child, PATIENCE},
@@ -12,6 +13,7 @@ use crate::{
     suite::Scenario,
 };
 use anyhow::{bail, Context, Result};
+use ferromap::{Attach, Control, Persistent};
 use nix::sched::{unshare, CloneFlags};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -38,21 +40,33 @@ pub fn scenarios() -> Vec<Scenario> {
         .map(|(offloads, how)| {
             let scenario = format!("TCP over veth, {how}");
             Scenario::new(scenario.clone(), move |bench| {
-                let plain = measure(bench.rate, offloads, false)?;
-                let bridged = measure(bench.rate, offloads, true)?;
+                let plain = measure(bench.rate, offloads, Way::Veth)?;
+                let bridged = measure(bench.rate, offloads, Way::Bridged)?;
+                let persistent = measure(bench.rate, offloads, Way::Persistent)?;
                 let record = |system: &str, rates: Spread, note: String| Record {
                     gbit_s: Some(rates.median),
                     note,
                     ..Record::new(system, &scenario)
                 };
-                let part = bridged.median / plain.median;
+                let part = |of: Spread| format!("{:.2} of that", of.median / plain.median);
                 Ok(vec![
                     record("Linux alone", plain, String::new()),
-                    record("bridge, host rings", bridged, format!("{part:.2} of that")),
+                    record("bridge, host rings", bridged, part(bridged)),
+                    record("persistent ports", persistent, part(persistent)),
                 ])
             })
         })
         .collect()
+}
+
+/// What the stream goes over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Veth,
+    /// The same, with the tool `bridge` before it.
+    Bridged,
+    /// Two persistent ports of a switch.
+    Persistent,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -76,12 +90,12 @@ impl Schedule {
 }
 
 /// Gbit/s of payload, a value for each window.
-fn measure(rate: Rate, offloads: bool, bridged: bool) -> Result<Spread> {
+fn measure(rate: Rate, offloads: bool, way: Way) -> Result<Spread> {
     std::thread::scope(|scope| {
         let measured = scope.spawn(|| {
             unshare(CloneFlags::CLONE_NEWNET)
                 .context("no network namespace to measure in; this needs root")?;
-            stream(rate, offloads, bridged)
+            stream(rate, offloads, way)
         });
         measured
             .join()
@@ -89,8 +103,11 @@ fn measure(rate: Rate, offloads: bool, bridged: bool) -> Result<Spread> {
     })
 }
 
-fn stream(rate: Rate, offloads: bool, bridged: bool) -> Result<Spread> {
-    net::veth()?;
+fn stream(rate: Rate, offloads: bool, way: Way) -> Result<Spread> {
+    match way {
+        Way::Veth | Way::Bridged => drop(net::veth()?),
+        Way::Persistent => persistent()?,
+    }
     let mut sink = Child::start("sink".to_owned(), 1, "stream", &Task::Sink)?;
     if !offloads {
         for end in ["sender", "receiver"] {
@@ -109,7 +126,8 @@ fn stream(rate: Rate, offloads: bool, bridged: bool) -> Result<Spread> {
     // Its socket is open when it has said so.
     sink.tell(&())?;
     let () = sink.receive(PATIENCE)?;
-    let _bridge = bridged.then(Bridge::start).transpose()?;
+    let bridge = (way == Way::Bridged).then(Bridge::start);
+    let _bridge = bridge.transpose()?;
     let mut source = Child::start("source".to_owned(), 0, "stream", &Task::Source)?;
     let schedule = schedule(ticks() + rate.ticks(WARM_UP));
     sink.tell(&schedule)?;
@@ -122,6 +140,17 @@ fn stream(rate: Rate, offloads: bool, bridged: bool) -> Result<Spread> {
     }
     let gbit = |bytes: u64| bytes as f64 * 8.0 / WINDOW.as_secs_f64() / 1e9;
     Spread::of(bytes.into_iter().map(gbit)).context("nothing was measured")
+}
+
+/// Persistent ports in the place of a veth pair. They go with their namespaces.
+fn persistent() -> Result<()> {
+    let control = Control::open()?;
+    for end in ["sender", "receiver"] {
+        control.create_interface(end, Persistent::default())?;
+        control.attach(&format!("vale0:{end}"), Attach::default())?;
+        net::ip(&format!("link set {end} up"))?;
+    }
+    Ok(())
 }
 
 /// The tool, between the sender's interface and its host rings. It is ended when this is dropped.

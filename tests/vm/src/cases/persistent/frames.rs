@@ -6,6 +6,7 @@
 use crate::harness::attach::*;
 use crate::harness::check::*;
 use crate::harness::frame::*;
+use crate::harness::packets::{Make, DATAGRAMS};
 use crate::harness::persistent::*;
 use crate::harness::programs::{detach as detach_program, packets, Programs};
 use crate::harness::raw::request::set_vnet_hdr;
@@ -18,7 +19,7 @@ use ferromap_abi::consts::*;
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,7 @@ pub const CASES: &[Case] = crate::cases![
     persistent_long_frames_are_chains,
     persistent_headers_are_for_rings_only,
     persistent_a_bad_header_goes_nowhere,
+    persistent_the_stack_does_what_headers_ask_for,
     persistent_xdp_programs_see_what_the_stack_sends,
     persistent_tcp_between_stacks,
     persistent_tcp_through_rings,
@@ -285,6 +287,48 @@ fn persistent_a_bad_header_goes_nowhere() -> Outcome {
     }
     same("counted", counter(&a, "tx0-drop_bad_header")?, 5)?;
     works("pulled out", detach("vale216:p0"))?;
+    works("deleted", delif("p0"))
+}
+
+fn persistent_the_stack_does_what_headers_ask_for() -> Outcome {
+    wire()?;
+    made("p0")?;
+    ip("link set p0 address 02:fe:00:00:00:02")?;
+    ip("address add 10.9.0.2/24 dev p0")?;
+    works("plugged in", attach("vale208:p0"))?;
+    let a = vale("vale208:a")
+        .slots(64, 64)
+        .flags(NR_ACCEPT_VNET_HDR)
+        .bind()?;
+    set_vnet_hdr("vale208:a", 10)?;
+    let socket = UdpSocket::bind("10.9.0.2:22136")?;
+    socket.set_read_timeout(Some(Duration::from_millis(500)))?;
+    let make = Make::default();
+    let receive = || {
+        let mut buffer = [0; 4096];
+        socket
+            .recv(&mut buffer)
+            .map(|len| buffer[..len].to_vec())
+            .ok()
+    };
+    let payload: Vec<u8> = (0..1800u32).map(|i| i as u8).collect();
+    let send = |header: [u8; 10], payload: &[u8]| -> Outcome {
+        let mut frame = make.frame(station(2), station(1), payload);
+        // Its checksum is still to be computed.
+        frame[make.headers() - 2] ^= 0xff;
+        a.send(&[[&header[..], &frame].concat()])?;
+        Ok(())
+    };
+    send([0; 10], &payload[..600])?;
+    same("a wrong checksum", receive(), None)?;
+    send(make.asks(0, 0), &payload[..600])?;
+    same("a checksum", receive(), Some(payload[..600].to_vec()))?;
+    send(make.asks(DATAGRAMS, 600), &payload)?;
+    for part in payload.chunks(600) {
+        same("a segment", receive(), Some(part.to_vec()))?;
+    }
+    same("no more", receive(), None)?;
+    works("pulled out", detach("vale208:p0"))?;
     works("deleted", delif("p0"))
 }
 
