@@ -15,7 +15,7 @@ use crate::{
     refusal::{refuse, Fallible, Name},
     ring::{Operator, RingSet, Shape},
     sys::net::{home::Homes, NetId, NetNs},
-    vale::{Joined, Occupant, Persistent, Persistents, Switches, ValePort},
+    vale::{Joined, Life, Occupant, Persistent, Persistents, Switches, ValePort},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -254,7 +254,26 @@ pub(crate) fn make_persistent(
     let shape = ValePort::shape(wish);
     let rings = || private_rings(registry, shape, claimant, region, 0);
     let net = NetNs::current()?;
-    registry.persistents.make(&net, name, rings)
+    registry
+        .persistents
+        .make(&net, name, Life::UntilDeleted, rings)
+}
+
+/// The interface that a request names, for pipes on it. If nobody has the name, it is made: as a
+/// persistent port, which goes with the last one who has it open.
+pub(crate) fn open_or_make(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
+    let net = NetNs::current()?;
+    if net.has_interface(want.name) {
+        return open(registry, want);
+    }
+    let shape = ValePort::shape(Shape::default());
+    let rings = || private_rings(registry, shape, &want.claimant, want.region.clone(), 0);
+    let persistents = &registry.persistents;
+    let port = persistents.make(&net, want.name, Life::WhileOpen, rings)?;
+    let opened = port.clone().open();
+    // If it could not be opened.
+    port.expire();
+    opened
 }
 
 /// Rings of a switch port, in a region of its own unless another is given.

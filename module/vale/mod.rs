@@ -51,7 +51,7 @@ mod atomic {
     pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
 }
 
-pub(crate) use persistent::{Persistent, Persistents};
+pub(crate) use persistent::{Life, Persistent, Persistents};
 pub(crate) use port::ValePort;
 pub(crate) use switch::{Member, Occupant};
 pub(crate) use switches::{Joined, Spot, Switches};

@@ -83,6 +83,7 @@ impl Persistents {
         self: &Arc<Self>,
         net: &NetNs,
         name: &[u8],
+        life: Life,
         rings: impl FnOnce() -> Fallible<Arc<RingSet>>,
     ) -> Fallible<Arc<Persistent>> {
         if is_vale(name) || !is_legal(name) {
@@ -104,6 +105,7 @@ impl Persistents {
         let port = Arc::pin_init(
             pin_init!(Persistent {
                 list: self.clone(),
+                life,
                 id: SetOnce::new(),
                 rings,
                 stack: Arc::new(RcuSlot::new(), GFP_KERNEL_ACCOUNT)?,
@@ -132,10 +134,19 @@ impl Persistents {
     }
 }
 
+/// How long a port is there, if nobody else deletes its interface.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    UntilDeleted,
+    /// It was made for who opens it, and goes with the last one who has it open.
+    WhileOpen,
+}
+
 /// A persistent port.
 #[pin_data]
 pub(crate) struct Persistent {
     list: Arc<Persistents>,
+    life: Life,
     /// Its interface, since that was made.
     id: SetOnce<DeviceId>,
     rings: Arc<RingSet>,
@@ -245,6 +256,13 @@ impl Persistent {
     pub(crate) fn delete(&self) -> Fallible {
         let rtnl = Rtnl::lock();
         let device = self.device(&rtnl)?;
+        if self.life == Life::WhileOpen {
+            refuse!(
+                EINVAL,
+                "{} was made for the pipes on it, and goes with the last of them",
+                Name(&device.name())
+            );
+        }
         let views = self.views.lock();
         if *views > 0 {
             refuse!(
@@ -286,6 +304,22 @@ impl Persistent {
     fn is_there(&self) -> bool {
         self.stack.load(&rcu::read_lock()).is_some()
     }
+
+    /// Deletes it if nobody has it open any more, and that is how long it was to be there.
+    pub(crate) fn expire(&self) {
+        if self.life == Life::UntilDeleted {
+            return;
+        }
+        let rtnl = Rtnl::lock();
+        let views = self.views.lock();
+        if *views > 0 {
+            return;
+        }
+        if let Ok(device) = self.device(&rtnl) {
+            // With the lock held: who opens it next finds it gone.
+            device.remove(&rtnl);
+        }
+    }
 }
 
 impl Behind for Persistent {
@@ -324,6 +358,7 @@ struct View {
 impl Drop for View {
     fn drop(&mut self) {
         *self.port.views.lock() -= 1;
+        self.port.expire();
     }
 }
 
