@@ -139,9 +139,36 @@ fn open_pipe(
         region: want.region.clone(),
         ..*want
     };
-    let port = open(registry, &of_base)?;
-    let net = NetNs::current()?.id();
-    PipePort::open(&registry.pipes, net, port, pipe, want.shape)
+    let net = NetNs::current()?;
+    let port = match meaning(&net, base) {
+        PortName::Interface(name) if !net.has_interface(name) => {
+            make_base(registry, &net, &of_base)?
+        }
+        _ => open(registry, &of_base)?,
+    };
+    PipePort::open(&registry.pipes, net.id(), port, pipe, want.shape)
+}
+
+/// Makes an interface of a name that nobody has, for pipes on it: a persistent port, which goes with
+/// the last one who has it open.
+fn make_base(registry: &Registry, net: &NetNs, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
+    if !want.claimant.administrates() {
+        refuse!(
+            EPERM,
+            "there is no interface {}, and making it for a pipe needs CAP_NET_ADMIN: build the pipe \
+             on a switch port (valeSWITCH:PORT), or do it as root (sudo)",
+            Name(want.name)
+        );
+    }
+    let shape = ValePort::shape(Shape::default());
+    let rings = || private_rings(registry, shape, &want.claimant, want.region.clone(), 0);
+    let made = registry
+        .persistents
+        .make(net, want.name, Life::WhileOpen, rings)?;
+    let opened = made.clone().open();
+    // If it could not be opened.
+    made.expire();
+    opened
 }
 
 /// Pipes on each other: opening and closing one takes a piece of the kernel's stack for each.
@@ -257,23 +284,6 @@ pub(crate) fn make_persistent(
     registry
         .persistents
         .make(&net, name, Life::UntilDeleted, rings)
-}
-
-/// The interface that a request names, for pipes on it. If nobody has the name, it is made: as a
-/// persistent port, which goes with the last one who has it open.
-pub(crate) fn open_or_make(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
-    let net = NetNs::current()?;
-    if net.has_interface(want.name) {
-        return open(registry, want);
-    }
-    let shape = ValePort::shape(Shape::default());
-    let rings = || private_rings(registry, shape, &want.claimant, want.region.clone(), 0);
-    let persistents = &registry.persistents;
-    let port = persistents.make(&net, want.name, Life::WhileOpen, rings)?;
-    let opened = port.clone().open();
-    // If it could not be opened.
-    port.expire();
-    opened
 }
 
 /// Rings of a switch port, in a region of its own unless another is given.

@@ -81,10 +81,6 @@ pub const NETMAP_REQ_OPT_OFFSETS: u32 = 5;
 /// The first option type that netmap does not know.
 pub const NETMAP_REQ_OPT_MAX: u32 = 6;
 
-/// Flags of `NETMAP_REQ_OPT_SYNC_KLOOP_MODE`.
-pub const NM_OPT_SYNC_KLOOP_DIRECT_TX: u32 = 1;
-pub const NM_OPT_SYNC_KLOOP_DIRECT_RX: u32 = 2;
-
 // Modes of REGISTER (`nr_mode`, and the low four bits of the legacy `nr_flags`).
 pub const NR_REG_DEFAULT: u32 = 0;
 pub const NR_REG_ALL_NIC: u32 = 1;

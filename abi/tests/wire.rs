@@ -77,9 +77,9 @@ fn fields_lie_where_c_programs_look_for_them() {
     offsets!(NmreqSyncKloopStart: sleep_us 0);
     offsets!(NmreqOptCsb: csb_atok 24, csb_ktoa 32);
     offsets!(NmreqOptSyncKloopMode: mode 24);
-    offsets!(KloopEventfds: ioeventfd 0, irqfd 4);
-    offsets!(CsbAtok: head 0, cur 4, appl_need_kick 8, sync_flags 12);
-    offsets!(CsbKtoa: hwcur 0, hwtail 4, kern_need_kick 8);
+    offsets!(NmKloopEventfds: ioeventfd 0, irqfd 4);
+    offsets!(NmCsbAtok: head 0, cur 4, appl_need_kick 8, sync_flags 12);
+    offsets!(NmCsbKtoa: hwcur 0, hwtail 4, kern_need_kick 8);
 }
 
 #[test]
@@ -99,9 +99,9 @@ fn requests_have_the_sizes_that_the_kernel_copies() {
         (size_of::<NmreqSyncKloopStart>(), 8),
         (size_of::<NmreqOptCsb>(), 40),
         (size_of::<NmreqOptSyncKloopMode>(), 32),
-        (size_of::<KloopEventfds>(), 8),
-        (size_of::<CsbAtok>(), 64),
-        (size_of::<CsbKtoa>(), 64),
+        (size_of::<NmKloopEventfds>(), 8),
+        (size_of::<NmCsbAtok>(), 64),
+        (size_of::<NmCsbKtoa>(), 64),
         (size_of::<Nmreq>(), 60),
         (size_of::<NmreqWhy>(), 256),
     ];

@@ -5,7 +5,11 @@
 
 use super::{context::Context, options::Options};
 use crate::{
-    abi::{consts::*, wire::*},
+    abi::{
+        consts::*,
+        options::{NmKloopEventfds, NmreqOptCsb, NmreqOptSyncKloopMode},
+        wire::*,
+    },
     binding::Binding,
     kloop::{check, Eventfds, Rings, Wishes},
     refusal::{refuse, Fallible, Refusal},
@@ -105,7 +109,7 @@ pub(super) fn stop(context: &mut Context<'_>) -> Fallible {
 /// The eventfds of each ring, or of none.
 fn take_eventfds(options: &mut Options, rings: usize) -> Fallible<KVec<Eventfds>> {
     let taken = options.take_body(NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, |head, body| {
-        let each = size_of::<KloopEventfds>();
+        let each = size_of::<NmKloopEventfds>();
         if body.len() != rings * each {
             refuse!(
                 EINVAL,

@@ -10,7 +10,8 @@ use crate::{
     abi::{
         consts::{NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_SYNC_KLOOP_MODE},
         ext::{NmreqOptRegion, FERROMAP_OPT_REGION},
-        wire::{NmreqOptCsb, NmreqOptSyncKloopMode, NmreqOption, Plain},
+        options::{NmreqOptCsb, NmreqOptSyncKloopMode},
+        wire::{NmreqOption, Plain},
     },
     refusal::{refuse, Fallible, Refusal},
     sys::user::{self, Bytes},

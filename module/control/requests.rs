@@ -20,11 +20,6 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// A request that is not there yet.
-pub(super) fn later() -> Fallible {
-    refuse!(EOPNOTSUPP, "this request is not there yet")
-}
-
 /// The port that a REGISTER in mode ALL_NIC would bind; for the duration of the request.
 fn look_up(
     context: &Context<'_>,

@@ -10,7 +10,8 @@
 use crate::{
     abi::{
         cursor::Claimed,
-        wire::{CsbAtok, CsbKtoa, Plain},
+        options::{NmCsbAtok, NmCsbKtoa},
+        wire::Plain,
     },
     refusal::{refuse, Fallible, Refusal},
     ring::Indexes,
@@ -20,8 +21,8 @@ use core::mem::offset_of;
 use kernel::prelude::*;
 
 /// Bytes of an entry of each of the two arrays.
-const ENTRY: u64 = size_of::<CsbAtok>() as u64;
-const _: () = assert!(size_of::<CsbAtok>() == size_of::<CsbKtoa>());
+const ENTRY: u64 = size_of::<NmCsbAtok>() as u64;
+const _: () = assert!(size_of::<NmCsbAtok>() == size_of::<NmCsbKtoa>());
 
 /// Refuses what no binding of `rings` rings can use as its two arrays.
 pub(crate) fn check(exclusive: bool, atok: u64, ktoa: u64, rings: usize) -> Fallible {
@@ -103,18 +104,18 @@ impl Entry {
     /// Writes everything that a program expects to find when it begins.
     pub(super) fn init(self, at: Claimed, now: Indexes) -> Result {
         // What is behind these is the program's.
-        user::write_bytes(self.atok, &[0; offset_of!(CsbAtok, pad)])?;
+        user::write_bytes(self.atok, &[0; offset_of!(NmCsbAtok, pad)])?;
         user::write(
             self.ktoa,
-            &CsbKtoa {
+            &NmCsbKtoa {
                 kern_need_kick: 1,
-                ..CsbKtoa::zeroed()
+                ..NmCsbKtoa::zeroed()
             },
         )?;
-        self.say(offset_of!(CsbAtok, head), at.head)?;
-        self.say(offset_of!(CsbAtok, cur), at.cur)?;
-        self.say(offset_of!(CsbAtok, appl_need_kick), 1)?;
-        self.say(offset_of!(CsbAtok, sync_flags), 1)?;
+        self.say(offset_of!(NmCsbAtok, head), at.head)?;
+        self.say(offset_of!(NmCsbAtok, cur), at.cur)?;
+        self.say(offset_of!(NmCsbAtok, appl_need_kick), 1)?;
+        self.say(offset_of!(NmCsbAtok, sync_flags), 1)?;
         self.publish(now)
     }
 
@@ -136,33 +137,33 @@ impl Entry {
     /// What it says of `sync_flags` nobody asks: a sync always does all that there is to do.
     #[inline]
     pub(super) fn claimed(self) -> Result<Claimed> {
-        let head = self.said(offset_of!(CsbAtok, head))?;
-        let cur = self.said(offset_of!(CsbAtok, cur))?;
+        let head = self.said(offset_of!(NmCsbAtok, head))?;
+        let cur = self.said(offset_of!(NmCsbAtok, cur))?;
         Ok(Claimed { head, cur })
     }
 
     /// Has the program begin anew at `head`.
     pub(super) fn reset(self, head: u32) -> Result {
-        self.say(offset_of!(CsbAtok, cur), head)?;
-        self.say(offset_of!(CsbAtok, head), head)
+        self.say(offset_of!(NmCsbAtok, cur), head)?;
+        self.say(offset_of!(NmCsbAtok, head), head)
     }
 
     /// Tells the program how far the kernel has come: `hwcur`, and then `hwtail`, which it reads in
     /// the opposite order.
     #[inline]
     pub(super) fn publish(self, now: Indexes) -> Result {
-        self.tell(offset_of!(CsbKtoa, hwcur), now.hwcur)?;
-        self.tell(offset_of!(CsbKtoa, hwtail), now.hwtail)
+        self.tell(offset_of!(NmCsbKtoa, hwcur), now.hwcur)?;
+        self.tell(offset_of!(NmCsbKtoa, hwtail), now.hwtail)
     }
 
     /// Whether the program wants to be woken.
     pub(super) fn wants_kick(self) -> Result<bool> {
-        Ok(self.said(offset_of!(CsbAtok, appl_need_kick))? != 0)
+        Ok(self.said(offset_of!(NmCsbAtok, appl_need_kick))? != 0)
     }
 
     /// Tells the program whether we want to be woken.
     pub(super) fn want_kick(self, want: bool) -> Result {
-        self.tell(offset_of!(CsbKtoa, kern_need_kick), want.into())
+        self.tell(offset_of!(NmCsbKtoa, kern_need_kick), want.into())
     }
 }
 

@@ -41,6 +41,11 @@ impl Claimant {
         })
     }
 
+    /// Whether he may make interfaces of the namespace, and open them.
+    pub(crate) fn administrates(&self) -> bool {
+        self.admin
+    }
+
     /// Owner of a region that is made for one port of his.
     pub(super) fn alone(&self) -> Owner {
         Owner {

@@ -13,7 +13,8 @@ use crate::{
 use ferromap_abi::{
     consts::*,
     ext::{NmreqOptRegion, NmreqWhy, FERROMAP_OPT_REGION, FERROMAP_REQ_WHY},
-    wire::{KloopEventfds, NmreqOption, NmreqRegister, Plain},
+    options::NmKloopEventfds,
+    wire::{NmreqOption, NmreqRegister, Plain},
 };
 use nix::{
     errno::Errno,
@@ -59,7 +60,7 @@ pub(crate) trait Device: Send + Sync {
         &self,
         name: &str,
         sleep_us: u32,
-        eventfds: &[KloopEventfds],
+        eventfds: &[NmKloopEventfds],
         csb: &Csb,
     ) -> Result<()>;
     /// SYNC_KLOOP_STOP.
@@ -231,7 +232,7 @@ impl Device for NetmapFile {
         &self,
         name: &str,
         sleep_us: u32,
-        eventfds: &[KloopEventfds],
+        eventfds: &[NmKloopEventfds],
         csb: &Csb,
     ) -> Result<()> {
         ioctl::kloop_start(self.file.as_fd(), sleep_us, eventfds, csb).map_err(|errno| {

@@ -8,7 +8,7 @@ use crate::{
     port::{Interest, Port, Ready},
     raw::csb::Csb,
 };
-use ferromap_abi::wire::KloopEventfds;
+use ferromap_abi::options::NmKloopEventfds;
 use nix::{
     errno::Errno,
     poll::{poll, PollFd, PollFlags, PollTimeout},
@@ -86,7 +86,7 @@ impl Port {
             Pace::Sleep(time) => u32::try_from(time.as_micros().max(1)).unwrap_or(u32::MAX),
             _ => 0,
         };
-        let fds = KloopEventfds {
+        let fds = NmKloopEventfds {
             ioeventfd: kick.as_ref().map_or(-1, AsRawFd::as_raw_fd),
             irqfd: news.as_raw_fd(),
         };

@@ -12,8 +12,9 @@ use ferromap_abi::{
     consts::*,
     ext::FERROMAP_NI_EMULATED,
     name::PortName,
+    options::NmKloopEventfds,
     select::{select, Ranges},
-    wire::{IfHeader, KloopEventfds, NmreqRegister, Plain as _},
+    wire::{IfHeader, NmreqRegister, Plain as _},
 };
 use nix::{
     errno::Errno,
@@ -285,7 +286,7 @@ impl Device for File {
         Err(Error::request("CSB_ENABLE", name, Errno::EOPNOTSUPP, None))
     }
 
-    fn kloop_start(&self, name: &str, _: u32, _: &[KloopEventfds], _: &Csb) -> Result<()> {
+    fn kloop_start(&self, name: &str, _: u32, _: &[NmKloopEventfds], _: &Csb) -> Result<()> {
         let errno = Errno::EOPNOTSUPP;
         Err(Error::request("SYNC_KLOOP_START", name, errno, None))
     }

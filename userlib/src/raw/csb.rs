@@ -2,7 +2,7 @@
 
 //! Memory in which a program says `head` and `cur` of its rings in CSB mode, and is told theirs.
 
-use ferromap_abi::wire::{CsbAtok, CsbKtoa};
+use ferromap_abi::options::{NmCsbAtok, NmCsbKtoa};
 use std::{
     mem::offset_of,
     sync::atomic::{fence, AtomicU32, Ordering},
@@ -47,15 +47,15 @@ impl Csb {
     }
 
     pub(crate) fn head(&self, ring: usize) -> &AtomicU32 {
-        self.atok[ring].word(offset_of!(CsbAtok, head))
+        self.atok[ring].word(offset_of!(NmCsbAtok, head))
     }
 
     pub(crate) fn cur(&self, ring: usize) -> &AtomicU32 {
-        self.atok[ring].word(offset_of!(CsbAtok, cur))
+        self.atok[ring].word(offset_of!(NmCsbAtok, cur))
     }
 
     pub(crate) fn tail(&self, ring: usize) -> &AtomicU32 {
-        self.ktoa[ring].word(offset_of!(CsbKtoa, hwtail))
+        self.ktoa[ring].word(offset_of!(NmCsbKtoa, hwtail))
     }
 
     /// Whether ring `ring` has slots for the program.
@@ -65,7 +65,7 @@ impl Csb {
 
     /// Has the loop signal news of ring `ring`, or not. Look for news after this.
     pub(crate) fn want_signal(&self, ring: usize, yes: bool) {
-        let word = self.atok[ring].word(offset_of!(CsbAtok, appl_need_kick));
+        let word = self.atok[ring].word(offset_of!(NmCsbAtok, appl_need_kick));
         word.store(yes.into(), Ordering::Relaxed);
         // The loop shows its news before it looks at this.
         fence(Ordering::SeqCst);
@@ -76,7 +76,7 @@ impl Csb {
         // The loop says so before it looks at what was published.
         fence(Ordering::SeqCst);
         self.ktoa.iter().any(|entry| {
-            let word = entry.word(offset_of!(CsbKtoa, kern_need_kick));
+            let word = entry.word(offset_of!(NmCsbKtoa, kern_need_kick));
             word.load(Ordering::Relaxed) != 0
         })
     }

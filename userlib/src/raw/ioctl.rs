@@ -6,7 +6,8 @@ use super::csb::Csb;
 use ferromap_abi::{
     consts::*,
     ext::NmreqOptRegion,
-    wire::{KloopEventfds, NmreqHeader, NmreqOptCsb, NmreqOption, NmreqSyncKloopStart, Plain},
+    options::{NmKloopEventfds, NmreqOptCsb},
+    wire::{NmreqHeader, NmreqOption, NmreqSyncKloopStart, Plain},
 };
 use nix::{errno::Errno, libc};
 use std::{
@@ -44,7 +45,7 @@ pub(crate) fn bare(fd: BorrowedFd<'_>, reqtype: u16, name: &mut OsString) -> Res
 pub(crate) fn csb_enable(fd: BorrowedFd<'_>, csb: &Csb) -> Result<(), Errno> {
     let (csb_atok, csb_ktoa) = csb.addresses();
     let mut option = NmreqOptCsb {
-        head: NmreqOption {
+        nro_opt: NmreqOption {
             nro_reqtype: NETMAP_REQ_OPT_CSB,
             ..NmreqOption::default()
         },
@@ -62,7 +63,7 @@ pub(crate) fn csb_enable(fd: BorrowedFd<'_>, csb: &Csb) -> Result<(), Errno> {
 pub(crate) fn kloop_start(
     fd: BorrowedFd<'_>,
     sleep_us: u32,
-    eventfds: &[KloopEventfds],
+    eventfds: &[NmKloopEventfds],
     _csb: &Csb,
 ) -> Result<(), Errno> {
     let mut body = NmreqSyncKloopStart { sleep_us, pad1: 0 };

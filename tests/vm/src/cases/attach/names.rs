@@ -124,6 +124,12 @@ fn attached_whatever_the_interface_is_called() -> Outcome {
         works(&port, detach(&port))?;
         ip(&format!("link del {name}"))?;
     }
-    refused(vale("p{1"), Errno::ENXIO, &["interface p"])?;
+    let pipe = vale("p{1").slots(4, 4).bind()?;
+    same(
+        "a pipe, where there is no such interface",
+        pipe.port_name(),
+        "p{1",
+    )?;
+    drop(pipe);
     refused(vale("vale9"), Errno::EINVAL, &["valeSWITCH:PORT"])
 }

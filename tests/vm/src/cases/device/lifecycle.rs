@@ -297,7 +297,11 @@ fn item_193_refused_register_leaves_nothing() -> Outcome {
             shared("vale194:new{1").rings(256, 256).slots(4, 4),
             Errno::ENOMEM,
         ),
-        ("a pipe on nothing", vale("nosuchport{1"), Errno::ENXIO),
+        (
+            "a pipe on no name",
+            vale("sixteen_letters_{1"),
+            Errno::EINVAL,
+        ),
         ("a pipe without id", vale("vale194:new{"), Errno::EINVAL),
         ("a monitor", new().flags(NR_MONITOR_RX), Errno::EOPNOTSUPP),
     ] {

@@ -20,6 +20,7 @@ use nix::errno::Errno;
 
 pub const CASES: &[Case] = crate::cases![
     item_150_ends_connect_by_name,
+    item_151_a_pipe_on_a_new_name_makes_an_interface,
     item_152_both_ends_and_the_base_share_memory,
     item_159_the_creators_numbers_are_the_masters,
     item_160_how_many_pipes_and_which_modes,
@@ -62,6 +63,32 @@ fn item_150_ends_connect_by_name() -> Outcome {
     }
     let mut names = pipes.iter().map(|(from, _)| from.port_name());
     same("its name", names.next().as_deref(), Some("vale150:a{1"))
+}
+
+fn item_151_a_pipe_on_a_new_name_makes_an_interface() -> Outcome {
+    let there = || std::path::Path::new("/sys/class/net/foo").exists();
+    let (master, slave) = pipe("foo", "1")?;
+    that("the interface is there", there())?;
+    master.send(&[frame(BROADCAST, station(1), 1)])?;
+    same("in the pipe", got(&slave)?, [1])?;
+    same("region", master.reg.nr_mem_id, slave.reg.nr_mem_id)?;
+    let other = vale("foo{2").slots(4, 4).bind()?;
+    same("the same region", other.reg.nr_mem_id, master.reg.nr_mem_id)?;
+    drop((master, slave));
+    that("while there is a pipe", there())?;
+    let info = port_info("foo", NmreqPortInfoGet::default())?;
+    same("its base", info.nr_mem_id, other.reg.nr_mem_id)?;
+    drop(other);
+    that("with the last one it goes", !there())?;
+    let info = port_info("foo}x", NmreqPortInfoGet::default())?;
+    same("asked", (info.nr_tx_rings, info.nr_tx_slots), (1, 1024))?;
+    that("asking leaves nothing", !there())?;
+    refused(vale("a/b{1"), Errno::EINVAL, &["a/b"])?;
+    refused(
+        vale("sixteen_letters_{1"),
+        Errno::EINVAL,
+        &["sixteen_letters_"],
+    )
 }
 
 fn item_152_both_ends_and_the_base_share_memory() -> Outcome {

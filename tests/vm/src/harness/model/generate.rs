@@ -2,6 +2,7 @@
 
 //! Thinks of steps: at random, but so that many of them have something to do with what is there.
 
+use super::find::{meaning, Name};
 use super::{Body, Envelope, Model, Request, Step};
 use crate::harness::random::Random;
 use ferromap_abi::consts::*;
@@ -287,6 +288,10 @@ impl Generator {
 
     fn name(&mut self, model: &Model) -> String {
         let mut name = self.base(model);
+        // A pipe on a name that nobody has would make an interface.
+        if matches!(meaning(&name), Name::Interface(own) if model.0.interface(own).is_none()) {
+            return name;
+        }
         for n in [6, 4, 3, 2, 2] {
             if !self.random.once_in(n) {
                 break;

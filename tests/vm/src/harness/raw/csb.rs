@@ -11,6 +11,7 @@ use crate::harness::check::*;
 use crate::harness::traffic::wait_until;
 use ferromap_abi::consts::*;
 use ferromap_abi::cursor::{add, dist};
+use ferromap_abi::options::*;
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
 use std::mem::offset_of;
@@ -120,29 +121,29 @@ impl Csb {
     }
 
     pub fn head(&self, i: usize) -> u32 {
-        self.get(64 * i + offset_of!(CsbAtok, head))
+        self.get(64 * i + offset_of!(NmCsbAtok, head))
     }
 
     /// `cur`, and then `head`.
     pub fn set_head(&self, i: usize, to: u32) {
-        self.set(64 * i + offset_of!(CsbAtok, cur), to);
-        self.set(64 * i + offset_of!(CsbAtok, head), to);
+        self.set(64 * i + offset_of!(NmCsbAtok, cur), to);
+        self.set(64 * i + offset_of!(NmCsbAtok, head), to);
     }
 
     pub fn set_appl_need_kick(&self, i: usize, to: u32) {
-        self.set(64 * i + offset_of!(CsbAtok, appl_need_kick), to);
+        self.set(64 * i + offset_of!(NmCsbAtok, appl_need_kick), to);
     }
 
     pub fn hwcur(&self, i: usize) -> u32 {
-        self.get(KTOA + 64 * i + offset_of!(CsbKtoa, hwcur))
+        self.get(KTOA + 64 * i + offset_of!(NmCsbKtoa, hwcur))
     }
 
     pub fn hwtail(&self, i: usize) -> u32 {
-        self.get(KTOA + 64 * i + offset_of!(CsbKtoa, hwtail))
+        self.get(KTOA + 64 * i + offset_of!(NmCsbKtoa, hwtail))
     }
 
     pub fn kern_need_kick(&self, i: usize) -> u32 {
-        self.get(KTOA + 64 * i + offset_of!(CsbKtoa, kern_need_kick))
+        self.get(KTOA + 64 * i + offset_of!(NmCsbKtoa, kern_need_kick))
     }
 }
 
@@ -286,7 +287,7 @@ impl CsbPort {
     /// The same with options.
     pub fn run_with(&self, sleep_us: u32, options: Option<OptionList>) -> Result<Loop, Errno> {
         self.csb
-            .set(KTOA + offset_of!(CsbKtoa, kern_need_kick), NOT_YET);
+            .set(KTOA + offset_of!(NmCsbKtoa, kern_need_kick), NOT_YET);
         Loop::start(self.device(), sleep_us, options)
     }
 
