@@ -149,14 +149,14 @@ fn open_pipe(
     PipePort::open(&registry.pipes, net.id(), port, pipe, want.shape)
 }
 
-/// Makes an interface of a name that nobody has, for pipes on it: a persistent port, which goes with
-/// the last one who has it open.
+/// Makes an interface of a name that nobody has, for pipes on it: a persistent port, which goes
+/// with the last one who has it open.
 fn make_base(registry: &Registry, net: &NetNs, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
     if !want.claimant.administrates() {
         refuse!(
             EPERM,
-            "there is no interface {}, and making it for a pipe needs CAP_NET_ADMIN: build the pipe \
-             on a switch port (valeSWITCH:PORT), or do it as root (sudo)",
+            "there is no interface {}, and making it for a pipe needs CAP_NET_ADMIN: build the \
+             pipe on a switch port (valeSWITCH:PORT), or do it as root (sudo)",
             Name(want.name)
         );
     }

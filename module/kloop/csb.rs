@@ -172,8 +172,8 @@ pub(super) fn gone(errno: Error) -> Refusal {
     Refusal::new(
         errno,
         fmt!(
-            "the memory of the CSB cannot be accessed: keep it mapped, readable and writable, until \
-             the loop has ended"
+            "the memory of the CSB cannot be accessed: keep it mapped, readable and writable, \
+             until the loop has ended"
         ),
     )
 }

@@ -99,7 +99,7 @@ impl Pair {
         let pair = Pair {
             rings: SetOnce::new(),
             master: Side::new(&*base, shape)?,
-            slave: Side::new(&*base, shape.from_the_other_end())?,
+            slave: Side::new(&*base, shape.at_the_other_end())?,
             base,
             _live: Counted::new(live::Kind::Pipe),
         };

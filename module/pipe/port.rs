@@ -45,7 +45,7 @@ impl PipePort {
         wish: Shape,
     ) -> Fallible<KBox<dyn Port>> {
         let pipe = pipes.open(net, base, name.id, wish)?;
-        PipePort::new(pipe, name)
+        PipePort::view(pipe, name)
     }
 
     /// The same if the pipe is there already, on the port that is called `base`.
@@ -56,10 +56,10 @@ impl PipePort {
         name: PipeName<'_>,
     ) -> Option<Fallible<KBox<dyn Port>>> {
         let pipe = pipes.find(net, base, name.id)?;
-        Some(PipePort::new(pipe, name))
+        Some(PipePort::view(pipe, name))
     }
 
-    fn new(pipe: PipeRef, name: PipeName<'_>) -> Fallible<KBox<dyn Port>> {
+    fn view(pipe: PipeRef, name: PipeName<'_>) -> Fallible<KBox<dyn Port>> {
         let end = End::new(name.master);
         let port = PipePort {
             name: PortLabel::new(&[pipe.base().name(), end.mark(), name.id]),

@@ -28,7 +28,7 @@ impl Shape {
     }
 
     /// The same as seen from where its transmit rings lead to.
-    pub(crate) fn from_the_other_end(&self) -> Self {
+    pub(crate) fn at_the_other_end(&self) -> Self {
         Shape {
             tx_rings: self.rx_rings,
             rx_rings: self.tx_rings,

@@ -33,8 +33,8 @@ pub enum Pace {
     Kicked,
 }
 
-/// A loop in the kernel that syncs the rings of a [`Port`], so that the program moves frames without
-/// any system call: it commits and receives batches as ever, and they are sent and come by
+/// A loop in the kernel that syncs the rings of a [`Port`], so that the program moves frames
+/// without any system call: it commits and receives batches as ever, and they are sent and come by
 /// themselves. Made by [`Port::kernel_loop`]; it runs in a thread of its own until this is dropped.
 ///
 /// ```no_run

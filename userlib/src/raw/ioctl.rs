@@ -58,8 +58,8 @@ pub(crate) fn csb_enable(fd: BorrowedFd<'_>, csb: &Csb) -> Result<(), Errno> {
     unsafe { call(fd, NETMAP_REQ_CSB_ENABLE, &mut OsString::new(), 0, option) }
 }
 
-/// `SYNC_KLOOP_START`, which returns when the loop has ended. Until then the kernel writes to `csb`,
-/// with which the file has entered CSB mode last.
+/// `SYNC_KLOOP_START`, which returns when the loop has ended. Until then the kernel writes to
+/// `csb`, with which the file has entered CSB mode last.
 pub(crate) fn kloop_start(
     fd: BorrowedFd<'_>,
     sleep_us: u32,

@@ -21,6 +21,7 @@ const ONCE: &[(&str, usize)] = &[
     ("sys/debugfs.rs", 2),
     ("turn.rs", 1),
     ("vale/switches.rs", 2),
+    ("vale/persistent.rs", 2),
     ("world.rs", 1),
 ];
 

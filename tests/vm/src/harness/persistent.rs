@@ -41,8 +41,8 @@ pub fn made(name: &str) -> Outcome {
     ip(&format!("link set {name} up"))
 }
 
-/// What `ip` tells of an interface: the value behind the last of these keys, each of which is looked
-/// for behind the one before.
+/// What `ip` tells of an interface: the value behind the last of these keys, each of which is
+/// looked for behind the one before.
 pub fn told(name: &str, keys: &str) -> Outcome<String> {
     let mut command = Command::new("ip");
     command.args(["-json", "-details", "-stats", "link", "show", "dev", name]);

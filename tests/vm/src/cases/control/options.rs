@@ -2,8 +2,8 @@
 
 //! Lists of options: items 14 to 22.
 //!
-//! Extmem and offsets are not carried out yet, and refused on REGISTER as unknown ones are. Their own
-//! items come with them. What comes of those that are honoured have the cases of their subjects.
+//! Extmem and offsets are not carried out yet, and refused on REGISTER as unknown ones are. Their
+//! own items come with them. What comes of those that are honoured have the cases of their subjects.
 
 use crate::harness::check::*;
 use crate::harness::frame::numbered;
