@@ -11,7 +11,9 @@
 mod bufs;
 mod interface;
 mod ring;
+mod slot;
 
 pub(crate) use bufs::{head_of, Buf, Bufs, Head};
 pub(crate) use interface::IfView;
-pub(crate) use ring::{Position, RingView, SlotCell, SlotRun};
+pub(crate) use ring::{Position, RingView};
+pub(crate) use slot::{SlotCell, SlotRun};

@@ -3,7 +3,8 @@
 //! Lists of options: items 14 to 22.
 //!
 //! Extmem and offsets are not carried out yet, and refused on REGISTER as unknown ones are. Their
-//! own items come with them. What comes of those that are honoured have the cases of their subjects.
+//! own items come with them. What comes of those that are honoured is with the cases of their
+//! subjects.
 
 use crate::harness::check::*;
 use crate::harness::frame::numbered;

@@ -82,7 +82,7 @@ pub enum Request {
     Detach(String),
     Poll(String, NmreqValePolling),
     PollNoMore(String),
-    /// One for loops, one that is not there yet, or one that will never be.
+    /// One for loops or persistent ports, or one that will never be.
     Other(u16),
 }
 

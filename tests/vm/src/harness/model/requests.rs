@@ -88,15 +88,18 @@ impl State {
         }
     }
 
-    /// Requests of which nothing comes here: for loops no file is in CSB mode.
+    /// Requests of which nothing comes here: for loops no file is in CSB mode, and persistent ports
+    /// are not made.
     fn other(&self, file: usize, request: u16) -> Result<Answer> {
         let bound = self.binding(file).is_some();
         match request {
             NETMAP_REQ_SYNC_KLOOP_START..=NETMAP_REQ_CSB_ENABLE if !bound => Err(Errno::ENXIO),
             NETMAP_REQ_SYNC_KLOOP_STOP => Ok(Answer::Done),
             NETMAP_REQ_SYNC_KLOOP_START | NETMAP_REQ_CSB_ENABLE => Err(Errno::EINVAL),
-            // These are not there yet.
-            _ => Err(Errno::EOPNOTSUPP),
+            // By the name of a switch port, which no interface can have.
+            NETMAP_REQ_VALE_NEWIF => Err(Errno::EINVAL),
+            NETMAP_REQ_VALE_DELIF => Err(Errno::ENXIO),
+            _ => unreachable!("a request that is not known was refused before"),
         }
     }
 
