@@ -375,6 +375,6 @@ vale0:a{1 pipe region 2
         machine.write("sys/module/netmap/parameters/admode", "0\n");
         assert!(read(&machine.0).unwrap_err().contains("mount -t debugfs"));
         machine.write(PORTS, TEXT);
-        assert_eq!(read(&machine.0).unwrap().len(), 3);
+        assert_eq!(read(&machine.0).unwrap().len(), 4);
     }
 }

@@ -67,6 +67,7 @@ struct nmreq_opt_region {
 #define FERROMAP_VALE_VIRTUAL 1
 #define FERROMAP_VALE_INTERFACE 2
 #define FERROMAP_VALE_HOST 3
+#define FERROMAP_VALE_PERSISTENT 4
 
 /* Limits, and numbers that mean something. */
 #define NETMAP_RESERVED_BUFS 2 /* buffers below are never handed out */
@@ -79,6 +80,9 @@ struct nmreq_opt_region {
 #define VALE_MAX_EXTRA_BUFS 524288
 #define VALE_MAX_FRAME 1514
 #define VALE_MAX_PORTS 254
+#define PIPE_MAX_PER_BASE 64
+#define PIPE_MAX_RINGS 256
+#define PIPE_MAX_SLOTS 4096
 #define VALE_NO_PORT 255 /* VALE_LIST: the switch has no such port */
 
 #endif /* FERROMAP_NET_FERROMAP_H */
