@@ -6,6 +6,7 @@
 use super::calls::documented;
 use crate::harness::check::*;
 use crate::harness::frame::*;
+use crate::harness::persistent::delif;
 use crate::harness::random::Random;
 use crate::harness::raw::bound::pair;
 use crate::harness::raw::device::{address, header};
@@ -16,6 +17,7 @@ use crate::harness::Case;
 use ferromap_abi::consts::*;
 use ferromap_abi::ext::FERROMAP_REQ_WHY;
 use ferromap_abi::wire::{NmreqHeader, Plain};
+use nix::errno::Errno;
 use nix::poll::PollFlags;
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,9 @@ struct Arena {
     options: [[u64; 16]; 4],
     end: [u64; 4],
 }
+
+/// A name that no interface has at first.
+const NEW: &str = "no_such_if";
 
 const MARK: u64 = 0x5a5a_1234_dead_beef;
 
@@ -76,7 +81,7 @@ impl Arena {
             b"vale923:a",
             b"lo",
             b"",
-            b"no_such_if",
+            NEW.as_bytes(),
             b"vale922:a{1",
             b"vale9",
             b"valex:%s",
@@ -204,6 +209,11 @@ fn hostile_random_requests() -> Outcome {
         good > calls / 20 && good < calls,
     )?;
     drop(devices);
+    // What NEWIF makes stays until somebody deletes it.
+    match delif(NEW) {
+        Ok(()) | Err(Errno::ENXIO) => {}
+        other => works("to delete what is left", other)?,
+    }
     let left = vale_list()?;
     same("ports left", left.len(), 2)
 }
