@@ -21,11 +21,10 @@
 //!    still there, [`debug_files`] shows it. [`params`] are the module's parameters, [`text`] is
 //!    what names are held in.
 //!
-//! A room uses only the rooms below it: device, control, file, world, attach, binding, kloop,
-//! registry,
-//! the kinds of ports, port, ring, memory, sys; [`abi`] is what programs see of all this. Only
-//! `sys` and `memory` may say `unsafe`, and [`abi`], which promises that its layouts are plain.
-//! `make test` refuses both imports that go up and `unsafe` in any other room.
+//! A room uses only the rooms below it: device, control, file, world, attach, binding,
+//! registry, the kinds of ports, kloop, port, ring, memory, sys; [`abi`] is what programs see of
+//! all this. Only `sys` and `memory` may say `unsafe`, and [`abi`], which promises that its layouts
+//! are plain. `make test` refuses both imports that go up and `unsafe` in any other room.
 
 #![deny(unsafe_code)]
 

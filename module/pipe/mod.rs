@@ -5,14 +5,14 @@
 //!
 //! - [`pipes`]: all pipes there are, by base and id.
 //! - [`pair`]: a pipe: both ends' rings, which exist for as long as one of them is open.
-//! - [`lane`]: one direction of one ring, between a transmit ring and the receive ring at the other
-//!   end. No frame is copied: slots exchange what is in them.
+//! - [`strand`]: one direction of one ring, between a transmit ring and the receive ring at the
+//!   other end. No frame is copied: slots exchange what is in them.
 //! - [`port`]: a file's view of one end.
 
-mod lane;
 mod pair;
 mod pipes;
 mod port;
+mod strand;
 
 pub(crate) use pipes::Pipes;
 pub(crate) use port::{PipeName, PipePort};

@@ -2,7 +2,7 @@
 
 //! A pipe: what both its ends share.
 
-use super::lane::Lane;
+use super::strand::Strand;
 use crate::{
     abi::consts::{PIPE_MAX_RINGS, PIPE_MAX_SLOTS},
     live::{self, Counted},
@@ -62,20 +62,20 @@ pub(super) struct Pair {
 struct Side {
     rings: Arc<RingSet>,
     /// Those by which it sends, for each of its transmit rings.
-    lanes: KVec<Arc<Lane>>,
+    strands: KVec<Arc<Strand>>,
 }
 
 impl Side {
     fn new(base: &dyn Port, shape: Shape) -> Fallible<Self> {
         let count = usize::from(shape.tx_rings);
-        let mut lanes = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
+        let mut strands = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..count {
-            let lane = Arc::new(Lane::default(), GFP_KERNEL_ACCOUNT)?;
-            lanes.push(lane, GFP_KERNEL_ACCOUNT)?;
+            let strand = Arc::new(Strand::default(), GFP_KERNEL_ACCOUNT)?;
+            strands.push(strand, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(Side {
             rings: RingSet::new(base.rings().region().clone(), shape)?,
-            lanes,
+            strands,
         })
     }
 }
@@ -136,9 +136,9 @@ pub(super) struct EndOf<'p>(pub(super) &'p Pair, pub(super) End);
 
 impl EndOf<'_> {
     /// What one end sends by, or the other.
-    fn lane(&self, sender: End, number: u16) -> Fallible<Arc<Lane>> {
-        match self.0.side(sender).lanes.get(usize::from(number)) {
-            Some(lane) => Ok(lane.clone()),
+    fn strand(&self, sender: End, number: u16) -> Fallible<Arc<Strand>> {
+        match self.0.side(sender).strands.get(usize::from(number)) {
+            Some(strand) => Ok(strand.clone()),
             None => refuse!(EINVAL, "the pipe has no ring {} in that direction", number),
         }
     }
@@ -146,16 +146,16 @@ impl EndOf<'_> {
 
 impl Queues for EndOf<'_> {
     fn tx_queue(&self, number: u16, _: u32, room: &Arc<WaitQueue>) -> Fallible<KBox<dyn TxQueue>> {
-        let lane = self.lane(self.1, number)?;
+        let strand = self.strand(self.1, number)?;
         let Some(to) = self.far_end(number) else {
             refuse!(ENXIO, "the other end of the pipe is not there");
         };
-        Ok(KBox::new(lane.sender(to, room), GFP_KERNEL_ACCOUNT)?)
+        Ok(KBox::new(strand.sender(to, room), GFP_KERNEL_ACCOUNT)?)
     }
 
     fn rx_queue(&self, number: u16) -> Fallible<KBox<dyn RxQueue>> {
-        let lane = self.lane(self.1.other(), number)?;
-        Ok(KBox::new(lane.receiver(), GFP_KERNEL_ACCOUNT)?)
+        let strand = self.strand(self.1.other(), number)?;
+        Ok(KBox::new(strand.receiver(), GFP_KERNEL_ACCOUNT)?)
     }
 
     fn far_end(&self, number: u16) -> Option<Arc<RxRing>> {

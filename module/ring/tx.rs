@@ -247,8 +247,7 @@ impl<'s> TxSync<'s> {
     }
 
     /// Slots that are on their way are free again before `end`, which must be one of those, or the
-    /// first to send. Returns the first of them, and how many
-    /// there are.
+    /// first to send. Returns the first of them, and how many there are.
     pub(crate) fn reclaim_up_to(&mut self, end: u32) -> (u32, u32) {
         let slots = self.ring.mem.slots();
         let first = add(self.sent.indexes.hwtail, 1, slots);

@@ -92,26 +92,12 @@ impl Packet {
         pinned: &Disabled,
     ) -> Option<Self> {
         let len = bytes.len();
-        if (len as usize) < ETH_HLEN {
-            return None;
-        }
-        let room = device.headroom();
-        let packet = Self::empty(room + len, pinned)?;
+        let (packet, to) = Self::for_device(device, len, pinned)?;
         let skb = packet.as_ptr();
-        // SAFETY: frame and bytes were made just now and are nobody else's. There is room for
-        // `room` and `len` bytes, as asked for, and a span has as many as it says. Its header lies
-        // within `len`, by the check above.
+        // SAFETY: there is room for `len` bytes, and a span has as many as it says. The header lies
+        // within `len`. The frame was made just now and is nobody else's.
         unsafe {
-            (*skb)
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .dev = device.as_ptr().cast();
-            bindings::skb_reserve(skb, room as i32);
-            let to: *mut u8 = bindings::skb_put(skb, len).cast();
             copy(bytes.start(), to, len as usize, &mut Copier::narrow());
-            bindings::skb_reset_mac_header(skb);
-            bindings::skb_set_network_header(skb, ETH_HLEN as i32);
             let headers = (*skb).__bindgen_anon_4.headers.as_mut();
             headers.protocol = to.add(ETH_HLEN - 2).cast::<u16>().read_unaligned();
             (*skb).queue_mapping = queue;
@@ -127,14 +113,24 @@ impl Packet {
         pinned: &Disabled,
         fill: impl FnOnce(&mut [u8]) -> bool,
     ) -> Option<Self> {
+        let (packet, to) = Self::for_device(device, len, pinned)?;
+        // SAFETY: the frame was made just now and is nobody else's, nor are its bytes, of which
+        // there are so many. They are numbers, whatever was there before.
+        let bytes = unsafe { core::slice::from_raw_parts_mut(to, len as usize) };
+        fill(bytes).then_some(packet)
+    }
+
+    /// A frame for `device`, and where its `len` bytes are to be written, whatever is there now.
+    /// `None` if there is no memory, or if that is no Ethernet frame.
+    fn for_device(device: &Device, len: u32, pinned: &Disabled) -> Option<(Self, *mut u8)> {
         if (len as usize) < ETH_HLEN {
             return None;
         }
         let room = device.headroom();
         let packet = Self::empty(room.checked_add(len)?, pinned)?;
         let skb = packet.as_ptr();
-        // SAFETY: the frame was made just now and is nobody else's, nor are its bytes, for which
-        // there is room as asked for. They are numbers, whatever was there before.
+        // SAFETY: the frame was made just now and is nobody else's. There is room for `room` and
+        // `len` bytes, as asked for, and the header lies within `len`, by the check above.
         unsafe {
             (*skb)
                 .__bindgen_anon_1
@@ -145,7 +141,7 @@ impl Packet {
             let to: *mut u8 = bindings::skb_put(skb, len).cast();
             bindings::skb_reset_mac_header(skb);
             bindings::skb_set_network_header(skb, ETH_HLEN as i32);
-            fill(core::slice::from_raw_parts_mut(to, len as usize)).then_some(packet)
+            Some((packet, to))
         }
     }
 

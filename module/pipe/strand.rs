@@ -24,7 +24,7 @@ use kernel::sync::{Arc, SetOnce};
 
 /// How far both sides have come: the numbers of slots, all below the rings' size.
 #[derive(Default)]
-pub(super) struct Lane {
+pub(super) struct Strand {
     /// The first slot that has not been sent. Release: the slots before it are written.
     sent: AtomicU32,
     /// The first slot that the receiver has not given back. Release: he has done with those before.
@@ -33,30 +33,30 @@ pub(super) struct Lane {
     room: SetOnce<Arc<WaitQueue>>,
 }
 
-impl Lane {
+impl Strand {
     /// The queue of the transmit ring, for who waits on `room`; `to` is the ring at the other end.
     pub(super) fn sender(self: Arc<Self>, to: Arc<RxRing>, room: &Arc<WaitQueue>) -> Sender {
-        // A lane has one transmit ring.
+        // A strand has one transmit ring.
         self.room.populate(room.clone());
-        Sender { lane: self, to }
+        Sender { strand: self, to }
     }
 
     /// The queue of the receive ring.
     pub(super) fn receiver(self: Arc<Self>) -> Receiver {
-        Receiver { lane: self }
+        Receiver { strand: self }
     }
 }
 
 /// The queue of a transmit ring.
 pub(super) struct Sender {
-    lane: Arc<Lane>,
+    strand: Arc<Strand>,
     to: Arc<RxRing>,
 }
 
 impl TxQueue for Sender {
     fn sync(&mut self, sync: &mut TxSync<'_>) {
         let (from, to) = (sync.view(), self.to.mem.view());
-        let (first, count) = sync.reclaim_up_to(self.lane.given_back.load(Acquire));
+        let (first, count) = sync.reclaim_up_to(self.strand.given_back.load(Acquire));
         give_back(Walk::new(to, first, count), Walk::new(from, first, count));
         let (first, count) = (sync.first(), sync.count());
         let passed = pass(Walk::new(from, first, count), Walk::new(to, first, count));
@@ -64,7 +64,7 @@ impl TxQueue for Sender {
             return;
         }
         sync.advance(passed.slots);
-        self.lane.sent.store(sync.first(), Release);
+        self.strand.sent.store(sync.first(), Release);
         let counters = &sync.ring().counters;
         counters.frames.add_alone(passed.frames.into());
         counters.bytes.add_alone(passed.bytes);
@@ -132,18 +132,18 @@ fn pass_chain(from: &mut Walk<'_>, to: &mut Walk<'_>, passed: &mut Passed) -> bo
 
 /// The queue of a receive ring.
 pub(super) struct Receiver {
-    lane: Arc<Lane>,
+    strand: Arc<Strand>,
 }
 
 impl RxQueue for Receiver {
     fn sync(&mut self, sync: &mut RxSync<'_>) {
         if sync.has_released() {
             sync.release();
-            self.lane.given_back.store(sync.first(), Release);
-            if let Some(room) = self.lane.room.as_ref() {
+            self.strand.given_back.store(sync.first(), Release);
+            if let Some(room) = self.strand.room.as_ref() {
                 room.wake();
             }
         }
-        sync.arrived_up_to(self.lane.sent.load(Acquire));
+        sync.arrived_up_to(self.strand.sent.load(Acquire));
     }
 }
