@@ -2,8 +2,10 @@
 
 //! Loading and unloading netmap.ko.
 
+use crate::harness::check::*;
 use crate::harness::raw::null;
-use crate::harness::traces::{read_parameter, write_parameter};
+use crate::harness::traces::{read_parameter, references, write_parameter};
+use crate::harness::traffic::wait_until;
 use ferromap_abi::consts::GLOBAL_MEM_ID;
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
@@ -46,6 +48,12 @@ fn load_file(path: &Path, parameters: &str) -> Result<(), Errno> {
 /// Unloads the module; `EWOULDBLOCK` while it is in use.
 pub fn unload() -> Result<(), Errno> {
     delete_module(c"netmap", DeleteModuleFlags::O_NONBLOCK)
+}
+
+/// Unloads; what was closed a moment ago may still be on its way.
+pub fn unload_when_unused() -> Outcome {
+    wait_until("nobody uses the module", || references() == Some(0))?;
+    works("unloading", unload())
 }
 
 /// Uses the shared region once, with few buffers: with all of them it would take most of the time

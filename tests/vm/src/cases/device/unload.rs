@@ -7,7 +7,7 @@ use super::lifecycle::available;
 use crate::harness::attach::{attach, detach};
 use crate::harness::check::*;
 use crate::harness::frame::*;
-use crate::harness::module::{load, path, unload, warm_up};
+use crate::harness::module::{load, path, unload, unload_when_unused, warm_up};
 use crate::harness::raw::bound::pair;
 use crate::harness::raw::request::vale_list;
 use crate::harness::raw::*;
@@ -38,12 +38,6 @@ pub const CASES: &[Case] = crate::cases![
 
 const BUSY: Errno = Errno::EWOULDBLOCK;
 
-/// Unloads; what was closed a moment ago may still be on its way.
-fn unload_now() -> Outcome {
-    wait_until("nobody uses the module", || references() == Some(0))?;
-    works("unloading", unload())
-}
-
 fn item_192_module_in_use_cannot_be_unloaded() -> Outcome {
     let device = Device::open()?;
     fails("with a file open", unload(), BUSY)?;
@@ -66,7 +60,7 @@ fn item_192_module_in_use_cannot_be_unloaded() -> Outcome {
     fails("with a file open in a child", unload(), BUSY)?;
     kill(child, Signal::SIGKILL)?;
     waitpid(child, None)?;
-    unload_now()?;
+    unload_when_unused()?;
     fails("once more", unload(), Errno::ENOENT)?;
     works("loading", load(""))
 }
@@ -77,7 +71,7 @@ fn item_192_an_open_interface_holds_the_module() -> Outcome {
     bound.send(&numbered(0..100))?;
     fails("with an interface open", unload(), BUSY)?;
     drop(bound);
-    unload_now()?;
+    unload_when_unused()?;
     works("loading", load(""))?;
     works("opening it again", vale("fm0").bind()).map(drop)
 }
@@ -92,7 +86,7 @@ fn item_192_an_attached_interface_holds_the_module() -> Outcome {
         } else {
             ip("link del fm0")?;
         }
-        unload_now()?;
+        unload_when_unused()?;
         works("loading", load(""))?;
     }
     Ok(())
@@ -103,7 +97,7 @@ fn item_192_nothing_stays_after_unloading() -> Outcome {
     a.send(&numbered(0..9))?;
     let null = null(GLOBAL_MEM_ID).extra(1000).bind()?;
     drop((a, b, null));
-    unload_now()?;
+    unload_when_unused()?;
     for path in [
         "/dev/netmap",
         "/sys/module/netmap",
@@ -142,18 +136,18 @@ fn item_192_open_debug_files_hold_the_module() -> Outcome {
             !text.contains("vale192"),
         )?;
         drop(file);
-        unload_now()?;
+        unload_when_unused()?;
         works("loading", load(""))?;
     }
     // A parameter's file does not hold the module, and must not outlive it.
     let mut file = File::open("/sys/module/netmap/parameters/buf_num")?;
-    unload_now()?;
+    unload_when_unused()?;
     that("nothing to read any more", file.read(&mut [0; 64]).is_err())?;
     works("loading", load(""))
 }
 
 fn item_192_parameters_at_load_time() -> Outcome {
-    unload_now()?;
+    unload_when_unused()?;
     works(
         "loading",
         load("max_bridges=2 buf_num=8000 priv_buf_num=5000"),
@@ -168,7 +162,7 @@ fn item_192_parameters_at_load_time() -> Outcome {
         Errno::ENOMEM,
     )?;
     drop(held);
-    unload_now()?;
+    unload_when_unused()?;
     that(
         "a parameter that is no number",
         load("buf_num=many").is_err(),
@@ -178,12 +172,12 @@ fn item_192_parameters_at_load_time() -> Outcome {
     fails("a switch", small("vale0:a").map(drop), Errno::ENOMEM)?;
     let shared = null(GLOBAL_MEM_ID).try_bind();
     fails("the shared region", shared, Errno::EINVAL)?;
-    unload_now()?;
+    unload_when_unused()?;
     works("loading", load(""))
 }
 
 fn item_192_loading_and_unloading_leaks_nothing() -> Outcome {
-    unload_now()?;
+    unload_when_unused()?;
     let before = available()?;
     for _ in 0..15 {
         works("loading", load("buf_num=20000"))?;
@@ -193,7 +187,7 @@ fn item_192_loading_and_unloading_leaks_nothing() -> Outcome {
         null(GLOBAL_MEM_ID).try_bind()?;
         drop((a, b));
         same("ports", vale_list()?, vec![])?;
-        unload_now()?;
+        unload_when_unused()?;
     }
     // Each round had some 60 MB.
     wait_until("the memory is back", || {
@@ -225,7 +219,7 @@ fn item_192_opening_the_node_loads_the_module() -> Outcome {
         makedev(10, 249),
     )?;
     let usual = fs::read_to_string(SETTING)?;
-    unload_now()?;
+    unload_when_unused()?;
     fs::write(SETTING, MODPROBE)?;
     let opened = File::open(NODE);
     fs::write(SETTING, usual.trim())?;

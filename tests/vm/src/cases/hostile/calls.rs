@@ -24,8 +24,10 @@ pub const CASES: &[Case] = crate::cases![
 ];
 
 /// What a request may return.
-const KNOWN: [Errno; 11] = [
+const KNOWN: [Errno; 12] = [
     Errno::EINVAL,
+    // For descriptors in options that are none.
+    Errno::EBADF,
     Errno::EFAULT,
     Errno::ENOMEM,
     Errno::EBUSY,

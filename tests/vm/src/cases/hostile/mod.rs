@@ -6,8 +6,10 @@
 
 mod alloc;
 mod calls;
+mod fields;
 mod maps;
 mod memory;
+mod minute;
 mod random;
 mod rings;
 mod threads;
@@ -18,8 +20,10 @@ pub const FILES: &[&[Case]] = &[
     rings::CASES,
     maps::CASES,
     calls::CASES,
+    fields::CASES,
     random::CASES,
     threads::CASES,
+    minute::CASES,
     memory::CASES,
     alloc::CASES,
 ];

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! Regions: what is mapped and how it is laid out, the buffers in slots and beside them, the
-//! parameters that give sizes, whom a region is open to and who pays for it.
+//! parameters that give sizes, null ports, whom a region is open to and who pays for it.
 //! Programs that write nonsense there are in [`hostile`](super::hostile).
 
 mod access;
 mod buffers;
 mod mapping;
+mod null;
 mod parameters;
 mod upkeep;
 
@@ -17,5 +18,6 @@ pub const FILES: &[&[Case]] = &[
     access::CASES,
     upkeep::CASES,
     buffers::CASES,
+    null::CASES,
     parameters::CASES,
 ];

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = crate::cases![
+    item_048_loopback_needs_a_smaller_mtu,
     item_049_an_interface_in_a_bridge_is_busy,
     item_113_admode_1_refuses_what_is_not_native,
     item_114_down_and_up_keeps_the_binding,
@@ -28,6 +29,15 @@ pub const CASES: &[Case] = crate::cases![
     nic_mtu_above_the_buffer_is_refused,
     nic_opens_and_closes_under_traffic,
 ];
+
+fn item_048_loopback_needs_a_smaller_mtu() -> Outcome {
+    ip("link set lo up")?;
+    refused(vale("lo"), Errno::EINVAL, &["lo mtu", "65536"])?;
+    ip("link set lo mtu 1500")?;
+    let opened = works("MTU 1500", vale("lo").bind());
+    ip("link set lo mtu 65536")?;
+    opened.map(drop)
+}
 
 fn item_049_an_interface_in_a_bridge_is_busy() -> Outcome {
     wire()?;

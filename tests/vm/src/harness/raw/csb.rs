@@ -32,18 +32,25 @@ unsafe impl Sync for Csb {}
 
 impl Csb {
     pub fn new() -> Result<Self, Errno> {
-        Csb::with(libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1)
+        Csb::with(0, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1)
+    }
+
+    /// At an address that is free, where nothing else is near.
+    pub fn at(address: usize) -> Result<Self, Errno> {
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+        Csb::with(address, flags, -1)
     }
 
     /// A mapping of a file's first page.
     pub fn of_file(fd: i32) -> Result<Self, Errno> {
-        Csb::with(libc::MAP_SHARED, fd)
+        Csb::with(0, libc::MAP_SHARED, fd)
     }
 
-    fn with(flags: i32, fd: i32) -> Result<Self, Errno> {
+    fn with(address: usize, flags: i32, fd: i32) -> Result<Self, Errno> {
         let rights = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
-        let base = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, rights, flags, fd, 0) };
+        let address = std::ptr::without_provenance_mut(address);
+        // SAFETY: a new mapping touches no memory of ours: it replaces none.
+        let base = unsafe { libc::mmap(address, PAGE, rights, flags, fd, 0) };
         if base == libc::MAP_FAILED {
             return Err(Errno::last());
         }

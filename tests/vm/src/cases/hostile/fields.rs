@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Requests that work, with one field after the other made wrong: every field of header, body and
+//! options, and of old requests, by what lies at the ends of its range. Whatever comes of it has an
+//! errno that is documented, and a reason; and what was refused has changed nothing.
+
+use super::calls::documented;
+use crate::harness::attach::{attach, detach, poll_off, poll_on};
+use crate::harness::check::*;
+use crate::harness::persistent::{delif, newif};
+use crate::harness::raw::csb::*;
+use crate::harness::raw::device::header;
+use crate::harness::raw::request::{legacy, vale_list};
+use crate::harness::raw::*;
+use crate::harness::traces::{write_parameter, Traces};
+use crate::harness::why::why;
+use crate::harness::wire::wire;
+use crate::harness::Case;
+use ferromap_abi::consts::*;
+use ferromap_abi::ext::*;
+use ferromap_abi::options::*;
+use ferromap_abi::wire::*;
+use nix::errno::Errno;
+use std::collections::BTreeSet;
+use std::fs;
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+pub const CASES: &[Case] = crate::cases![;
+    slow: hostile_fields_of_register,
+    hostile_fields_of_what_only_asks,
+    hostile_fields_of_what_changes_switches,
+    hostile_fields_of_loops,
+    hostile_fields_of_old_requests
+];
+
+/// The ends of each range and what lies beside them, by width; of addresses: none, bad ones, and
+/// one of the kernel's.
+const VALUES: [(usize, &[u64]); 3] = [
+    (2, &[0, 1, 0x8000, 0xffff]),
+    (4, &[0, 7, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]),
+    (
+        8,
+        &[0, 8, 0x7fff_ffff_f000, 0xffff_8880_0000_0000, u64::MAX],
+    ),
+];
+
+/// Part of a request, whose bytes are made wrong. There is room behind it for the largest that a
+/// wrong number may make of it.
+#[derive(Clone)]
+struct Part {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Part {
+    fn of<T: Plain>(value: T) -> Self {
+        let len = size_of::<T>();
+        let mut words = vec![0u64; 1024];
+        assert!(len <= 8 * words.len());
+        // SAFETY: so many bytes of a plain value, into words that have room for them.
+        unsafe { words.as_mut_ptr().cast::<T>().write(value) };
+        Part { words, len }
+    }
+
+    /// The body of a request that has none.
+    fn none() -> Self {
+        Part {
+            len: 0,
+            ..Part::of(NmreqOption::default())
+        }
+    }
+
+    fn address(&mut self) -> u64 {
+        self.words.as_mut_ptr() as u64
+    }
+
+    /// Every way in which one field of it, of 2, 4 or 8 bytes, holds another value.
+    fn wrong(&self) -> Vec<(String, Part)> {
+        let mut all = Vec::new();
+        for (width, values) in VALUES {
+            for at in (0..=self.len - width.min(self.len)).step_by(width) {
+                for &value in values {
+                    let mut part = self.clone();
+                    part.set(at, width, value);
+                    if part.words != self.words {
+                        all.push((format!("{value:#x} in {width} bytes at {at}"), part));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    fn set(&mut self, at: usize, width: usize, value: u64) {
+        let shift = at % 8 * 8;
+        let mask = (u64::MAX >> (64 - 8 * width)) << shift;
+        let word = &mut self.words[at / 8];
+        *word = (*word & !mask) | ((value << shift) & mask);
+    }
+}
+
+/// A request that works, and what it works on.
+struct Sample {
+    what: &'static str,
+    ioctl: u32,
+    parts: Vec<Part>,
+    /// The file that it is made on.
+    file: fn() -> Outcome<File>,
+    /// Brings back what it works on.
+    again: fn(),
+}
+
+/// A file in the state that a request wants, with what that takes.
+enum File {
+    Fresh(Device),
+    Csb(CsbPort),
+}
+
+impl File {
+    fn device(&self) -> &Device {
+        match self {
+            File::Fresh(device) => device,
+            File::Csb(port) => port.device(),
+        }
+    }
+
+    /// The ioctl. What starts a loop would not return: another thread says STOP.
+    fn ioctl(&self, command: u32, argument: u64) -> Result<(), Errno> {
+        let over = AtomicBool::new(matches!(self, File::Fresh(_)));
+        std::thread::scope(|scope| {
+            if !over.load(SeqCst) {
+                scope.spawn(|| {
+                    while !over.load(SeqCst) {
+                        let _ = kloop_stop(self.device());
+                        std::thread::sleep(Duration::from_micros(200));
+                    }
+                });
+            }
+            let result = self.device().ioctl(command, argument);
+            over.store(true, SeqCst);
+            result.map(drop)
+        })
+    }
+}
+
+fn fresh() -> Outcome<File> {
+    Ok(File::Fresh(Device::open()?))
+}
+
+fn in_csb_mode() -> Outcome<File> {
+    Ok(File::Csb(CsbPort::bind(shared("vale940:a"))?))
+}
+
+fn nothing() {}
+
+/// Where a request's parts are: the header, the body, and the options.
+const HEADER: usize = 0;
+const BODY: usize = 1;
+const OPTIONS: usize = 2;
+
+impl Sample {
+    fn new<B: Plain>(what: &'static str, reqtype: u16, name: &str, body: B) -> Self {
+        Sample {
+            what,
+            ioctl: NIOCCTRL,
+            parts: vec![Part::of(header(reqtype, name.as_bytes())), Part::of(body)],
+            file: fresh,
+            again: nothing,
+        }
+    }
+
+    fn bare(what: &'static str, reqtype: u16, name: &str) -> Self {
+        let mut sample = Sample::new(what, reqtype, name, NmreqOption::default());
+        sample.parts[BODY] = Part::none();
+        sample
+    }
+
+    fn old(what: &'static str, ioctl: u32, request: Nmreq) -> Self {
+        Sample {
+            ioctl,
+            parts: vec![Part::of(request)],
+            ..Sample::bare(what, 0, "")
+        }
+    }
+
+    fn on(self, file: fn() -> Outcome<File>) -> Self {
+        Sample { file, ..self }
+    }
+
+    fn again(self, again: fn()) -> Self {
+        Sample { again, ..self }
+    }
+
+    fn option<O: Plain>(mut self, reqtype: u32, size: usize, mut option: O) -> Self {
+        let at = std::ptr::from_mut(&mut option).cast::<NmreqOption>();
+        // SAFETY: every option begins with what all of them have in common.
+        unsafe {
+            (*at).nro_reqtype = reqtype;
+            (*at).nro_size = size as u64;
+        }
+        self.parts.push(Part::of(option));
+        self
+    }
+
+    /// Makes the request with these parts, on a file of its own. Whether it was done; where it
+    /// was not, that it says why, and has changed nothing.
+    fn attempt(&self, parts: &[Part]) -> Outcome<bool> {
+        let file = (self.file)()?;
+        let before = World::now()?;
+        let mut parts = parts.to_vec();
+        // What leads from one part to the next, unless that is what is wrong.
+        let addresses: Vec<u64> = parts.iter_mut().map(Part::address).collect();
+        let mut lead = |part: usize, at: usize, to: Option<&u64>| {
+            let word = &mut parts[part].words[at / 8];
+            if let (0, Some(to)) = (*word, to) {
+                *word = *to;
+            }
+        };
+        if self.ioctl == NIOCCTRL {
+            let body = (self.parts[BODY].len != 0).then(|| &addresses[BODY]);
+            lead(HEADER, offset_of!(NmreqHeader, nr_body), body);
+            let first = addresses.get(OPTIONS);
+            lead(HEADER, offset_of!(NmreqHeader, nr_options), first);
+            for i in OPTIONS..addresses.len() {
+                let next = addresses.get(i + 1);
+                lead(i, offset_of!(NmreqOption, nro_next), next);
+            }
+        }
+        let Err(errno) = file.ioctl(self.ioctl, addresses[0]) else {
+            return Ok(true);
+        };
+        documented("it", Err::<(), _>(errno))?;
+        let (told, text) = why(file.device())?;
+        same(format!("the errno of {text:?}"), told, errno as u32)?;
+        let readable = text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+        that(
+            format!("a reason, got {text:?}"),
+            readable && text.len() > 5,
+        )?;
+        before.is_still()?;
+        Ok(false)
+    }
+
+    /// Tries it with every field wrong, one at a time, but for names, of which
+    /// `hostile_names_of_every_kind` has all kinds.
+    fn try_all(&self) -> Outcome {
+        let name = match self.ioctl {
+            NIOCCTRL => offset_of!(NmreqHeader, nr_name)..offset_of!(NmreqHeader, nr_options),
+            _ => 0..offset_of!(Nmreq, nr_version),
+        };
+        (self.again)();
+        let (links, mut done, mut refused) = (links()?, 0, 0);
+        let mut attempt = |what: &str, parts: &[Part]| -> Outcome {
+            let came = self.attempt(parts);
+            let blame = |f: Failure| failure(format!("{}, {what}: {f}", self.what));
+            let counted = if came.map_err(blame)? {
+                // Whatever was made with another name goes.
+                for made in self::links()?.difference(&links) {
+                    works(format!("deleting {made}"), delif(made))?;
+                }
+                (self.again)();
+                &mut done
+            } else {
+                &mut refused
+            };
+            *counted += 1;
+            Ok(())
+        };
+        attempt("nothing wrong", &self.parts)?;
+        for (i, part) in self.parts.iter().enumerate() {
+            for (what, wrong) in part.wrong() {
+                if i == HEADER
+                    && wrong.words[name.start / 8..name.end / 8]
+                        != part.words[name.start / 8..name.end / 8]
+                {
+                    continue;
+                }
+                let mut parts = self.parts.clone();
+                parts[i] = wrong;
+                attempt(&format!("part {i} with {what}"), &parts)?;
+            }
+        }
+        println!("    {}: {done} done, {refused} refused", self.what);
+        that(format!("{}: both", self.what), done > 0 && refused > 5)
+    }
+}
+
+/// All regions are: some requests make one that others would not.
+fn small_regions() -> Outcome {
+    write_parameter("buf_num", "8192")?;
+    write_parameter("priv_buf_num", "64")?;
+    Ok(())
+}
+
+fn links() -> Outcome<BTreeSet<String>> {
+    let names = fs::read_dir("/sys/class/net")?.filter_map(Result::ok);
+    Ok(names
+        .map(|entry| entry.file_name().to_string_lossy().into())
+        .collect())
+}
+
+/// What there is: ports on switches, interfaces, and the module's objects.
+struct World {
+    ports: Vec<(String, u16, u32)>,
+    links: BTreeSet<String>,
+    traces: Traces,
+}
+
+impl World {
+    fn now() -> Outcome<Self> {
+        Ok(World {
+            ports: vale_list()?,
+            links: links()?,
+            traces: Traces::now(),
+        })
+    }
+
+    fn is_still(&self) -> Outcome {
+        same("ports", vale_list()?, self.ports.clone())?;
+        same("interfaces", links()?, self.links.clone())?;
+        self.traces.wait_until_back().map_err(failure)
+    }
+}
+
+/// A small port, as REGISTER has it.
+fn small() -> NmreqRegister {
+    shared("").body
+}
+
+fn hostile_fields_of_register() -> Outcome {
+    small_regions()?;
+    let page = Csb::at(0x10_0000_3000)?;
+    let csb = NmreqOptCsb {
+        csb_atok: page.atok_address(),
+        csb_ktoa: page.ktoa_address(),
+        ..Default::default()
+    };
+    let exclusive = NmreqRegister {
+        nr_flags: NR_EXCLUSIVE,
+        ..small()
+    };
+    let region = vale("vale940:b").slots(64, 64).bind()?;
+    let by_descriptor = NmreqOptRegion {
+        fd: region.device.raw(),
+        ..NmreqOptRegion::zeroed()
+    };
+    let own = NmreqRegister {
+        nr_mem_id: 0,
+        ..small()
+    };
+    let register = |what, name, body| Sample::new(what, NETMAP_REQ_REGISTER, name, body);
+    for sample in [
+        register("a switch port", "vale940:a", small()),
+        register("a pipe", "vale940:a{1", small()),
+        register("a port in CSB mode", "vale940:a", exclusive).option(
+            NETMAP_REQ_OPT_CSB,
+            size_of::<NmreqOptCsb>(),
+            csb,
+        ),
+        register("a port in a region by descriptor", "vale940:a", own).option(
+            FERROMAP_OPT_REGION,
+            size_of::<NmreqOptRegion>(),
+            by_descriptor,
+        ),
+    ] {
+        sample.try_all()?;
+    }
+    Ok(())
+}
+
+fn hostile_fields_of_what_only_asks() -> Outcome {
+    small_regions()?;
+    let _port = shared("vale940:b").bind()?;
+    let ask = "vale940:b";
+    for sample in [
+        Sample::new(
+            "PORT_INFO_GET",
+            NETMAP_REQ_PORT_INFO_GET,
+            ask,
+            NmreqPortInfoGet::zeroed(),
+        ),
+        Sample::new(
+            "POOLS_INFO_GET",
+            NETMAP_REQ_POOLS_INFO_GET,
+            ask,
+            NmreqPoolsInfo::zeroed(),
+        ),
+        Sample::new(
+            "VALE_LIST",
+            NETMAP_REQ_VALE_LIST,
+            ask,
+            NmreqValeList::zeroed(),
+        ),
+        Sample::new(
+            "PORT_HDR_GET",
+            NETMAP_REQ_PORT_HDR_GET,
+            ask,
+            NmreqPortHdr::zeroed(),
+        ),
+        Sample::new("PROBE", FERROMAP_REQ_PROBE, "vale940:c", small()),
+        Sample::new("XDP_QUERY", FERROMAP_REQ_XDP_QUERY, ask, NmreqXdp::zeroed()),
+    ] {
+        sample.try_all()?;
+    }
+    Ok(())
+}
+
+fn hostile_fields_of_what_changes_switches() -> Outcome {
+    wire()?;
+    small_regions()?;
+    let _port = shared("vale940:b").bind()?;
+    let plugged = "vale940:fm0";
+    let plug = NmreqValeAttach {
+        reg: NmreqRegister {
+            nr_mode: NR_REG_ALL_NIC,
+            ..NmreqRegister::default()
+        },
+        ..NmreqValeAttach::default()
+    };
+    let polling = NmreqValePolling {
+        nr_mode: NETMAP_POLLING_MODE_SINGLE_CPU,
+        nr_num_polling_cpus: 1,
+        ..NmreqValePolling::default()
+    };
+    let header_of = NmreqPortHdr {
+        nr_hdr_len: 12,
+        ..NmreqPortHdr::default()
+    };
+    fn unplugged() {
+        let _ = (poll_off("vale940:fm0"), detach("vale940:fm0"));
+    }
+    fn plugged_in() {
+        let _ = (attach("vale940:fm0"), poll_off("vale940:fm0"));
+    }
+    fn polled() {
+        let _ = attach("vale940:fm0");
+        let _ = poll_on("vale940:fm0", NETMAP_POLLING_MODE_SINGLE_CPU, 0, 1);
+    }
+    fn gone() {
+        let _ = delif("fp940");
+    }
+    fn there() {
+        let _ = newif("fp940");
+    }
+    let polling_of = |what, reqtype| Sample::new(what, reqtype, plugged, polling);
+    for sample in [
+        Sample::new(
+            "PORT_HDR_SET",
+            NETMAP_REQ_PORT_HDR_SET,
+            "vale940:b",
+            header_of,
+        ),
+        Sample::new("VALE_ATTACH", NETMAP_REQ_VALE_ATTACH, plugged, plug).again(unplugged),
+        Sample::new(
+            "VALE_DETACH",
+            NETMAP_REQ_VALE_DETACH,
+            plugged,
+            NmreqValeDetach::default(),
+        )
+        .again(plugged_in),
+        polling_of("POLLING_ENABLE", NETMAP_REQ_VALE_POLLING_ENABLE).again(plugged_in),
+        polling_of("POLLING_DISABLE", NETMAP_REQ_VALE_POLLING_DISABLE).again(polled),
+        Sample::new(
+            "VALE_NEWIF",
+            NETMAP_REQ_VALE_NEWIF,
+            "fp940",
+            NmreqValeNewif::default(),
+        )
+        .again(gone),
+        Sample::bare("VALE_DELIF", NETMAP_REQ_VALE_DELIF, "fp940").again(there),
+    ] {
+        sample.try_all()?;
+    }
+    unplugged();
+    gone();
+    Ok(())
+}
+
+fn hostile_fields_of_loops() -> Outcome {
+    small_regions()?;
+    let start = NmreqSyncKloopStart {
+        sleep_us: 20,
+        pad1: 0,
+    };
+    let mode = NmreqOptSyncKloopMode::default();
+    for sample in [
+        Sample::new("KLOOP_START", NETMAP_REQ_SYNC_KLOOP_START, "", start).option(
+            NETMAP_REQ_OPT_SYNC_KLOOP_MODE,
+            size_of::<NmreqOptSyncKloopMode>(),
+            mode,
+        ),
+        Sample::bare("KLOOP_STOP", NETMAP_REQ_SYNC_KLOOP_STOP, ""),
+    ] {
+        sample.on(in_csb_mode).try_all()?;
+    }
+    Ok(())
+}
+
+fn hostile_fields_of_old_requests() -> Outcome {
+    small_regions()?;
+    let request = Nmreq {
+        nr_tx_slots: 64,
+        nr_rx_slots: 64,
+        nr_arg2: GLOBAL_MEM_ID,
+        ..legacy("vale940:a")
+    };
+    Sample::old("NIOCREGIF", NIOCREGIF, request).try_all()?;
+    let _port = shared("vale940:a").bind()?;
+    Sample::old("NIOCGINFO", NIOCGINFO, request).try_all()
+}
