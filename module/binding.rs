@@ -9,7 +9,7 @@ use crate::{
     },
     kloop::{KernelLoop, Rings},
     live::{self, Counted},
-    memory::{Mem, Use},
+    memory::{Mem, Needs, Region, Use},
     params,
     port::Port,
     refusal::{Fallible, Name},
@@ -19,6 +19,7 @@ use crate::{
         task,
         user::{AddressSpace, Caller},
     },
+    turn::Taken,
 };
 use kernel::{
     bindings::{POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM},
@@ -29,6 +30,27 @@ use kernel::{
 
 /// What a netmap_if counts for a port without host rings: a placeholder in each direction.
 const LEAST_HOST_RINGS: u16 = 1;
+
+/// A use of that region, with what `needs` says to be had of it: what a binding takes, and its
+/// netmap_if. It is brought in while others have their turns, so that what is needed may be more
+/// afterwards.
+pub(crate) fn supply(
+    turn: &Taken<'_>,
+    region: &Arc<Region>,
+    needs: impl Fn() -> Needs,
+) -> Fallible<Use> {
+    let memory = region.enter()?;
+    let mut needed = needs();
+    while !memory.has(&needed) {
+        turn.aside(|| memory.supply(&needed))?;
+        // As many extra buffers as there can be are there, or were: fewer are no error.
+        needed = Needs {
+            extra_bufs: 0,
+            ..needs()
+        };
+    }
+    Ok(memory)
+}
 
 /// A file's hold on a port. Dropping it gives everything back, in this order: the objects of the
 /// file, its rings, the port.
@@ -44,8 +66,9 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    /// Binds the selected rings of `port`, whose region's memory is `memory`. Fewer extra buffers
-    /// than asked for are no error. Addresses in slots mean memory of `process`.
+    /// Binds the selected rings of `port`, whose region's memory is `memory`, [supplied](supply).
+    /// Fewer extra buffers than asked for are no error. Addresses in slots mean memory of
+    /// `process`.
     pub(crate) fn new(
         mut port: KBox<dyn Port>,
         selection: Selection,

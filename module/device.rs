@@ -55,7 +55,7 @@ impl Device for OpenFile {
     }
 
     fn memory(&self) -> Option<&dyn Backing> {
-        Some(self.binding()?.mem().backing())
+        Some(self.binding()?.mem())
     }
 
     fn will_be_written(&self, from: &Mm) {

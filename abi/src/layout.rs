@@ -120,7 +120,6 @@ const fn gcd(a: u32, b: u32) -> u32 {
 /// The three pools of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    page: u32,
     pub ifs: Pool,
     pub rings: Pool,
     pub bufs: Pool,
@@ -144,24 +143,7 @@ impl Layout {
         let Some(bufs) = Pool::round_up(page, bufs, rings.offset + rings.bytes()) else {
             return None;
         };
-        Some(Layout {
-            page,
-            ifs,
-            rings,
-            bufs,
-        })
-    }
-
-    /// The same layout with fewer buffers, at least `count`: for when memory is short.
-    pub const fn with_bufs(self, count: u32) -> Self {
-        let want = PoolRequest {
-            size: self.bufs.size,
-            count,
-        };
-        match Pool::round_up(self.page, want, self.bufs.offset) {
-            Some(bufs) if bufs.count < self.bufs.count => Layout { bufs, ..self },
-            _ => self,
-        }
+        Some(Layout { ifs, rings, bufs })
     }
 
     /// Bytes of the region, what programs map; a multiple of the page size.

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     abi::{ext::FERROMAP_NR_SWAP, name::ValeName},
-    binding::Binding,
-    memory::Use,
+    binding::{self, Binding},
+    memory::{Needs, Use},
     port::{Port, PortLabel},
     refusal::{refuse, Fallible, Name},
     registry::{self, Registry},
@@ -90,13 +90,35 @@ impl Attachments {
         }
         let nic = nic()?;
         let region = nic.rings().region().clone();
-        let memory = turn.aside(|| region.enter())?;
         let shape = nic.rings().shape();
         let whole = Shape {
             host_tx_rings: if with_host { shape.host_tx_rings } else { 0 },
             host_rx_rings: if with_host { shape.host_rx_rings } else { 0 },
             ..shape
         };
+        // What one side receives the other sends.
+        let facing = Shape {
+            tx_slots: shape.rx_slots,
+            rx_slots: shape.tx_slots,
+            ..Shape::default()
+        };
+        let wire = Shape {
+            tx_rings: shape.rx_rings,
+            rx_rings: shape.tx_rings,
+            ..facing
+        };
+        let host = Shape {
+            tx_rings: whole.host_rx_rings,
+            rx_rings: whole.host_tx_rings,
+            ..facing
+        };
+        let memory = binding::supply(turn, &region, || {
+            let ifs = Needs {
+                ifs: if with_host { 3 } else { 2 },
+                ..Needs::default()
+            };
+            ifs + nic.needs(&all(whole)) + wire.all_needs() + host.all_needs()
+        })?;
         let nic = bind(nic, whole, &memory)?;
         let plug = |port: &[u8], shape: Shape| -> Fallible<Binding> {
             let name = ValeName {
@@ -112,26 +134,9 @@ impl Attachments {
             }
             Ok(bound)
         };
-        // What one side receives the other sends.
-        let facing = Shape {
-            tx_slots: shape.rx_slots,
-            rx_slots: shape.tx_slots,
-            ..Shape::default()
-        };
-        let wire = Shape {
-            tx_rings: shape.rx_rings,
-            rx_rings: shape.tx_rings,
-            ..facing
-        };
         let wire = plug(name.port, wire)?;
         let host = if with_host {
-            let label = PortLabel::new(&[name.port, b"^"]);
-            let host = Shape {
-                tx_rings: shape.host_rx_rings,
-                rx_rings: shape.host_tx_rings,
-                ..facing
-            };
-            Some(plug(&label, host)?)
+            Some(plug(&PortLabel::new(&[name.port, b"^"]), host)?)
         } else {
             None
         };
@@ -309,11 +314,15 @@ fn find(registry: &Registry, name: &ValeName<'_>) -> Fallible<(Arc<RingSet>, u32
 
 /// Binds all rings of that shape, for the kernel alone.
 fn bind(port: KBox<dyn Port>, shape: Shape, memory: &Use) -> Fallible<Binding> {
-    let selection = Selection {
+    // Its rings lie where others can write, and its threads have no memory to send.
+    Binding::new(port, all(shape), memory, 0, 0, None)
+}
+
+/// All rings of that shape.
+fn all(shape: Shape) -> Selection {
+    Selection {
         tx: 0..shape.host_tx().end,
         rx: 0..shape.host_rx().end,
         exclusive: true,
-    };
-    // Its rings lie where others can write, and its threads have no memory to send.
-    Binding::new(port, selection, memory, 0, 0, None)
+    }
 }

@@ -10,7 +10,8 @@ use crate::{
         select::{self, Ranges, Unselectable},
         wire::NmreqRegister,
     },
-    binding::Binding,
+    binding::{self, Binding},
+    memory::Needs,
     port::Port,
     refusal::{refuse, Fallible, Name, Refusal},
     registry::{self, Want},
@@ -97,7 +98,14 @@ pub(super) fn register(
     // An interface's rings are not bound in vain: the host would lose what comes meanwhile.
     context.options.all_honoured()?;
     let region = port.rings().region().clone();
-    let memory = turn.aside(|| region.enter())?;
+    let memory = binding::supply(turn, &region, || {
+        let own = Needs {
+            ifs: 1,
+            extra_bufs,
+            ..Needs::default()
+        };
+        own + port.needs(&selection)
+    })?;
     let process = AddressSpace::of_caller();
     let binding = Binding::new(port, selection, &memory, req.nr_flags, extra_bufs, process)?;
 

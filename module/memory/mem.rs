@@ -5,87 +5,88 @@
 use super::shared::{Bufs, IfView, RingView};
 use crate::{
     abi::{
+        consts::NETMAP_RESERVED_BUFS,
         layout::{Layout, Pool, OBJECT_ALIGN},
         wire::{IfHeader, RingHeader},
     },
     live::{self, Counted},
-    sys::{
-        backing::Backing,
-        user::Writers,
-        vmalloc::{HugeMem, Lack},
-    },
+    refusal::Fallible,
+    sys::{backing::Backing, bindings, stretch::Stretch, user::Writers},
 };
-use core::ptr::NonNull;
-use kernel::{page::PAGE_SIZE, prelude::*};
+use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
 
-/// Regions are large and alike, so the buffers of several ports at work would have the same address
-/// modulo any power of two, and fall on the same entries of a cache or TLB that is indexed by
-/// address (QEMU's is, and has one way: two ports that collide run at two thirds of their speed).
-/// So each region starts to hand out its buffers at one of this many colours, the one that the
-/// fewest others use.
-pub(super) const COLOURS: u8 = 8;
+/// The kinds of objects, each of which has a pool.
+#[derive(Clone, Copy)]
+pub(super) enum PoolOf {
+    Ifs,
+    Rings,
+    Bufs,
+}
 
-/// The memory of a region, and where its pools lie.
+impl PoolOf {
+    /// How many of the first are nobody's.
+    pub(super) fn withheld(self) -> u32 {
+        match self {
+            PoolOf::Bufs => NETMAP_RESERVED_BUFS,
+            PoolOf::Ifs | PoolOf::Rings => 0,
+        }
+    }
+}
+
+/// The memory of a region. Of each pool the first objects are there; the others come when they are
+/// wanted, or when a program touches where they will be.
 ///
 /// # Invariants
 ///
-/// `base` is that of `backing`, which has exactly `layout.bytes()`. Each pool of the layout is
-/// [`sound`] in so many bytes, and there is at least one buffer.
+/// Each pool of the layout is [`sound`], and the stretch of its name is for its objects.
+#[pin_data]
 pub(crate) struct Mem {
-    backing: KBox<dyn Backing>,
-    base: NonNull<u8>,
+    #[pin]
+    ifs: Stretch,
+    #[pin]
+    rings: Stretch,
+    #[pin]
+    bufs: Stretch,
     layout: Layout,
     writers: Writers,
     _live: Counted,
 }
 
-/// Whether a pool lies in that many bytes whose start is aligned to a page, with all its objects
-/// aligned to [`OBJECT_ALIGN`]. A layout is made so, but its fields are anybody's to set.
-fn sound(pool: &Pool, bytes: u64) -> bool {
-    let aligned = pool.offset % PAGE_SIZE as u64 == 0 && pool.size % OBJECT_ALIGN == 0;
-    let end = pool.offset.checked_add(pool.bytes());
-    aligned && pool.size != 0 && end.is_some_and(|end| end <= bytes)
+/// Whether a pool is of whole pages, with all its objects aligned to [`OBJECT_ALIGN`]. A layout is
+/// made so, but its fields are anybody's to set.
+fn sound(pool: &Pool) -> bool {
+    let page = PAGE_SIZE as u64;
+    let whole = pool.offset % page == 0 && pool.bytes() % page == 0;
+    whole && pool.size != 0 && pool.size % OBJECT_ALIGN == 0
 }
 
-// SAFETY: the backing is `Send`, and `base` is where that is.
-unsafe impl Send for Mem {}
-// SAFETY: the backing is `Sync`. What is in the memory is only reached by views, which copy, as
-// others may be writing to it anyway.
-unsafe impl Sync for Mem {}
-
 impl Mem {
-    /// In memory of the kernel's own.
-    pub(super) fn new(layout: Layout) -> Result<Result<Self, Lack>> {
-        if layout.bufs.count == 0 {
-            return Ok(Err(Lack::Memory));
+    /// Memory of the kernel's own, of which there is nothing yet.
+    pub(super) fn new(layout: Layout) -> Fallible<Arc<Self>> {
+        if ![&layout.ifs, &layout.rings, &layout.bufs]
+            .map(sound)
+            .iter()
+            .all(|&sound| sound)
+        {
+            return Err(EINVAL.into());
         }
-        let end = layout.bufs.offset.checked_add(layout.bufs.bytes());
-        let pools = [&layout.ifs, &layout.rings, &layout.bufs];
-        if !end.is_some_and(|end| pools.iter().all(|pool| sound(pool, end))) {
-            return Err(EINVAL);
-        }
-        let bytes = usize::try_from(layout.bytes()).map_err(|_| ENOMEM)?;
-        let backing: KBox<dyn Backing> = match HugeMem::new(bytes)? {
-            Ok(memory) => KBox::new(memory, GFP_KERNEL_ACCOUNT)?,
-            Err(lack) => return Ok(Err(lack)),
-        };
-        // INVARIANT: allocated with that size; pools and their buffers were looked at above.
-        Ok(Ok(Mem {
-            base: backing.base(),
-            backing,
-            layout,
-            writers: Writers::none(),
-            _live: Counted::new(live::Kind::Memory),
-        }))
+        let stretch = |pool: &Pool| Stretch::new(pool.size, pool.count);
+        // INVARIANT: the pools were looked at above.
+        Ok(Arc::pin_init(
+            pin_init!(Mem {
+                ifs <- stretch(&layout.ifs),
+                rings <- stretch(&layout.rings),
+                bufs <- stretch(&layout.bufs),
+                layout,
+                writers: Writers::none(),
+                _live: Counted::new(live::Kind::Memory),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?)
     }
 
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
-    }
-
-    /// The memory itself, for mapping it.
-    pub(crate) fn backing(&self) -> &dyn Backing {
-        &*self.backing
     }
 
     /// Which processes may write to it.
@@ -93,26 +94,13 @@ impl Mem {
         &self.writers
     }
 
-    /// The buffer at which a region of that colour starts. Colours are addresses modulo that many
-    /// default rings of default buffers, one of these apart.
-    pub(super) fn first_buf_of_colour(&self, colour: u8) -> u32 {
-        const RING: u64 = 1024 * 2048;
-        const ALL: u64 = RING * COLOURS as u64;
-        let pool = self.base.as_ptr() as u64 + self.layout.bufs.offset;
-        let distance = (u64::from(colour) * RING).wrapping_sub(pool) % ALL;
-        let buffers = distance.checked_div(self.layout.bufs.size.into());
-        buffers.unwrap_or(0) as u32
-    }
-
-    /// The address of `bytes` bytes at `offset`, if they lie inside.
-    fn at(&self, offset: u64, bytes: usize) -> Option<NonNull<u8>> {
-        let start = usize::try_from(offset).ok()?;
-        if offset.checked_add(bytes as u64)? > self.layout.bytes() {
-            return None;
+    /// Where the objects of a pool are.
+    pub(super) fn stretch(&self, of: PoolOf) -> &Stretch {
+        match of {
+            PoolOf::Ifs => &self.ifs,
+            PoolOf::Rings => &self.rings,
+            PoolOf::Bufs => &self.bufs,
         }
-        // SAFETY: the memory has `layout.bytes()` by the invariant, beyond which this is not, as
-        // was just found.
-        Some(unsafe { self.base.add(start) })
     }
 
     /// The ring of `slots` slots in object `index` of the ring pool.
@@ -123,10 +111,10 @@ impl Mem {
         if bytes > pool.size as usize {
             return None;
         }
-        let base = self.at(pool.object(index)?, bytes)?;
-        // SAFETY: `bytes` covers header and slots, and was found to lie inside the memory, which
-        // lives as long as `self`. Its start is aligned to a page, as that of a `Backing` is, and
-        // by the invariant the objects in it to `OBJECT_ALIGN`.
+        let base = self.rings.object(index)?;
+        // SAFETY: `bytes` covers header and slots, and is no more than the object has, which is
+        // there for as long as `self`. A stretch begins at a page, and by the invariant its objects
+        // are aligned to `OBJECT_ALIGN`.
         Some(unsafe { RingView::new(base, slots) })
     }
 
@@ -137,20 +125,39 @@ impl Mem {
         if bytes > pool.size as usize {
             return None;
         }
-        let base = self.at(pool.object(index)?, bytes)?;
-        // SAFETY: `bytes` covers header and entries, and was found to lie inside the memory, which
-        // lives as long as `self`. Its start is aligned to a page, as that of a `Backing` is, and
-        // by the invariant the objects in it to `OBJECT_ALIGN`: more than a u64 needs.
+        let base = self.ifs.object(index)?;
+        // SAFETY: `bytes` covers header and entries, and is no more than the object has, which is
+        // there for as long as `self`. A stretch begins at a page, and by the invariant its objects
+        // are aligned to `OBJECT_ALIGN`: more than a u64 needs.
         Some(unsafe { IfView::new(base, rings) })
     }
 
-    /// The buffer pool, for looking up many buffers.
+    /// The buffers that are there, for looking up many.
     #[inline]
     pub(crate) fn bufs(&self) -> Bufs<'_> {
-        let pool = &self.layout.bufs;
-        // SAFETY: by the invariant the pool is sound, lies inside the memory, which lives as long
-        // as `self`, and has at least one buffer. The memory's start is aligned to a page, as that
-        // of a `Backing` is, so that the pool's is.
-        unsafe { Bufs::new(self.base.add(pool.offset as usize), pool.size, pool.count) }
+        let (base, count) = self.bufs.there();
+        // SAFETY: so many are there for as long as `self`, of the pool's size by the invariant. A
+        // stretch begins at a page, and objects are aligned to `OBJECT_ALIGN`.
+        unsafe { Bufs::new(base, self.layout.bufs.size, count) }
+    }
+}
+
+// SAFETY: each pool has its own pages, which a stretch gives with a reference, and always the same.
+// Whoever reads or writes there in the kernel copes with others who do (`shared`).
+unsafe impl Backing for Mem {
+    fn bytes(&self) -> u64 {
+        self.layout.bytes()
+    }
+
+    fn page(&self, offset: u64) -> Result<*mut bindings::page> {
+        let Layout {
+            ifs, rings, bufs, ..
+        } = &self.layout;
+        for (pool, stretch) in [(bufs, &self.bufs), (rings, &self.rings), (ifs, &self.ifs)] {
+            if let Some(within) = offset.checked_sub(pool.offset) {
+                return stretch.page(usize::try_from(within).map_err(|_| EINVAL)?);
+            }
+        }
+        Err(EINVAL)
     }
 }

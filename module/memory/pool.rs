@@ -5,8 +5,8 @@
 use crate::sys::nospec::confine32;
 use core::ops::DerefMut;
 
-/// A pool's free map over `count` objects, some of which may be withheld: they are never handed
-/// out.
+/// A pool's free map over `count` objects. Only those that are there are handed out, which are the
+/// first; and of them not those that are withheld.
 ///
 /// Bit `i` of the first half of the words is set while object `i` is free, and of the second half
 /// if it is withheld.
@@ -15,10 +15,9 @@ pub(crate) struct FreeMap<S> {
     /// How many words each half has.
     half: usize,
     count: u32,
+    there: u32,
     free: u32,
-    /// The word that searches begin with. They go on to the end and then from the first one.
-    start: usize,
-    /// How many words from `start` on have no free object, for certain.
+    /// How many words from the first on have no free object, for certain.
     full: usize,
 }
 
@@ -28,56 +27,72 @@ pub(crate) const fn words(count: u32) -> usize {
 }
 
 impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
-    /// A map with everything free but what is `withheld`. `storage` must have [`words`] of `count`;
-    /// objects beyond it do not exist.
-    pub(crate) fn new(mut storage: S, count: u32, withheld: impl Fn(u32) -> bool) -> Self {
+    /// A map of objects none of which is there. `storage` must have [`words`] of `count`; objects
+    /// beyond it do not exist.
+    pub(crate) fn new(mut storage: S, count: u32) -> Self {
         storage.fill(0);
         let half = storage.len() / 2;
         let room = u32::try_from(half.saturating_mul(64)).unwrap_or(u32::MAX);
-        let mut map = FreeMap {
+        FreeMap {
             words: storage,
             half,
             count: count.min(room),
+            there: 0,
             free: 0,
-            start: 0,
             full: 0,
-        };
-        for index in 0..map.count {
+        }
+    }
+
+    /// From now on the first `there` objects are there, unless there were more. Those that have
+    /// come are free, but for what is `withheld`.
+    pub(crate) fn grow_to(&mut self, there: u32, withheld: impl Fn(u32) -> bool) {
+        let first = self.there;
+        self.there = there.min(self.count).max(first);
+        for index in first..self.there {
             let (word, bit) = (index as usize / 64, 1 << (index % 64));
             if withheld(index) {
-                map.words[half + word] |= bit;
+                self.words[self.half + word] |= bit;
             } else {
-                map.words[word] |= bit;
-                map.free += 1;
+                self.words[word] |= bit;
+                self.free += 1;
             }
         }
-        map
+        self.full = self.full.min(first as usize / 64);
     }
 
-    /// The same map, handing out objects from about number `first` on, and those before it last.
-    pub(crate) fn starting_at(mut self, first: u32) -> Self {
-        let word = first as usize / 64;
-        self.start = word.checked_rem(self.half).unwrap_or(0);
-        self.full = 0;
-        self
+    /// How many have to be there for `count` to be free, as far as there can be as many. `None` if
+    /// as many are.
+    pub(crate) fn there_for(&self, count: u32) -> Option<u32> {
+        let there = self
+            .count
+            .min(self.there.saturating_add(count.saturating_sub(self.free)));
+        (there > self.there).then_some(there)
     }
 
-    /// Objects left.
+    /// How many are there, free or not.
+    pub(crate) fn there(&self) -> u32 {
+        self.there
+    }
+
+    /// Objects that are there and free.
     pub(crate) fn free(&self) -> u32 {
         self.free
     }
 
+    /// Objects that nobody has, those that are still to come included.
+    pub(crate) fn left(&self) -> u32 {
+        self.free + (self.count - self.there)
+    }
+
     /// Takes the first free object.
     pub(crate) fn take(&mut self) -> Option<u32> {
-        let count = self.half;
-        while self.full < count {
-            let at = wrapped(self.start + self.full, count);
-            let word = &mut self.words[at];
+        while self.full < self.half {
+            let word = &mut self.words[self.full];
             if *word != 0 {
                 let bit = word.trailing_zeros();
                 *word &= *word - 1;
                 self.free -= 1;
-                return Some(at as u32 * 64 + bit);
+                return Some(self.full as u32 * 64 + bit);
             }
             self.full += 1;
         }
@@ -87,27 +102,17 @@ impl<S: DerefMut<Target = [u64]>> FreeMap<S> {
     /// Gives an object back. False, and nothing done, for one that cannot have been handed out or
     /// that is free already: programs can leave any index anywhere.
     pub(crate) fn give(&mut self, index: u32) -> bool {
-        if index >= self.count {
+        if index >= self.there {
             return false;
         }
-        let index = confine32(index, self.count);
+        let index = confine32(index, self.there);
         let (at, bit) = (index as usize / 64, 1u64 << (index % 64));
         if (self.words[at] | self.words[self.half + at]) & bit != 0 {
             return false;
         }
         self.words[at] |= bit;
         self.free += 1;
-        let count = self.half;
-        self.full = self.full.min(wrapped(at + count - self.start, count));
+        self.full = self.full.min(at);
         true
-    }
-}
-
-/// An index below twice the count, brought below the count.
-fn wrapped(index: usize, count: usize) -> usize {
-    if index < count {
-        index
-    } else {
-        index - count
     }
 }

@@ -4,44 +4,34 @@
 
 use super::{
     access::{Claimant, Owner},
-    mem::Mem,
+    mem::{Mem, PoolOf},
+    needs::Needs,
     pool::{words, FreeMap},
     shared::IfView,
     sizes::Kind,
 };
 use crate::{
-    abi::{consts::NETMAP_RESERVED_BUFS, layout::Layout},
+    abi::layout::Layout,
     live::{self, Counted},
     params,
-    refusal::{refuse, Fallible},
-    sys::{
-        param::Param,
-        task,
-        vmalloc::{self, Lack},
-    },
+    refusal::{refuse, Fallible, Refusal},
+    sys::param::Param,
 };
 use kernel::{
     prelude::*,
     sync::{new_mutex, Arc, Mutex},
-    time::Instant,
 };
 
 /// A region: an id, and memory while it is used.
 ///
-/// The memory is made for the first user and goes with the last, so that nobody finds what another
-/// has left, and it is charged to one who uses it. A process may have had pages of it pinned: they
-/// live on by themselves, and are nobody else's.
+/// The memory goes with the last user, so that nobody finds what another has left. It comes when
+/// somebody is going to take objects of it, and is charged to him. A process may have had pages of
+/// it pinned: they live on by themselves, and are nobody else's.
 #[pin_data]
 pub(crate) struct Region {
     id: u16,
     kind: Kind,
     owner: Owner,
-    /// Where its buffers start to be handed out; see [`COLOURS`](super::mem::COLOURS).
-    colour: u8,
-    /// Held while memory is made, which may take long. Others who want to use it wait; nobody else
-    /// does.
-    #[pin]
-    making: Mutex<()>,
     /// Only ever held for a moment.
     #[pin]
     inner: Mutex<Inner>,
@@ -63,58 +53,48 @@ struct Made {
     bufs: FreeMap<KVVec<u64>>,
 }
 
-/// A map of `count` objects with all free but what is `withheld`.
-fn free_map(count: u32, withheld: impl Fn(u32) -> bool) -> Fallible<FreeMap<KVVec<u64>>> {
+/// A map of `count` objects, none of which is there.
+fn free_map(count: u32) -> Fallible<FreeMap<KVVec<u64>>> {
     let words = KVVec::from_elem(0, words(count), GFP_KERNEL_ACCOUNT)?;
-    Ok(FreeMap::new(words, count, withheld))
+    Ok(FreeMap::new(words, count))
 }
 
 impl Made {
-    fn new(asked: Layout, kind: Kind, colour: u8) -> Fallible<Self> {
-        let least = kind.least_bufs(&asked);
-        let (mut layout, begun) = (asked, Instant::now());
-        let mem = loop {
-            let lack = match Mem::new(layout)? {
-                Ok(mem) => break mem,
-                Err(lack) => lack,
-            };
-            if !task::go_on() {
-                // Nobody waits for it any more.
-                return Err(EINTR.into());
-            }
-            // Half the spare buffers still serve.
-            let smaller = layout.with_bufs((layout.bufs.count / 2).max(least));
-            if smaller == layout {
-                if lack == Lack::Others && vmalloc::wait_for_others(begun) {
-                    continue;
-                }
-                refuse!(
-                    ENOMEM,
-                    "no memory for a region of {} KiB ({} buffers of {} bytes), on the machine or \
-                     in the cgroup of who asks: lower {}",
-                    layout.bytes() / 1024,
-                    layout.bufs.count,
-                    layout.bufs.size,
-                    match kind {
-                        Kind::Global => "parameter buf_num",
-                        Kind::Private(_) => "the port's rings or slots, or parameter priv_buf_num",
-                    }
-                );
-            }
-            layout = smaller;
-        };
+    fn new(layout: Layout) -> Fallible<Self> {
         Ok(Made {
-            ifs: free_map(layout.ifs.count, |_| false)?,
-            rings: free_map(layout.rings.count, |_| false)?,
-            bufs: free_map(layout.bufs.count, |index| index < NETMAP_RESERVED_BUFS)?
-                .starting_at(mem.first_buf_of_colour(colour)),
-            mem: Arc::new(mem, GFP_KERNEL_ACCOUNT)?,
+            ifs: free_map(layout.ifs.count)?,
+            rings: free_map(layout.rings.count)?,
+            bufs: free_map(layout.bufs.count)?,
+            mem: Mem::new(layout)?,
         })
+    }
+
+    fn map(&mut self, of: PoolOf) -> &mut FreeMap<KVVec<u64>> {
+        match of {
+            PoolOf::Ifs => &mut self.ifs,
+            PoolOf::Rings => &mut self.rings,
+            PoolOf::Bufs => &mut self.bufs,
+        }
+    }
+
+    /// Has what is there of a pool handed out.
+    fn open_up(&mut self, of: PoolOf) {
+        let there = self.mem.stretch(of).count();
+        self.map(of).grow_to(there, |index| index < of.withheld());
+    }
+
+    /// How many objects have to be there for `count` to be free, if they are not.
+    fn there_for(&mut self, of: PoolOf, count: u32) -> Option<u32> {
+        let map = self.map(of);
+        // They come first.
+        let withheld = of.withheld().saturating_sub(map.there());
+        map.there_for(count)?;
+        map.there_for(count.saturating_add(withheld))
     }
 }
 
 impl Region {
-    pub(super) fn new(id: u16, kind: Kind, owner: Owner, colour: u8) -> Fallible<Arc<Self>> {
+    pub(super) fn new(id: u16, kind: Kind, owner: Owner) -> Fallible<Arc<Self>> {
         let inner = Inner {
             made: None,
             users: 0,
@@ -124,8 +104,6 @@ impl Region {
                 id,
                 kind,
                 owner,
-                colour,
-                making <- new_mutex!(()),
                 inner <- new_mutex!(inner),
                 _live: Counted::new(live::Kind::Region),
             }),
@@ -144,10 +122,6 @@ impl Region {
     /// Refuses who may not use the region by its id, or by the name of a port that lies in it.
     pub(crate) fn admit(&self, claimant: &Claimant) -> Fallible {
         self.owner.admit(claimant, self.id)
-    }
-
-    pub(super) fn colour(&self) -> u8 {
-        self.colour
     }
 
     /// Whether it is the memory of a namespace's interfaces.
@@ -178,26 +152,28 @@ impl Region {
         })
     }
 
-    /// Begins a use of the region's objects. The first one makes the memory, which may take long:
-    /// not while others wait for their turn.
+    /// Begins a use of the region's objects, none of which need to be there yet.
     pub(crate) fn enter(self: &Arc<Self>) -> Fallible<Use> {
         if let Some(joined) = self.join() {
             return Ok(joined);
         }
-        let _making = self.making.lock();
-        // Somebody may have made it meanwhile.
-        if let Some(joined) = self.join() {
-            return Ok(joined);
-        }
-        let made = Made::new(self.kind.layout()?, self.kind, self.colour)?;
-        if !self.is_private() && self.owner.is_initial() {
-            tell(made.mem.layout());
-        }
+        let made = Made::new(self.kind.layout()?)?;
         let mem = made.mem.clone();
-        *self.inner.lock() = Inner {
+        let mut inner = self.inner.lock();
+        if inner.made.is_some() {
+            // Somebody has begun meanwhile. What is not needed goes when the lock has.
+            drop(inner);
+            drop(made);
+            return self.enter();
+        }
+        *inner = Inner {
             made: Some(made),
             users: 1,
         };
+        drop(inner);
+        if !self.is_private() && self.owner.is_initial() {
+            tell(mem.layout());
+        }
         Ok(Use {
             region: self.clone(),
             mem,
@@ -216,8 +192,9 @@ fn tell(layout: &Layout) {
     show(&params::buf_curr_num, layout.bufs.count);
 }
 
-/// A use of a region: objects can be taken while it lasts. The memory goes with the last use,
-/// whatever programs did with the indexes.
+/// A use of a region: objects can be taken while it lasts, as many as were
+/// [supplied](Self::supply). The memory goes with the last use, whatever programs did with the
+/// indexes.
 pub(crate) struct Use {
     region: Arc<Region>,
     mem: Arc<Mem>,
@@ -230,6 +207,75 @@ impl Use {
 
     pub(crate) fn region(&self) -> &Arc<Region> {
         &self.region
+    }
+
+    /// Whether as many objects as that can be taken, or else all that there can be are there.
+    pub(crate) fn has(&self, needs: &Needs) -> bool {
+        let bufs = needs.bufs.saturating_add(needs.extra_bufs);
+        self.with(|made| {
+            let lacks = |map: &FreeMap<_>, count| map.there_for(count).is_some();
+            let lacking = lacks(&made.ifs, needs.ifs) || lacks(&made.rings, needs.rings);
+            !lacking && !lacks(&made.bufs, bufs)
+        })
+        .unwrap_or(false)
+    }
+
+    /// Brings in what there is too little of, which may take long: not while others wait for their
+    /// turn. It is charged to the caller. Of extra buffers there may come fewer.
+    pub(crate) fn supply(&self, needs: &Needs) -> Fallible {
+        self.stock(PoolOf::Ifs, needs.ifs)?;
+        self.stock(PoolOf::Rings, needs.rings)?;
+        let mut extra = needs.extra_bufs.min(self.mem.layout().bufs.count);
+        loop {
+            match self.stock(PoolOf::Bufs, needs.bufs.saturating_add(extra)) {
+                // Half of them still serve.
+                Err(refusal) if extra > 0 && refusal.errno == ENOMEM => extra /= 2,
+                done => return done,
+            }
+        }
+    }
+
+    /// Sees to it that `count` objects of a pool are free, as far as there can be as many.
+    fn stock(&self, of: PoolOf, count: u32) -> Fallible {
+        let wanted = self.with(|made| {
+            // A program may have touched some and brought them in by that.
+            made.open_up(of);
+            made.there_for(of, count)
+        });
+        let Some(there) = wanted.flatten() else {
+            return Ok(());
+        };
+        let stretch = self.mem.stretch(of);
+        let more = there.saturating_sub(stretch.count());
+        match stretch.grow(there) {
+            Ok(()) => {}
+            Err(e) if e == ENOMEM => return Err(self.poor(of, more)),
+            Err(e) => return Err(e.into()),
+        }
+        self.with(|made| made.open_up(of));
+        Ok(())
+    }
+
+    /// Why there are not `more` objects of a pool.
+    fn poor(&self, of: PoolOf, more: u32) -> Refusal {
+        let layout = self.mem.layout();
+        let (what, size) = match of {
+            PoolOf::Ifs => ("netmap_ifs", layout.ifs.size),
+            PoolOf::Rings => ("rings", layout.rings.size),
+            PoolOf::Bufs => ("buffers", layout.bufs.size),
+        };
+        Refusal::new(
+            ENOMEM,
+            fmt!(
+                "no memory for {} more {} of {} bytes in region {}, on the machine or in the \
+                 cgroup of who asks: lower the port's rings or slots, or parameter {}buf_size",
+                more,
+                what,
+                size,
+                self.region.id,
+                self.prefix()
+            ),
+        )
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Made) -> T) -> Option<T> {
@@ -303,7 +349,7 @@ impl Use {
             if enough {
                 (0..count).filter_map(|_| made.bufs.take()).for_each(&mut f);
             }
-            (enough, made.bufs.free())
+            (enough, made.bufs.left())
         });
         match enough {
             Some((true, _)) => Ok(()),
@@ -311,7 +357,7 @@ impl Use {
                 ENOMEM,
                 "{} buffers wanted, {} of {} left in region {}: raise parameter {}buf_num",
                 count,
-                other.map_or(0, |(_, free)| free),
+                other.map_or(0, |(_, left)| left),
                 self.mem.layout().bufs.count,
                 self.region.id,
                 self.prefix()

@@ -4,7 +4,6 @@
 
 use super::{
     access::{Claimant, Owner},
-    mem::COLOURS,
     region::Region,
     sizes::Kind,
 };
@@ -38,16 +37,8 @@ struct Entry {
 }
 
 impl List {
-    fn rarest_colour(&self) -> u8 {
-        let used = |colour| {
-            let colours = self.entries.iter().map(|e| e.region.colour());
-            colours.filter(|&c| c == colour).count()
-        };
-        (0..COLOURS).min_by_key(|&colour| used(colour)).unwrap_or(0)
-    }
-
     fn add(&mut self, id: u16, kind: Kind, owner: Owner) -> Fallible<Arc<Region>> {
-        let region = Region::new(id, kind, owner, self.rarest_colour())?;
+        let region = Region::new(id, kind, owner)?;
         let entry = Entry {
             region: region.clone(),
             holders: 1,

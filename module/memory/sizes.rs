@@ -101,20 +101,3 @@ impl Kind {
         }
     }
 }
-
-impl Kind {
-    /// How few buffers still make a region worth having when memory is short: an eighth of the
-    /// global one; what a port's rings need, without the extra buffers.
-    pub(super) fn least_bufs(&self, asked: &Layout) -> u32 {
-        let least = match self {
-            Kind::Global => asked.bufs.count / 8,
-            Kind::Private(needs) => PortNeeds {
-                extra_bufs: 0,
-                ..*needs
-            }
-            .pools(PAGE)
-            .map_or(asked.bufs.count, |[_, _, bufs]| bufs.count),
-        };
-        least.min(asked.bufs.count)
-    }
-}

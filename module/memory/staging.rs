@@ -8,7 +8,6 @@ use crate::{
     abi::{consts::NETMAP_MAX_FRAGS, layout::OBJECT_ALIGN},
     live::{self, Counted},
     sys::{
-        backing::Backing,
         net::xdp::{HEADROOM, TAIL},
         vmalloc::HugeMem,
     },
@@ -64,7 +63,7 @@ impl Staging {
         let bytes = stride as usize * count as usize + (HEADROOM + longest + TAIL) as usize;
         // INVARIANT: as the lines above say; memory of this kind is zeroed when it is made.
         Ok(Staging {
-            memory: HugeMem::new(bytes.next_multiple_of(PAGE_SIZE))?.map_err(|_| ENOMEM)?,
+            memory: HugeMem::new(bytes.next_multiple_of(PAGE_SIZE))?,
             size,
             stride,
             count,
@@ -93,7 +92,7 @@ impl Staging {
     pub(crate) fn bufs(&self) -> Bufs<'_> {
         // SAFETY: by the invariant of the type there are so many of that stride, also from the
         // first frame on: the long frame's headroom is behind the last. They are aligned, as stride
-        // and `HEADROOM` are multiples of 64 and the memory starts at a page (`Backing`). It lives
+        // and `HEADROOM` are multiples of 64 and the memory starts at a page. It lives
         // as long as `self`, and while a view is borrowed from that there is no `Area`.
         unsafe {
             let first = self.memory.base().add(HEADROOM as usize);

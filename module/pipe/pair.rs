@@ -6,7 +6,7 @@ use super::strand::Strand;
 use crate::{
     abi::consts::{PIPE_MAX_RINGS, PIPE_MAX_SLOTS},
     live::{self, Counted},
-    memory::Use,
+    memory::{Needs, Use},
     port::Port,
     refusal::{refuse, Fallible},
     ring::{Held, Queues, RingSet, RxQueue, RxRing, Selection, Shape, TxQueue},
@@ -120,6 +120,23 @@ impl Pair {
 
     pub(super) fn rings(&self, end: End) -> &Arc<RingSet> {
         &self.side(end).rings
+    }
+
+    /// What has to be made of a region for [`furnish`](Self::furnish). Transmit rings have no
+    /// buffers of their own.
+    pub(super) fn needs(&self) -> Needs {
+        if self.rings.as_ref().is_some() {
+            return Needs::default();
+        }
+        let of = |end| {
+            let shape = self.rings(end).shape();
+            let rings = Needs {
+                rings: shape.tx_rings.into(),
+                ..Needs::default()
+            };
+            rings + shape.needs(0, shape.rx_rings.into())
+        };
+        of(End::Master) + of(End::Slave)
     }
 
     /// Makes all rings of both ends, if they are not there. One request at a time does.

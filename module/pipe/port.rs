@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     live::{self, Counted},
-    memory::Use,
+    memory::{Needs, Use},
     port::{Port, PortLabel},
     refusal::Fallible,
     ring::{Queues, RingSet, RxQueue, RxRing, Selection, Shape, TxQueue},
@@ -82,6 +82,10 @@ impl Port for PipePort {
 
     fn prepare(&mut self, _: &Selection) -> Fallible {
         Ok(())
+    }
+
+    fn needs(&self, _: &Selection) -> Needs {
+        self.pipe.needs()
     }
 
     fn furnish(&self, memory: &Use) -> Fallible {

@@ -5,7 +5,7 @@
 
 use crate::{
     abi::consts::NETMAP_REQ_IFNAMSIZ,
-    memory::Use,
+    memory::{Needs, Use},
     refusal::Fallible,
     ring::{Queues, RingSet, Selection},
     sys::net::device::DeviceId,
@@ -28,6 +28,11 @@ pub(crate) trait Port: Queues + Send + Sync {
     /// Refuses where no pipe can be built on it: on a port that the kernel moves the frames of.
     fn bears_pipes(&self) -> Fallible {
         Ok(())
+    }
+
+    /// What has to be made of the region for the selected rings to be bound.
+    fn needs(&self, selection: &Selection) -> Needs {
+        self.rings().needs(selection)
     }
 
     /// Makes, in that memory, what has to be there before rings are bound: a pipe has all rings of

@@ -116,7 +116,7 @@ impl RingMem {
     pub(crate) fn view(&self) -> RingView<'_> {
         match self.usage.mem().ring(self.object, self.slots) {
             Some(view) => view,
-            // `take_ring` found that the object holds this many slots, and neither changes.
+            // `take_ring` found that the object is there and holds this many slots: both stay so.
             None => unreachable!(),
         }
     }
@@ -144,10 +144,10 @@ impl RingMem {
     /// Mends what a program may have broken: slots without a buffer or longer than it (section 4.3
     /// of the interface).
     pub(super) fn mend(&self) {
-        let (view, bufs) = (self.view(), &self.mem().layout().bufs);
+        let (view, bufs) = (self.view(), self.mem().bufs());
         for i in 0..self.slots {
             let slot = view.slot(i);
-            if slot.buf_idx < NETMAP_RESERVED_BUFS || slot.buf_idx >= bufs.count {
+            if slot.buf_idx < NETMAP_RESERVED_BUFS || slot.buf_idx >= bufs.count() {
                 view.set_slot(
                     i,
                     Slot {
@@ -156,7 +156,7 @@ impl RingMem {
                         ..slot
                     },
                 );
-            } else if u32::from(slot.len) > bufs.size {
+            } else if u32::from(slot.len) > bufs.size() {
                 view.set_slot(i, Slot { len: 0, ..slot });
             }
         }

@@ -13,7 +13,7 @@ use super::{
     tx::{TxQueue, TxRing},
 };
 use crate::{
-    memory::{RegionRef, Use},
+    memory::{Needs, RegionRef, Use},
     refusal::{refuse, Fallible},
     sys::{rcu::RcuSlot, wait::WaitQueue},
 };
@@ -211,6 +211,21 @@ impl RingSet {
         self.seats.lock().admit(want)
     }
 
+    /// How many of the selected rings do not exist: transmit and receive rings.
+    pub(crate) fn lacking(&self, want: &Selection) -> (u32, u32) {
+        let mut seats = self.seats.lock();
+        // What is selected wrongly is refused when it is bound.
+        seats
+            .of(want)
+            .map_or((0, 0), |(tx, rx)| (empty(tx), empty(rx)))
+    }
+
+    /// What has to be made of a region for the selected rings to be held.
+    pub(crate) fn needs(&self, want: &Selection) -> Needs {
+        let (tx, rx) = self.lacking(want);
+        self.shape.needs(tx, rx)
+    }
+
     /// Binds the selected rings, and makes those that do not exist yet in the region's memory, with
     /// the queues that `queues` makes; all or none. The ranges must lie within the port's shape.
     pub(crate) fn bind(
@@ -317,6 +332,12 @@ impl RingSet {
         }
         self.shown.replace(any.then(|| lists.into()));
     }
+}
+
+/// How many of the seats have no ring.
+fn empty<R>(seats: &[Seat<R>]) -> u32 {
+    // A ring's number has 16 bits.
+    seats.iter().filter(|seat| seat.ring.is_none()).count() as u32
 }
 
 /// A range of ring numbers as indexes.

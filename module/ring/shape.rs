@@ -2,6 +2,7 @@
 
 //! How many rings a port has, and which of them somebody wants.
 
+use crate::memory::Needs;
 use core::ops::Range;
 
 /// How many rings of how many slots a port has. Host rings are numbered after the others, and have
@@ -36,6 +37,24 @@ impl Shape {
             rx_slots: self.tx_slots,
             ..*self
         }
+    }
+
+    /// What that many transmit and receive rings take of a region.
+    pub(crate) fn needs(&self, tx: u32, rx: u32) -> Needs {
+        let (tx_bufs, rx_bufs) = (
+            tx.saturating_mul(self.tx_slots),
+            rx.saturating_mul(self.rx_slots),
+        );
+        Needs {
+            rings: tx.saturating_add(rx),
+            bufs: tx_bufs.saturating_add(rx_bufs),
+            ..Needs::default()
+        }
+    }
+
+    /// What all its rings take.
+    pub(crate) fn all_needs(&self) -> Needs {
+        self.needs(self.host_tx().end.into(), self.host_rx().end.into())
     }
 
     /// What people call transmit ring `number`: its kind, and its number among those.

@@ -3,23 +3,19 @@
 //! Memory that programs can map, wherever it comes from.
 
 use super::bindings;
-use core::ptr::NonNull;
+use kernel::prelude::*;
 
-/// Memory that a region can lie in. That of [`vmalloc`](super::vmalloc) is the kernel's own; it may
-/// as well be a process's.
+/// Memory that programs map whole, page by page.
 ///
 /// # Safety
 ///
-/// From `base` on, `bytes` bytes must be valid for reading and writing for as long as this lives,
-/// and both must always be the same. `base` must be aligned to a page. What `page` returns must be
-/// the page that lies at that offset from `base`, with a reference that is the caller's.
-pub(crate) unsafe trait Backing: Send + Sync {
-    /// Where the memory starts.
-    fn base(&self) -> NonNull<u8>;
-
+/// What `page` returns must be the page at that offset, always the same, with a reference that is
+/// the caller's. Programs may read it and write to it for as long as they like.
+pub(crate) unsafe trait Backing {
     /// How much there is: whole pages.
-    fn bytes(&self) -> usize;
+    fn bytes(&self) -> u64;
 
-    /// A reference to the page at `offset`, for the page table of a process.
-    fn page(&self, offset: usize) -> Option<*mut bindings::page>;
+    /// A reference to the page at `offset`, for the page table of a process. It may be made for
+    /// that, and be charged to who asks.
+    fn page(&self, offset: u64) -> Result<*mut bindings::page>;
 }

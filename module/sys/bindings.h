@@ -44,6 +44,11 @@ static inline int ferromap_put_user_u32(unsigned int value, unsigned int __user 
 	return put_user(value, to);
 }
 
+static inline void *ferromap_vmap(struct page **pages, unsigned int count)
+{
+	return vmap(pages, count, VM_MAP, PAGE_KERNEL);
+}
+
 static inline void ferromap_cond_resched_tasks_rcu_qs(void)
 {
 	cond_resched_tasks_rcu_qs();

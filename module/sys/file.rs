@@ -298,7 +298,7 @@ impl<T: Device> Table<T> {
             .checked_mul(kernel::page::PAGE_SIZE)
             .and_then(|start| start.checked_add(len))
             .ok_or(EINVAL)?;
-        if end > memory.bytes() {
+        if end as u64 > memory.bytes() {
             return Err(EINVAL);
         }
         // A private mapping that may be written would show the process a copy of its own: it would
@@ -351,7 +351,7 @@ impl<T: Device> Table<T> {
         };
         let page = pages
             .checked_mul(kernel::page::PAGE_SIZE)
-            .and_then(|offset| device.memory()?.page(offset));
+            .and_then(|offset| device.memory()?.page(offset as u64).ok());
         match page {
             Some(page) => {
                 // SAFETY: the fault's page is for us to fill in; the kernel takes over the

@@ -20,8 +20,8 @@
 //! - [`user`]: copies from and to a process.
 //! - [`span`], [`copy`]: bytes that others may be writing, and copying them.
 //! - [`wide`]: the processor's wide registers.
-//! - [`backing`]: memory that programs can map; [`vmalloc`]: one straight line of it, on huge pages
-//!   where they are to be had.
+//! - [`backing`]: memory that programs can map; [`vmalloc`]: straight lines of it, on huge pages
+//!   where they are to be had; [`stretch`]: objects in such lines, which come when they are wanted.
 //!
 //! Each wrapper is small, and its types make misuse impossible, as far as types can: that nobody
 //! sleeps in atomic context none of them says. Beside this room only `memory` may say `unsafe`, and
@@ -67,6 +67,7 @@ pub(crate) mod random;
 pub(crate) mod rcu;
 pub(crate) mod soft_wake;
 pub(crate) mod span;
+pub(crate) mod stretch;
 pub(crate) mod task;
 pub(crate) mod thread;
 pub(crate) mod user;

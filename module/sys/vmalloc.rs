@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One straight line of kernel memory, on huge pages where they are to be had.
+//! Straight lines of kernel memory: allocated, on huge pages where they are to be had, or mapped
+//! of pages that are there already.
 //!
-//! It may be gigabytes, so that making it and giving it back take seconds. It is made where nobody
-//! else waits for it, and what is dropped with locks held is noted only, and given back by
-//! [`give_back`].
+//! They may be gigabytes, so that making them and giving them back take seconds. They are made
+//! where nobody else waits for it, and what is dropped with locks held is noted only, and given
+//! back by [`give_back`].
 
-use super::{backing::Backing, bindings, task};
-use core::ptr::{null_mut, NonNull};
+use super::{bindings, task};
+use core::{
+    ffi::c_void,
+    ptr::{null, null_mut, NonNull},
+};
 use kernel::{
     page::PAGE_SIZE,
     prelude::*,
@@ -20,17 +24,37 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `base` is an allocation of `bytes` by vmalloc, and ours.
+/// `base` is an allocation of `bytes` by vmalloc, which `_lease` keeps.
 pub(crate) struct HugeMem {
     base: NonNull<u8>,
     bytes: usize,
-    /// For when it is dropped: that must not need memory. Always there before.
-    note: Option<KBox<Note>>,
+    _lease: Lease,
 }
+
+/// Pages that are elsewhere, in one line.
+///
+/// # Invariants
+///
+/// `base` is a mapping of theirs by vmap, which `_lease` keeps.
+pub(super) struct Joint {
+    base: NonNull<u8>,
+    _lease: Lease,
+}
+
+// SAFETY: any thread may give back what another has allocated.
+unsafe impl Send for HugeMem {}
+// SAFETY: a reference shows where the memory is; whoever reads or writes there vouches for that
+// himself.
+unsafe impl Sync for HugeMem {}
+// SAFETY: any thread may unmap what another has mapped.
+unsafe impl Send for Joint {}
+// SAFETY: a reference shows where the pages are; whoever reads or writes there vouches for that
+// himself.
+unsafe impl Sync for Joint {}
 
 /// What there is none of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lack {
+enum Lack {
     /// Memory, on the machine or in the cgroup of who asks.
     Memory,
     /// Room beside what others are asking for at this moment. They may get it, or find out that
@@ -40,7 +64,7 @@ pub(crate) enum Lack {
 
 /// Waits a moment for others who are asking for memory, but no longer than some seconds from
 /// `begun` on. False if it is not worth while any more.
-pub(crate) fn wait_for_others(begun: Instant<Monotonic>) -> bool {
+fn wait_for_others(begun: Instant<Monotonic>) -> bool {
     let goes_on = begun.elapsed().as_millis() < PATIENCE && task::go_on();
     if goes_on {
         fsleep(Delta::from_millis(1));
@@ -51,95 +75,92 @@ pub(crate) fn wait_for_others(begun: Instant<Monotonic>) -> bool {
 /// Milliseconds: to make a gigabyte takes a tenth of a second, several at once take longer.
 const PATIENCE: i64 = 5000;
 
-/// Memory that nobody uses any more.
-struct Note {
-    base: NonNull<u8>,
-    bytes: usize,
-    next: *mut Note,
-}
-
 /// Bytes that are being made at this moment. Some are there already and are counted twice by that:
 /// those who ask at the same time leave each other more than enough.
 static MAKING: Atomic<usize> = Atomic::new(0);
 
-/// Bytes that were dropped and are not given back yet.
-static RETURNING: Atomic<usize> = Atomic::new(0);
-
-/// What was dropped and nobody gives back yet: the first of a list of boxes.
-static DROPPED: Atomic<*mut Note> = Atomic::new(null_mut());
-
-// SAFETY: any thread may give back what another has allocated.
-unsafe impl Send for HugeMem {}
-// SAFETY: a reference shows where the memory is and counts references to its pages, which the
-// kernel does atomically; whoever reads or writes there vouches for that himself.
-unsafe impl Sync for HugeMem {}
-
 impl HugeMem {
     /// Allocates `bytes`, a multiple of the page size. Tries hard, but ends nobody for it: asking
     /// for a region larger than the machine is an error for the caller, not for its neighbours.
-    pub(crate) fn new(bytes: usize) -> Result<Result<Self, Lack>> {
+    /// `EINTR` if the process is being killed, so that nobody waits for it any more.
+    pub(crate) fn new(bytes: usize) -> Result<Self> {
         if bytes == 0 || bytes % PAGE_SIZE != 0 {
             return Err(EINVAL);
         }
-        // What the caller has closed just now may be among that, with somebody else giving it back.
-        let returning = RETURNING.load(Relaxed) != 0;
-        match Self::try_new(bytes)? {
-            Err(_) if returning => {
-                wait_for_the_rest();
-                Self::try_new(bytes)
+        let (begun, mut has_waited) = (Instant::now(), false);
+        loop {
+            // What the caller has closed just now may be among that, with somebody else giving it
+            // back.
+            let returning = RETURNING.load(Relaxed) != 0;
+            let lack = match Self::try_new(bytes)? {
+                Ok(made) => return Ok(made),
+                Err(lack) => lack,
+            };
+            if !task::go_on() {
+                return Err(EINTR);
             }
-            tried => Ok(tried),
+            if returning && !has_waited {
+                has_waited = true;
+                wait_for_the_rest();
+            } else if lack == Lack::Memory || !wait_for_others(begun) {
+                return Err(ENOMEM);
+            }
         }
     }
 
     fn try_new(bytes: usize) -> Result<Result<Self, Lack>> {
-        let note = Note {
-            base: NonNull::dangling(),
-            bytes,
-            next: null_mut(),
-        };
-        let mut note = KBox::new(note, GFP_KERNEL_ACCOUNT)?;
+        let note = Note::blank()?;
         if let Err(lack) = begin_making(bytes) {
             return Ok(Err(lack));
         }
         let base = allocate(bytes);
         MAKING.fetch_sub(bytes, Relaxed);
         let Some(base) = base else {
-            wait_for_the_part();
+            wait_for_the_part(bytes);
             return Ok(Err(Lack::Memory));
         };
-        note.base = base;
         // INVARIANT: allocated just now.
         Ok(Ok(HugeMem {
             base,
             bytes,
-            note: Some(note),
+            _lease: Lease::new(note, base, bytes, bindings::vfree),
         }))
     }
-}
 
-// SAFETY: by the invariant of the type it is an allocation of so many bytes, which are whole pages.
-unsafe impl Backing for HugeMem {
+    /// Where it starts, at a page.
     #[inline]
-    fn base(&self) -> NonNull<u8> {
+    pub(crate) fn base(&self) -> NonNull<u8> {
         self.base
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
+}
 
-    fn page(&self, offset: usize) -> Option<*mut bindings::page> {
-        if offset >= self.bytes {
-            return None;
-        }
-        // SAFETY: the address is inside the allocation, which is ours. Its pages are counted one by
-        // one (vmalloc splits its huge pages), so a process may keep one for as long as it likes.
-        unsafe {
-            let page = bindings::vmalloc_to_page(self.base.as_ptr().add(offset).cast());
-            bindings::get_page(page);
-            Some(page)
-        }
+impl Joint {
+    /// Maps these pages, one after the other.
+    ///
+    /// # Safety
+    ///
+    /// Whoever touches the mapping must know that they are still there.
+    pub(super) unsafe fn new(pages: &mut [*mut bindings::page]) -> Result<Self> {
+        let note = Note::blank()?;
+        let count = u32::try_from(pages.len()).map_err(|_| ENOMEM)?;
+        // SAFETY: may be called by any task that may sleep. There are so many pages, which are only
+        // looked at.
+        let base = unsafe { bindings::ferromap_vmap(pages.as_mut_ptr(), count) };
+        let base = NonNull::new(base.cast()).ok_or(ENOMEM)?;
+        // INVARIANT: mapped just now.
+        Ok(Joint {
+            base,
+            _lease: Lease::new(note, base, 0, bindings::vunmap),
+        })
+    }
+
+    /// Where it starts, at a page.
+    pub(super) fn base(&self) -> NonNull<u8> {
+        self.base
     }
 }
 
@@ -159,15 +180,27 @@ fn begin_making(bytes: usize) -> Result<(), Lack> {
     }
 }
 
+/// What a huge page has.
+const HUGE: usize = 2 << 20;
+
 /// Zeroed pages, charged to the caller, whom nobody is ended for.
 fn allocate(bytes: usize) -> Option<NonNull<u8>> {
     let gfp = bindings::GFP_KERNEL_ACCOUNT
         | bindings::__GFP_ZERO
         | bindings::__GFP_NOWARN
         | 1 << bindings::___GFP_RETRY_MAYFAIL_BIT;
+    // Of huge pages the kernel takes whole ones (mm/vmalloc.c, `__get_vm_area_node`), of which most
+    // of the last may be for nothing.
+    let wasted = bytes.next_multiple_of(HUGE) - bytes;
     // SAFETY: may be called by any task that may sleep, and gives memory that is nobody else's, or
     // null.
-    let ptr = unsafe { bindings::vmalloc_huge_node_noprof(bytes, gfp, bindings::NUMA_NO_NODE) };
+    let ptr = unsafe {
+        if wasted <= bytes / 8 {
+            bindings::vmalloc_huge_node_noprof(bytes, gfp, bindings::NUMA_NO_NODE)
+        } else {
+            bindings::__vmalloc_noprof(bytes, gfp)
+        }
+    };
     NonNull::new(ptr.cast())
 }
 
@@ -175,10 +208,10 @@ fn allocate(bytes: usize) -> Option<NonNull<u8>> {
 /// which it leaves to a worker (mm/vmalloc.c, `defer_vm_area_cleanup`). Until then the caller's
 /// cgroup is full, and the next small thing that it needs would have it ended. For a second at
 /// most: the cgroup may be full of other things.
-fn wait_for_the_part() {
+fn wait_for_the_part(bytes: usize) {
     const ROOM: usize = 1 << 20;
     within_a_second(|| {
-        let room = allocate(ROOM);
+        let room = allocate(ROOM.min(bytes));
         if let Some(room) = room {
             // SAFETY: allocated by vmalloc just now, and nobody else knows it.
             unsafe { bindings::vfree(room.as_ptr().cast()) };
@@ -196,10 +229,56 @@ fn can_be_had() -> usize {
     (pages - pages / 16).saturating_mul(PAGE_SIZE)
 }
 
-impl Drop for HugeMem {
+/// Bytes that were dropped and are not given back yet.
+static RETURNING: Atomic<usize> = Atomic::new(0);
+
+/// What was dropped and nobody gives back yet: the first of a list of boxes.
+static DROPPED: Atomic<*mut Note> = Atomic::new(null_mut());
+
+/// Memory or a mapping that nobody uses any more.
+struct Note {
+    base: *const c_void,
+    /// How much memory that is.
+    bytes: usize,
+    /// How it is given back.
+    give: unsafe extern "C" fn(*const c_void),
+    next: *mut Note,
+}
+
+impl Note {
+    /// What is to be given back is filled in when it is there.
+    fn blank() -> Result<KBox<Self>> {
+        let note = Note {
+            base: null(),
+            bytes: 0,
+            give: bindings::vfree,
+            next: null_mut(),
+        };
+        Ok(KBox::new(note, GFP_KERNEL_ACCOUNT)?)
+    }
+}
+
+/// Has memory or a mapping given back when it is dropped. The note for that is made before: to drop
+/// something must not need memory.
+struct Lease(Option<KBox<Note>>);
+
+impl Lease {
+    /// For what is at `base`, which `give` is right for.
+    fn new(
+        mut note: KBox<Note>,
+        base: NonNull<u8>,
+        bytes: usize,
+        give: unsafe extern "C" fn(*const c_void),
+    ) -> Self {
+        (note.base, note.bytes, note.give) = (base.as_ptr().cast(), bytes, give);
+        Lease(Some(note))
+    }
+}
+
+impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(note) = self.note.take() else { return };
-        RETURNING.fetch_add(self.bytes, Relaxed);
+        let Some(note) = self.0.take() else { return };
+        RETURNING.fetch_add(note.bytes, Relaxed);
         let note = KBox::into_raw(note);
         let mut first = DROPPED.load(Relaxed);
         loop {
@@ -222,9 +301,11 @@ pub(crate) fn give_back() {
         // SAFETY: a box that `drop` put on the list, which was taken whole: nobody else has it.
         let note = unsafe { KBox::from_raw(next) };
         next = note.next;
-        // SAFETY: an allocation by vmalloc, by the invariant of what was dropped, and nobody's any
-        // more. Pages that a process still maps or has pinned live on by their own count.
-        unsafe { bindings::vfree(note.base.as_ptr().cast()) };
+        // SAFETY: an allocation by vmalloc or a mapping by vmap, with what is right for it, by the
+        // invariants of what was dropped, and nobody's any more: nobody touches a mapping whose
+        // pages have gone before it. Pages that a process still maps or has pinned live on by their
+        // own count.
+        unsafe { (note.give)(note.base) };
         RETURNING.fetch_sub(note.bytes, Relaxed);
     }
 }

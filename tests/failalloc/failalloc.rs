@@ -70,7 +70,7 @@ sys::param::params! {
     span = 1, WRITABLE, "how many fail in a row";
     count = 0, WRITABLE, "allocations so far";
     failed = 0, WRITABLE,
-        "what failed first: 0 nothing, 1 kmalloc, 2 kvmalloc, 3 vmalloc, 4 a frame";
+        "what failed first: 0 nothing, 1 kmalloc, 2 kvmalloc, 3 vmalloc or vmap, 4 a frame";
 }
 
 /// A function that allocates. Those of Rust also free, when the size, their second argument, is 0.
@@ -79,7 +79,7 @@ struct Function {
     handler: unsafe extern "C" fn(*mut bindings::kprobe, *mut pt_regs) -> i32,
 }
 
-const FUNCTIONS: [Function; 5] = [
+const FUNCTIONS: [Function; 7] = [
     Function {
         name: c"rust_helper_krealloc_node_align",
         handler: before_realloc::<1>,
@@ -90,6 +90,14 @@ const FUNCTIONS: [Function; 5] = [
     },
     Function {
         name: c"vmalloc_huge_node_noprof",
+        handler: before::<3>,
+    },
+    Function {
+        name: c"__vmalloc_noprof",
+        handler: before::<3>,
+    },
+    Function {
+        name: c"vmap",
         handler: before::<3>,
     },
     Function {

@@ -24,8 +24,8 @@ use kernel::prelude::*;
 ///
 /// # Invariants
 ///
-/// From `base` on `count` objects, at least one, of `size` bytes are valid, for as long as the
-/// memory that they are in; `base` and `size` are multiples of
+/// From `base` on `count` objects of `size` bytes are valid, for as long as the memory that they
+/// are in; `base` and `size` are multiples of
 /// [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN).
 #[derive(Clone, Copy)]
 pub(crate) struct Bufs<'m> {
@@ -63,7 +63,7 @@ impl<'m> Bufs<'m> {
         if inside == 0 {
             return self.first(index);
         }
-        // SAFETY: `confine32` gives what is below the count.
+        // SAFETY: `confine32` gives 0, or what is below the count.
         Some(unsafe { self.object(inside) })
     }
 
@@ -71,8 +71,13 @@ impl<'m> Bufs<'m> {
     #[cold]
     #[inline(never)]
     fn first(&self, index: u32) -> Option<Buf<'m>> {
-        // SAFETY: by the invariant the pool has at least one.
-        (index == 0).then(|| unsafe { self.object(0) })
+        // SAFETY: there is one, as is looked at.
+        (index == 0 && self.count > 0).then(|| unsafe { self.object(0) })
+    }
+
+    /// How many there are: those from the first on that anybody was ever handed.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
     }
 
     /// As [`get`](Self::get), for an index that is the kernel's own, or that only the kernel has
@@ -110,7 +115,7 @@ impl<'m> Bufs<'m> {
         if inside < NETMAP_RESERVED_BUFS {
             return None;
         }
-        // SAFETY: `confine32` gives what is below the count.
+        // SAFETY: `confine32` gives 0, or what is below the count.
         Some(unsafe { self.object(inside) })
     }
 }

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 fn map(count: u32, reserved: u32) -> FreeMap<Vec<u64>> {
-    FreeMap::new(vec![0; words(count)], count, |index| index < reserved)
+    let mut map = FreeMap::new(vec![0; words(count)], count);
+    map.grow_to(count, |index| index < reserved);
+    map
 }
 
 #[test]
@@ -27,24 +29,64 @@ fn a_map_has_two_bits_for_each_object() {
 }
 
 #[test]
-fn objects_come_out_from_the_start_on_and_then_from_the_first() {
-    for (first, want) in [
-        (0, [2, 3, 63, 64, 199]),
-        (63, [2, 3, 63, 64, 199]),
-        (64, [64, 127, 128, 199, 2]),
-        (199, [192, 199, 2, 3, 191]),
-        (256, [2, 3, 63, 64, 199]),
-        (u32::MAX, [192, 199, 2, 3, 191]),
-    ] {
-        let mut map = map(200, 2).starting_at(first);
-        let order: Vec<_> = std::iter::from_fn(|| map.take()).collect();
-        assert_eq!(order.len(), 198, "start {first}");
-        let places = want.map(|object| order.iter().position(|&o| o == object).unwrap());
-        assert!(places.is_sorted(), "start {first}: {want:?} at {places:?}");
-        // What is given back first comes out again in that order, too.
-        assert!(want.iter().all(|&object| map.give(object)));
-        assert!(std::iter::from_fn(|| map.take()).eq(want), "start {first}");
+fn only_objects_that_are_there_are_handed_out() {
+    let mut map = FreeMap::new(vec![0; words(200)], 200);
+    assert_eq!((map.take(), map.free(), map.left()), (None, 0, 200));
+    assert!(!map.give(0) && !map.give(199));
+    // (there from then on, what is handed out)
+    let table = [
+        (1, 0..0),
+        (3, 2..3),
+        (64, 3..64),
+        (65, 64..65),
+        (40, 0..0),
+        (u32::MAX, 65..200),
+    ];
+    for (there, want) in table {
+        map.grow_to(there, |index| index < 2);
+        assert_eq!(map.free() as usize, want.len(), "{there} there");
+        assert!(want.eq(std::iter::from_fn(|| map.take())), "{there} there");
+        assert_eq!(map.left(), 200 - map.there(), "{there} there");
+        assert!(!map.give(map.there()));
     }
+    assert_eq!(map.there(), 200);
+}
+
+#[test]
+fn what_is_given_back_comes_before_what_comes_later() {
+    let mut map = FreeMap::new(vec![0; words(200)], 200);
+    map.grow_to(100, |_| false);
+    while map.take().is_some() {}
+    assert!(map.give(70));
+    map.grow_to(130, |_| false);
+    assert_eq!([map.take(), map.take()], [Some(70), Some(100)]);
+}
+
+#[test]
+fn it_is_known_how_many_have_to_be_there() {
+    let mut map = FreeMap::new(vec![0; words(100)], 100);
+    // (wanted, have to be there)
+    for (count, there) in [
+        (0, None),
+        (1, Some(1)),
+        (100, Some(100)),
+        (u32::MAX, Some(100)),
+    ] {
+        assert_eq!(map.there_for(count), there, "{count} of nothing");
+    }
+    map.grow_to(10, |index| index < 2);
+    map.take();
+    for (count, there) in [
+        (0, None),
+        (7, None),
+        (8, Some(11)),
+        (97, Some(100)),
+        (98, Some(100)),
+    ] {
+        assert_eq!(map.there_for(count), there, "{count} where 7 are free");
+    }
+    map.grow_to(100, |_| false);
+    assert_eq!(map.there_for(u32::MAX), None);
 }
 
 #[test]
@@ -76,7 +118,8 @@ fn objects_come_out_lowest_first_and_the_reserved_ones_never() {
 #[test]
 fn objects_in_the_middle_can_be_withheld() {
     let held = [0, 5, 63, 64, 127, 199];
-    let mut map = FreeMap::new(vec![0; words(200)], 200, |index| held.contains(&index));
+    let mut map = FreeMap::new(vec![0; words(200)], 200);
+    map.grow_to(200, |index| held.contains(&index));
     assert_eq!(map.free(), 194);
     let out: Vec<_> = std::iter::from_fn(|| map.take()).collect();
     assert!(out
@@ -115,20 +158,24 @@ fn an_object_given_back_before_the_search_is_found_again() {
 
 #[test]
 fn whatever_the_storage_held_before_does_not_matter() {
-    let mut map = FreeMap::new(vec![u64::MAX; 4], 70, |index| index < 2);
+    let mut map = FreeMap::new(vec![u64::MAX; 4], 70);
+    map.grow_to(70, |index| index < 2);
     assert_eq!(map.free(), 68);
     assert!((2..70).eq(core::iter::from_fn(|| map.take())));
 }
 
 #[test]
 fn storage_that_is_too_short_or_too_long_changes_which_objects_exist_and_nothing_else() {
-    let mut short = FreeMap::new(vec![0; 2], u32::MAX, |index| index < 2);
+    let mut short = FreeMap::new(vec![0; 2], u32::MAX);
+    short.grow_to(u32::MAX, |index| index < 2);
     assert_eq!(short.free(), 62);
     assert!(!short.give(64) && !short.give(u32::MAX - 1));
     assert!((2..64).eq(core::iter::from_fn(|| short.take())));
-    let mut long = FreeMap::new(vec![0; 9], 3, |_| false);
+    let mut long = FreeMap::new(vec![0; 9], 3);
+    long.grow_to(9, |_| false);
     assert!((0..3).eq(core::iter::from_fn(|| long.take())));
-    let mut none = FreeMap::new(vec![], 3, |_| false);
+    let mut none = FreeMap::new(vec![], 3);
+    none.grow_to(3, |_| false);
     assert_eq!((none.take(), none.give(0), none.free()), (None, false, 0));
 }
 

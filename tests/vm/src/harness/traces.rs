@@ -92,6 +92,17 @@ pub fn live() -> BTreeMap<String, u64> {
         .collect()
 }
 
+/// Bytes of the kernel's memory that the module has by vmalloc; mappings of it that are there once
+/// more do not count.
+pub fn vmalloced() -> std::io::Result<u64> {
+    let text = fs::read_to_string("/proc/vmallocinfo")?;
+    let ours = text.lines().filter(|line| line.contains(" [netmap] "));
+    let pages = ours
+        .filter_map(|line| line.split(' ').find_map(|word| word.strip_prefix("pages=")))
+        .filter_map(|pages| pages.parse::<u64>().ok());
+    Ok(pages.sum::<u64>() * 4096)
+}
+
 /// Whether the module counts its objects at all; without it no case could be trusted.
 pub fn counts_objects() -> bool {
     !live().is_empty()

@@ -18,6 +18,7 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::wait::{waitpid, WaitStatus};
 use nix::unistd::{fork, ForkResult};
+use std::os::fd::AsRawFd;
 
 pub const CASES: &[Case] = crate::cases![
     hostile_region_larger_than_the_machine,
@@ -47,7 +48,7 @@ fn hostile_region_larger_than_the_machine() -> Outcome {
         fails("REGISTER", large().send(&device), Errno::ENOMEM)?;
         let (errno, text) = why(&device)?;
         same("errno", errno, Errno::ENOMEM as u32)?;
-        let told = text.contains("memory") && text.contains("priv_buf_num");
+        let told = text.contains("memory") && text.contains("priv_buf_size");
         that(format!("memory and a parameter in {text:?}"), told)?;
         same("live objects", live(), before.clone())?;
     }
@@ -63,17 +64,33 @@ fn hostile_shared_region_larger_than_the_machine() -> Outcome {
     write_parameter("buf_size", "65536")?;
     write_parameter("buf_num", "1000000")?;
     let device = Device::open()?;
+    let large = || shared("vale941:a").slots(4096, 4096).rings(16, 16);
     for _ in 0..3 {
-        fails("REGISTER", shared("vale941:a").send(&device), Errno::ENOMEM)?;
+        fails("REGISTER", large().send(&device), Errno::ENOMEM)?;
         let (_, text) = why(&device)?;
         that(
             format!("the parameter in {text:?}"),
-            text.contains("buf_num"),
+            text.contains("buf_size") && !text.contains("priv_"),
         )?;
         same("ports", vale_list()?, vec![])?;
     }
-    let mut null = null(GLOBAL_MEM_ID);
-    fails("a null port", null.send(&device), Errno::ENOMEM)?;
+    // What is small is to be had, and the rest of the region is not there.
+    let small = works(
+        "REGISTER",
+        shared("vale941:a").slots(64, 64).bind_on(device),
+    )?;
+    let size = small.reg.nr_memsize;
+    that(format!("its whole size, {size}"), size > 60_000_000_000)?;
+    let (_from, to) = nix::unistd::pipe()?;
+    // SAFETY: a byte of a mapping that stays.
+    let written = unsafe { libc::write(to.as_raw_fd(), small.map.at(size - 1).cast(), 1) };
+    fails(
+        "the last byte",
+        Errno::result(written).map(drop),
+        Errno::EFAULT,
+    )?;
+    drop(small);
+    let device = Device::open()?;
     // Asking makes nothing: it tells what there would be.
     let pools = pools_info("vale941:a", GLOBAL_MEM_ID)?;
     same("buffers", pools.nr_buf_pool_objtotal, 1_000_000)?;
@@ -286,7 +303,7 @@ fn damage(region: u16, round: u64) -> Result<(), Errno> {
 
 fn hostile_regions_until_memory_is_full() -> Outcome {
     let before = live();
-    // Every port wants about 1.3 GB.
+    // Every port wants 134 MB.
     write_parameter("priv_buf_size", "65536")?;
     let mut held = Vec::new();
     let device = loop {

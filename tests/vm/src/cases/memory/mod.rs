@@ -9,6 +9,7 @@ mod buffers;
 mod mapping;
 mod null;
 mod parameters;
+mod supply;
 mod upkeep;
 
 use crate::harness::Case;
@@ -17,6 +18,7 @@ pub const FILES: &[&[Case]] = &[
     mapping::CASES,
     access::CASES,
     upkeep::CASES,
+    supply::CASES,
     buffers::CASES,
     null::CASES,
     parameters::CASES,

@@ -74,12 +74,12 @@ fn region_has_a_netmap_if_for_every_ring() -> Outcome {
 }
 
 /// A cgroup with this much memory, which a process may enter. It goes with the value.
-struct Cgroup(String);
+pub struct Cgroup(String);
 
 impl Cgroup {
     const ROOT: &str = "/tmp/cgroup";
 
-    fn new(name: &str, max: &str) -> Outcome<Self> {
+    pub fn new(name: &str, max: &str) -> Outcome<Self> {
         if create_dir(Self::ROOT).is_ok() {
             let none = None::<&str>;
             let flags = nix::mount::MsFlags::empty();
@@ -93,12 +93,12 @@ impl Cgroup {
         Ok(group)
     }
 
-    fn enter(&self) -> Outcome {
+    pub fn enter(&self) -> Outcome {
         Ok(write(format!("{}/cgroup.procs", self.0), "0")?)
     }
 
     /// Bytes that are charged to it.
-    fn charged(&self) -> Outcome<u64> {
+    pub fn charged(&self) -> Outcome<u64> {
         let text = read_to_string(format!("{}/memory.current", self.0))?;
         text.trim().parse().or_else(|_| fail("a number of bytes"))
     }
@@ -134,15 +134,12 @@ fn region_is_charged_to_who_asks() -> Outcome {
         that(format!("memory in {text:?}"), text.contains("no memory"))?;
         let usual = vale("valepay:usual").bind_on(device)?;
         let charged = group.charged()? - before;
-        let size = usual.reg.nr_memsize;
-        that(format!("{charged} for {size}"), charged >= size)?;
+        let taken = 2 * 1024 * 2048;
+        that(format!("{charged} for {taken}"), charged >= taken)?;
         drop(usual);
         // Less than before, if what the process had in the cache went meanwhile.
         let left = group.charged()?.saturating_sub(before);
-        that(format!("{left} afterwards"), left < 8 * MIB)?;
-        // There are fewer buffers in region 1 where memory is short.
-        let one = works("region 1", null(GLOBAL_MEM_ID).bind())?;
-        that("smaller", one.reg.nr_memsize < 64 * MIB)
+        that(format!("{left} afterwards"), left < 2 * MIB)
     })?;
     // Others have what they had.
     let all = vale("valepay:large").rings(16, 16).slots(1024, 1024);
