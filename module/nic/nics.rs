@@ -10,6 +10,7 @@ use super::{
     interface::{Nic, FRAME_EXTRA},
 };
 use crate::{
+    abi::consts::NETMAP_MAX_FRAGS,
     memory::RegionRef,
     params,
     refusal::{refuse, Fallible, Name},
@@ -25,6 +26,10 @@ use kernel::{
     prelude::*,
     sync::{new_mutex, rcu, Arc, Mutex},
 };
+
+/// The largest MTU that an interface can have whose receive rings are bound, where that is more
+/// than a buffer has (section 7.3 of the interface).
+const LONGEST_MTU: u32 = 32768;
 
 /// All interfaces that are open.
 #[pin_data]
@@ -216,20 +221,24 @@ impl NicRef {
             0 => Some(self.run().start(&device, &rtnl)?),
             _ => None,
         };
-        if receives && mtu > size {
+        // In a buffer, or in the slots that a frame can have.
+        let in_slots = size.saturating_mul(NETMAP_MAX_FRAGS as u32);
+        let most = size.max(LONGEST_MTU.min(in_slots.saturating_sub(FRAME_EXTRA)));
+        if receives && mtu > most {
             // Dropped, it would take the lock that we hold.
             if let Some(running) = new {
                 running.stop(&rtnl);
             }
             refuse!(
                 EINVAL,
-                "frames of {} do not fit: its MTU is {}, and a buffer has {} bytes. Lower the MTU \
-                 (ip link set {} mtu {}) or raise the module's parameter buf_size",
+                "frames of {} do not fit: its MTU is {}, and with buffers of {} bytes it can be \
+                 {} at most. Lower the MTU (ip link set {} mtu {})",
                 Name(&self.name()),
                 mtu,
                 size,
+                most,
                 Name(&self.name()),
-                // Then each fits one slot, which is what goes on to other interfaces.
+                // Then each fits one slot, which is what most programs expect.
                 size.saturating_sub(FRAME_EXTRA)
             );
         }

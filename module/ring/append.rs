@@ -5,6 +5,7 @@
 
 use super::{
     arrived::Arrived,
+    frames::Frame,
     tx::{State, TxRing},
 };
 use crate::{
@@ -45,30 +46,28 @@ impl TxRing {
 }
 
 impl Append<'_> {
-    /// Puts a frame of one slot, taken from `from`, into the next free slot, by exchanging buffers.
-    /// False if there is none.
-    pub(crate) fn exchange(&mut self, from: SlotCell<'_>, frame: Slot) -> bool {
-        self.has_room(1) && {
-            self.swap(from, frame, 0);
-            true
-        }
+    /// Puts a frame that was taken from another ring into as many free slots as it has, by
+    /// exchanging buffers. False if there are not as many.
+    pub(crate) fn exchange(&mut self, frame: &Frame<'_, '_>) -> bool {
+        let slots = frame.slots();
+        self.put(slots.len() as u32, frame.cells().zip(slots.iter().copied()))
     }
 
-    /// Puts a frame into as many free slots as it has, by exchanging buffers. False if there are
-    /// not as many.
+    /// The same with one that has arrived.
     pub(crate) fn carry(&mut self, frame: &Arrived<'_>) -> bool {
-        if !self.has_room(frame.slots()) {
+        self.put(frame.slots(), frame.cells().map(|from| (from, from.take())))
+    }
+
+    /// Puts a frame of so many slots, each with what was fetched of it.
+    fn put<'f>(&mut self, slots: u32, frame: impl Iterator<Item = (SlotCell<'f>, Slot)>) -> bool {
+        if slots > dist(self.head, self.tail, self.slots) {
             return false;
         }
         // The frame's end is where it was found, whatever others write into its slots meanwhile.
-        for (left, from) in (0..frame.slots()).rev().zip(frame.cells()) {
-            self.swap(from, from.take(), if left > 0 { NS_MOREFRAG } else { 0 });
+        for (left, (from, part)) in (0..slots).rev().zip(frame) {
+            self.swap(from, part, if left > 0 { NS_MOREFRAG } else { 0 });
         }
         true
-    }
-
-    fn has_room(&self, slots: u32) -> bool {
-        slots <= dist(self.head, self.tail, self.slots)
     }
 
     /// Exchanges buffers with the next slot, which must be free. Neither is looked up: the ring's

@@ -44,11 +44,12 @@ macro_rules! reasons {
 reasons! {
     /// Why a frame that a program sent goes nowhere.
     TxDrop {
-        /// Too short for an Ethernet header, or longer than a buffer or what the interface sends.
+        /// Too short for an Ethernet header, longer than what the interface sends, or with a slot
+        /// longer than a buffer.
         BadLength: "drop_bad_length",
         /// A slot named a buffer that does not exist.
         BadBuffer: "drop_bad_buffer",
-        /// More than 64 slots in a chain, or a chain where frames have one slot.
+        /// More than 64 slots in a chain, or as many as the ring has.
         BadChain: "drop_bad_chain",
         /// A virtio-net header that cannot be carried out.
         BadHeader: "drop_bad_header",
@@ -75,9 +76,9 @@ reasons! {
     RxDrop {
         /// The ring was full.
         Full: "drop_full",
-        /// Too long for a buffer, on a ring where frames have one slot.
+        /// More slots than a frame can have.
         BadLength: "drop_bad_length",
-        /// A chain that was to be forwarded to where frames have one slot.
+        /// A chain that was to be forwarded, and was released in parts, or has too many slots.
         BadChain: "drop_bad_chain",
         /// To be forwarded, and there was no room where.
         NotForwarded: "drop_not_forwarded",

@@ -9,19 +9,21 @@
 //! - [`append`], [`arrived`]: the kernel adds and takes frames as a program would.
 //! - [`set`]: all rings of a port, which of them exist, and who has them; [`shape`]: how many.
 //! - [`mem`]: the part of the region that a ring owns; [`indexes`]: what the kernel believes of it.
-//! - [`walk`]: the way through consecutive slots; [`parts`]: which of them are frames of their own.
+//! - [`walk`]: the way through consecutive slots; [`frames`]: frame by frame; [`chain`]: the slots
+//!   of a frame, gathered.
 //! - [`contention`]: threads that come to sync one ring at the same time.
 //! - [`count`]: what went through and what was dropped.
 
 mod append;
 mod arrived;
+mod chain;
 mod contention;
 pub(crate) mod count;
 mod delivery;
+mod frames;
 mod inbox;
 mod indexes;
 mod mem;
-pub(crate) mod parts;
 mod rx;
 mod set;
 mod shape;
@@ -34,8 +36,10 @@ mod atomic {
 }
 
 pub(crate) use append::Append;
+pub(crate) use chain::Chain;
 pub(crate) use contention::Synced;
 pub(crate) use delivery::{AfterBatch, Delivery, Soon};
+pub(crate) use frames::{BadChain, Frame, Frames};
 pub(crate) use indexes::Indexes;
 pub(crate) use rx::{Collect, RxQueue, RxRing, RxSync};
 pub(crate) use set::{Held, Queues, RingSet};

@@ -4,8 +4,10 @@
 
 use super::{
     arrived::Arrived,
+    chain::Chain,
     contention::{Contention, Synced},
     count::RxCounters,
+    frames::Frames,
     inbox::{Inbox, Lease},
     indexes::Indexes,
     mem::{Direction, RingMem},
@@ -239,9 +241,20 @@ impl<'s> RxSync<'s> {
         self.beside
     }
 
-    /// The slots that the program has released since the last sync.
-    pub(crate) fn released(&self) -> impl Iterator<Item = SlotCell<'s>> {
-        self.view.around(self.indexes.hwcur, self.released_count())
+    /// The slots that the program has released since the last sync, frame by frame: those of which
+    /// a slot has a flag of `only`, or with 0 all. Of their flags `done` are taken off.
+    pub(crate) fn released<'c>(
+        &self,
+        only: u16,
+        done: u16,
+        chain: &'c mut Chain,
+    ) -> Frames<'s, 'c> {
+        let slots = (
+            self.indexes.hwcur,
+            self.released_count(),
+            self.ring.mem.slots(),
+        );
+        Frames::new(self.view, slots, (only, done), chain)
     }
 
     /// The last of those.

@@ -3,8 +3,10 @@
 //! A transmit ring.
 
 use super::{
+    chain::Chain,
     contention::{Contention, Synced},
     count::TxCounters,
+    frames::Frames,
     indexes::Indexes,
     mem::RingMem,
 };
@@ -224,6 +226,12 @@ impl<'s> TxSync<'s> {
     /// The slots to send.
     pub(crate) fn slots(&self) -> impl Iterator<Item = SlotCell<'s>> {
         self.view.around(self.first(), self.count())
+    }
+
+    /// The slots to send, frame by frame. Of their flags `done` are taken off.
+    pub(crate) fn frames<'c>(&self, done: u16, chain: &'c mut Chain) -> Frames<'s, 'c> {
+        let slots = (self.first(), self.count(), self.ring.mem.slots());
+        Frames::new(self.view, slots, (0, done), chain)
     }
 
     /// The first `count` of the slots to send are on their way.

@@ -12,17 +12,17 @@ use super::{
     virtio::Asked,
 };
 use crate::{
-    abi::consts::ETH_HLEN,
     ring::count::{TxCounters, TxDrop},
     sys::{
         bottom_half::{self, Disabled},
-        net::{own::OwnDevice, packet::VIRTIO_NET_HDR, Packet},
+        net::{
+            own::OwnDevice,
+            packet::{LONGEST, VIRTIO_NET_HDR},
+            Packet,
+        },
     },
 };
 use core::ops::Range;
-
-/// Bytes of the longest frame: what an IP packet can have, and an Ethernet header with two tags.
-const LONGEST: u32 = u16::MAX as u32 + ETH_HLEN as u32 + 8;
 
 impl Scratch {
     /// Gives the stack the frames of `load`, which all have headers of `header` bytes, in order.
@@ -102,7 +102,7 @@ impl Scratch {
         if len > LONGEST {
             return Err(TxDrop::BadLength);
         }
-        let mut packet = Packet::filled(stack, len, pinned, fill).ok_or(lost)?;
+        let mut packet = Packet::filled(stack, 0, len, pinned, fill).ok_or(lost)?;
         if frame.kind == Kind::Asking {
             // What no ring would get the stack does not get either.
             let sound = Asked::read(&asked, len).is_some() && packet.ask(&asked);

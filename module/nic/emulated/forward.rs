@@ -3,15 +3,14 @@
 //! From ring to ring without the program: what it marked with `NS_FORWARD` goes the way that it
 //! would have gone without us (section 8.2 of the interface).
 
-use super::host::{up, Going};
+use super::host::{up, DONE};
 use crate::{
     abi::consts::{NR_FORWARD, NS_FORWARD},
     nic::interface::Nic,
     params,
     ring::{
         count::{RxCounters, RxDrop, TxDrop},
-        parts::{Part, Parts},
-        Append, RxQueue, RxSync, TxRing,
+        Append, Chain, Frames, RxQueue, RxSync, TxRing,
     },
 };
 use kernel::sync::Arc;
@@ -24,8 +23,8 @@ pub(super) struct ForwardDown(Forwarder);
 
 struct Forwarder {
     nic: Arc<Nic>,
-    /// What the slots released so far say about the next.
-    parts: Parts,
+    /// The slots of a frame, and what those released so far say about the next.
+    chain: Chain,
 }
 
 impl ForwardUp {
@@ -38,13 +37,18 @@ impl RxQueue for ForwardUp {
     fn sync(&mut self, sync: &mut RxSync<'_>) {
         let counters = &sync.ring().counters;
         let bufs = sync.ring().mem.mem().bufs();
-        self.0.marked(sync, true, |nic, marked| {
-            up(nic, &bufs, marked, |given| match given {
-                Ok(_) => {}
-                Err(TxDrop::BadChain) => counters.drop(RxDrop::BadChain, 1),
-                Err(_) => counters.drop(RxDrop::NotForwarded, 1),
-            });
-        });
+        let count = |given| match given {
+            Ok(_) => {}
+            Err(TxDrop::BadChain) => counters.drop(RxDrop::BadChain, 1),
+            Err(_) => counters.drop(RxDrop::NotForwarded, 1),
+        };
+        self.0.marked(
+            sync,
+            true,
+            |nic, marked| {
+                while up(nic, &bufs, marked, count) {}
+            },
+        );
         sync.collect();
     }
 }
@@ -72,56 +76,51 @@ impl Forwarder {
     fn new(nic: &Arc<Nic>) -> Self {
         Forwarder {
             nic: nic.clone(),
-            parts: Parts::default(),
+            chain: Chain::new(),
         }
     }
 
-    /// Shows `pass_on` what the program has marked among the slots that it has released, if that
-    /// goes anywhere.
+    /// Shows `pass_on` the frames of which the program has marked a slot among those that it has
+    /// released, if they go anywhere.
     fn marked<'s>(
         &mut self,
         sync: &RxSync<'s>,
         goes: bool,
-        pass_on: impl FnOnce(&Nic, &mut dyn Iterator<Item = Going<'s>>),
+        pass_on: impl FnOnce(&Nic, &mut Frames<'s, '_>),
     ) {
         let all = params::fwd.get() != 0;
         if !goes || !all && sync.view().flags() & NR_FORWARD == 0 {
             // Nobody looks at them: the last one tells about what comes behind.
             if let Some(last) = sync.last_released() {
-                self.parts = Parts::behind(last.flags());
+                self.chain.behind(last.flags());
             }
             return;
         }
-        let parts = &mut self.parts;
-        // Unmarked slots are looked at, too: what comes behind one may belong to its frame.
-        let mut marked = sync.released().filter_map(|cell| {
-            let slot = cell.take();
-            let marked = all || slot.flags & NS_FORWARD != 0;
-            let part = parts.next(slot.flags, marked);
-            marked.then_some((cell, slot, part))
-        });
+        let only = if all { 0 } else { NS_FORWARD };
+        let mut marked = sync.released(only, DONE, &mut self.chain);
         pass_on(&self.nic, &mut marked);
+        // What is released cannot wait for what is not: others are to have the slots.
+        if marked.give_up() {
+            sync.ring().counters.drop(RxDrop::BadChain, 1);
+        }
     }
 }
 
 /// Hands frames of the host to the transmit rings, and these to the driver.
-fn down<'m>(
-    rings: &[Arc<TxRing>],
-    marked: &mut dyn Iterator<Item = Going<'m>>,
-    counters: &RxCounters,
-) {
-    let mut marked = marked.peekable();
-    if marked.peek().is_none() {
-        return;
-    }
+fn down(rings: &[Arc<TxRing>], marked: &mut Frames<'_, '_>, counters: &RxCounters) {
     let mut next = rings.iter().filter_map(|ring| ring.append());
-    let mut now: Option<Append<'_>> = next.next();
-    for (cell, slot, part) in marked {
-        if part != Part::Whole {
-            counters.drop(RxDrop::BadChain, (part == Part::Chain).into());
+    let mut now: Option<Append<'_>> = None;
+    let mut begun = false;
+    while let Some(frame) = marked.next() {
+        let Ok(frame) = frame else {
+            counters.drop(RxDrop::BadChain, 1);
             continue;
+        };
+        if !begun {
+            begun = true;
+            now = next.next();
         }
-        while now.as_mut().is_some_and(|ring| !ring.exchange(cell, slot)) {
+        while now.as_mut().is_some_and(|ring| !ring.exchange(&frame)) {
             // The lock of one ring at a time.
             drop(now.take());
             now = next.next();
@@ -129,7 +128,9 @@ fn down<'m>(
         counters.drop(RxDrop::NotForwarded, now.is_none().into());
     }
     drop(now);
-    for ring in rings {
-        ring.sync(None);
+    if begun {
+        for ring in rings {
+            ring.sync(None);
+        }
     }
 }

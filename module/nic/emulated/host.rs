@@ -2,59 +2,51 @@
 
 //! From rings to the stack: each frame is copied, and arrives as if it came from the wire.
 
+use super::copied::{copied, For};
 use crate::{
     abi::{
-        consts::{ETH_HLEN, NS_BUF_CHANGED, NS_FORWARD, NS_REPORT},
+        consts::{NS_FORWARD, NS_REPORT},
         wire::Slot,
     },
-    memory::{Bufs, SlotCell},
+    memory::Bufs,
     nic::interface::Nic,
-    ring::{
-        count::TxDrop,
-        parts::{Part, Parts},
-        TxQueue, TxSync,
-    },
+    ring::{count::TxDrop, BadChain, Chain, Frames, TxQueue, TxSync},
     sys::{
-        bottom_half::{self, Disabled},
-        net::{Device, Packet},
+        bottom_half,
+        net::{packet::LONGEST, Device},
         task,
     },
 };
 use kernel::sync::{rcu, Arc};
 
-/// Frames that the stack gets at a time. In between, softirqs may run.
-const CHUNK: usize = 64;
+/// Slots whose frames the stack gets at a time. In between, softirqs may run.
+const CHUNK: u32 = 64;
 
-/// Slots of a ring after which others may have the CPU.
-const BATCH: u32 = 1024;
+/// Flags that have been seen to when a frame goes up.
+pub(super) const DONE: u16 = NS_FORWARD | NS_REPORT;
 
 /// The queue of a host transmit ring, which gives its frames to the stack.
 pub(super) struct ToHost {
     nic: Arc<Nic>,
-    /// What the slots sent so far say about the next one.
-    parts: Parts,
+    /// The slots of a frame, and what they say about the next one.
+    chain: Chain,
 }
 
 impl ToHost {
     pub(super) fn new(nic: &Arc<Nic>) -> Self {
         ToHost {
             nic: nic.clone(),
-            parts: Parts::default(),
+            chain: Chain::new(),
         }
     }
 }
 
 impl TxQueue for ToHost {
     /// It takes everything: such a ring never fills up (item 105). Only where the process is being
-    /// killed, the rest stays in the ring.
+    /// killed, the rest stays in the ring, and a frame whose end is not there yet.
     fn sync(&mut self, sync: &mut TxSync<'_>) {
         let ring = sync.ring();
         let counters = &ring.counters;
-        let parts = &mut self.parts;
-        let mut slots = sync.slots().map(|cell| {
-            let slot = cell.take();
-            (cell, slot, parts.next(slot.flags, true))
-        });
         let count = |given| match given {
             Ok(len) => {
                 counters.bytes.add_alone(u64::from(len));
@@ -63,61 +55,45 @@ impl TxQueue for ToHost {
             Err(why) => counters.drop(why, 1),
         };
         let bufs = ring.mem.mem().bufs();
-        let mut left = sync.count();
-        let mut goes_on = true;
-        while goes_on && left > 0 {
-            let batch = left.min(BATCH);
-            up(&self.nic, &bufs, slots.by_ref().take(batch as usize), count);
-            left -= batch;
-            goes_on = task::go_on();
-        }
-        drop(slots);
+        let mut frames = sync.frames(DONE, &mut self.chain);
+        while up(&self.nic, &bufs, &mut frames, count) && task::go_on() {}
+        let left = frames.left();
         sync.all_sent_but(left);
     }
 }
 
-/// A slot to go up, as it was taken, and what it is.
-pub(super) type Going<'m> = (SlotCell<'m>, Slot, Part);
-
-/// Gives the stack the frames in these slots, one by one, and tells of each how many bytes it had,
-/// or why the stack does not get it.
-pub(super) fn up<'m>(
+/// Gives the stack some frames, one by one, and tells of each how many bytes it had, or why the
+/// stack does not get it. Returns whether there may be more.
+pub(super) fn up(
     nic: &Nic,
     bufs: &Bufs<'_>,
-    mut slots: impl Iterator<Item = Going<'m>>,
+    frames: &mut Frames<'_, '_>,
     mut tell: impl FnMut(Result<u32, TxDrop>),
-) {
-    let mut left = true;
-    while left {
-        let guard = rcu::read_lock();
-        let device = nic.device(&guard).filter(|device| device.is_up());
-        let pinned = bottom_half::disable();
-        let mut given = 0;
-        for (cell, slot, part) in slots.by_ref().take(CHUNK) {
-            given += 1;
-            let done = NS_BUF_CHANGED | NS_FORWARD | NS_REPORT;
-            if slot.flags & done != 0 {
-                cell.set_len_flags(slot.len, slot.flags & !done);
-            }
-            tell(match (part, device) {
-                (Part::Rest, _) => continue,
-                (Part::Chain, _) => Err(TxDrop::BadChain),
-                (Part::Whole, Some(device)) => give(device, bufs, slot, &pinned),
-                (Part::Whole, None) => Err(TxDrop::Down),
-            });
-        }
-        left = given == CHUNK;
+) -> bool {
+    let guard = rcu::read_lock();
+    let device = nic.device(&guard).filter(|device| device.is_up());
+    let pinned = bottom_half::disable();
+    let give = |device: &Device, slots: &[Slot]| {
+        let to = For {
+            device,
+            queue: 0,
+            longest: LONGEST,
+        };
+        let packet = copied(to, bufs, slots, &pinned)?;
+        let len = packet.len();
+        packet.up(device, &pinned);
+        Ok(len)
+    };
+    let end = frames.left().saturating_sub(CHUNK);
+    while frames.left() > end {
+        let Some(next) = frames.next() else {
+            return false;
+        };
+        tell(match (next, device) {
+            (Err(BadChain), _) => Err(TxDrop::BadChain),
+            (Ok(frame), Some(device)) => give(device, frame.slots()),
+            (Ok(_), None) => Err(TxDrop::Down),
+        });
     }
-}
-
-fn give(device: &Device, bufs: &Bufs<'_>, slot: Slot, pinned: &Disabled) -> Result<u32, TxDrop> {
-    let buf = bufs.get(slot.buf_idx).ok_or(TxDrop::BadBuffer)?;
-    let len = u32::from(slot.len);
-    if len < ETH_HLEN as u32 {
-        return Err(TxDrop::BadLength);
-    }
-    let bytes = buf.span(0, len).ok_or(TxDrop::BadLength)?;
-    let packet = Packet::copy_of(device, 0, bytes, pinned).ok_or(TxDrop::NoMemory)?;
-    packet.up(device, pinned);
-    Ok(len)
+    frames.left() > 0
 }

@@ -6,8 +6,10 @@
 //! - [`receive`]: from the driver into receive rings, and from the stack into host receive rings.
 //! - [`send`]: from transmit rings to the driver.
 //! - [`host`]: from host transmit rings to the stack.
+//! - [`copied`]: the kernel's frame for both of these.
 //! - [`forward`]: from ring to ring without the program.
 
+mod copied;
 mod forward;
 mod host;
 mod receive;

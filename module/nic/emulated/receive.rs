@@ -4,6 +4,7 @@
 //! where they are met.
 
 use crate::{
+    abi::consts::NETMAP_MAX_FRAGS,
     ring::{
         count::{HostCounters, HostDrop, RxDrop},
         RingSet, RxRing, Soon,
@@ -17,7 +18,7 @@ use kernel::sync::{rcu, Arc};
 
 /// Where a frame goes.
 pub(crate) enum Target<'r> {
-    Ring(&'r RxRing, Side),
+    Ring(&'r RxRing),
     /// To nobody, but for being counted: the host's frames, where its own rings are not bound.
     Nobody(&'r HostCounters),
 }
@@ -61,7 +62,7 @@ impl Receiver for ToRings {
             }
         }
         match (self.ring(from, queue, guard), from) {
-            (Some(ring), from) => Some(Target::Ring(ring, from)),
+            (Some(ring), _) => Some(Target::Ring(ring)),
             (None, Side::Wire) => None,
             (None, Side::Host) => Some(Target::Nobody(&self.host)),
         }
@@ -70,26 +71,26 @@ impl Receiver for ToRings {
     #[inline]
     fn receive(target: &Target<'_>, packet: &Packet, pinned: &Disabled) {
         match target {
-            Target::Ring(ring, from) => put(ring, packet, *from, pinned),
+            Target::Ring(ring) => put(ring, packet, pinned),
             Target::Nobody(host) => host.drop(HostDrop::Nobody, 1),
         }
     }
 
     fn lost(target: &Target<'_>) {
         match target {
-            Target::Ring(ring, _) => ring.counters.drop(RxDrop::BadFrame, 1),
+            Target::Ring(ring) => ring.counters.drop(RxDrop::BadFrame, 1),
             Target::Nobody(host) => host.drop(HostDrop::Nobody, 1),
         }
     }
 }
 
 /// Puts a frame into a ring, over as many slots as it needs, or not at all. The program is woken.
-fn put(ring: &RxRing, packet: &Packet, from: Side, pinned: &Disabled) {
+fn put(ring: &RxRing, packet: &Packet, pinned: &Disabled) {
     // A slot tells at most as many bytes.
     let size = ring.mem.mem().bufs().size().clamp(1, u16::MAX.into());
     let len = packet.len();
     let slots = len.div_ceil(size);
-    if from == Side::Host && slots > 1 {
+    if slots > NETMAP_MAX_FRAGS as u32 {
         ring.counters.drop(RxDrop::BadLength, 1);
         return;
     }

@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From transmit rings to the driver: each slot is copied into a frame of the kernel's, and comes
-//! back when the driver has finished with that.
+//! From transmit rings to the driver: each frame is copied into one of the kernel's, and its slots
+//! come back when the driver has finished with that.
 
+use super::copied::{copied, For};
 use crate::{
-    abi::{
-        consts::{ETH_HLEN, NS_REPORT},
-        cursor::add,
-    },
+    abi::consts::NS_REPORT,
     nic::interface::{Nic, FRAME_EXTRA},
     refusal::Fallible,
-    ring::{
-        count::TxDrop,
-        parts::{Part, Parts},
-        TxQueue, TxSync,
-    },
+    ring::{count::TxDrop, BadChain, Chain, Frame, Frames, TxQueue, TxSync},
     sys::{
         bottom_half::Disabled,
         net::{
             completion::{Completions, Outgoing, Retry},
             transmit::Sending,
-            Device, Packet,
+            Device,
         },
         task,
         wait::WaitQueue,
@@ -31,8 +25,8 @@ use kernel::{
     sync::{rcu, Arc},
 };
 
-/// Frames that are handed over at a time. In between softirqs may run: on a virtual interface they
-/// are what carries the frames on.
+/// Slots whose frames are handed over at a time. In between softirqs may run: on a virtual
+/// interface they are what carries the frames on.
 const CHUNK: u32 = 64;
 
 /// The queue of a transmit ring, which hands its frames to the driver's queue of the same number.
@@ -42,8 +36,8 @@ pub(super) struct ToDriver {
     completions: Arc<Completions>,
     /// Wakes who waits while the driver is full.
     retry: Retry,
-    /// What the slots sent so far say about the next one.
-    parts: Parts,
+    /// The slots of a frame, and what they say about the next one.
+    chain: Chain,
 }
 
 impl ToDriver {
@@ -58,14 +52,14 @@ impl ToDriver {
             number,
             completions: Completions::new(slots, waiters.clone())?,
             retry: Retry::default(),
-            parts: Parts::default(),
+            chain: Chain::new(),
         })
     }
 }
 
 impl TxQueue for ToDriver {
     /// As far as the driver has room; where the process is being killed, the rest stays in the
-    /// ring.
+    /// ring. So does a frame whose end is not there yet.
     fn sync(&mut self, sync: &mut TxSync<'_>) {
         let mut batch = Batch {
             sync,
@@ -73,27 +67,20 @@ impl TxQueue for ToDriver {
             number: self.number,
             completions: &self.completions,
             taken: 0,
-            parts: self.parts,
+            ended: false,
         };
-        while batch.left() > 0 && batch.goes_on() && task::go_on() {}
-        let Batch { taken, parts, .. } = batch;
-        self.parts = parts;
+        let mut frames = sync.frames(NS_REPORT, &mut self.chain);
+        while frames.left() > 0 && batch.goes_on(&mut frames) && task::go_on() {}
+        let Batch { taken, ended, .. } = batch;
         sync.advance(taken);
         let freed = sync.reclaim(|slot| !self.completions.is_pending(slot));
-        if sync.count() > 0 {
+        // What is left where all has been looked at waits for the program.
+        if sync.count() > 0 && !ended {
             self.retry.set(&self.completions, taken > 0 || freed);
         } else {
             self.retry.clear();
         }
     }
-}
-
-/// The interface that a chunk goes to.
-#[derive(Clone, Copy)]
-struct Link<'d> {
-    device: &'d Device,
-    /// Bytes of the longest frame that it sends.
-    longest: u32,
 }
 
 struct Batch<'b> {
@@ -103,18 +90,16 @@ struct Batch<'b> {
     completions: &'b Arc<Completions>,
     /// Slots that are through.
     taken: u32,
-    /// What they say about the next one.
-    parts: Parts,
+    /// There is no other whole frame.
+    ended: bool,
 }
 
-impl Batch<'_> {
-    /// Slots that are still to be sent.
-    fn left(&self) -> u32 {
-        self.sync.count() - self.taken
-    }
+/// A frame that is next to be handed over, and how many slots it has.
+type Held = Option<(Outgoing, u32)>;
 
-    /// Hands the driver a few frames. False if it took not all of them, and is full.
-    fn goes_on(&mut self) -> bool {
+impl Batch<'_> {
+    /// Hands the driver a few frames. False if it is full, or if there are no more.
+    fn goes_on(&mut self, frames: &mut Frames<'_, '_>) -> bool {
         let guard = rcu::read_lock();
         let sending = self
             .nic
@@ -123,73 +108,86 @@ impl Batch<'_> {
             .and_then(|device| Some((device, Sending::begin(device, self.number)?)));
         let Some((device, sending)) = sending else {
             // No link, or no such queue any more.
-            self.lose(self.left());
-            return true;
+            self.lose(frames);
+            return false;
         };
-        let (want, before) = (CHUNK.min(self.left()), self.taken);
-        self.chunk(device, sending, want);
-        self.taken - before == want
+        self.chunk(device, sending, frames) && !self.ended
     }
 
-    /// Drops the frames of the next `count` slots, because the interface is down.
-    fn lose(&mut self, count: u32) {
-        let ring = self.sync.ring();
-        let next = add(self.sync.first(), self.taken, ring.mem.slots());
-        for cell in self.sync.view().around(next, count) {
-            match self.parts.next(cell.flags(), true) {
-                Part::Whole => ring.counters.drop(TxDrop::Down, 1),
-                Part::Chain => ring.counters.drop(TxDrop::BadChain, 1),
-                Part::Rest => {}
-            }
+    /// Drops all frames, because the interface is down.
+    fn lose(&mut self, frames: &mut Frames<'_, '_>) {
+        let counters = &self.sync.ring().counters;
+        while let Some(frame) = frames.next() {
+            let why = frame.map_or(TxDrop::BadChain, |_| TxDrop::Down);
+            counters.drop(why, 1);
         }
-        self.taken += count;
+        self.has_come_to(frames);
+        self.ended = true;
     }
 
-    /// Hands over the frames of up to `want` slots.
-    fn chunk(&mut self, device: &Device, mut sending: Sending<'_>, want: u32) {
-        let link = Link {
+    /// All frames that were passed are through.
+    fn has_come_to(&mut self, frames: &Frames<'_, '_>) {
+        self.taken = self.sync.count() - frames.left();
+    }
+
+    /// Hands over some frames. False if the driver is full.
+    fn chunk(
+        &mut self,
+        device: &Device,
+        mut sending: Sending<'_>,
+        frames: &mut Frames<'_, '_>,
+    ) -> bool {
+        let to = For {
             device,
+            queue: self.number,
             longest: device.mtu().saturating_add(FRAME_EXTRA),
         };
         // One frame is held back, the one that is next: with each we say whether another follows.
-        let mut held: Option<Outgoing> = None;
-        for at in self.taken..self.taken + want {
+        let mut held: Held = None;
+        let end = frames.left().saturating_sub(CHUNK);
+        while frames.left() > end {
             // Not to make a frame in vain.
             if held.is_none() && !sending.has_room() {
-                return;
+                return false;
             }
-            let mut parts = self.parts;
-            match self.frame(link, at, &mut parts, sending.pinned()) {
-                Ok(next) => {
-                    let before = held.replace(next);
-                    if !self.hand_over(&mut sending, before, true) {
-                        return;
-                    }
+            let next = match frames.next() {
+                Some(Ok(frame)) => self.outgoing(to, &frame, sending.pinned()),
+                Some(Err(BadChain)) => Err(TxDrop::BadChain),
+                None => {
+                    self.ended = true;
+                    break;
                 }
-                Err(why) => {
-                    if !self.hand_over(&mut sending, held.take(), false) {
-                        return;
-                    }
-                    if let Some(why) = why {
-                        self.sync.ring().counters.drop(why, 1);
-                    }
-                    // A whole frame leaves them as they were.
-                    self.parts = parts;
-                    self.taken += 1;
-                }
+            };
+            let (next, lost) = match next {
+                Ok(next) => (Some(next), None),
+                Err(why) => (None, Some(why)),
+            };
+            if let (None, Some((_, slots))) = (&held, &next) {
+                // Slots of a frame that was dropped before may have come first.
+                self.taken = self.sync.count() - frames.left() - slots;
+            }
+            let before = core::mem::replace(&mut held, next);
+            if !self.hand_over(&mut sending, before, held.is_some()) {
+                // Back to the frame that was not taken.
+                frames.step_back();
+                return false;
+            }
+            if let Some(why) = lost {
+                self.sync.ring().counters.drop(why, 1);
+                self.has_come_to(frames);
             }
         }
-        self.hand_over(&mut sending, held, false);
+        if !self.hand_over(&mut sending, held, false) {
+            self.ended = false;
+            return false;
+        }
+        self.has_come_to(frames);
+        true
     }
 
     /// Hands over a frame, if there is one. False if the driver is full.
-    fn hand_over(
-        &mut self,
-        sending: &mut Sending<'_>,
-        packet: Option<Outgoing>,
-        more: bool,
-    ) -> bool {
-        let Some(packet) = packet else {
+    fn hand_over(&mut self, sending: &mut Sending<'_>, held: Held, more: bool) -> bool {
+        let Some((packet, slots)) = held else {
             return true;
         };
         let len = packet.len();
@@ -199,40 +197,23 @@ impl Batch<'_> {
         let counters = &self.sync.ring().counters;
         counters.frames.add_alone(1);
         counters.bytes.add_alone(len.into());
-        self.taken += 1;
+        self.taken += slots;
         true
     }
 
-    /// The frame in slot number `at` from the first. `Err` says why there is none; `None` if
-    /// that has been counted, or is not to be.
-    fn frame(
+    /// The kernel's copy of a frame. The completion is its first slot's, so that no slot of it is
+    /// free again before all are.
+    fn outgoing(
         &self,
-        link: Link<'_>,
-        at: u32,
-        parts: &mut Parts,
+        to: For<'_>,
+        frame: &Frame<'_, '_>,
         pinned: &Disabled,
-    ) -> Result<Outgoing, Option<TxDrop>> {
-        let ring = self.sync.ring();
-        let index = add(self.sync.first(), at, ring.mem.slots());
-        let cell = self.sync.view().cell(index);
-        let slot = cell.take();
-        if slot.flags & NS_REPORT != 0 {
-            cell.set_len_flags(slot.len, slot.flags & !NS_REPORT);
-        }
-        match parts.next(slot.flags, true) {
-            Part::Whole => {}
-            Part::Chain => return Err(Some(TxDrop::BadChain)),
-            Part::Rest => return Err(None),
-        }
-        let buf = ring.mem.mem().bufs().get(slot.buf_idx);
-        let buf = buf.ok_or(TxDrop::BadBuffer)?;
-        let len = u32::from(slot.len);
-        if len < ETH_HLEN as u32 || len > link.longest {
-            return Err(Some(TxDrop::BadLength));
-        }
-        let bytes = buf.span(0, len).ok_or(TxDrop::BadLength)?;
-        let completion = self.completions.start(index).ok_or(TxDrop::NoMemory)?;
-        let packet = Packet::copy_of(link.device, self.number, bytes, pinned);
-        Ok(Outgoing::new(packet.ok_or(TxDrop::NoMemory)?, completion))
+    ) -> Result<(Outgoing, u32), TxDrop> {
+        let slots = frame.slots();
+        let bufs = self.sync.ring().mem.mem().bufs();
+        let packet = copied(to, &bufs, slots, pinned)?;
+        let completion = self.completions.start(frame.first());
+        let completion = completion.ok_or(TxDrop::NoMemory)?;
+        Ok((Outgoing::new(packet, completion), slots.len() as u32))
     }
 }

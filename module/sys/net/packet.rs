@@ -23,6 +23,9 @@ pub(super) const fn aligned(bytes: u32) -> u32 {
 /// by chance.
 const QUICK: u32 = kernel::page::PAGE_SIZE as u32;
 
+/// Bytes of the longest frame: what an IP packet can have, and an Ethernet header with two tags.
+pub(crate) const LONGEST: u32 = u16::MAX as u32 + ETH_HLEN as u32 + 8;
+
 /// Which way a frame was going when it was taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -105,10 +108,11 @@ impl Packet {
         Some(packet)
     }
 
-    /// A frame for `device` with `len` bytes that `fill` brings. `None` if there is no memory, if
-    /// that is no Ethernet frame, or if `fill` says that it could not.
+    /// A frame for `device` with `len` bytes that `fill` brings, to leave on queue `queue`. `None`
+    /// if there is no memory, if that is no Ethernet frame, or if `fill` says that it could not.
     pub(crate) fn filled(
         device: &Device,
+        queue: u16,
         len: u32,
         pinned: &Disabled,
         fill: impl FnOnce(&mut [u8]) -> bool,
@@ -117,7 +121,17 @@ impl Packet {
         // SAFETY: the frame was made just now and is nobody else's, nor are its bytes, of which
         // there are so many. They are numbers, whatever was there before.
         let bytes = unsafe { core::slice::from_raw_parts_mut(to, len as usize) };
-        fill(bytes).then_some(packet)
+        if !fill(bytes) {
+            return None;
+        }
+        let skb = packet.as_ptr();
+        // SAFETY: the header lies within `len`. The frame is still nobody else's.
+        unsafe {
+            let headers = (*skb).__bindgen_anon_4.headers.as_mut();
+            headers.protocol = to.add(ETH_HLEN - 2).cast::<u16>().read_unaligned();
+            (*skb).queue_mapping = queue;
+        }
+        Some(packet)
     }
 
     /// A frame for `device`, and where its `len` bytes are to be written, whatever is there now.

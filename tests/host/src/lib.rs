@@ -63,8 +63,8 @@ mod runs;
 // Frames for the tests in the VM, too.
 #[path = "../../vm/src/harness/packets.rs"]
 mod packets;
-#[path = "../../../module/ring/parts.rs"]
-mod parts;
+#[path = "../../../module/ring/chain.rs"]
+mod chain;
 #[path = "../../../module/memory/pool.rs"]
 mod pool;
 #[path = "../../../module/vale/ports.rs"]

@@ -57,13 +57,11 @@ fn run(args: &Args, specs: &[PortSpec; 2]) -> Result<(), Box<dyn Error>> {
             tx.hand_over(true);
         }
     }
-    // What an ordinary driver sends, and what goes up the stack, has one slot.
-    let chains = [0, 1].map(|i: usize| !ports[i].is_emulated());
     let mut ways = {
         let [a, b] = &mut ports;
         [
-            Way::new(a.rx_rings(), b.tx_rings(), zero_copy, chains[1]),
-            Way::new(b.rx_rings(), a.tx_rings(), zero_copy, chains[0]),
+            Way::new(a.rx_rings(), b.tx_rings(), zero_copy),
+            Way::new(b.rx_rings(), a.tx_rings(), zero_copy),
         ]
     };
     if !ways.iter().any(Way::is_there) {
@@ -96,15 +94,10 @@ fn forward(
     let start = Instant::now();
     let end = args.duration.map(|d| start + d);
     let mut next = start + EVERY;
-    let mut told = args.json;
     loop {
         let [a, b] = &mut *ports;
         ways[0].pass(a.rx_rings(), b.tx_rings(), args.batch)?;
         ways[1].pass(b.rx_rings(), a.tx_rings(), args.batch)?;
-        if !told && ways.iter().any(Way::has_refused) {
-            told = true;
-            open::tell_long(ports);
-        }
         let until = end.map_or(next, |end| end.min(next));
         let wait = until.saturating_duration_since(Instant::now());
         // What a port has to send leaves in this call, too, whatever it waits for.

@@ -55,15 +55,3 @@ pub fn banner(args: &Args, names: &[String; 2], ports: &[Port; 2], zero_copy: bo
         }
     }
 }
-
-/// What people should know when the first frame was dropped that is longer than a buffer.
-pub fn tell_long(ports: &mut [Port; 2]) {
-    let rings = ports.iter_mut().flat_map(|port| port.rx_rings());
-    let size = rings.map(|ring| ring.buffer_size()).min().unwrap_or(0);
-    common::note!(
-        "{TOOL}: frames longer than a buffer ({size} bytes) come in several slots, which an \
-         interface or its host stack does not send: they are dropped whole. Lower the MTU, turn \
-         off what makes frames longer (ethtool -K IF gro off lro off), or raise the module's \
-         parameter buf_size"
-    );
-}

@@ -12,8 +12,8 @@ const MOST_SLOTS: usize = 64;
 pub struct Counts {
     pub frames: u64,
     pub bytes: u64,
-    /// Frames that the other port cannot carry: longer than its buffers, or in more slots than it
-    /// sends as one.
+    /// Frames that the other port cannot carry: in longer slots than its buffers, or in more of
+    /// them than it has or than a frame can have.
     pub dropped: u64,
 }
 
@@ -21,10 +21,6 @@ pub struct Way {
     /// Whether there are rings at both ends.
     there: bool,
     zero_copy: bool,
-    /// Whether the other side sends frames of several slots.
-    chains: bool,
-    /// It does not, and there were some.
-    refused: bool,
     counts: Counts,
     /// Slots of the frame that found no room; 0 if all found some.
     blocked: usize,
@@ -39,12 +35,10 @@ struct Frame {
 }
 
 impl Way {
-    pub fn new(from: &[RxRing], to: &[TxRing], zero_copy: bool, chains: bool) -> Self {
+    pub fn new(from: &[RxRing], to: &[TxRing], zero_copy: bool) -> Self {
         Way {
             there: !from.is_empty() && !to.is_empty(),
             zero_copy,
-            chains,
-            refused: false,
             counts: Counts::default(),
             blocked: 0,
         }
@@ -59,11 +53,6 @@ impl Way {
     /// Whether frames wait for room at the other side.
     pub fn is_blocked(&self) -> bool {
         self.blocked > 0
-    }
-
-    /// Whether frames were dropped because the other side sends frames of one slot only.
-    pub fn has_refused(&self) -> bool {
-        self.refused
     }
 
     pub fn counts(&self) -> Counts {
@@ -123,9 +112,7 @@ impl Way {
         let mut lacking = None;
         while taken < received.len() {
             let frame = Frame::at(&received, taken);
-            let chain = frame.slots > 1 && !self.chains;
-            if chain || frame.slots > most || frame.longest > size {
-                self.refused |= chain;
+            if frame.slots > most || frame.longest > size {
                 self.counts.dropped += 1;
             } else if put + frame.slots > room.len() {
                 lacking = Some(frame.slots);
@@ -224,7 +211,7 @@ mod tests {
         let zero_copy = ports[1].shares_memory_with(&ports[2]);
         assert_eq!(zero_copy, !copy);
         let [_, a, b, _] = &mut ports;
-        let way = Way::new(a.rx_rings(), b.tx_rings(), zero_copy, true);
+        let way = Way::new(a.rx_rings(), b.tx_rings(), zero_copy);
         Rig { ports, way }
     }
 
@@ -327,25 +314,10 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_sends_one_slot_gets_no_part_of_a_longer_frame() {
-        let mut rig = rig(false, 1, 64);
-        rig.way.chains = false;
-        rig.send(1, 1, 60);
-        rig.pass();
-        assert!(!rig.way.has_refused());
-        rig.send(2, 2, 60);
-        rig.send(3, 1, 60);
-        rig.pass();
-        assert_eq!(rig.receive(), [(1, 1, 60), (3, 1, 60)]);
-        assert_eq!(rig.way.counts().dropped, 1);
-        assert!(rig.way.has_refused());
-    }
-
-    #[test]
     fn a_port_without_rings_is_no_way() {
         let mut rig = rig(false, 1, 64);
         let [_, a, ..] = &mut rig.ports;
-        let mut way = Way::new(a.rx_rings(), &[], true, true);
+        let mut way = Way::new(a.rx_rings(), &[], true);
         assert!(!way.is_there());
         way.pass(a.rx_rings(), &mut [], 64).unwrap();
     }

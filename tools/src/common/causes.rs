@@ -33,7 +33,8 @@ const CAUSES: [Cause; 17] = [
     Cause {
         name: "bad_length",
         short: "wrong length",
-        means: "Shorter than an Ethernet header, or longer than a buffer.",
+        means: "Shorter than an Ethernet header, longer than the interface's MTU allows, or with \
+            a slot longer than a buffer.",
         remedy: "Check slot lengths; lower the MTU (ip link set IF mtu 1500) or raise the \
             parameter buf_size.",
     },
@@ -47,10 +48,10 @@ const CAUSES: [Cause; 17] = [
     Cause {
         name: "bad_chain",
         short: "several slots",
-        means: "A frame of several slots (NS_MOREFRAG) for an interface or its host stack, where \
-            frames have one slot; or of more than 64 slots.",
-        remedy: "Use larger buffers (parameter buf_size) or a lower MTU; clear NS_MOREFRAG in the \
-            last slot of each frame.",
+        means: "A frame of more than 64 slots (NS_MOREFRAG), or of all that its ring has; or one \
+            that was to be forwarded, and was released in parts.",
+        remedy: "Clear NS_MOREFRAG in the last slot of each frame, release all slots of a frame \
+            together, or use larger buffers (parameter buf_size).",
     },
     Cause {
         name: "bad_header",

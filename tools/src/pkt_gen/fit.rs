@@ -46,14 +46,6 @@ fn sends(
     };
     let mtu = mtu(port);
     let slots = usize::from(frame.fragments);
-    let emulated = port.is_emulated();
-    if slots > 1 && emulated {
-        return Err(format!(
-            "-F {slots}: {} sends frames of one slot only, and drops others: leave -F out, and \
-             raise the module's parameter buf_size for longer frames",
-            args.interface
-        ));
-    }
     let ring = port
         .tx_rings()
         .first()
@@ -63,12 +55,9 @@ fn sends(
     if part > buffer {
         let instead = match mtu {
             Some(mtu) if mtu + HEADERS < longest => format!(
-                "send at most {}, or raise the MTU and the module's parameter buf_size",
+                "send at most {}, or raise the MTU and spread frames over several slots with -F",
                 buffer.min(mtu + HEADERS)
             ),
-            _ if emulated => {
-                format!("send at most {buffer}, or raise the module's parameter buf_size")
-            }
             _ => "spread frames over several slots with -F".to_owned(),
         };
         return Err(format!(

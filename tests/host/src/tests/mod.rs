@@ -9,7 +9,7 @@ mod copy;
 mod inbox;
 mod nospec;
 mod options;
-mod parts;
+mod chain;
 mod pool;
 mod ports;
 mod runs;

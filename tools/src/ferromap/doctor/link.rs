@@ -12,8 +12,13 @@ const LOOPBACK: &str = "772";
 const UP: u64 = 1;
 const PROMISCUOUS: u64 = 0x100;
 
-/// Bytes of an Ethernet header, which the MTU leaves out.
+/// Bytes of an Ethernet header, which the MTU leaves out, and those with two VLAN tags.
 const ETHERNET_HEADER: u64 = 14;
+const HEADERS: u64 = ETHERNET_HEADER + 8;
+
+/// Slots that a frame can have, and the largest MTU of one with several.
+const MOST_SLOTS: u64 = 64;
+const LARGEST_MTU: u64 = 32768;
 
 pub fn missing(interface: &str) -> Finding {
     let text = format!(
@@ -75,13 +80,13 @@ pub fn mtu(facts: &Facts, interface: &str) -> Vec<Finding> {
     let (Some(mtu), Some(size)) = (mtu, facts.parameter("buf_size")) else {
         return Vec::new();
     };
-    let finding = if mtu > size {
+    let in_slots = LARGEST_MTU.min((MOST_SLOTS * size).saturating_sub(HEADERS));
+    let finding = if mtu > size.max(in_slots) {
         Finding::problem(
             "mtu",
             format!(
-                "The MTU of {interface} is {mtu} and a buffer has {size} bytes: to receive \
-                there is refused. Lower the MTU, as below, or raise the parameter buf_size while \
-                no port is open."
+                "The MTU of {interface} is {mtu}, and with buffers of {size} bytes to receive \
+                there is refused above {in_slots}. Lower the MTU, as below."
             ),
         )
         .mend(format!("ip link set {interface} mtu 1500"))
@@ -91,8 +96,9 @@ pub fn mtu(facts: &Facts, interface: &str) -> Vec<Finding> {
             "mtu",
             format!(
                 "With its header, a frame of the MTU of {mtu} is longer than a buffer of \
-                {size} bytes: the longest ones take two slots (NS_MOREFRAG), and those of the \
-                host stack are dropped."
+                {size} bytes: longer ones come in several slots (NS_MOREFRAG), each of which a \
+                program that does not know of that takes for a frame. Then lower the MTU, or \
+                raise the parameter buf_size while no port is open."
             ),
         )
         .mend(format!("ip link set {interface} mtu {most}"))
@@ -223,7 +229,9 @@ mod tests {
             ("1500", Severity::Ok, None),
             ("2034", Severity::Ok, None),
             ("2048", Severity::Note, Some("ip link set eth0 mtu 2034")),
-            ("9000", Severity::Problem, Some("ip link set eth0 mtu 1500")),
+            ("9000", Severity::Note, Some("ip link set eth0 mtu 2034")),
+            ("32768", Severity::Note, Some("ip link set eth0 mtu 2034")),
+            ("32769", Severity::Problem, Some("ip link set eth0 mtu 1500")),
         ] {
             let found = check(
                 mtu,

@@ -164,7 +164,7 @@ mod tests {
         let text = &findings[1].text;
         assert_eq!(text, "eth0 cannot be opened: eth0 takes no hook (EINVAL).");
         // What a check takes for an obstacle is none if the module would open it.
-        machine.write("sys/class/net/eth0/mtu", "9000\n");
+        machine.write("sys/class/net/eth0/mtu", "40000\n");
         machine.decide("eth0", "");
         let findings = examine(&machine.0, "eth0");
         assert_eq!(count(&findings, Severity::Problem), 0);
@@ -213,8 +213,8 @@ mod tests {
         let machine = healthy();
         machine.write("sys/class/net/eth0/mtu", "65536\n");
         let why =
-            "frames of eth0 do not fit: its MTU is 65536, and a buffer has 2048 bytes. Lower \
-            the MTU (ip link set eth0 mtu 2048) (EINVAL)";
+            "frames of eth0 do not fit: its MTU is 65536, and with buffers of 2048 bytes it can \
+            be 32768 at most. Lower the MTU (ip link set eth0 mtu 2026) (EINVAL)";
         machine.decide("eth0", why);
         let problems = || -> Vec<Option<String>> {
             let mut findings = examine(&machine.0, "eth0");

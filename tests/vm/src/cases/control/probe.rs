@@ -79,7 +79,7 @@ fn probe_answers_what_register_does() -> Outcome {
     }
     drop(held);
     same("free again", agree(vale("fm1"))?, false)?;
-    ip("link set fm1 mtu 9000")?;
+    ip("link set fm1 mtu 32769")?;
     same("a large MTU", agree(vale("fm1"))?, true)?;
     write_parameter("admode", "1")?;
     same("native mode only", agree(vale("fm0"))?, true)?;

@@ -259,7 +259,7 @@ fn item_110_received_frames_have_their_vlan_tag() -> Outcome {
 
 fn item_111_a_frame_larger_than_a_buffer_has_several_slots() -> Outcome {
     wire()?;
-    // The largest MTU that is accepted: with its header a frame is longer than a buffer.
+    // With its header a frame is longer than a buffer.
     for name in ["fm0", "fm1"] {
         ip(&format!("link set {name} mtu 2048"))?;
     }

@@ -26,7 +26,7 @@ pub const CASES: &[Case] = crate::cases![
     nic_moving_to_another_namespace_lets_go,
     nic_renamed_it_is_the_same,
     nic_that_is_down_opens_and_comes_up,
-    nic_mtu_above_the_buffer_is_refused,
+    nic_mtu_above_what_a_frame_can_have_is_refused,
     nic_opens_and_closes_under_traffic,
 ];
 
@@ -186,16 +186,26 @@ fn nic_that_is_down_opens_and_comes_up() -> Outcome {
     })
 }
 
-fn nic_mtu_above_the_buffer_is_refused() -> Outcome {
+fn nic_mtu_above_what_a_frame_can_have_is_refused() -> Outcome {
     wire()?;
-    ip("link set fm0 mtu 9000")?;
-    refused(vale("fm0"), Errno::EINVAL, &["fm0 mtu", "9000", "2048"])?;
+    ip("link set fm0 mtu 32769")?;
+    let words = ["fm0 mtu 2026", "32769", "32768 at most", "2048"];
+    refused(vale("fm0"), Errno::EINVAL, &words)?;
     let sender = works("only to send", vale("fm0").flags(NR_TX_RINGS_ONLY).bind())?;
     // It was looked at for whoever came first alone.
-    refused(vale("fm0"), Errno::EINVAL, &["fm0 mtu", "9000", "2048"])?;
+    refused(vale("fm0"), Errno::EINVAL, &words)?;
     drop(sender);
-    ip("link set fm0 mtu 1500")?;
-    works("MTU 1500", vale("fm0").bind()).map(drop)
+    for mtu in [32768, 9000, 2049, 1500] {
+        ip(&format!("link set fm0 mtu {mtu}"))?;
+        works(format!("MTU {mtu}"), vale("fm0").bind())?;
+    }
+    // In 64 slots of 64 bytes, with headers.
+    write_parameter("buf_size", "64")?;
+    for (mtu, fits) in [(4074, true), (4075, false)] {
+        ip(&format!("link set fm0 mtu {mtu}"))?;
+        same(mtu, vale("fm0").bind().is_ok(), fits)?;
+    }
+    Ok(())
 }
 
 fn nic_opens_and_closes_under_traffic() -> Outcome {

@@ -153,7 +153,10 @@ impl State {
         // being the second. Of receive rings those of the NIC are meant: what the host sends comes
         // to its rings only while somebody has the NIC's.
         let receives = rings.rx.clone().any(|ring| ring < port.shape.rx_rings);
-        if receives && mtu > self.layout(port.memory).bufs.size {
+        let size = self.layout(port.memory).bufs.size;
+        // Header and two tags do not count for the MTU.
+        let in_slots = (size * NETMAP_MAX_FRAGS as u32).saturating_sub(22);
+        if receives && mtu > size && mtu > in_slots.min(32768) {
             return Err(Errno::EINVAL);
         }
         Ok(())

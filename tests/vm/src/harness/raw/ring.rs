@@ -186,6 +186,27 @@ impl Ring {
         }
     }
 
+    /// Puts one frame into as many slots as it needs, each but the last full.
+    pub fn put_long(&self, frame: &[u8]) {
+        let parts: Vec<&[u8]> = frame.chunks(self.buf_size() as usize).collect();
+        self.put_fragments(&parts);
+    }
+
+    /// Takes all frames, each out of as many slots as it has. Stops the test if one lacks its end.
+    pub fn take_long(&self) -> Vec<Vec<u8>> {
+        let mut frames = vec![];
+        let mut whole = true;
+        for (slot, bytes) in self.take() {
+            if whole {
+                frames.push(vec![]);
+            }
+            frames.last_mut().expect("one was begun").extend(bytes);
+            whole = slot.flags & ferromap_abi::consts::NS_MOREFRAG == 0;
+        }
+        assert!(whole, "a frame without its end");
+        frames
+    }
+
     /// Takes all slots that belong to the program: each with its bytes. They go back to the kernel
     /// with the next sync.
     pub fn take(&self) -> Vec<(Slot, Vec<u8>)> {

@@ -47,20 +47,26 @@ impl Stack {
                 size_of_val(&address) as u32,
             )
         })?;
-        Ok(Stack(socket))
+        let stack = Stack(socket);
+        // For as many long frames as a case sends at a time.
+        stack.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 16 << 20)?;
+        Ok(stack)
     }
 
     /// Has frames sent without a queueing discipline.
     pub fn bypass_queueing(&self) -> Result<(), Errno> {
-        let on: i32 = 1;
+        self.set(libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1)
+    }
+
+    fn set(&self, level: i32, option: i32, value: i32) -> Result<(), Errno> {
         // SAFETY: the option is a number.
         Errno::result(unsafe {
             libc::setsockopt(
                 self.0.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_QDISC_BYPASS,
-                (&raw const on).cast(),
-                size_of_val(&on) as u32,
+                level,
+                option,
+                (&raw const value).cast(),
+                size_of_val(&value) as u32,
             )
         })
         .map(drop)

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A frame of the kernel's own, copied out of the slots of a ring.
+
+use crate::{
+    abi::{consts::ETH_HLEN, wire::Slot},
+    memory::Bufs,
+    ring::count::TxDrop,
+    sys::{
+        bottom_half::Disabled,
+        net::{Device, Packet},
+    },
+};
+
+/// Who gets it.
+#[derive(Clone, Copy)]
+pub(super) struct For<'d> {
+    pub(super) device: &'d Device,
+    pub(super) queue: u16,
+    /// Bytes of the longest frame that it takes.
+    pub(super) longest: u32,
+}
+
+/// A copy of the frame in these slots, of which there is at least one.
+#[inline]
+pub(super) fn copied(
+    to: For<'_>,
+    bufs: &Bufs<'_>,
+    slots: &[Slot],
+    pinned: &Disabled,
+) -> Result<Packet, TxDrop> {
+    let [slot] = slots else {
+        return joined(to, bufs, slots, pinned);
+    };
+    let buf = bufs.get(slot.buf_idx).ok_or(TxDrop::BadBuffer)?;
+    let len = u32::from(slot.len);
+    if len < ETH_HLEN as u32 || len > to.longest {
+        return Err(TxDrop::BadLength);
+    }
+    let bytes = buf.span(0, len).ok_or(TxDrop::BadLength)?;
+    Packet::copy_of(to.device, to.queue, bytes, pinned).ok_or(TxDrop::NoMemory)
+}
+
+/// The same of several slots, in one piece. All of them are looked at before there is a frame.
+#[inline(never)]
+fn joined(
+    to: For<'_>,
+    bufs: &Bufs<'_>,
+    slots: &[Slot],
+    pinned: &Disabled,
+) -> Result<Packet, TxDrop> {
+    let mut len = 0;
+    for slot in slots {
+        let buf = bufs.get(slot.buf_idx).ok_or(TxDrop::BadBuffer)?;
+        if u32::from(slot.len) > buf.size() {
+            return Err(TxDrop::BadLength);
+        }
+        len += u32::from(slot.len);
+    }
+    if len < ETH_HLEN as u32 || len > to.longest {
+        return Err(TxDrop::BadLength);
+    }
+    let fill = |mut room: &mut [u8]| {
+        for slot in slots {
+            let Some((part, rest)) = room.split_at_mut_checked(slot.len.into()) else {
+                return false;
+            };
+            let buf = bufs.get(slot.buf_idx);
+            if buf.is_none_or(|buf| buf.read(0, part).is_err()) {
+                return false;
+            }
+            room = rest;
+        }
+        true
+    };
+    Packet::filled(to.device, to.queue, len, pinned, fill).ok_or(TxDrop::NoMemory)
+}
