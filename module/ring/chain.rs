@@ -49,6 +49,12 @@ impl Chain {
         self.slots.get(..self.count).unwrap_or(&[])
     }
 
+    /// Whether the next slot begins a frame.
+    #[inline]
+    pub(crate) fn begins(&self) -> bool {
+        self.rest.is_none()
+    }
+
     /// Begins the next frame, or the same one anew.
     #[inline]
     pub(crate) fn restart(&mut self) {

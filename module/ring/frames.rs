@@ -4,7 +4,11 @@
 
 use super::chain::{Chain, Step};
 use crate::{
-    abi::{consts::NETMAP_MAX_FRAGS, cursor::add, wire::Slot},
+    abi::{
+        consts::{NETMAP_MAX_FRAGS, NS_MOREFRAG},
+        cursor::add,
+        wire::Slot,
+    },
     memory::{RingView, SlotCell},
 };
 
@@ -56,22 +60,49 @@ impl<'s, 'c> Frames<'s, 'c> {
         self.left
     }
 
+    /// The next frame and the slot of the ring that it is in, where it has but one, and all frames
+    /// are meant to go; most are so. Otherwise [`next`](Self::next) tells.
+    #[inline(always)]
+    pub(crate) fn alone(&mut self) -> Option<(u32, Slot)> {
+        if self.left == 0 || self.only != 0 || !self.chain.begins() {
+            return None;
+        }
+        let first = self.at;
+        let slot = self.fetch(self.view.cell(first));
+        if slot.flags & NS_MOREFRAG != 0 {
+            return None;
+        }
+        self.pass_one();
+        Some((first, slot))
+    }
+
+    /// A private copy of a slot, of whose flags some are taken off there.
+    #[inline(always)]
+    fn fetch(&self, cell: SlotCell<'_>) -> Slot {
+        let slot = cell.take();
+        if slot.flags & self.done != 0 {
+            cell.set_len_flags(slot.len, slot.flags & !self.done);
+        }
+        slot
+    }
+
+    #[inline(always)]
+    fn pass_one(&mut self) {
+        self.at = add(self.at, 1, self.slots);
+        self.left -= 1;
+    }
+
     /// The next frame that is meant to go. `None` if there is no other that is whole: then what is
     /// [`left`](Self::left), if anything, is one whose end is not there.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn next(&mut self) -> Option<Result<Frame<'s, '_>, BadChain>> {
         // All but one of the slots can be released together.
         let most = (self.slots.saturating_sub(1) as usize).min(NETMAP_MAX_FRAGS);
         self.chain.restart();
         while self.left > 0 {
-            let cell = self.view.cell(self.at);
-            let slot = cell.take();
-            if slot.flags & self.done != 0 {
-                cell.set_len_flags(slot.len, slot.flags & !self.done);
-            }
+            let slot = self.fetch(self.view.cell(self.at));
             let meant = self.only == 0 || slot.flags & self.only != 0;
-            self.at = add(self.at, 1, self.slots);
-            self.left -= 1;
+            self.pass_one();
             match self.chain.take(slot, meant, most) {
                 Step::On => {}
                 Step::Bad => return Some(Err(BadChain)),

@@ -39,7 +39,7 @@ pub(crate) use append::Append;
 pub(crate) use chain::Chain;
 pub(crate) use contention::Synced;
 pub(crate) use delivery::{AfterBatch, Delivery, Soon};
-pub(crate) use frames::{BadChain, Frame, Frames};
+pub(crate) use frames::{BadChain, Frames};
 pub(crate) use indexes::Indexes;
 pub(crate) use rx::{Collect, RxQueue, RxRing, RxSync};
 pub(crate) use set::{Held, Queues, RingSet};

@@ -5,10 +5,10 @@
 
 use super::copied::{copied, For};
 use crate::{
-    abi::consts::NS_REPORT,
+    abi::{consts::NS_REPORT, wire::Slot},
     nic::interface::{Nic, FRAME_EXTRA},
     refusal::Fallible,
-    ring::{count::TxDrop, BadChain, Chain, Frame, Frames, TxQueue, TxSync},
+    ring::{count::TxDrop, BadChain, Chain, Frames, TxQueue, TxSync},
     sys::{
         bottom_half::Disabled,
         net::{
@@ -150,31 +150,39 @@ impl Batch<'_> {
             if held.is_none() && !sending.has_room() {
                 return false;
             }
-            let next = match frames.next() {
-                Some(Ok(frame)) => self.outgoing(to, &frame, sending.pinned()),
-                Some(Err(BadChain)) => Err(TxDrop::BadChain),
-                None => {
-                    self.ended = true;
-                    break;
+            let next = match frames.alone() {
+                Some((first, slot)) => self.outgoing(to, first, &[slot], sending.pinned()),
+                None => match frames.next() {
+                    Some(Ok(frame)) => {
+                        self.outgoing(to, frame.first(), frame.slots(), sending.pinned())
+                    }
+                    Some(Err(BadChain)) => Err(TxDrop::BadChain),
+                    None => {
+                        self.ended = true;
+                        break;
+                    }
+                },
+            };
+            match next {
+                Ok(next) => {
+                    if held.is_none() {
+                        // Slots of a frame that was dropped before may have come first.
+                        self.taken = self.sync.count() - frames.left() - next.1;
+                    }
+                    let before = held.replace(next);
+                    if !self.hand_over(&mut sending, before, true) {
+                        return false;
+                    }
                 }
-            };
-            let (next, lost) = match next {
-                Ok(next) => (Some(next), None),
-                Err(why) => (None, Some(why)),
-            };
-            if let (None, Some((_, slots))) = (&held, &next) {
-                // Slots of a frame that was dropped before may have come first.
-                self.taken = self.sync.count() - frames.left() - slots;
-            }
-            let before = core::mem::replace(&mut held, next);
-            if !self.hand_over(&mut sending, before, held.is_some()) {
-                // Back to the frame that was not taken.
-                frames.step_back();
-                return false;
-            }
-            if let Some(why) = lost {
-                self.sync.ring().counters.drop(why, 1);
-                self.has_come_to(frames);
+                Err(why) => {
+                    if !self.hand_over(&mut sending, held.take(), false) {
+                        // Back to the frame that was not taken.
+                        frames.step_back();
+                        return false;
+                    }
+                    self.sync.ring().counters.drop(why, 1);
+                    self.has_come_to(frames);
+                }
             }
         }
         if !self.hand_over(&mut sending, held, false) {
@@ -186,6 +194,7 @@ impl Batch<'_> {
     }
 
     /// Hands over a frame, if there is one. False if the driver is full.
+    #[inline]
     fn hand_over(&mut self, sending: &mut Sending<'_>, held: Held, more: bool) -> bool {
         let Some((packet, slots)) = held else {
             return true;
@@ -201,18 +210,19 @@ impl Batch<'_> {
         true
     }
 
-    /// The kernel's copy of a frame. The completion is its first slot's, so that no slot of it is
-    /// free again before all are.
+    /// The kernel's copy of a frame. The completion is that of its `first` slot, so that no slot of
+    /// it is free again before all are.
+    #[inline]
     fn outgoing(
         &self,
         to: For<'_>,
-        frame: &Frame<'_, '_>,
+        first: u32,
+        slots: &[Slot],
         pinned: &Disabled,
     ) -> Result<(Outgoing, u32), TxDrop> {
-        let slots = frame.slots();
         let bufs = self.sync.ring().mem.mem().bufs();
         let packet = copied(to, &bufs, slots, pinned)?;
-        let completion = self.completions.start(frame.first());
+        let completion = self.completions.start(first);
         let completion = completion.ok_or(TxDrop::NoMemory)?;
         Ok((Outgoing::new(packet, completion), slots.len() as u32))
     }

@@ -61,10 +61,10 @@ mod option_list;
 #[path = "../../../module/vale/runs.rs"]
 mod runs;
 // Frames for the tests in the VM, too.
-#[path = "../../vm/src/harness/packets.rs"]
-mod packets;
 #[path = "../../../module/ring/chain.rs"]
 mod chain;
+#[path = "../../vm/src/harness/packets.rs"]
+mod packets;
 #[path = "../../../module/memory/pool.rs"]
 mod pool;
 #[path = "../../../module/vale/ports.rs"]

@@ -95,7 +95,10 @@ fn a_frame_that_was_given_up_is_counted_once_over_its_parts() {
     let mut chain = Chain::new();
     assert_eq!(passed(&mut chain, false, &[MORE | MARKED]), [On]);
     assert!(chain.give_up());
-    assert_eq!(passed(&mut chain, false, &[MORE | MARKED, MARKED]), [On, On]);
+    assert_eq!(
+        passed(&mut chain, false, &[MORE | MARKED, MARKED]),
+        [On, On]
+    );
     assert_eq!(passed(&mut chain, false, &[MARKED, MORE]), [Whole, On]);
     assert!(!chain.give_up());
     assert_eq!(passed(&mut chain, false, &[MORE, MARKED]), [On, Bad]);
@@ -118,7 +121,9 @@ fn a_frame_that_is_forgotten_begins_anew() {
 fn the_last_slot_tells_where_nobody_looked_at_the_others() {
     let mut chain = Chain::new();
     chain.behind(MORE);
+    assert!(!chain.begins());
     assert_eq!(passed(&mut chain, false, &[NS_FORWARD]), [Bad]);
     chain.behind(NS_FORWARD);
+    assert!(chain.begins());
     assert_eq!(passed(&mut chain, false, &[NS_FORWARD]), [Whole]);
 }

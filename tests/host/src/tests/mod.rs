@@ -3,13 +3,13 @@
 //! One file for each file of the module, and one for all of them.
 
 mod arch;
+mod chain;
 mod charges;
 mod checksum;
 mod copy;
 mod inbox;
 mod nospec;
 mod options;
-mod chain;
 mod pool;
 mod ports;
 mod runs;

@@ -231,7 +231,11 @@ mod tests {
             ("2048", Severity::Note, Some("ip link set eth0 mtu 2034")),
             ("9000", Severity::Note, Some("ip link set eth0 mtu 2034")),
             ("32768", Severity::Note, Some("ip link set eth0 mtu 2034")),
-            ("32769", Severity::Problem, Some("ip link set eth0 mtu 1500")),
+            (
+                "32769",
+                Severity::Problem,
+                Some("ip link set eth0 mtu 1500"),
+            ),
         ] {
             let found = check(
                 mtu,

@@ -132,8 +132,7 @@ fn attached_jumbo_frames_pass_both_ways() -> Outcome {
     };
     let come = |wanted: &[Vec<u8>]| -> Outcome {
         let mut came = vec![];
-        while came.len() < wanted.len()
-            && port.poll(PollFlags::POLLIN, 2000)? == PollFlags::POLLIN
+        while came.len() < wanted.len() && port.poll(PollFlags::POLLIN, 2000)? == PollFlags::POLLIN
         {
             came.extend(port.rx(0).take_long());
         }
@@ -179,7 +178,11 @@ fn attached_chains_are_one_frame_for_everybody() -> Outcome {
     port.tx(0).put(&short);
     port.device.txsync()?;
     same("far away", far.receive(QUIET)?, vec![short.clone()])?;
-    same("lengths", debug_counter("fm0", "tx0", "drop_bad_length")?, 1)?;
+    same(
+        "lengths",
+        debug_counter("fm0", "tx0", "drop_bad_length")?,
+        1,
+    )?;
     // Of another Ethernet type.
     same("at the host", host.receive(QUIET)?, vec![short])?;
     same("up", debug_counter("fm0", "host-tx0", "frames")?, 2)?;

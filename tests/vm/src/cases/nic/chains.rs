@@ -294,7 +294,11 @@ fn chains_of_more_than_64_slots_leave_in_no_parts() -> Outcome {
     same("far away", far.receive(QUIET)?, vec![good()])?;
     same("at the host", host.receive(QUIET)?, vec![good()])?;
     for ring in ["tx0", "host-tx0"] {
-        same("chains", counter(&bound, &format!("{ring}-drop_bad_chain"))?, 5)?;
+        same(
+            "chains",
+            counter(&bound, &format!("{ring}-drop_bad_chain"))?,
+            5,
+        )?;
     }
     wait_until("all slots are free", || {
         let _ = bound.device.txsync();
@@ -325,7 +329,11 @@ fn chains_that_fill_the_ring_without_an_end_are_dropped() -> Outcome {
     same("far away", far.receive(QUIET)?, vec![good(); 2])?;
     same("at the host", host.receive(QUIET)?, vec![good(); 2])?;
     for ring in ["tx0", "host-tx0"] {
-        same("chains", counter(&bound, &format!("{ring}-drop_bad_chain"))?, 1)?;
+        same(
+            "chains",
+            counter(&bound, &format!("{ring}-drop_bad_chain"))?,
+            1,
+        )?;
     }
     Ok(())
 }
@@ -350,7 +358,11 @@ fn chains_are_lost_whole_while_the_link_is_down() -> Outcome {
     same("far away", far.receive(QUIET)?, vec![good()])?;
     same("at the host", host.receive(QUIET)?, vec![good()])?;
     for ring in ["tx0", "host-tx0"] {
-        same("while down", counter(&bound, &format!("{ring}-drop_down"))?, 2)?;
+        same(
+            "while down",
+            counter(&bound, &format!("{ring}-drop_down"))?,
+            2,
+        )?;
     }
     Ok(())
 }
@@ -369,10 +381,7 @@ fn chains_that_came_are_forwarded_whole() -> Outcome {
     ] {
         let what = format!("fwd {fwd}, {marked:?}");
         write_parameter("fwd", fwd)?;
-        for (ring, from, to) in [
-            (bound.rx(0), &far, &host),
-            (bound.host_rx(0), &host, &far),
-        ] {
+        for (ring, from, to) in [(bound.rx(0), &far, &host), (bound.host_rx(0), &host, &far)] {
             ring.set_flags(NR_FORWARD);
             from.send(&long)?;
             from.send(&good())?;
