@@ -47,7 +47,7 @@ const CAUSES: [Cause; 17] = [
     },
     Cause {
         name: "bad_chain",
-        short: "several slots",
+        short: "too many slots",
         means: "A frame of more than 64 slots (NS_MOREFRAG), or of all that its ring has; or one \
             that was to be forwarded, and was released in parts.",
         remedy: "Clear NS_MOREFRAG in the last slot of each frame, release all slots of a frame \
