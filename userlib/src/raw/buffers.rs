@@ -4,7 +4,7 @@
 
 use super::region::Region;
 use ferromap_abi::consts::NETMAP_RESERVED_BUFS;
-use std::{collections::HashSet, ptr::NonNull, sync::Arc};
+use std::{ptr::NonNull, sync::Arc};
 
 /// The buffers of a region, as a ring's header describes them.
 ///
@@ -84,6 +84,44 @@ pub(crate) struct Loose {
     /// Offset of the word that holds the first index.
     head_at: usize,
     list: Vec<u32>,
+    /// The same indexes, so that looking for one takes no longer in a long list.
+    held: IndexSet,
+}
+
+/// Indexes of buffers, a bit for each that the region has.
+struct IndexSet(Vec<u64>);
+
+impl IndexSet {
+    fn up_to(count: u32) -> Self {
+        IndexSet(vec![0; (count as usize).div_ceil(64)])
+    }
+
+    fn place(index: u32) -> (usize, u64) {
+        (index as usize / 64, 1 << (index % 64))
+    }
+
+    fn contains(&self, index: u32) -> bool {
+        let (word, bit) = Self::place(index);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// Whether it was not there before.
+    fn insert(&mut self, index: u32) -> bool {
+        let (word, bit) = Self::place(index);
+        let Some(word) = self.0.get_mut(word) else {
+            return false;
+        };
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    fn remove(&mut self, index: u32) {
+        let (word, bit) = Self::place(index);
+        if let Some(word) = self.0.get_mut(word) {
+            *word &= !bit;
+        }
+    }
 }
 
 impl Loose {
@@ -92,9 +130,9 @@ impl Loose {
     pub(crate) fn take(buffers: Buffers, head_at: usize, most: u32) -> Self {
         let region = buffers.region.clone();
         let mut list = Vec::new();
-        let mut seen = HashSet::new();
+        let mut held = IndexSet::up_to(buffers.count);
         let mut next = region.read_u32(head_at).unwrap_or(0);
-        while buffers.at(next).is_some() && list.len() < most as usize && seen.insert(next) {
+        while buffers.at(next).is_some() && list.len() < most as usize && held.insert(next) {
             list.push(next);
             next = region.read_u32(buffers.offset(next)).unwrap_or(0);
         }
@@ -104,6 +142,7 @@ impl Loose {
             buffers,
             head_at,
             list,
+            held,
         }
     }
 
@@ -133,11 +172,13 @@ impl Loose {
             return false;
         };
         // A damaged slot might name a buffer that is in the list already.
-        if self.list.contains(&slot.get().buf_idx) {
+        if self.held.contains(slot.get().buf_idx) {
             return false;
         }
         match slot.exchange_buffer(index) {
             Some(got) => {
+                self.held.remove(index);
+                self.held.insert(got);
                 self.list[i] = got;
                 true
             }
