@@ -8,6 +8,13 @@ frames.py check FILE WHAT..    checksums are right, and each frame is as WHAT sa
                                flags=0x12, vlan=8100:100:5, vlan=88a8:7:0,8100:8:3
 frames.py lens FILE            a line for each length: bytes and how many frames have them
 frames.py flows FILE           how many flows there are
+frames.py number COUNT FILE    makes so many frames, each with its number
+frames.py numbers FILE RANGE.. its frames have these numbers, as 0-62 900-999
+frames.py sorted FILE COUNT    so many numbers from 0 on are there, in whatever order
+frames.py span FILE LEAST MOST so many seconds are between the first frame and the last
+frames.py talk COUNT FILE      makes so many conversations of four frames, to and fro
+frames.py together COUNT FILE..  so many frames of conversations are in these files, those of each
+                               conversation in one of them, in their order
 """
 import struct
 import sys
@@ -60,6 +67,72 @@ def make(kind, path):
                 out.write(struct.pack(
                     order + "IIII", START + int(time), round(time % 1 * units), size, size))
                 out.write(frame)
+
+
+def write(path, bodies):
+    """A file of frames, a microsecond apart."""
+    with open(path, "wb") as out:
+        out.write(struct.pack("<IHHIIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1))
+        for n, frame in enumerate(bodies):
+            out.write(struct.pack("<IIII", START, n * 1000, len(frame), len(frame)) + frame)
+
+
+def number(count, path):
+    head = bytes([0xFF] * 6 + [2, 0, 0, 0, 0, 1, 0x88, 0xB5])
+    write(path, ((head + struct.pack(">I", n)).ljust(60, b"\0") for n in range(count)))
+
+
+def numbers(path, *ranges):
+    ends = [map(int, part.split("-")) for part in ranges]
+    due = [n for first, last in ends for n in range(first, last + 1)]
+    came = [struct.unpack_from(">I", frame, 14)[0] for frame in bodies(path)]
+    assert came == due, came
+
+
+def in_any_order(path, count):
+    came = sorted(struct.unpack_from(">I", frame, 14)[0] for frame in bodies(path))
+    assert came == list(range(int(count))), came
+
+
+def span(path, least, most):
+    came = [time for time, _ in read(path)]
+    assert float(least) <= came[-1] - came[0] <= float(most), came[-1] - came[0]
+
+
+def talk(count, path):
+    """Conversation i has its number and that of the frame at the end of each frame."""
+    def frame(i, step):
+        protocol, version, tags = [6, 17, 132][i % 3], [4, 6][i % 2], i % 4 if i % 4 < 3 else 0
+        a, b = (bytes([10, 0, 0, 1]), bytes([10, 0, 1, i % 7 + 1]))
+        ends = [(a, 1000 + i), (b, 80)]
+        if step % 2:
+            ends.reverse()
+        (source, sport), (target, dport) = ends
+        data = struct.pack(">HH", sport, dport).ljust(20, b"\0") + struct.pack(">II", i, step)
+        if version == 4:
+            ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(data), 0, 0, 64, protocol, 0)
+            ip += source + target
+        else:
+            ip = struct.pack(">IHBB", 6 << 28, len(data), protocol, 64)
+            ip += source.rjust(16, b"\xfd") + target.rjust(16, b"\xfd")
+        # The answer has other tags than the question.
+        tag = b"".join(struct.pack(">HH", 0x8100, 10 + step) for _ in range(tags))
+        kind = struct.pack(">H", {4: 0x0800, 6: 0x86DD}[version])
+        return bytes([0xFF] * 6 + [2, 0, 0, 0, 0, 1]) + tag + kind + ip + data
+
+    write(path, (frame(i, step) for step in range(4) for i in range(count)))
+
+
+def together(count, *paths):
+    where, all_of_them = {}, 0
+    for path in paths:
+        for body in bodies(path):
+            i, step = struct.unpack_from(">II", body, len(body) - 8)
+            assert where.setdefault(i, (path, 0)) == (path, step), (i, step, where[i], path)
+            where[i] = path, step + 1
+            all_of_them += 1
+    assert all_of_them == int(count), all_of_them
+    assert {path for path, _ in where.values()} == set(paths), "a file has none"
 
 
 def read(path):
@@ -156,6 +229,10 @@ def main(do, *args):
     elif do == "lens":
         for size, count in sorted(Counter(map(len, bodies(args[0]))).items()):
             print(size, count)
+    elif do in ("number", "talk"):
+        {"number": number, "talk": talk}[do](int(args[0]), args[1])
+    elif do in ("numbers", "together", "sorted", "span"):
+        {"numbers": numbers, "together": together, "sorted": in_any_order, "span": span}[do](*args)
     elif do == "flows":
         print(len({Frame(frame).flow for frame in bodies(args[0])}))
 

@@ -114,7 +114,7 @@ fn forward(
         let got = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
         for (port, got) in ports.iter_mut().zip(got) {
             if got.contains(PollFlags::POLLERR) {
-                return Err(gone(port).into());
+                return Err(ports::gone(port).into());
             }
         }
         let now = Instant::now();
@@ -135,18 +135,4 @@ fn events(from: &Way, to: &Way) -> PollFlags {
     events.set(PollFlags::POLLIN, from.is_there() && !from.is_blocked());
     events.set(PollFlags::POLLOUT, to.is_blocked());
     events
-}
-
-/// Why poll reports an error on the port: a sync tells more than poll can.
-fn gone(port: &mut Port) -> String {
-    match port.sync() {
-        Err(e) if e.errno() == Some(Errno::EIO) => {
-            format!("{} is gone: the interface was removed ({e})", port.name())
-        }
-        Err(e) => format!("{} is gone: {e}", port.name()),
-        Ok(()) => format!(
-            "{} fails in poll: it was closed below us, or somebody else writes to its rings",
-            port.name()
-        ),
-    }
 }

@@ -2,10 +2,8 @@
 
 //! One direction: from the receive rings of a port into the transmit rings of the other.
 
+use common::frames::{Frame, MOST_SLOTS};
 use ferromap::{Result, RxBatch, RxRing, SlotFlags, TxBatch, TxRing};
-
-/// Most slots of one frame; what says to be longer is damaged.
-const MOST_SLOTS: usize = 64;
 
 /// What has gone this way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,14 +22,6 @@ pub struct Way {
     counts: Counts,
     /// Slots of the frame that found no room; 0 if all found some.
     blocked: usize,
-}
-
-/// A received frame: its slots from one slot of a batch on.
-struct Frame {
-    slots: usize,
-    bytes: usize,
-    /// Bytes of its longest slot.
-    longest: usize,
 }
 
 impl Way {
@@ -146,7 +136,8 @@ impl Way {
             else {
                 break;
             };
-            let len = packet.get().len();
+            // None, where the slot names no buffer.
+            let len = packet.get().bytes().len();
             if self.zero_copy {
                 slot.swap(&mut packet)?;
             } else {
@@ -161,25 +152,6 @@ impl Way {
             slot.set(len, more);
         }
         Ok(())
-    }
-}
-
-impl Frame {
-    fn at(received: &RxBatch<'_>, first: usize) -> Self {
-        let mut frame = Frame {
-            slots: 0,
-            bytes: 0,
-            longest: 0,
-        };
-        while let Some(slot) = received.slot(first + frame.slots) {
-            frame.slots += 1;
-            frame.bytes += slot.len();
-            frame.longest = frame.longest.max(slot.len());
-            if !slot.more_fragments() {
-                break;
-            }
-        }
-        frame
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod causes;
 pub mod cli;
 pub mod drops;
+pub mod frames;
 pub mod json;
 pub mod links;
 pub mod out;

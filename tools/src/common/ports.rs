@@ -3,7 +3,7 @@
 //! Ports: their names as people give them, and what to know before frames go.
 
 use crate::signals::Signals;
-use ferromap::{Config, Port, PortInfo, PortSpec, Result, Rings};
+use ferromap::{Config, Errno, Port, PortInfo, PortSpec, Result, Rings};
 use std::{
     fs,
     time::{Duration, Instant},
@@ -74,6 +74,20 @@ fn other_sizes(asked: &Config, got: &PortInfo) -> Vec<String> {
         .collect()
 }
 
+/// Why poll reports an error on the port: a sync tells more than poll can.
+pub fn gone(port: &mut Port) -> String {
+    match port.sync() {
+        Err(e) if e.errno() == Some(Errno::EIO) => {
+            format!("{} is gone: the interface was removed ({e})", port.name())
+        }
+        Err(e) => format!("{} is gone: {e}", port.name()),
+        Ok(()) => format!(
+            "{} fails in poll: it was closed below us, or somebody else writes to its rings",
+            port.name()
+        ),
+    }
+}
+
 /// How long to wait for a link, if nobody said.
 const WAIT: u64 = 2;
 
@@ -104,6 +118,18 @@ pub fn wait_for_links(
             }
         }
     }
+}
+
+/// What a frame may have beside the MTU: an Ethernet header and two VLAN tags.
+pub const HEADERS: usize = 14 + 8;
+
+/// The MTU of the interface behind NIC rings; what host rings give to the stack is not bound by it.
+pub fn mtu(port: &Port) -> Option<usize> {
+    if !has_wire(port.spec()) {
+        return None;
+    }
+    let mtu = fs::read_to_string(format!("/sys/class/net/{}/mtu", port.name()));
+    mtu.ok()?.trim().parse().ok()
 }
 
 /// Behind host rings is the machine itself.

@@ -3,14 +3,14 @@
 //! Whether the frames that are to be sent fit the port, which can only be said once it is open.
 
 use crate::args::Args;
-use common::pcap::Recording;
-use ferromap::{Port, Rings};
-use std::fs;
+use common::{
+    pcap::Recording,
+    ports::{mtu, HEADERS},
+};
+use ferromap::Port;
 
 /// Bytes of an Ethernet header.
 const ETHERNET: usize = 14;
-/// What a frame may have beside the MTU: an Ethernet header and two VLAN tags.
-const HEADERS: usize = ETHERNET + 8;
 
 /// The error is a sentence for people.
 pub fn check(
@@ -93,14 +93,4 @@ fn sends(
         ));
     }
     Ok(())
-}
-
-/// The MTU of the interface behind NIC rings; what host rings give to the stack is not bound by it.
-fn mtu(port: &Port) -> Option<usize> {
-    let spec = port.spec();
-    if spec.is_virtual() || matches!(spec.rings, Rings::Host | Rings::OneHost(_)) {
-        return None;
-    }
-    let mtu = fs::read_to_string(format!("/sys/class/net/{}/mtu", port.name()));
-    mtu.ok()?.trim().parse().ok()
 }
