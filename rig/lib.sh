@@ -19,7 +19,7 @@ STAMPS=$CACHE/stamps
 
 # What people install; other programs in build/bin are tests.
 # shellcheck disable=SC2034  # the scripts that source this file use it
-TOOLS=(pkt-gen bridge lb vale-ctl ferromap xdp)
+TOOLS=(pkt-gen bridge lb nmreplay vale-ctl ferromap xdp)
 
 # What a kernel says in whose messages something is wrong, whatever the level: a regular expression.
 # shellcheck disable=SC2034  # as above

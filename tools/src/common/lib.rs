@@ -4,11 +4,13 @@
 
 pub mod causes;
 pub mod cli;
+pub mod drain;
 pub mod drops;
 pub mod frames;
 pub mod json;
 pub mod links;
 pub mod out;
+pub mod pace;
 pub mod pcap;
 pub mod ports;
 pub mod signals;

@@ -28,7 +28,7 @@ mod worker;
 
 use args::Args;
 use capture::Capture;
-use common::{cli, note, pcap::Recording, ports, signals, signals::Signals};
+use common::{cli, pcap::Recording, ports, signals, signals::Signals};
 use ferromap::PortSpec;
 use flow::Range;
 use frame::Template;
@@ -41,7 +41,6 @@ use std::{
     error::Error,
     net::{Ipv4Addr, Ipv6Addr},
     os::fd::AsFd,
-    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -65,7 +64,9 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
-    let recording = args.replay.pcap.as_deref().map(read).transpose()?;
+    let recording = args.replay.pcap.as_deref();
+    let recording = recording.map(|path| Recording::load(TOOL, path));
+    let recording = recording.transpose()?;
     let opened = open::open(args, spec, recording.as_ref())?;
     let capture = args.capture.as_deref().map(Capture::create).transpose()?;
     ports::tell_sizes(TOOL, opened.ports.first());
@@ -143,21 +144,6 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
         reporter.capture(path, frames, bytes);
     }
     ended
-}
-
-/// Reads the file of -P.
-fn read(path: &Path) -> Result<Recording, String> {
-    let recording = Recording::read(path)?;
-    if recording.cut() > 0 {
-        note!(
-            "{TOOL}: {}: {} of {} frames were cut when they were recorded, and are sent as long as \
-             they are there; record whole ones with tcpdump -s 0",
-            path.display(),
-            recording.cut(),
-            recording.len()
-        );
-    }
-    Ok(recording)
 }
 
 /// Has the threads end when it goes.

@@ -3,11 +3,11 @@
 //! When frames are sent: as fast as it goes, at a given rate, or as they were recorded.
 
 use crate::worker::Job;
-use common::pcap::Recording;
+use common::{
+    pace::{toward, NAP},
+    pcap::Recording,
+};
 use std::time::{Duration, Instant};
-
-/// How long to sleep at most: somebody may want to stop.
-const NAP: Duration = Duration::from_millis(100);
 
 /// Says how many frames may go now.
 pub enum Pace {
@@ -104,9 +104,6 @@ pub struct Times {
     step: usize,
 }
 
-/// As long as a sleep may be over too late.
-const LATE: Duration = Duration::from_micros(150);
-
 impl Times {
     fn due(&self, frame: usize) -> Duration {
         let due = self.recording.time(frame).as_secs_f64() / self.speed;
@@ -119,14 +116,8 @@ impl Times {
         frames.take_while(|frame| self.due(*frame) <= now).count() as u64
     }
 
-    /// The last moments are spent awake.
     fn sleep(&self) {
-        let left = self.due(self.next).saturating_sub(self.began.elapsed());
-        if left > LATE {
-            std::thread::sleep((left - LATE).min(NAP));
-        } else {
-            std::hint::spin_loop();
-        }
+        toward(self.due(self.next).saturating_sub(self.began.elapsed()));
     }
 }
 

@@ -8,11 +8,9 @@ use crate::{
     source::{Bytes, Source},
     worker::{Job, Outcome},
 };
+use common::drain::drain;
 use ferromap::{Result, SlotFlags, TxBatch, TxRing, TxSlot};
 use std::time::{Duration, Instant};
-
-/// How long a full ring may stay full, once all is handed over, before the rest is given up.
-const DRAIN: Duration = Duration::from_secs(2);
 
 /// Sends until `count` frames are out or the job is stopped.
 pub fn send(job: &Job, rings: &mut [TxRing], count: u64) -> Result<Outcome> {
@@ -65,34 +63,11 @@ pub fn send(job: &Job, rings: &mut [TxRing], count: u64) -> Result<Outcome> {
             rings[0].poll(Some(Duration::from_millis(100)))?;
         }
     }
-    let unsent = drain(job, rings)?;
+    let unsent = drain(rings, || job.stopped())?;
     Ok(Outcome {
-        unsent,
+        unsent: unsent / per_frame as u64,
         ..Outcome::over(began, Instant::now())
     })
-}
-
-/// Syncs until every slot is free again. A pipe without a reader never gets there: after a while
-/// without progress the number of slots that were left is returned.
-fn drain(job: &Job, rings: &mut [TxRing]) -> Result<u64> {
-    let mut waiting = u64::MAX;
-    let mut since = Instant::now();
-    loop {
-        rings[0].sync()?;
-        let now = rings
-            .iter_mut()
-            .map(|r| (r.slots() - 1 - r.free()) as u64)
-            .sum();
-        if now == 0 {
-            return Ok(0);
-        }
-        if now != waiting {
-            (waiting, since) = (now, Instant::now());
-        } else if since.elapsed() > DRAIN || job.stopped() && since.elapsed() > DRAIN / 10 {
-            return Ok(now / u64::from(job.args.frame.fragments));
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// Puts frames into slots.

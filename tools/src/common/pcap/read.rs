@@ -36,6 +36,21 @@ impl Recording {
         Self::parse(bytes).map_err(|why| format!("{}: {why}", path.display()))
     }
 
+    /// The same, and tells people of frames that are not whole.
+    pub fn load(tool: &str, path: &Path) -> Result<Self, String> {
+        let recording = Self::read(path)?;
+        if recording.cut() > 0 {
+            crate::note!(
+                "{tool}: {}: {} of {} frames were cut when they were recorded, and are sent as \
+                 long as they are there; record whole ones with tcpdump -s 0",
+                path.display(),
+                recording.cut(),
+                recording.len()
+            );
+        }
+        Ok(recording)
+    }
+
     /// The same of what is in memory.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, String> {
         let found = parse(&bytes)?;

@@ -11,7 +11,7 @@ mod values;
 
 use clap::{ArgAction, Parser, ValueEnum};
 use common::{
-    cli::{seconds, Generate},
+    cli::{number, seconds, Generate},
     ports,
 };
 use ferromap::PortSpec;
@@ -19,7 +19,7 @@ use frame::FrameArgs;
 use replay::Replay;
 use std::{path::PathBuf, time::Duration};
 pub use values::mac;
-use values::{number, RingSizes};
+use values::RingSizes;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]

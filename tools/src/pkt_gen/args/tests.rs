@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use super::{values::number, *};
+use super::*;
 use clap::CommandFactory;
 
 fn args(line: &str) -> Result<Args, String> {

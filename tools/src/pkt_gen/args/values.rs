@@ -50,24 +50,6 @@ impl FromStr for RingSizes {
     }
 }
 
-/// A count, perhaps with a unit and a fraction: `1000`, `50k`, `1.5M`.
-pub fn number(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.char_indices().last() {
-        Some((at, 'k' | 'K')) => (&text[..at], 1e3),
-        Some((at, 'm' | 'M')) => (&text[..at], 1e6),
-        Some((at, 'g' | 'G')) => (&text[..at], 1e9),
-        _ => {
-            return text
-                .parse()
-                .map_err(|_| format!("`{text}` is not a number, like 1000 or 1.5M"))
-        }
-    };
-    match digits.parse::<f64>() {
-        Ok(n) if n.is_finite() && n >= 0.0 && n * unit < 1e18 => Ok((n * unit).round() as u64),
-        _ => Err(format!("`{text}` is not a number, like 1000 or 1.5M")),
-    }
-}
-
 /// How many times as fast.
 pub fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
