@@ -158,10 +158,14 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ferromap::{fake::Kernel, Port};
+    use ferromap::{
+        fake::{Kernel, Side},
+        Port,
+    };
 
     /// `vale0:in` sends into the one port and `vale1:out` receives what left the other.
     struct Rig {
+        kernel: Kernel,
         ports: [Port; 4],
         way: Way,
     }
@@ -184,7 +188,11 @@ mod tests {
         assert_eq!(zero_copy, !copy);
         let [_, a, b, _] = &mut ports;
         let way = Way::new(a.rx_rings(), b.tx_rings(), zero_copy);
-        Rig { ports, way }
+        Rig {
+            kernel: k0,
+            ports,
+            way,
+        }
     }
 
     impl Rig {
@@ -283,6 +291,23 @@ mod tests {
         rig.pass();
         assert_eq!(rig.receive(), [(2, 3, 180)]);
         assert_eq!(rig.way.counts().dropped, 1);
+    }
+
+    #[test]
+    /// What was in the other side's buffer went out in its place, with the length of the slot.
+    #[test]
+    fn a_slot_without_a_buffer_sends_nothing() {
+        for copy in [false, true] {
+            let mut rig = rig(copy, 1, 64);
+            rig.send(7, 1, 60);
+            rig.pass();
+            rig.send(8, 1, 60);
+            let second = 256 + 16;
+            rig.kernel.scribble("vale0:a", Side::Rx, 0, second, 0);
+            rig.send(9, 1, 60);
+            rig.pass();
+            assert_eq!(rig.receive(), [(7, 1, 60), (9, 1, 60)]);
+        }
     }
 
     #[test]

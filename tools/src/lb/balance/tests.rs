@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use super::*;
-use ferromap::{fake::Kernel, Port, SlotFlags};
+use ferromap::{
+    fake::{Kernel, Side},
+    Port, SlotFlags,
+};
 
 /// `vale0:tx` sends to `vale0:in`, which is balanced over pipes with consumers.
 struct Rig {
+    kernel: Kernel,
     sender: Port,
     port: Port,
     balancer: Balancer,
@@ -30,11 +34,13 @@ fn rig(groups: &[usize], slots: u32, buffers: u32) -> Rig {
     let pipe = |port: Port| Pipe::new(&port.spec().name.clone(), port).unwrap();
     let pipes = ends('{', slots).into_iter();
     let pipes = pipes.map(|group| group.into_iter().map(pipe).collect());
+    let consumers = ends('}', slots);
     Rig {
         sender,
         port,
         balancer: Balancer::new(pipes.collect(), extra),
-        consumers: ends('}', slots),
+        consumers,
+        kernel,
     }
 }
 
@@ -179,4 +185,19 @@ fn what_came_is_sent_or_counted_as_dropped() {
         .collect();
     let sum = |of: &[crate::pipe::Counts]| of.iter().map(|c| c.frames + c.dropped).sum::<u64>();
     assert_eq!((sum(&counts[..3]), sum(&counts[3..])), (50, 50));
+}
+
+/// A slot of the port that names no buffer, which only a misbehaving peer brings about.
+#[test]
+fn a_slot_without_a_buffer_sends_nothing() {
+    let mut rig = rig(&[1, 1], 64, 0);
+    rig.send(&frame(1, false, 1), 1);
+    rig.turn();
+    rig.send(&frame(1, false, 2), 1);
+    rig.kernel.scribble("vale0:in", Side::Rx, 0, 256 + 16, 0);
+    rig.send(&frame(1, false, 3), 1);
+    rig.turn();
+    for group in [0, 1] {
+        assert_eq!(rig.receive(group)[0], [(1, 1, 60), (1, 3, 60)]);
+    }
 }
