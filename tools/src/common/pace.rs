@@ -10,8 +10,8 @@ pub const NAP: Duration = Duration::from_millis(100);
 /// As long as a sleep may be over too late.
 const LATE: Duration = Duration::from_micros(150);
 
-/// Sleeps towards a moment that is `left` away, at most a [`NAP`]. The last moments are spent awake,
-/// a turn of the caller's loop each.
+/// Sleeps towards a moment that is `left` away, at most a [`NAP`]. The last moments are spent
+/// awake, a turn of the caller's loop each.
 pub fn toward(left: Duration) {
     if left > LATE {
         thread::sleep((left - LATE).min(NAP));
