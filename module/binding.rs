@@ -144,6 +144,9 @@ impl Binding {
     /// `NIOCTXSYNC`: sends what the program released on its transmit rings.
     pub(crate) fn txsync(&self) -> Result {
         self.may_sync()?;
+        if self.port.watched().is_some() {
+            return Ok(());
+        }
         for ring in self.held.tx() {
             self.sync_tx(ring);
             if !task::go_on() {
@@ -205,14 +208,18 @@ impl Binding {
         for ring in self.held.tx() {
             poll.wait_on(ring.waiters());
         }
-        if self.may_sync().is_err() {
+        let watched = self.port.watched();
+        if self.may_sync().is_err() || watched.as_ref().is_some_and(|watched| watched.over) {
             return POLLERR;
         }
         let wanted = poll.wanted();
         let want_tx = wanted & (POLLOUT | POLLWRNORM);
         let want_rx = wanted & (POLLIN | POLLRDNORM);
         let mut events = 0;
-        if want_tx != 0 || self.flags & NR_NO_TX_POLL == 0 {
+        if watched.is_some() {
+            // Nobody can send by a monitor (item 168).
+            events |= if want_tx != 0 { POLLERR } else { 0 };
+        } else if want_tx != 0 || self.flags & NR_NO_TX_POLL == 0 {
             events |= twice(want_tx, || self.poll_tx(want_tx));
         }
         if want_rx != 0 || self.flags & NR_DO_RX_POLL != 0 {

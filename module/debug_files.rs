@@ -54,6 +54,12 @@ impl Show for Ports {
                 show_rings(out, rings);
             }
         });
+        self.0.registry.monitors.each(|name, copies, rings| {
+            let region = rings.region().id();
+            let kind = if copies { "copies" } else { "zero-copy" };
+            seq_print!(out, "{} monitor {} region {}\n", Name(name), kind, region);
+            show_rings(out, rings);
+        });
     }
 }
 

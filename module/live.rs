@@ -24,9 +24,10 @@ pub(crate) enum Kind {
     XdpProgram,
     Pipe,
     Persistent,
+    Audience,
 }
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "files",
     "bindings",
     "ports",
@@ -39,6 +40,7 @@ const NAMES: [&str; 12] = [
     "xdp_programs",
     "pipes",
     "persistents",
+    "audiences",
 ];
 static COUNTS: [Atomic<isize>; NAMES.len()] = [const { Atomic::new(0) }; NAMES.len()];
 

@@ -15,7 +15,7 @@
 //!    and the queue that its port has made for the ring moves the frames. What a port is says
 //!    [`port`]; of its kinds, [`null`] is the smallest, [`vale`] has switches,
 //!    [`nic`] interfaces, by the kernel's networking in [`sys::net`], and [`pipe`] pipes between
-//!    two programs. [`attach`] carries frames for an interface that is plugged into a switch. Or it
+//!    two programs; [`monitor`] has those who watch another port. [`attach`] carries frames for an interface that is plugged into a switch. Or it
 //!    starts [`kloop`], which syncs without being called.
 //! 5. It closes the file: everything is a value, and dropping it undoes it. [`live`] counts what is
 //!    still there, [`debug_files`] shows it. [`params`] are the module's parameters, [`text`] is
@@ -42,6 +42,7 @@ mod file;
 mod kloop;
 mod live;
 mod memory;
+mod monitor;
 mod nic;
 mod null;
 mod params;

@@ -8,6 +8,7 @@ use crate::{
         name::{PortName, ValeName},
     },
     memory::{Claimant, Kind, RegionRef, Regions},
+    monitor::{self, MonitorPort, Monitors},
     nic::{NicPort, Nics},
     null::NullPort,
     pipe::{PipeName, PipePort, Pipes},
@@ -25,6 +26,7 @@ pub(crate) struct Registry {
     pub(crate) switches: Arc<Switches>,
     pub(crate) nics: Arc<Nics>,
     pub(crate) pipes: Arc<Pipes>,
+    pub(crate) monitors: Arc<Monitors>,
     pub(crate) persistents: Arc<Persistents>,
     pub(crate) homes: Homes,
 }
@@ -36,6 +38,7 @@ impl Registry {
             switches: Switches::new()?,
             nics: Nics::new()?,
             pipes: Pipes::new()?,
+            monitors: Monitors::new()?,
             persistents: Persistents::new()?,
             homes: Homes::new()?,
         })
@@ -70,7 +73,7 @@ pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Po
         return NullPort::open(want.name, RingSet::new(region, shape)?);
     }
     if want.flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
-        refuse!(EOPNOTSUPP, "monitors are not there yet");
+        return open_monitor(registry, want);
     }
     let net = NetNs::current()?;
     match meaning(&net, want.name) {
@@ -101,6 +104,42 @@ pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Po
         },
         PortName::Empty => refuse!(ENXIO, "the port has no name"),
     }
+}
+
+/// Makes a monitor of the port of that name, which must be there.
+fn open_monitor(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
+    let net = NetNs::current()?;
+    let port = match meaning(&net, want.name) {
+        PortName::Vale(_) | PortName::Pipe { .. } => match find(registry, want.name)? {
+            Some(port) => port,
+            None => refuse!(
+                EINVAL,
+                "there is no port {} to be watched: open it first",
+                Name(want.name)
+            ),
+        },
+        // Nothing comes of opening an interface that nobody else has open.
+        _ => open(
+            registry,
+            &Want {
+                mode: NR_REG_ALL_NIC,
+                flags: 0,
+                shape: Shape::default(),
+                region: None,
+                ..*want
+            },
+        )?,
+    };
+    let wish = monitor::Wish {
+        flags: want.flags,
+        shape: want.shape,
+        region: want.region.clone(),
+        extra_bufs: want.extra_bufs,
+    };
+    MonitorPort::open(&registry.monitors, &*port, wish, |needs| {
+        let regions = &registry.regions;
+        regions.create(&want.claimant, Kind::Private(needs))
+    })
 }
 
 /// What a name means. It is a network interface if there is one of that very name, whatever else it
@@ -187,21 +226,28 @@ fn nesting(name: &[u8]) -> usize {
 
 /// Finds the port of a switch, or a pipe; never makes one. `ENXIO` if it is not there.
 pub(crate) fn open_existing(registry: &Registry, name: &[u8]) -> Fallible<KBox<dyn Port>> {
+    match (find(registry, name)?, PortName::parse(name)) {
+        (Some(port), _) => Ok(port),
+        (None, PortName::Pipe { .. }) => refuse!(ENODEV, "there is no pipe {}", Name(name)),
+        (None, _) => refuse!(ENXIO, "there is no port {}", Name(name)),
+    }
+}
+
+/// The same where it is no error that there is none.
+fn find(registry: &Registry, name: &[u8]) -> Fallible<Option<KBox<dyn Port>>> {
     let net = NetNs::current()?;
-    match meaning(&net, name) {
-        PortName::Vale(vale) => match registry.switches.find(net.id(), &vale) {
-            Some(joined) => open_joined(registry, &vale, joined),
-            None => refuse!(ENXIO, "there is no port {}", Name(name)),
-        },
+    let found = match meaning(&net, name) {
+        PortName::Vale(vale) => {
+            let joined = registry.switches.find(net.id(), &vale);
+            joined.map(|joined| open_joined(registry, &vale, joined))
+        }
         PortName::Pipe { base, id, master } => {
             let pipe = PipeName { id, master };
-            match PipePort::find(&registry.pipes, net.id(), base, pipe) {
-                Some(found) => found,
-                None => refuse!(ENODEV, "there is no pipe {}", Name(name)),
-            }
+            PipePort::find(&registry.pipes, net.id(), base, pipe)
         }
-        _ => refuse!(ENXIO, "there is no port {}", Name(name)),
-    }
+        _ => None,
+    };
+    found.transpose()
 }
 
 /// Opens a network interface. The wish and the region are heeded if nobody has it open yet.

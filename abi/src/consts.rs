@@ -180,5 +180,8 @@ pub const VALE_MAX_PORTS: usize = 254;
 pub const PIPE_MAX_PER_BASE: usize = 64;
 pub const PIPE_MAX_RINGS: u16 = 256;
 pub const PIPE_MAX_SLOTS: u32 = 4096;
+/// Monitors of one port. netmap has no such limit.
+pub const MONITOR_MAX_PER_PORT: usize = 32;
+pub const MONITOR_MAX_SLOTS: u32 = 4096;
 /// What VALE_LIST reports for a port that the named switch does not have.
 pub const VALE_NO_PORT: u32 = 255;

@@ -56,6 +56,10 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Po
         rights::interfaces(context, "binding a network interface")?;
     }
     region_rights.admit(port.rings().region())?;
+    // Who watches a port sees what is in its memory.
+    if let Some(watched) = port.watched() {
+        region_rights.admit(watched.region)?;
+    }
     let selection = select(req, port.rings().shape())?;
     if port.header() != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
         refuse!(
@@ -126,6 +130,9 @@ pub(super) fn register(
     req.nr_host_tx_rings = shape.host_tx_rings;
     req.nr_host_rx_rings = shape.host_rx_rings;
     req.nr_extra_bufs = binding.extra_bufs();
+    if req.nr_flags & NR_ZCOPY_MON != 0 {
+        req.nr_flags |= NR_MONITOR_TX | NR_MONITOR_RX;
+    }
     context.file.bind(binding)
 }
 

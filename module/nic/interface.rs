@@ -66,7 +66,6 @@ impl Nic {
     /// Lets go of the interface, and wakes who waits for something to come or go through it.
     pub(super) fn let_go(&self) {
         drop(self.device.replace(None));
-        self.rings.each_tx(|_, ring| ring.waiters().wake_in_vain());
-        self.rings.each_rx(|_, ring| ring.waiters().wake_in_vain());
+        self.rings.abandon();
     }
 }

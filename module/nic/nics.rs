@@ -255,6 +255,11 @@ impl NicRef {
         self.is_free_of_switches(&self.open.state.lock())
     }
 
+    /// Whether it is attached to a switch.
+    pub(super) fn is_attached(&self) -> bool {
+        self.open.state.lock().operator == Operator::Kernel
+    }
+
     fn is_free_of_switches(&self, state: &State) -> Fallible {
         if state.operator == Operator::Kernel {
             refuse!(

@@ -6,7 +6,7 @@ use super::nics::NicRef;
 use crate::{
     abi::consts::ETH_HLEN,
     live::{self, Counted},
-    port::Port,
+    port::{Habits, Port},
     refusal::Fallible,
     ring::{Operator, Queues, RingSet, RxQueue, Selection, TxQueue},
     sys::{
@@ -64,6 +64,18 @@ impl Port for NicPort {
 
     fn bears_pipes(&self) -> Fallible {
         self.nic.bears_pipes()
+    }
+
+    fn habits(&self) -> Habits {
+        let habits = Habits {
+            tells_changes: true,
+            ..Habits::default()
+        };
+        if self.nic.is_attached() {
+            habits.carried()
+        } else {
+            habits
+        }
     }
 
     fn is_there(&self) -> bool {

@@ -9,7 +9,7 @@ use crate::{
     memory::{Needs, Use},
     port::Port,
     refusal::{refuse, Fallible},
-    ring::{Held, Queues, RingSet, RxQueue, RxRing, Selection, Shape, TxQueue},
+    ring::{Held, Queues, RingSet, RxQueue, RxRing, Selection, Shape, TxBufs, TxQueue},
     sys::wait::WaitQueue,
 };
 use kernel::{
@@ -159,6 +159,11 @@ impl EndOf<'_> {
             None => refuse!(EINVAL, "the pipe has no ring {} in that direction", number),
         }
     }
+
+    /// The receive ring at the other end of transmit ring `number`, if it is there.
+    fn far_end(&self, number: u16) -> Option<Arc<RxRing>> {
+        self.0.rings(self.1.other()).known_rx(number)
+    }
 }
 
 impl Queues for EndOf<'_> {
@@ -175,8 +180,8 @@ impl Queues for EndOf<'_> {
         Ok(KBox::new(strand.receiver(), GFP_KERNEL_ACCOUNT)?)
     }
 
-    fn far_end(&self, number: u16) -> Option<Arc<RxRing>> {
-        self.0.rings(self.1.other()).known_rx(number)
+    fn tx_bufs(&self, number: u16) -> TxBufs {
+        self.far_end(number).map_or(TxBufs::Own, TxBufs::Of)
     }
 }
 

@@ -9,9 +9,9 @@ use super::{
 use crate::{
     live::{self, Counted},
     memory::{Needs, Use},
-    port::{Port, PortLabel},
+    port::{Habits, Port, PortLabel},
     refusal::Fallible,
-    ring::{Queues, RingSet, RxQueue, RxRing, Selection, Shape, TxQueue},
+    ring::{Queues, RingSet, RxQueue, Selection, Shape, TxBufs, TxQueue},
     sys::{
         net::{device::DeviceId, NetId},
         wait::WaitQueue,
@@ -92,6 +92,14 @@ impl Port for PipePort {
         self.pipe.furnish(memory)
     }
 
+    /// What the other end gives back has whatever buffer it wanted.
+    fn habits(&self) -> Habits {
+        Habits {
+            keeps_sent: false,
+            ..Habits::default()
+        }
+    }
+
     /// What it is built on: who may not open the interface is not to choose its region.
     fn interface(&self) -> Option<DeviceId> {
         self.pipe.base().interface()
@@ -112,7 +120,7 @@ impl Queues for PipePort {
         EndOf(&self.pipe, self.end).rx_queue(number)
     }
 
-    fn far_end(&self, number: u16) -> Option<Arc<RxRing>> {
-        EndOf(&self.pipe, self.end).far_end(number)
+    fn tx_bufs(&self, number: u16) -> TxBufs {
+        EndOf(&self.pipe, self.end).tx_bufs(number)
     }
 }

@@ -63,6 +63,7 @@ impl TxQueue for Sender {
         if passed.slots == 0 {
             return;
         }
+        self.to.arriving(first, passed.slots);
         sync.advance(passed.slots);
         self.strand.sent.store(sync.first(), Release);
         let counters = &sync.ring().counters;

@@ -5,7 +5,7 @@
 
 use crate::{
     abi::consts::NETMAP_REQ_IFNAMSIZ,
-    memory::{Needs, Use},
+    memory::{Needs, RegionRef, Use},
     refusal::Fallible,
     ring::{Queues, RingSet, Selection},
     sys::net::device::DeviceId,
@@ -46,6 +46,16 @@ pub(crate) trait Port: Queues + Send + Sync {
         true
     }
 
+    /// What becomes of the frames in its slots.
+    fn habits(&self) -> Habits {
+        Habits::default()
+    }
+
+    /// What it watches, if it is a monitor, by which nothing can be sent.
+    fn watched(&self) -> Option<Watched<'_>> {
+        None
+    }
+
     /// Which network interface it is, if it is one: the host and others use it as well.
     fn interface(&self) -> Option<DeviceId> {
         None
@@ -79,6 +89,52 @@ pub(crate) trait Port: Queues + Send + Sync {
     fn set_header(&self, _len: u32) -> bool {
         false
     }
+}
+
+/// What becomes of the frames in the slots of a port: what its monitors have to know.
+#[derive(Clone, Copy)]
+pub(crate) struct Habits {
+    /// A frame that was sent is still in its slot's buffer when the slot is free again.
+    pub(crate) keeps_sent: bool,
+    /// A frame that was received is still there when its slot is released.
+    pub(crate) keeps_received: bool,
+    /// If it is not, the slot says that its buffer is another (`NS_BUF_CHANGED`), which nobody else
+    /// does there.
+    pub(crate) tells_changes: bool,
+    /// Frames are sent as a switch does it: slots may name memory of the process (`NS_INDIRECT`),
+    /// and a frame that has not ended ends with what was released.
+    pub(crate) switched: bool,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Habits {
+            keeps_sent: true,
+            keeps_received: true,
+            tells_changes: false,
+            switched: false,
+        }
+    }
+}
+
+impl Habits {
+    /// The same for a port that the kernel carries frames for, by exchanging buffers: they are
+    /// always elsewhere by then.
+    pub(crate) fn carried(self) -> Self {
+        Habits {
+            keeps_sent: false,
+            keeps_received: false,
+            ..self
+        }
+    }
+}
+
+/// What a monitor watches.
+pub(crate) struct Watched<'p> {
+    /// The memory where the frames are that it sees.
+    pub(crate) region: &'p RegionRef,
+    /// The port has been closed, or has gone away: there is nothing more to see.
+    pub(crate) over: bool,
 }
 
 /// A port's name: up to 63 characters.

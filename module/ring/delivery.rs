@@ -183,7 +183,10 @@ impl<'r, W: Wake> Delivery<'r, W> {
             let full = self.offered.saturating_sub(self.frames);
             count_lost(counters, full, self.refused);
         }
-        drop(self.lease.take());
+        if let Some(lease) = self.lease.take() {
+            self.ring.arriving_at_once(lease.first(), lease.count());
+            drop(lease);
+        }
         // Last: who is woken finds them.
         self.wake.arrived(self.ring);
     }

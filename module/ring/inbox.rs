@@ -77,6 +77,15 @@ impl<D: Deref<Target = [AtomicU32]>> Inbox<D> {
         self.done.len() as u64
     }
 
+    /// How many slots could be reserved at this moment.
+    pub(crate) fn free(&self) -> u32 {
+        let most = self.size().saturating_sub(1);
+        let used = self.reserved.0.load(Relaxed);
+        (self.released.0.load(Relaxed) + most)
+            .saturating_sub(used)
+            .min(most) as u32
+    }
+
     /// Reserves slots. `take` is told how many are free and returns how many it wants of them; it
     /// may be asked again when another sender was faster. `None` if it wants none.
     #[inline(always)]

@@ -23,14 +23,23 @@ pub(super) enum Direction {
     Rx,
 }
 
+/// The buffers in a ring's slots.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bufs {
+    Own,
+    /// They are those of another ring.
+    Shared,
+    /// There are none: nobody can send by it.
+    None,
+}
+
 /// A ring in a region. Dropping it gives back the object and whatever buffers are in its slots
 /// then, if they are its own.
 pub(crate) struct RingMem {
     usage: Use,
     object: u32,
     slots: u32,
-    /// Whether the buffers in its slots are its own, and not those of another ring.
-    has_bufs: bool,
+    bufs: Bufs,
     _live: Counted,
 }
 
@@ -52,11 +61,27 @@ impl RingMem {
     /// A transmit ring whose slots name the buffers of `owner`, a receive ring that was just made.
     pub(super) fn sharing(owner: &RingMem, number: u16) -> Fallible<Self> {
         let mut ring = RingMem::bare(owner.usage.clone(), number, owner.slots, Direction::Tx)?;
-        ring.has_bufs = false;
+        ring.bufs = Bufs::Shared;
         for i in 0..owner.slots {
             ring.view().set_slot(i, owner.view().slot(i));
         }
         Ok(ring)
+    }
+
+    /// A transmit ring without buffers, and without room for a frame.
+    pub(super) fn unusable(usage: Use, number: u16, slots: u32) -> Fallible<Self> {
+        let mut ring = RingMem::bare(usage, number, slots, Direction::Tx)?;
+        ring.bufs = Bufs::None;
+        ring.view().set_tail(0);
+        Ok(ring)
+    }
+
+    /// The `tail` that a transmit ring has while nothing has been sent.
+    pub(super) fn first_tail(&self) -> u32 {
+        match self.bufs {
+            Bufs::Own | Bufs::Shared => self.slots.saturating_sub(1),
+            Bufs::None => 0,
+        }
     }
 
     /// A fresh ring with buffer 0, which is nobody's, in all slots. Dropping it gives back what
@@ -67,7 +92,7 @@ impl RingMem {
             usage,
             object,
             slots,
-            has_bufs: true,
+            bufs: Bufs::Own,
             _live: Counted::new(live::Kind::Ring),
         };
         let (mem, view) = (ring.usage.mem(), ring.view());
@@ -171,7 +196,7 @@ impl RingMem {
 impl Drop for RingMem {
     fn drop(&mut self) {
         let view = self.view();
-        if self.has_bufs {
+        if self.bufs == Bufs::Own {
             for i in 0..self.slots {
                 self.usage.give_buf(view.slot_buf(i));
             }

@@ -11,6 +11,7 @@
 //! - [`mem`]: the part of the region that a ring owns; [`indexes`]: what the kernel believes of it.
 //! - [`walk`]: the way through consecutive slots; [`frames`]: frame by frame; [`chain`]: the slots
 //!   of a frame, gathered.
+//! - [`watch`]: showing monitors what passes.
 //! - [`contention`]: threads that come to sync one ring at the same time.
 //! - [`count`]: what went through and what was dropped.
 
@@ -29,6 +30,7 @@ mod set;
 mod shape;
 mod tx;
 mod walk;
+mod watch;
 
 /// What [`inbox`] and [`contention`] are built on; their tests use loom's.
 mod atomic {
@@ -42,7 +44,8 @@ pub(crate) use delivery::{AfterBatch, Delivery, Soon};
 pub(crate) use frames::{BadChain, Frames};
 pub(crate) use indexes::Indexes;
 pub(crate) use rx::{Collect, RxQueue, RxRing, RxSync};
-pub(crate) use set::{Held, Queues, RingSet};
+pub(crate) use set::{Held, Queues, RingSet, TxBufs};
 pub(crate) use shape::{Operator, Selection, Shape};
 pub(crate) use tx::{TxQueue, TxRing, TxSync};
 pub(crate) use walk::Walk;
+pub(crate) use watch::{Place, Sight, Watcher};

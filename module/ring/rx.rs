@@ -12,6 +12,7 @@ use super::{
     indexes::Indexes,
     mem::{Direction, RingMem},
     tx::TxRing,
+    watch::{Sight, Tap},
 };
 use crate::{
     abi::{
@@ -63,6 +64,7 @@ pub(crate) struct RxRing {
     #[pin]
     soft_wake: SoftWake,
     contention: Contention,
+    tap: Tap,
     #[pin]
     state: Mutex<State>,
 }
@@ -77,6 +79,7 @@ impl RxRing {
         memory: &Use,
         number: u16,
         slots: u32,
+        tap: Tap,
         queue: KBox<dyn RxQueue>,
     ) -> Fallible<Arc<Self>> {
         let mem = RingMem::new(memory.clone(), number, slots, Direction::Rx)?;
@@ -100,6 +103,7 @@ impl RxRing {
                 soft_wake <- SoftWake::new(waiters.clone()),
                 waiters,
                 contention: Contention::new(),
+                tap,
                 state <- new_mutex!(state),
             }),
             GFP_KERNEL_ACCOUNT,
@@ -115,6 +119,32 @@ impl RxRing {
     /// one. To be called after they can be seen.
     pub(crate) fn wake_soon(&self) {
         self.soft_wake.wake();
+    }
+
+    /// How many slots senders could fill at this moment.
+    pub(crate) fn room(&self) -> u32 {
+        self.inbox.free()
+    }
+
+    /// Shows who watches the ring frames that a sender has put into these slots, and that he has
+    /// not handed over yet. For one who neither has to hurry nor uses a
+    /// [`Delivery`](super::Delivery), which does it by itself.
+    #[inline]
+    pub(crate) fn arriving(&self, first: u32, count: u32) {
+        if self.tap.is_watched() {
+            let sight = Sight::new(&self.mem, first, count);
+            self.tap.show(|who, place| who.arriving(place, &sight));
+        }
+    }
+
+    /// The same for a sender who must not sleep.
+    #[inline(always)]
+    pub(super) fn arriving_at_once(&self, first: u32, count: u32) {
+        if self.tap.is_watched() {
+            let sight = Sight::new(&self.mem, first, count).in_a_hurry();
+            self.tap
+                .show_at_once(|who, place| who.arriving(place, &sight));
+        }
     }
 
     /// Reserves slots for a sender: see [`Inbox::reserve`].
@@ -287,6 +317,7 @@ impl<'s> RxSync<'s> {
         let (slots, inbox) = (self.ring.mem.slots(), &self.ring.inbox);
         let released = self.released_count();
         if released != 0 {
+            self.show_released();
             inbox.release(released);
             self.indexes.hwcur = self.head;
         }
@@ -296,7 +327,22 @@ impl<'s> RxSync<'s> {
 
     /// Takes released slots back.
     pub(crate) fn release(&mut self) {
+        self.show_released();
         self.indexes.hwcur = self.head;
+    }
+
+    /// The slots that the program has released, to be shown.
+    pub(crate) fn sight(&self) -> Sight<'s> {
+        Sight::new(&self.ring.mem, self.indexes.hwcur, self.released_count())
+    }
+
+    /// Shows them to who watches the ring.
+    #[inline(always)]
+    fn show_released(&self) {
+        if self.ring.tap.is_watched() {
+            let sight = self.sight();
+            self.ring.tap.show(|who, place| who.released(place, &sight));
+        }
     }
 
     /// Shows the program what has arrived. Returns whether it finds frames past its `cur`.

@@ -11,6 +11,7 @@ use super::{
     rx::{RxQueue, RxRing},
     shape::{Selection, Shape},
     tx::{TxQueue, TxRing},
+    watch::{Place, Watched, Watcher},
 };
 use crate::{
     memory::{Needs, RegionRef, Use},
@@ -37,11 +38,19 @@ pub(crate) trait Queues {
     /// The queue of receive ring `number`.
     fn rx_queue(&self, number: u16) -> Fallible<KBox<dyn RxQueue>>;
 
-    /// The receive ring at the other end of transmit ring `number`, if it is one of a pipe: both
-    /// have the same buffers in their slots.
-    fn far_end(&self, _number: u16) -> Option<Arc<RxRing>> {
-        None
+    /// Which buffers are in the slots of transmit ring `number`.
+    fn tx_bufs(&self, _number: u16) -> TxBufs {
+        TxBufs::Own
     }
+}
+
+/// The buffers in the slots of a transmit ring.
+pub(crate) enum TxBufs {
+    Own,
+    /// Those of the receive ring that it leads to.
+    Of(Arc<RxRing>),
+    /// None: nothing can be sent by it.
+    None,
 }
 
 /// What can be seen under RCU of the rings that are bound.
@@ -59,6 +68,7 @@ pub(crate) struct RingSet {
     shape: Shape,
     /// What senders see. Empty while no ring is bound.
     shown: RcuSlot<Shown>,
+    watched: Arc<Watched>,
     #[pin]
     seats: Mutex<Seats>,
 }
@@ -134,6 +144,11 @@ impl Seats {
         Ok((tx, rx))
     }
 
+    /// Whether somebody binds any ring.
+    fn are_bound(&self) -> bool {
+        self.tx.iter().any(|seat| seat.users > 0) || self.rx.iter().any(|seat| seat.users > 0)
+    }
+
     /// Refuses if somebody is in the way of who wants to bind those rings.
     fn admit(&mut self, want: &Selection) -> Fallible {
         let (tx, rx) = self.of(want)?;
@@ -153,8 +168,9 @@ impl RingSet {
                 region,
                 shape,
                 shown: RcuSlot::new(),
+                watched: Watched::new()?,
                 seats <- new_mutex!(seats),
-            }),
+            }? Error),
             GFP_KERNEL_ACCOUNT,
         )?)
     }
@@ -176,8 +192,38 @@ impl RingSet {
 
     /// Whether somebody binds any of them.
     pub(crate) fn is_bound(&self) -> bool {
+        self.seats.lock().are_bound()
+    }
+
+    /// Has `who` shown what passes through the rings, until nobody binds them any more. False if
+    /// nobody does.
+    pub(crate) fn watch(&self, who: Arc<dyn Watcher>) -> Result<bool> {
         let seats = self.seats.lock();
-        seats.tx.iter().any(|seat| seat.users > 0) || seats.rx.iter().any(|seat| seat.users > 0)
+        let bound = seats.are_bound();
+        if bound {
+            self.watched.begin(who)?;
+        }
+        Ok(bound)
+    }
+
+    /// He is shown no more, if he still is.
+    pub(crate) fn unwatch(&self, who: &Arc<dyn Watcher>) {
+        let _seats = self.seats.lock();
+        if self.watched.is_by(who) {
+            drop(self.watched.end());
+        }
+    }
+
+    /// What the rings belong to has gone away: wakes who waits at them, and tells who watches them.
+    pub(crate) fn abandon(&self) {
+        self.each_tx(|_, ring| ring.waiters().wake_in_vain());
+        self.each_rx(|_, ring| ring.waiters().wake_in_vain());
+        let seats = self.seats.lock();
+        let watcher = self.watched.end();
+        drop(seats);
+        if let Some(watcher) = watcher {
+            watcher.over();
+        }
     }
 
     /// Whether somebody binds the transmit ring of that number.
@@ -251,14 +297,17 @@ impl RingSet {
         // First everything that can fail or take long, without the lock: closing takes it.
         let (tx_slots, rx_slots) = (self.shape.tx_slots, self.shape.rx_slots);
         let mut tx = self.find_or_make(&want.tx, Self::known_tx, |n| {
-            let mem = match queues.far_end(n) {
-                Some(to) => RingMem::sharing(&to.mem, n)?,
-                None => RingMem::new(memory.clone(), n, tx_slots, Direction::Tx)?,
+            let mem = match queues.tx_bufs(n) {
+                TxBufs::Own => RingMem::new(memory.clone(), n, tx_slots, Direction::Tx)?,
+                TxBufs::Of(to) => RingMem::sharing(&to.mem, n)?,
+                TxBufs::None => RingMem::unusable(memory.clone(), n, tx_slots)?,
             };
-            TxRing::new(mem, |waiters| queues.tx_queue(n, tx_slots, waiters))
+            let tap = self.watched.tap(place(n, self.shape.tx_rings));
+            TxRing::new(mem, tap, |waiters| queues.tx_queue(n, tx_slots, waiters))
         })?;
         let mut rx = self.find_or_make(&want.rx, Self::known_rx, |n| {
-            RxRing::new(memory, n, rx_slots, queues.rx_queue(n)?)
+            let tap = self.watched.tap(place(n, self.shape.rx_rings));
+            RxRing::new(memory, n, rx_slots, tap, queues.rx_queue(n)?)
         })?;
         let mut seats = self.seats.lock();
         let (tx_seats, rx_seats) = seats.of(&want)?;
@@ -338,6 +387,15 @@ impl RingSet {
 fn empty<R>(seats: &[Seat<R>]) -> u32 {
     // A ring's number has 16 bits.
     seats.iter().filter(|seat| seat.ring.is_none()).count() as u32
+}
+
+/// Which ring number `number` is where the host rings follow that many others.
+fn place(number: u16, others: u16) -> Place {
+    let host = number.checked_sub(others);
+    Place {
+        host: host.is_some(),
+        number: host.unwrap_or(number),
+    }
 }
 
 /// A range of ring numbers as indexes.
@@ -424,8 +482,16 @@ impl Drop for Held {
         if let Some(lists) = self.bound.take() {
             self.set.show_senders(&seats, lists);
         }
+        let watcher = match seats.are_bound() {
+            true => None,
+            false => self.set.watched.end(),
+        };
         // With the lock held: who finds a seat empty finds the ring's memory back in the region.
         self.tx.clear();
         self.rx.clear();
+        drop(seats);
+        if let Some(watcher) = watcher {
+            watcher.over();
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     frames::Frames,
     indexes::Indexes,
     mem::RingMem,
+    watch::{Sight, Tap},
 };
 use crate::{
     abi::cursor::{add, dist, prev, Claimed},
@@ -39,6 +40,7 @@ pub(crate) struct TxRing {
     pub(crate) counters: TxCounters,
     waiters: Arc<WaitQueue>,
     contention: Contention,
+    tap: Tap,
     /// First slot that no sync has taken, for those who have not got the ring.
     next: AtomicU32,
     #[pin]
@@ -62,15 +64,15 @@ impl TxRing {
     /// what that is told of.
     pub(super) fn new(
         mem: RingMem,
+        tap: Tap,
         queue: impl FnOnce(&Arc<WaitQueue>) -> Fallible<KBox<dyn TxQueue>>,
     ) -> Fallible<Arc<Self>> {
-        let slots = mem.slots();
         let waiters = WaitQueue::new(ROOM)?;
         let state = State {
             sent: Sent {
                 indexes: Indexes {
                     hwcur: 0,
-                    hwtail: slots.saturating_sub(1),
+                    hwtail: mem.first_tail(),
                 },
                 head: 0,
             },
@@ -82,6 +84,7 @@ impl TxRing {
                 counters: TxCounters::default(),
                 waiters,
                 contention: Contention::new(),
+                tap,
                 next: AtomicU32::new(0),
                 state <- new_mutex!(state),
             }),
@@ -112,11 +115,12 @@ impl TxRing {
     fn try_sync(&self, caller: Option<Caller<'_>>) -> Option<Synced> {
         let mut state = self.contention.enter(|| self.state.try_lock())?;
         let State { sent, queue } = &mut *state;
+        let before = sent.head;
         let Some(mut sync) = self.begin(sent, self.mem.view().claimed(), caller) else {
             self.mem.reset_indexes(sent.indexes);
             return Some(Synced::Bad);
         };
-        queue.sync(&mut sync);
+        self.serve(&mut **queue, &mut sync, before);
         Some(sync.publish().into())
     }
 
@@ -130,10 +134,11 @@ impl TxRing {
     ) -> Result<Indexes, Indexes> {
         let mut state = self.state.lock();
         let State { sent, queue } = &mut *state;
+        let before = sent.head;
         let Some(mut sync) = self.begin(sent, claimed, caller) else {
             return Err(sent.indexes);
         };
-        queue.sync(&mut sync);
+        self.serve(&mut **queue, &mut sync, before);
         Ok(sync.finish())
     }
 
@@ -170,6 +175,37 @@ impl TxRing {
             caller,
             sent,
         })
+    }
+
+    /// Has the queue do its part. Slots from `before` on are those that the program has released
+    /// since the last sync.
+    #[inline(always)]
+    fn serve(&self, queue: &mut dyn TxQueue, sync: &mut TxSync<'_>, before: u32) {
+        if self.tap.is_watched() {
+            self.serve_watched(queue, sync, before);
+        } else {
+            queue.sync(sync);
+        }
+    }
+
+    /// The same where somebody watches: he is shown what is sent, once, and what is free again.
+    #[cold]
+    #[inline(never)]
+    fn serve_watched(&self, queue: &mut dyn TxQueue, sync: &mut TxSync<'_>, before: u32) {
+        let slots = self.mem.slots();
+        let released = dist(before, sync.sent.head, slots);
+        if released > 0 {
+            let unsent = sync.count().saturating_sub(released);
+            let sight = Sight::new(&self.mem, before, released).behind(unsent, sync.caller);
+            self.tap.show(|who, place| who.sending(place, &sight));
+        }
+        let on_their_way = add(sync.sent.indexes.hwtail, 1, slots);
+        queue.sync(sync);
+        let free = dist(on_their_way, add(sync.sent.indexes.hwtail, 1, slots), slots);
+        if free > 0 {
+            let sight = Sight::new(&self.mem, on_their_way, free).behind(0, sync.caller);
+            self.tap.show(|who, place| who.sent(place, &sight));
+        }
     }
 
     /// Calls `f` for every slot that the program has, or that it has released and nobody has sent.

@@ -43,6 +43,13 @@ impl<T> RcuSlot<T> {
         unsafe { ptr.as_ref() }
     }
 
+    /// Whether anything is there at this moment: so that who mostly finds nothing needs no guard for
+    /// that.
+    #[inline(always)]
+    pub(crate) fn is_there(&self) -> bool {
+        !self.ptr.load(Relaxed).is_null()
+    }
+
     /// Puts `new` there, and returns what was there once no reader can still be looking at it.
     /// Waits for readers only if there was something.
     ///

@@ -22,7 +22,7 @@ use crate::{
         name::{is_vale, ValeName},
     },
     live::{self, Counted},
-    port::{Port, PortLabel},
+    port::{Habits, Port, PortLabel},
     refusal::{refuse, Fallible, Name},
     ring::{
         count::TxDrop, Collect, Operator, Queues, RingSet, RxQueue, Selection, TxQueue, TxSync,
@@ -342,8 +342,7 @@ impl Behind for Persistent {
         self.list.forget(self);
         drop(self.plug.replace(None));
         drop(self.stack.replace(None));
-        self.rings.each_tx(|_, ring| ring.waiters().wake_in_vain());
-        self.rings.each_rx(|_, ring| ring.waiters().wake_in_vain());
+        self.rings.abandon();
     }
 }
 
@@ -380,6 +379,13 @@ impl Port for View {
 
     fn is_there(&self) -> bool {
         self.port.is_there()
+    }
+
+    fn habits(&self) -> Habits {
+        Habits {
+            switched: true,
+            ..Habits::default()
+        }
     }
 
     fn interface(&self) -> Option<DeviceId> {

@@ -11,7 +11,7 @@ use crate::{
         name::ValeName,
     },
     live::{self, Counted},
-    port::{Port, PortLabel},
+    port::{Habits, Port, PortLabel},
     refusal::{refuse, Fallible, Name},
     ring::{Collect, Operator, Queues, RingSet, RxQueue, Selection, Shape, TxQueue},
     sys::wait::WaitQueue,
@@ -104,6 +104,17 @@ impl Port for ValePort {
 
     fn bears_pipes(&self) -> Fallible {
         self.operated_by_its_own()
+    }
+
+    fn habits(&self) -> Habits {
+        let habits = Habits {
+            switched: true,
+            ..Habits::default()
+        };
+        match self.joined.member().operator {
+            Operator::Programs => habits,
+            Operator::Kernel => habits.carried(),
+        }
     }
 
     fn switch_index(&self) -> Option<u32> {

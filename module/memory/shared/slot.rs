@@ -2,6 +2,7 @@
 
 //! The slots of a ring.
 
+use super::bufs::Bufs;
 use crate::{
     abi::{
         consts::{NS_BUF_CHANGED, NS_INDIRECT, NS_MOREFRAG},
@@ -131,6 +132,35 @@ impl SlotRun<'_> {
         (slots, bytes)
     }
 
+    /// Exchanges buffers with slots of another ring in this region, one by one: those get the
+    /// frames, with the flags that `flags` makes of theirs. Both are told that it is another
+    /// buffer. Ends before a slot whose flags say where its frame lies, or where one of both names
+    /// no buffer of `bufs` that can be anybody's. Returns how many they are, and how many bytes.
+    #[inline]
+    pub(crate) fn exchange_with(
+        self,
+        to: SlotRun<'_>,
+        bufs: &Bufs<'_>,
+        flags: impl Fn(u16) -> u16,
+    ) -> (u32, u64) {
+        let mut bytes = 0;
+        let mut done = 0;
+        for (from, to) in self.zip(to) {
+            // SAFETY: a whole, aligned slot, by the invariant of a cell, which begins with a word.
+            let low = unsafe { from.at.read_volatile() };
+            let slot = decode(low, 0);
+            let theirs = to.buf();
+            let odd = slot.flags & (NS_INDIRECT | NS_MOREFRAG) != 0;
+            if odd || bufs.own(slot.buf_idx).and(bufs.own(theirs)).is_none() {
+                break;
+            }
+            from.exchange((slot.buf_idx, slot.len), (to, theirs), flags(slot.flags));
+            bytes += u64::from(slot.len);
+            done += 1;
+        }
+        (done, bytes)
+    }
+
     /// Skips `count` slots, or all if there are not as many.
     #[inline]
     pub(crate) fn advance(&mut self, count: u32) {
@@ -186,6 +216,14 @@ impl SlotCell<'_> {
             self.set_len_flags(slot.len, slot.flags);
         }
         slot
+    }
+
+    /// A private copy of the slot, each of its two words fetched once. Nobody is told.
+    #[inline]
+    pub(crate) fn peek(&self) -> Slot {
+        // SAFETY: by the invariant a whole, aligned slot is there, which is two words.
+        let (low, ptr) = unsafe { (self.at.read_volatile(), self.at.add(1).read_volatile()) };
+        decode(low, ptr)
     }
 
     /// Buffer and length of a slot whose flags say nothing about them, both fetched at once. That

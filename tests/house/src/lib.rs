@@ -34,7 +34,7 @@ const HOUSE: &[&[&str]] = &[
     &["memory"],
     &["ring"],
     &["port", "kloop"],
-    &["null", "vale", "nic", "pipe"],
+    &["null", "vale", "nic", "pipe", "monitor"],
     &["registry"],
     &["binding"],
     &["attach"],

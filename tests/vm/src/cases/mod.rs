@@ -12,6 +12,7 @@ mod device;
 mod hostile;
 mod kloop;
 mod memory;
+mod monitor;
 mod nic;
 mod persistent;
 mod pipe;
@@ -29,6 +30,7 @@ const ROOMS: &[&[&[Case]]] = &[
     vale::FILES,
     nic::FILES,
     pipe::FILES,
+    monitor::FILES,
     attach::FILES,
     persistent::FILES,
     xdp::FILES,
