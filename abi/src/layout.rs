@@ -186,10 +186,16 @@ impl PortNeeds {
         let ring = u32::try_from(super::wire::RingHeader::bytes(slots)).ok()?;
         Some([
             PoolRequest {
-                size: 0,
+                size: u32::try_from(super::wire::IfHeader::bytes(
+                    usize::try_from(tx.checked_add(rx)?).ok()?,
+                ))
+                .ok()?,
                 // One for each ring, placeholders included: their two are for those who
-                // bind several rings.
-                count: piped.checked_add(tx)?.checked_add(rx)?,
+                // bind several rings. But no more than there may be.
+                count: piped
+                    .checked_add(tx)?
+                    .checked_add(rx)?
+                    .min(PRIV_IF_LIMITS.count.1),
             },
             PoolRequest {
                 size: ring.checked_next_multiple_of(page)?,

@@ -130,7 +130,7 @@ pub(super) fn register(
     req.nr_host_tx_rings = shape.host_tx_rings;
     req.nr_host_rx_rings = shape.host_rx_rings;
     req.nr_extra_bufs = binding.extra_bufs();
-    if req.nr_flags & NR_ZCOPY_MON != 0 {
+    if binding.port().watched().is_some() && req.nr_flags & NR_ZCOPY_MON != 0 {
         req.nr_flags |= NR_MONITOR_TX | NR_MONITOR_RX;
     }
     context.file.bind(binding)

@@ -27,6 +27,8 @@ pub(crate) struct What {
 
 /// A monitor.
 pub(super) struct Member {
+    /// Which monitor of its port it is; the name says it as well.
+    pub(super) number: u32,
     pub(super) name: PortLabel,
     pub(super) what: What,
     /// Its own, of which receive ring i is for ring i of either direction of the port.

@@ -24,9 +24,15 @@ pub(crate) struct Monitors {
 struct Entry {
     rings: Arc<RingSet>,
     audience: Arc<Audience>,
+    /// By their numbers.
     members: KVec<Arc<Member>>,
-    /// How many there have been.
-    count: u32,
+}
+
+impl Entry {
+    /// The number of the next one: above all that are there.
+    fn next(&self) -> u32 {
+        self.members.last().map_or(0, |newest| newest.number + 1)
+    }
 }
 
 impl Monitors {
@@ -51,8 +57,7 @@ impl Monitors {
         let known = list
             .iter()
             .position(|entry| Arc::ptr_eq(&entry.rings, port.rings()) && !entry.audience.is_over());
-        let count = known.map_or(0, |at| list[at].count);
-        let member = make(count)?;
+        let member = make(known.map_or(0, |at| list[at].next()))?;
         let at = match known {
             Some(at) => at,
             None => {
@@ -60,7 +65,6 @@ impl Monitors {
                     rings: port.rings().clone(),
                     audience: Audience::new(port.habits(), first_host)?,
                     members: KVec::new(),
-                    count: 0,
                 };
                 list.push(entry, GFP_KERNEL)?;
                 list.len() - 1
@@ -133,7 +137,6 @@ impl Entry {
         };
         // The room was reserved above.
         let _ = self.members.push_within_capacity(member.clone());
-        self.count += 1;
         Ok(seat)
     }
 }

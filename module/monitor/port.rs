@@ -76,6 +76,7 @@ impl MonitorPort {
         let rings = RingSet::new(region, shape)?;
         let seat = monitors.join(port, shape.rx_rings, |number| {
             let member = Member {
+                number,
                 name: label(port.name(), what, number),
                 what,
                 rings,

@@ -144,6 +144,7 @@ impl About {
             Some(Kind::Attached) => "interface, attached to a switch",
             Some(Kind::Virtual) => "virtual, a switch port",
             Some(Kind::Pipe) => "one end of a pipe",
+            Some(Kind::Monitor) => "monitor of another port",
             None if self.open.is_err() => "it is not known whether it is open",
             None => "not open; it would be in emulated mode",
         }

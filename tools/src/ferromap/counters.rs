@@ -34,6 +34,8 @@ pub enum Kind {
     Virtual,
     /// One end of a pipe.
     Pipe,
+    /// It shows what passes through another port.
+    Monitor,
 }
 
 impl Kind {
@@ -43,6 +45,7 @@ impl Kind {
             Kind::Attached => "attached",
             Kind::Virtual => "virtual",
             Kind::Pipe => "pipe",
+            Kind::Monitor => "monitor",
         }
     }
 }
@@ -173,7 +176,9 @@ fn own(facts: &Facts) -> Vec<Port> {
         let at = ports.iter().position(same).unwrap_or_else(|| {
             ports.push(Port {
                 name: file.port.clone(),
-                kind: if file.port.contains(['{', '}']) {
+                kind: if file.port.contains('/') && file.port.contains('#') {
+                    Kind::Monitor
+                } else if file.port.contains(['{', '}']) {
                     Kind::Pipe
                 } else if file.port.contains(':') {
                     Kind::Virtual
@@ -244,6 +249,8 @@ fn heading(name: &str, words: &[&str]) -> Port {
             Kind::Emulated
         } else if words.first() == Some(&"pipe") {
             Kind::Pipe
+        } else if words.first() == Some(&"monitor") {
+            Kind::Monitor
         } else {
             Kind::Virtual
         },
@@ -284,6 +291,8 @@ eth0 emulated region 1
   host drop_nobody 2
 vale0:a{1 pipe region 2
   tx0 frames 5
+vale0:a/rt#0 monitor copies region 3
+  rx0 frames 6
 ";
 
     #[test]
@@ -296,7 +305,8 @@ vale0:a{1 pipe region 2
                 ("vale0:a", Kind::Virtual),
                 ("vale0:eth0", Kind::Attached),
                 ("eth0", Kind::Emulated),
-                ("vale0:a{1", Kind::Pipe)
+                ("vale0:a{1", Kind::Pipe),
+                ("vale0:a/rt#0", Kind::Monitor)
             ]
         );
         let a = &ports[0];

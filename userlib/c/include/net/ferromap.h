@@ -83,6 +83,8 @@ struct nmreq_opt_region {
 #define PIPE_MAX_PER_BASE 64
 #define PIPE_MAX_RINGS 256
 #define PIPE_MAX_SLOTS 4096
+#define MONITOR_MAX_PER_PORT 32
+#define MONITOR_MAX_SLOTS 4096
 #define VALE_NO_PORT 255 /* VALE_LIST: the switch has no such port */
 
 #endif /* FERROMAP_NET_FERROMAP_H */

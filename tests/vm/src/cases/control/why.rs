@@ -47,7 +47,11 @@ fn why_names_what_is_wrong_with_a_register() -> Outcome {
         &["lo", "interface", "valewhy"],
     )?;
     refused(vale("x{"), Errno::EINVAL, &["pipe", "id"])?;
-    refused(new().flags(NR_MONITOR_TX), Errno::EOPNOTSUPP, &["monitors"])?;
+    refused(
+        new().flags(NR_MONITOR_TX),
+        Errno::EINVAL,
+        &["valewhy:new", "watched"],
+    )?;
     refused(vale("lo"), Errno::EINVAL, &["lo", "MTU is 65536", "2048"])?;
     refused(new().mode(0), Errno::EINVAL, &["nr_mode", "0"])?;
     refused(new().mode(77), Errno::EINVAL, &["nr_mode", "77"])?;

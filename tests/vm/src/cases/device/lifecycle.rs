@@ -303,7 +303,11 @@ fn item_193_refused_register_leaves_nothing() -> Outcome {
             Errno::EINVAL,
         ),
         ("a pipe without id", vale("vale194:new{"), Errno::EINVAL),
-        ("a monitor", new().flags(NR_MONITOR_RX), Errno::EOPNOTSUPP),
+        (
+            "a monitor of nothing",
+            new().flags(NR_MONITOR_RX),
+            Errno::EINVAL,
+        ),
     ] {
         let device = Device::open()?;
         for _ in 0..3 {

@@ -52,6 +52,7 @@ pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_register_join,
     hostile_memory_fails_in_register_interface,
     hostile_memory_fails_in_register_pipe,
+    hostile_memory_fails_in_register_monitor,
     hostile_memory_fails_in_xdp_attach,
     hostile_memory_fails_in_attach,
 ];
@@ -244,6 +245,24 @@ fn hostile_memory_fails_in_register_pipe() -> Outcome {
     from.send(&numbered(0..9))?;
     same("frames", to.recv()?, numbered(0..9))?;
     same("the base's region", to.reg.nr_mem_id, base.reg.nr_mem_id)
+}
+
+fn hostile_memory_fails_in_register_monitor() -> Outcome {
+    let a = vale("vale963:m").slots(64, 64).bind()?;
+    for (flags, verdict) in [
+        (NR_MONITOR_TX, refused_or_smaller as Verdict<_>),
+        (NR_ZCOPY_MON, refused),
+    ] {
+        let request = || vale("vale963:m").flags(flags);
+        // The first one there, and one more.
+        let count = each_failure(new_device, |device| bind(device, request()), verdict)?;
+        that(format!("a dozen allocations, got {count}"), count > 12)?;
+        let _first = request().bind()?;
+        each_failure(new_device, |device| bind(device, request()), verdict)?;
+    }
+    let monitor = vale("vale963:m").flags(NR_ZCOPY_MON).bind()?;
+    a.send(&numbered(0..9))?;
+    same("frames", monitor.recv()?, numbered(0..9))
 }
 
 fn hostile_memory_fails_in_attach() -> Outcome {
@@ -463,9 +482,17 @@ fn hostile_memory_not_allocated_by_traffic() -> Outcome {
         port.slots(128, 128).bind()
     };
     let (a, b, c) = (port("a")?, port("b")?, port("c")?);
+    let monitors = [NR_MONITOR_TX | NR_MONITOR_RX, NR_ZCOPY_MON, NR_ZCOPY_MON]
+        .map(|flags| vale("vale967:b").flags(flags).slots(64, 64).bind());
     let fail_alloc = FailAlloc::load()?;
     fail_alloc.arm(1, Span::Rest)?;
     for round in 0..50 {
+        for monitor in &monitors {
+            let monitor = works("monitor", monitor.as_ref().map_err(|e| *e))?;
+            monitor.poll(PollFlags::POLLIN, 0)?;
+            monitor.rx(0).take();
+            monitor.device.rxsync()?;
+        }
         let batch = numbered(round * 40..round * 40 + 40);
         a.send(&batch)?;
         same("frames", b.recv()?, batch.clone())?;

@@ -4,6 +4,10 @@
 //! there is nothing more to see, and that they cost who is watched nothing.
 
 mod copies;
+mod ends;
+mod exchanged;
+mod hostile;
+mod kinds;
 mod names;
 
 use crate::harness::check::*;
@@ -13,7 +17,14 @@ use crate::harness::Case;
 use ferromap_abi::consts::*;
 use nix::errno::Errno;
 
-pub const FILES: &[&[Case]] = &[names::CASES, copies::CASES];
+pub const FILES: &[&[Case]] = &[
+    names::CASES,
+    copies::CASES,
+    exchanged::CASES,
+    kinds::CASES,
+    ends::CASES,
+    hostile::CASES,
+];
 
 const BOTH: u64 = NR_MONITOR_TX | NR_MONITOR_RX;
 

@@ -92,6 +92,7 @@ impl State {
                 header: 0,
                 attached: false,
                 base: None,
+                watches: None,
                 is_whole: false,
             };
             bindings.push(self.bind_whole(None, port, (tx_rings, rx_rings))?);

@@ -4,7 +4,9 @@
 
 use super::state::{Key, Memory, Place, Port, Rings, Shape, State, SHARED};
 use ferromap_abi::consts::*;
-use ferromap_abi::layout::{Layout, PoolRequest, PortNeeds};
+use ferromap_abi::layout::{
+    Layout, PoolRequest, PortNeeds, BUF_LIMITS, PRIV_IF_LIMITS, RING_LIMITS,
+};
 use ferromap_abi::wire::NmreqRegister;
 use nix::errno::Errno;
 
@@ -78,8 +80,7 @@ impl State {
             return Ok((None, port(Place::Null(name.into()), memory, shape)));
         }
         if want.nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
-            // Monitors are not there yet.
-            return Err(Errno::EOPNOTSUPP);
+            return self.monitor(name, want, region);
         }
         match meaning(name) {
             Name::Switch(switch, name) => self.switch_port(switch, name, want, region),
@@ -134,9 +135,71 @@ impl State {
             rx_slots: slots(want.nr_rx_slots),
             ..Shape::default()
         };
-        let private = || Memory::New(self.private_layout(shape, want.nr_extra_bufs));
-        let memory = region.map_or_else(private, Memory::There);
+        let memory = match region {
+            Some(region) => Memory::There(region),
+            None => Memory::New(self.private_layout(shape, 2, want.nr_extra_bufs)?),
+        };
         Ok((None, port(place, memory, shape)))
+    }
+
+    /// A monitor (8.7).
+    fn monitor(
+        &self,
+        name: &str,
+        want: &NmreqRegister,
+        region: Option<Key>,
+    ) -> Result<Found, Errno> {
+        match meaning(name) {
+            Name::Interface(name) => drop(self.interface(name).ok_or(Errno::ENXIO)?),
+            Name::Empty => return Err(Errno::ENXIO),
+            _ => {}
+        }
+        let there = place(name).and_then(|place| self.port_at(&place));
+        let key = there.ok_or(Errno::EINVAL)?;
+        if self.bindings_of(key).next().is_none() {
+            return Err(Errno::EINVAL);
+        }
+        let watched = &self.ports[&key];
+        let Memory::There(memory) = watched.memory else {
+            unreachable!("a port that is there has its region");
+        };
+        let has = |flag| want.nr_flags & flag != 0;
+        let zero_copy = has(NR_ZCOPY_MON);
+        let slots = |wished, default| match wished {
+            0 => default,
+            wished => MONITOR_MAX_SLOTS.min(wished),
+        };
+        let of = &watched.shape;
+        let host = of.host_tx_rings.max(of.host_rx_rings);
+        let shape = Shape {
+            tx_rings: 1,
+            rx_rings: of.tx_rings.max(of.rx_rings),
+            host_tx_rings: host.min(1),
+            host_rx_rings: host,
+            tx_slots: slots(want.nr_tx_slots, of.tx_slots),
+            rx_slots: slots(want.nr_rx_slots, of.rx_slots),
+        };
+        let memory = match region {
+            Some(region) if zero_copy && region != memory => return Err(Errno::EINVAL),
+            Some(region) => Memory::There(region),
+            None if zero_copy => Memory::There(memory),
+            None => Memory::New(self.private_layout(shape, 0, want.nr_extra_bufs)?),
+        };
+        let letters = [
+            (zero_copy, "z"),
+            (zero_copy || has(NR_MONITOR_RX), "r"),
+            (zero_copy || has(NR_MONITOR_TX), "t"),
+        ];
+        let letters = letters.iter().filter(|(is, _)| *is);
+        let letters: String = letters.map(|(_, letter)| *letter).collect();
+        let number = self.next_number(key);
+        let name = format!("{}/{letters}#{number}", watched.place.name());
+        let found = Port {
+            header: watched.header,
+            watches: Some(key),
+            ..port(Place::Monitor(name), memory, shape)
+        };
+        Ok((None, found))
     }
 
     /// One end of a pipe (8.6).
@@ -202,13 +265,13 @@ impl State {
     }
 
     /// The region that is made for a port of that shape (3.7, and a netmap_if for each ring).
-    fn private_layout(&self, shape: Shape, extra_bufs: u32) -> Layout {
+    fn private_layout(&self, shape: Shape, pipes: u32, extra_bufs: u32) -> Result<Layout, Errno> {
         let needs = PortNeeds {
-            tx_rings: shape.tx_rings.into(),
-            rx_rings: shape.rx_rings.into(),
+            tx_rings: u32::from(shape.tx_rings) + u32::from(shape.host_tx_rings),
+            rx_rings: u32::from(shape.rx_rings) + u32::from(shape.host_rx_rings),
             tx_slots: shape.tx_slots,
             rx_slots: shape.rx_slots,
-            pipes: 2,
+            pipes,
             extra_bufs: extra_bufs.min(VALE_MAX_EXTRA_BUFS),
         };
         let least = needs
@@ -221,8 +284,16 @@ impl State {
                 count: pool.count.max(least.count),
             };
         }
+        let limits = [PRIV_IF_LIMITS, RING_LIMITS, BUF_LIMITS];
+        if !limits
+            .iter()
+            .zip(pools)
+            .all(|(limits, pool)| limits.allow(pool))
+        {
+            return Err(Errno::EINVAL);
+        }
         let [ifs, rings, bufs] = pools;
-        Layout::new(self.setting.page, ifs, rings, bufs).expect("sizes that can be had")
+        Ok(Layout::new(self.setting.page, ifs, rings, bufs).expect("sizes that can be had"))
     }
 
     /// An interface (8.1), which is opened for the first time or has been.
@@ -282,6 +353,7 @@ fn port(place: Place, memory: Memory, shape: Shape) -> Port {
         header: 0,
         attached: false,
         base: None,
+        watches: None,
         is_whole: false,
     }
 }

@@ -219,8 +219,9 @@ impl Generator {
             (NR_DO_RX_POLL, 6),
             // What nobody knows.
             (0x1000 | (1 << 40), 6),
-            (NR_MONITOR_TX, 60),
-            (NR_ZCOPY_MON, 60),
+            (NR_MONITOR_TX, 12),
+            (NR_MONITOR_RX, 12),
+            (NR_ZCOPY_MON, 12),
         ] {
             if random.once_in(n) {
                 body.nr_flags |= flag;

@@ -198,6 +198,11 @@ impl State {
             new_rings += new;
             new_bufs += u64::from(new) * u64::from(slots);
         }
+        if matches!(port.place, Place::Monitor(_)) {
+            // What sends nothing has no buffers.
+            let new = rings.rx.clone().filter(|ring| !live[1].contains(ring));
+            new_bufs = new.count() as u64 * u64::from(shape.rx_slots);
+        }
         let entries = [shape.tx_rings, shape.rx_rings];
         let hosts = [shape.host_tx_rings.max(1), shape.host_rx_rings.max(1)];
         let entries: usize = entries.into_iter().chain(hosts).map(usize::from).sum();
@@ -243,6 +248,11 @@ impl State {
             nr_host_rx_rings: port.shape.host_rx_rings,
             nr_mem_id: self.id(port.memory),
             nr_extra_bufs: extra_bufs,
+            nr_flags: match req.nr_flags & NR_ZCOPY_MON {
+                0 => req.nr_flags,
+                _ if matches!(port.place, Place::Null(_)) => req.nr_flags,
+                _ => req.nr_flags | NR_MONITOR_TX | NR_MONITOR_RX,
+            },
             ..*req
         };
         Ok(Answer::Bound(body, self.shown(binding)))

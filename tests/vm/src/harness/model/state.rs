@@ -64,6 +64,8 @@ pub enum Place {
     Interface(String),
     /// Nowhere: a null port, with its label.
     Null(String),
+    /// Nowhere, either: a monitor, with its name.
+    Monitor(String),
     /// The end of a pipe: what it is built on, whether it is the master's, and the pipe's id.
     Pipe(Box<Place>, bool, String),
 }
@@ -73,7 +75,7 @@ impl Place {
     pub fn name(&self) -> String {
         match self {
             Place::Switch(switch, port) => format!("{switch}:{port}"),
-            Place::Interface(name) => name.clone(),
+            Place::Interface(name) | Place::Monitor(name) => name.clone(),
             Place::Null(label) => format!("null:{label}"),
             Place::Pipe(base, true, id) => format!("{}{{{id}", base.name()),
             Place::Pipe(base, false, id) => format!("{}}}{id}", base.name()),
@@ -117,6 +119,8 @@ pub struct Port {
     pub attached: bool,
     /// What it is built on, if that would be made with it.
     pub base: Option<Box<Port>>,
+    /// What it watches, if it is a monitor: a port before it is added, an audience from then on.
+    pub watches: Option<Key>,
     /// All its rings are there, as those of a pipe are from the first binding of either end on.
     pub is_whole: bool,
 }
@@ -135,6 +139,15 @@ pub struct Binding {
     pub extra_bufs: u32,
     /// Where its netmap_if is, once that is known.
     pub offset: Option<u64>,
+}
+
+/// The monitors of a port, until that is closed.
+pub struct Audience {
+    pub port: Key,
+    /// Their ports.
+    pub members: Vec<Key>,
+    /// Their numbers.
+    pub numbers: Vec<u32>,
 }
 
 pub struct Region {
@@ -174,6 +187,7 @@ pub struct State {
     pub bindings: BTreeMap<Key, Binding>,
     pub switches: BTreeMap<String, Switch>,
     pub attachments: Vec<Attachment>,
+    pub audiences: BTreeMap<Key, Audience>,
     last_key: Key,
 }
 
@@ -193,6 +207,7 @@ impl State {
             bindings: BTreeMap::new(),
             switches: BTreeMap::new(),
             attachments: Vec::new(),
+            audiences: BTreeMap::new(),
             last_key: SHARED,
         }
     }
@@ -292,7 +307,8 @@ impl State {
             }
             let slots = match port.place {
                 // Its buffers are those of the other end's receive rings.
-                Place::Pipe(..) => [0, port.shape.rx_slots],
+                // A monitor sends nothing.
+                Place::Pipe(..) | Place::Monitor(_) => [0, port.shape.rx_slots],
                 _ => [port.shape.tx_slots, port.shape.rx_slots],
             };
             for (rings, slots) in self.live_rings(key).iter().zip(slots) {
@@ -347,8 +363,52 @@ impl State {
                 .expect("a number on a switch that is not full");
             switch.ports.insert(number, key);
         }
+        if let Some(watched) = port.watches {
+            port.watches = Some(self.sit(watched, key));
+        }
         self.ports.insert(key, port);
         key
+    }
+
+    /// The number of the next monitor of a port.
+    pub fn next_number(&self, watched: Key) -> u32 {
+        let mut all = self.audiences.values();
+        let audience = all.find(|audience| audience.port == watched);
+        let newest = audience.and_then(|audience| audience.numbers.last());
+        newest.map_or(0, |newest| newest + 1)
+    }
+
+    /// One monitor more. Its audience.
+    fn sit(&mut self, watched: Key, monitor: Key) -> Key {
+        let number = self.next_number(watched);
+        let mut all = self.audiences.iter();
+        let known = all.find(|(_, audience)| audience.port == watched);
+        let key = match known.map(|(&key, _)| key) {
+            Some(key) => key,
+            None => self.new_key(),
+        };
+        let audience = self.audiences.entry(key).or_insert(Audience {
+            port: watched,
+            members: Vec::new(),
+            numbers: Vec::new(),
+        });
+        audience.members.push(monitor);
+        audience.numbers.push(number);
+        key
+    }
+
+    /// One monitor less, if it is one of a port that is still open.
+    fn rise(&mut self, monitor: Key, audience: Key) {
+        let Some(of) = self.audiences.get_mut(&audience) else {
+            return;
+        };
+        let at = of.members.iter().position(|&member| member == monitor);
+        let at = at.expect("a member");
+        of.members.remove(at);
+        of.numbers.remove(at);
+        if of.members.is_empty() {
+            self.audiences.remove(&audience);
+        }
     }
 
     pub fn bind(&mut self, port: Key, rings: Rings, extra_bufs: u32) -> Key {
@@ -388,6 +448,7 @@ impl State {
         let key = self.bindings.remove(&binding).expect("a binding").port;
         if self.bindings_of(key).next().is_none() {
             self.ports.get_mut(&key).expect("its port").attached = false;
+            self.audiences.retain(|_, audience| audience.port != key);
         }
         let unused = |state: &Self| state.ports.keys().copied().find(|&key| !state.is_used(key));
         while let Some(key) = unused(self) {
@@ -411,6 +472,9 @@ impl State {
             }
         }
         let port = self.ports.remove(&key).expect("a port");
+        if let Some(audience) = port.watches {
+            self.rise(key, audience);
+        }
         let region = |port: &Port| match port.memory {
             Memory::There(region) => region,
             Memory::New(_) => unreachable!("a port that is there has its region"),
