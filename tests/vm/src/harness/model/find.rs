@@ -156,7 +156,7 @@ impl State {
         }
         let there = place(name).and_then(|place| self.port_at(&place));
         let key = there.ok_or(Errno::EINVAL)?;
-        if self.bindings_of(key).next().is_none() {
+        if !self.is_bound(key) {
             return Err(Errno::EINVAL);
         }
         let watched = &self.ports[&key];

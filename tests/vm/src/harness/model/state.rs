@@ -268,6 +268,12 @@ impl State {
         self.bindings.values().filter(move |b| b.port == port)
     }
 
+    /// Whether anybody has rings of the port.
+    pub fn is_bound(&self, port: Key) -> bool {
+        let has_some = |b: &Binding| !b.rings.tx.is_empty() || !b.rings.rx.is_empty();
+        self.bindings_of(port).any(has_some)
+    }
+
     /// Transmit and receive rings of a port that somebody has. A ring is there as long, and those
     /// of a pipe as long as that.
     pub fn live_rings(&self, port: Key) -> [BTreeSet<u16>; 2] {
@@ -448,6 +454,8 @@ impl State {
         let key = self.bindings.remove(&binding).expect("a binding").port;
         if self.bindings_of(key).next().is_none() {
             self.ports.get_mut(&key).expect("its port").attached = false;
+        }
+        if !self.is_bound(key) {
             self.audiences.retain(|_, audience| audience.port != key);
         }
         let unused = |state: &Self| state.ports.keys().copied().find(|&key| !state.is_used(key));
