@@ -14,14 +14,14 @@ use crate::{
         wire::Slot,
     },
     memory::{SlotCell, Source},
-    ring::{count::RxDrop, Delivery, Sight, Soon, Walk},
+    ring::{count::RxDrop, AfterBatch, Delivery, Sight, Walk},
     sys::{
         bottom_half::{self, Disabled},
         copy::Copier,
         task,
     },
 };
-use core::ops::Range;
+use core::{cell::Cell, ops::Range};
 use kernel::sync::rcu;
 
 /// Slots that are shown without letting go of the CPU.
@@ -80,10 +80,11 @@ impl Show<'_> {
         let Some(mut at) = self.begin(&batch, start..end, whom) else {
             return;
         };
+        let due = Cell::new(false);
         while let Some(step) = batch.next(at..end, CHUNK) {
             at = match step {
                 Step::Show(slots) => {
-                    self.chunk(&batch, slots.clone(), whom);
+                    self.chunk(&batch, slots.clone(), whom, &due);
                     slots.end
                 }
                 Step::Skip(slots) => {
@@ -93,8 +94,21 @@ impl Show<'_> {
             };
             // The rest of a batch is missed where the process is being killed.
             if at < end && sight.is_unhurried() && !task::go_on() {
-                return;
+                break;
             }
+        }
+        if due.get() {
+            self.wake(whom);
+        }
+    }
+
+    /// Wakes who waits for frames, once for all of a batch.
+    fn wake(&self, whom: Whom) {
+        let guard = rcu::read_lock();
+        match self.audience.ring(whom, self.number, &guard) {
+            Some(ring) if self.sight.is_unhurried() => ring.waiters().wake(),
+            Some(ring) => ring.wake_soon(),
+            None => {}
         }
     }
 
@@ -132,7 +146,13 @@ impl Show<'_> {
     }
 
     /// Shows the frames in these slots.
-    fn chunk(&self, batch: &Batch<impl Fn(i32) -> bool>, slots: Range<i32>, whom: Whom) {
+    fn chunk(
+        &self,
+        batch: &Batch<impl Fn(i32) -> bool>,
+        slots: Range<i32>,
+        whom: Whom,
+        due: &Cell<bool>,
+    ) {
         let guard = rcu::read_lock();
         let Some(ring) = self.audience.ring(whom, self.number, &guard) else {
             return;
@@ -140,7 +160,7 @@ impl Show<'_> {
         let pinned = bottom_half::disable();
         // Others may have filled the ring meanwhile.
         let take = |free| (slots.end - batch.newest(&slots, free)) as u32;
-        let delivery = ring.deliver(0, take, Soon, &pinned);
+        let delivery = ring.deliver(0, take, AfterBatch(due), &pinned);
         let left = delivery.as_ref().map_or(0, Delivery::left);
         let at = slots.end - left as i32;
         if at > slots.start {
@@ -157,7 +177,7 @@ impl Show<'_> {
     }
 
     /// Copies slot by slot.
-    fn copy(&self, slots: Range<i32>, out: &mut Delivery<'_, Soon>, pinned: &Disabled) {
+    fn copy(&self, slots: Range<i32>, out: &mut Delivery<'_>, pinned: &Disabled) {
         let mut by = Copier::new(out.left(), pinned);
         let (mut frames, mut bytes) = (0, 0);
         let last = slots.end - 1;
@@ -190,7 +210,7 @@ impl Show<'_> {
         &self,
         slot: Slot,
         cell: SlotCell<'_>,
-        out: &Delivery<'_, Soon>,
+        out: &Delivery<'_>,
         by: &mut Copier<'_>,
     ) -> Option<u16> {
         let to = out.buf(cell)?;
@@ -207,7 +227,7 @@ impl Show<'_> {
 
     /// Exchanges the buffers of slots with those of the monitor's. What names no buffer of its own
     /// stays where it is, and the monitor finds the slot empty. What is in no buffer is copied.
-    fn exchange(&self, slots: Range<i32>, out: &mut Delivery<'_, Soon>) {
+    fn exchange(&self, slots: Range<i32>, out: &mut Delivery<'_>) {
         let bufs = self.sight.bufs();
         if !bufs.is(out.bufs()) {
             return;
@@ -229,7 +249,7 @@ impl Show<'_> {
 
     /// The same for a slot of a frame that has several, or one that names no buffer.
     #[cold]
-    fn exchange_odd(&self, from: &mut Walk<'_>, out: &mut Delivery<'_, Soon>) {
+    fn exchange_odd(&self, from: &mut Walk<'_>, out: &mut Delivery<'_>) {
         let (Some(cell), Some(to)) = (from.next(), out.next()) else {
             return;
         };

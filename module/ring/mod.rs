@@ -11,7 +11,7 @@
 //! - [`mem`]: the part of the region that a ring owns; [`indexes`]: what the kernel believes of it.
 //! - [`walk`]: the way through consecutive slots; [`frames`]: frame by frame; [`chain`]: the slots
 //!   of a frame, gathered.
-//! - [`watch`]: showing monitors what passes.
+//! - [`watch`]: showing monitors what passes; [`watching`]: how that begins and ends.
 //! - [`contention`]: threads that come to sync one ring at the same time.
 //! - [`count`]: what went through and what was dropped.
 
@@ -31,6 +31,7 @@ mod shape;
 mod tx;
 mod walk;
 mod watch;
+mod watching;
 
 /// What [`inbox`] and [`contention`] are built on; their tests use loom's.
 mod atomic {

@@ -11,7 +11,7 @@ use super::{
     rx::{RxQueue, RxRing},
     shape::{Selection, Shape},
     tx::{TxQueue, TxRing},
-    watch::{Place, Watched, Watcher},
+    watch::{Place, Watched},
 };
 use crate::{
     memory::{Needs, RegionRef, Use},
@@ -68,13 +68,13 @@ pub(crate) struct RingSet {
     shape: Shape,
     /// What senders see. Empty while no ring is bound.
     shown: RcuSlot<Shown>,
-    watched: Arc<Watched>,
+    pub(super) watched: Arc<Watched>,
     #[pin]
-    seats: Mutex<Seats>,
+    pub(super) seats: Mutex<Seats>,
 }
 
 /// Who has which ring.
-struct Seats {
+pub(super) struct Seats {
     tx: KVec<Seat<TxRing>>,
     rx: KVec<Seat<RxRing>>,
 }
@@ -145,7 +145,7 @@ impl Seats {
     }
 
     /// Whether somebody binds any ring.
-    fn are_bound(&self) -> bool {
+    pub(super) fn are_bound(&self) -> bool {
         self.tx.iter().any(|seat| seat.users > 0) || self.rx.iter().any(|seat| seat.users > 0)
     }
 
@@ -193,37 +193,6 @@ impl RingSet {
     /// Whether somebody binds any of them.
     pub(crate) fn is_bound(&self) -> bool {
         self.seats.lock().are_bound()
-    }
-
-    /// Has `who` shown what passes through the rings, until nobody binds them any more. False if
-    /// nobody does.
-    pub(crate) fn watch(&self, who: Arc<dyn Watcher>) -> Result<bool> {
-        let seats = self.seats.lock();
-        let bound = seats.are_bound();
-        if bound {
-            self.watched.begin(who)?;
-        }
-        Ok(bound)
-    }
-
-    /// He is shown no more, if he still is.
-    pub(crate) fn unwatch(&self, who: &Arc<dyn Watcher>) {
-        let _seats = self.seats.lock();
-        if self.watched.is_by(who) {
-            drop(self.watched.end());
-        }
-    }
-
-    /// What the rings belong to has gone away: wakes who waits at them, and tells who watches them.
-    pub(crate) fn abandon(&self) {
-        self.each_tx(|_, ring| ring.waiters().wake_in_vain());
-        self.each_rx(|_, ring| ring.waiters().wake_in_vain());
-        let seats = self.seats.lock();
-        let watcher = self.watched.end();
-        drop(seats);
-        if let Some(watcher) = watcher {
-            watcher.over();
-        }
     }
 
     /// Whether somebody binds the transmit ring of that number.

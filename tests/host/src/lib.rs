@@ -77,5 +77,7 @@ mod table;
 mod text;
 #[path = "../../../module/vale/virtio.rs"]
 mod virtio;
+#[path = "../../../module/monitor/whole.rs"]
+mod whole;
 
 mod tests;

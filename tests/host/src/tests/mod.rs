@@ -17,3 +17,4 @@ mod segment;
 mod table;
 mod text;
 mod virtio;
+mod whole;

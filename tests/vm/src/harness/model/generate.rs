@@ -2,7 +2,7 @@
 
 //! Thinks of steps: at random, but so that many of them have something to do with what is there.
 
-use super::find::{meaning, Name};
+use super::find::{meaning, place, Name};
 use super::{Body, Envelope, Model, Request, Step};
 use crate::harness::random::Random;
 use ferromap_abi::consts::*;
@@ -210,6 +210,11 @@ impl Generator {
             nr_flags: 0,
             ..Default::default()
         };
+        let there = place(&name).and_then(|place| model.0.port_at(&place));
+        let monitors = match there.is_some_and(|key| model.0.is_bound(key)) {
+            true => 15,
+            false => 150,
+        };
         for (flag, n) in [
             (NR_ACCEPT_VNET_HDR, 2),
             (NR_EXCLUSIVE, 6),
@@ -219,9 +224,9 @@ impl Generator {
             (NR_DO_RX_POLL, 6),
             // What nobody knows.
             (0x1000 | (1 << 40), 6),
-            (NR_MONITOR_TX, 12),
-            (NR_MONITOR_RX, 12),
-            (NR_ZCOPY_MON, 12),
+            (NR_MONITOR_TX, monitors),
+            (NR_MONITOR_RX, monitors),
+            (NR_ZCOPY_MON, monitors),
         ] {
             if random.once_in(n) {
                 body.nr_flags |= flag;
