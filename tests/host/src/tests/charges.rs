@@ -14,6 +14,7 @@ const ONCE: &[(&str, usize)] = &[
     ("attach/attachments.rs", 2),
     ("memory/regions.rs", 2),
     ("sys/net/home.rs", 3),
+    ("monitor/monitors.rs", 2),
     ("netmap.rs", 1),
     ("nic/nics.rs", 3),
     ("pipe/pipes.rs", 2),
