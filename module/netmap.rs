@@ -15,8 +15,9 @@
 //!    and the queue that its port has made for the ring moves the frames. What a port is says
 //!    [`port`]; of its kinds, [`null`] is the smallest, [`vale`] has switches,
 //!    [`nic`] interfaces, by the kernel's networking in [`sys::net`], and [`pipe`] pipes between
-//!    two programs; [`monitor`] has those who watch another port. [`attach`] carries frames for an interface that is plugged into a switch. Or it
-//!    starts [`kloop`], which syncs without being called.
+//!    two programs; [`monitor`] has those who watch another port. [`attach`] carries frames for an
+//!    interface that is plugged into a switch. Or it starts [`kloop`], which syncs without being
+//!    called.
 //! 5. It closes the file: everything is a value, and dropping it undoes it. [`live`] counts what is
 //!    still there, [`debug_files`] shows it. [`params`] are the module's parameters, [`text`] is
 //!    what names are held in.

@@ -43,8 +43,7 @@ impl<T> RcuSlot<T> {
         unsafe { ptr.as_ref() }
     }
 
-    /// Whether anything is there at this moment: so that who mostly finds nothing needs no guard for
-    /// that.
+    /// Whether anything is there at this moment: who mostly finds nothing needs no guard for that.
     #[inline(always)]
     pub(crate) fn is_there(&self) -> bool {
         !self.ptr.load(Relaxed).is_null()
