@@ -45,8 +45,8 @@ impl Refusal {
 }
 
 impl From<Error> for Refusal {
-    /// For errors that come from the kernel without a story. One has always the same: what is copied
-    /// from and to programs fails so, wherever the address was found.
+    /// For errors that come from the kernel without a story. One always has the same: what is
+    /// copied from and to programs fails so, wherever the address was found.
     fn from(errno: Error) -> Self {
         if errno == EFAULT {
             let what = fmt!("an address in the request is no memory that this process may use so");

@@ -12,6 +12,7 @@ mod atomic;
 #[expect(dead_code, reason = "no program here writes nonsense into its ring")]
 mod contention;
 #[path = "../../../module/ring/inbox.rs"]
+#[expect(dead_code, reason = "no monitor here asks how much room there is")]
 mod inbox;
 #[path = "../../../module/vale/table.rs"]
 #[expect(dead_code, reason = "no table here has all its entries")]

@@ -293,7 +293,6 @@ mod tests {
         assert_eq!(rig.way.counts().dropped, 1);
     }
 
-    #[test]
     /// What was in the other side's buffer went out in its place, with the length of the slot.
     #[test]
     fn a_slot_without_a_buffer_sends_nothing() {

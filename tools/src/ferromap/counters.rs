@@ -385,6 +385,6 @@ vale0:a/rt#0 monitor copies region 3
         machine.write("sys/module/netmap/parameters/admode", "0\n");
         assert!(read(&machine.0).unwrap_err().contains("mount -t debugfs"));
         machine.write(PORTS, TEXT);
-        assert_eq!(read(&machine.0).unwrap().len(), 4);
+        assert_eq!(read(&machine.0).unwrap().len(), 5);
     }
 }
