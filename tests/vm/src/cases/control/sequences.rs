@@ -41,7 +41,7 @@ fn sequences_with_interfaces() -> Outcome {
         mtu: 1500,
         queues: 2,
     };
-    try_out(3, 6000, 10, vec![queues("fm0"), queues("fm1")])
+    try_out(3, 5000, 10, vec![queues("fm0"), queues("fm1")])
 }
 
 /// Small regions, so that they are made soon and are full soon, and what interfaces there are.
@@ -109,7 +109,7 @@ fn try_out(seed: u64, steps: u32, files: usize, interfaces: Vec<Interface>) -> O
         ("EINVAL", steps / 20),
         ("ENXIO", steps / 50),
         ("ENOMEM", steps / 400),
-        ("EIO", 3),
+        ("EIO", 2),
         ("ENOENT", 3),
         ("EOPNOTSUPP", 3),
         ("EFAULT", 3),
