@@ -13,7 +13,7 @@ use crate::{
     params,
     port::Port,
     refusal::{Fallible, Name},
-    ring::{Held, RxRing, Selection, Synced, TxRing},
+    ring::{Held, RxRing, Selection, Synced, TxRing, WantedOffsets},
     sys::{
         file::Poll,
         task,
@@ -72,6 +72,7 @@ impl Binding {
     pub(crate) fn new(
         mut port: KBox<dyn Port>,
         selection: Selection,
+        offsets: Option<&WantedOffsets>,
         memory: &Use,
         flags: u64,
         extra_bufs: u32,
@@ -80,7 +81,7 @@ impl Binding {
         let kloop = KernelLoop::new()?;
         port.prepare(&selection)?;
         port.furnish(memory)?;
-        let held = port.rings().bind(selection, memory, &*port)?;
+        let held = port.rings().bind(selection, offsets, memory, &*port)?;
         let mut objects = Objects::new(&held, &*port, memory.clone())?;
         objects.take_extra_bufs(extra_bufs);
         let binding = Binding {

@@ -315,7 +315,7 @@ fn find(registry: &Registry, name: &ValeName<'_>) -> Fallible<(Arc<RingSet>, u32
 /// Binds all rings of that shape, for the kernel alone.
 fn bind(port: KBox<dyn Port>, shape: Shape, memory: &Use) -> Fallible<Binding> {
     // Its rings lie where others can write, and its threads have no memory to send.
-    Binding::new(port, all(shape), memory, 0, 0, None)
+    Binding::new(port, all(shape), None, memory, 0, 0, None)
 }
 
 /// All rings of that shape.

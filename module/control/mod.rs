@@ -9,7 +9,8 @@
 //!
 //! - [`context`]: what a request works with; [`options`]: those that it understands, of the list
 //!   that [`option_list`] reads.
-//! - [`register`], [`attach`], [`persistent`], [`xdp`], [`kloop`], [`requests`]: the requests.
+//! - [`register`], [`attach`], [`persistent`], [`xdp`], [`kloop`], [`requests`]: the requests;
+//!   [`offsets`]: an option of the first.
 //! - [`rights`], [`region_rights`]: who may ask for what, and in which memory.
 //! - [`names`]: what ports are called.
 
@@ -19,6 +20,7 @@ mod context;
 mod kloop;
 mod legacy;
 mod names;
+mod offsets;
 mod option_list;
 mod options;
 mod persistent;

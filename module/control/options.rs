@@ -8,9 +8,9 @@
 use super::option_list::{length, walk, Bad, Entry, Length, Status, HEAD, MOST};
 use crate::{
     abi::{
-        consts::{NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_SYNC_KLOOP_MODE},
+        consts::{NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_OFFSETS, NETMAP_REQ_OPT_SYNC_KLOOP_MODE},
         ext::{NmreqOptRegion, FERROMAP_OPT_REGION},
-        options::{NmreqOptCsb, NmreqOptSyncKloopMode},
+        options::{NmreqOptCsb, NmreqOptOffsets, NmreqOptSyncKloopMode},
         wire::{NmreqOption, Plain},
     },
     refusal::{refuse, Fallible, Refusal},
@@ -31,6 +31,10 @@ impl RequestOption for NmreqOptRegion {
 
 impl RequestOption for NmreqOptCsb {
     const TYPE: u32 = NETMAP_REQ_OPT_CSB;
+}
+
+impl RequestOption for NmreqOptOffsets {
+    const TYPE: u32 = NETMAP_REQ_OPT_OFFSETS;
 }
 
 impl RequestOption for NmreqOptSyncKloopMode {

@@ -3,7 +3,7 @@
 //! `NETMAP_REQ_REGISTER`: binds the file to a port (section 7.3 of the interface), or only tells
 //! whether that would do.
 
-use super::{context::Context, kloop, region_rights::RegionRights, rights};
+use super::{context::Context, kloop, offsets, region_rights::RegionRights, rights};
 use crate::{
     abi::{
         consts::*,
@@ -77,6 +77,7 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Po
 pub(super) fn probe(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqRegister) -> Fallible {
     let (mut port, selection) = find(context, req)?;
     kloop::check_csb(&mut context.options, &selection)?;
+    offsets::check(&mut context.options, &*port, &selection)?;
     context.options.all_honoured()?;
     // This hooks into an interface, since only the kernel knows whether it lets us. As long as no
     // ring is bound all frames go on, and it is let go of when we leave.
@@ -92,6 +93,7 @@ pub(super) fn register(
 ) -> Fallible {
     let (port, selection) = find(context, req)?;
     let csb = kloop::check_csb(&mut context.options, &selection)?;
+    offsets::check(&mut context.options, &*port, &selection)?;
     // What is left of a switch port's region is for its rings and pipes.
     let most_extra = if port.switch_index().is_some() {
         VALE_MAX_EXTRA_BUFS
@@ -110,8 +112,18 @@ pub(super) fn register(
         };
         own + port.needs(&selection)
     })?;
+    // Meanwhile others may have given the rings offsets.
+    let offsets = offsets::take(&mut context.options, &*port, &selection)?;
     let process = AddressSpace::of_caller();
-    let binding = Binding::new(port, selection, &memory, req.nr_flags, extra_bufs, process)?;
+    let binding = Binding::new(
+        port,
+        selection,
+        offsets.as_ref(),
+        &memory,
+        req.nr_flags,
+        extra_bufs,
+        process,
+    )?;
 
     if csb.is_some() {
         // It writes to memory of the process, which may take its time.

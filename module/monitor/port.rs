@@ -161,6 +161,11 @@ impl Port for MonitorPort {
         })
     }
 
+    /// Frames come in buffers of the port, where they are.
+    fn takes_offsets(&self) -> bool {
+        !self.seat.member.what.zero_copy
+    }
+
     fn interface(&self) -> Option<DeviceId> {
         self.interface
     }

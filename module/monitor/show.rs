@@ -221,6 +221,7 @@ impl Show<'_> {
             return Some(len as u16);
         }
         let from = self.sight.bufs().get(slot.buf_idx)?;
+        let from = from.part_of(self.sight.start_of(slot), len);
         let len = len.min(from.size());
         from.copy_start_to(&to, len, by).then_some(len as u16)
     }

@@ -28,9 +28,16 @@ impl Audience {
         }
     }
 
-    /// Whether the frames that a program sends stay in the buffers of their slots.
+    /// Whether the frames that a program sends stay in the buffers of their slots. Where they do
+    /// not start with these, a zero-copy monitor could not tell.
     fn sent_stays(&self, sight: &Sight<'_>) -> bool {
-        self.habits.keeps_sent && sight.view().flags() & FERROMAP_NR_SWAP == 0
+        let swaps = sight.view().flags() & FERROMAP_NR_SWAP != 0;
+        self.habits.keeps_sent && !swaps && !sight.has_offsets()
+    }
+
+    /// The same of those that it has received.
+    fn received_stays(&self, sight: &Sight<'_>) -> bool {
+        self.habits.keeps_received && !sight.has_offsets()
     }
 
     /// What the zero-copy monitor in a seat has done with goes on to the next one.
@@ -79,11 +86,11 @@ impl Watcher for Audience {
             how: How::Copied,
             number: self.number(place),
         };
-        self.copy(show, self.habits.keeps_received, |what| what.received);
+        self.copy(show, self.received_stays(sight), |what| what.received);
     }
 
     fn released(&self, place: Place, sight: &Sight<'_>) {
-        if !self.habits.keeps_received {
+        if !self.received_stays(sight) {
             return;
         }
         let whole = |sight: &Sight<'_>| {

@@ -9,7 +9,7 @@ use crate::{
     memory::{Needs, Use},
     port::Port,
     refusal::{refuse, Fallible},
-    ring::{Held, Queues, RingSet, RxQueue, RxRing, Selection, Shape, TxBufs, TxQueue},
+    ring::{Held, Queues, RingSet, RxQueue, RxRing, Selection, Shape, TxBufs, TxQueue, TxRing},
     sys::wait::WaitQueue,
 };
 use kernel::{
@@ -182,6 +182,10 @@ impl Queues for EndOf<'_> {
 
     fn tx_bufs(&self, number: u16) -> TxBufs {
         self.far_end(number).map_or(TxBufs::Own, TxBufs::Of)
+    }
+
+    fn far_sender(&self, number: u16) -> Option<Arc<TxRing>> {
+        self.0.rings(self.1.other()).known_tx(number)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     memory::{Needs, Use},
     port::{Habits, Port, PortLabel},
     refusal::Fallible,
-    ring::{Queues, RingSet, RxQueue, Selection, Shape, TxBufs, TxQueue},
+    ring::{Queues, RingSet, RxQueue, Selection, Shape, TxBufs, TxQueue, TxRing},
     sys::{
         net::{device::DeviceId, NetId},
         wait::WaitQueue,
@@ -122,5 +122,9 @@ impl Queues for PipePort {
 
     fn tx_bufs(&self, number: u16) -> TxBufs {
         EndOf(&self.pipe, self.end).tx_bufs(number)
+    }
+
+    fn far_sender(&self, number: u16) -> Option<Arc<TxRing>> {
+        EndOf(&self.pipe, self.end).far_sender(number)
     }
 }

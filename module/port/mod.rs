@@ -51,6 +51,11 @@ pub(crate) trait Port: Queues + Send + Sync {
         Habits::default()
     }
 
+    /// Whether its frames may start elsewhere than their buffers do.
+    fn takes_offsets(&self) -> bool {
+        true
+    }
+
     /// What it watches, if it is a monitor, by which nothing can be sent.
     fn watched(&self) -> Option<Watched<'_>> {
         None

@@ -6,6 +6,7 @@
 use super::{
     arrived::Arrived,
     frames::Frame,
+    offsets::Offsets,
     tx::{State, TxRing},
 };
 use crate::{
@@ -22,6 +23,7 @@ use kernel::sync::lock::{mutex::MutexBackend, Guard};
 pub(crate) struct Append<'r> {
     view: RingView<'r>,
     slots: u32,
+    offsets: Option<Offsets>,
     head: u32,
     tail: u32,
     _state: Guard<'r, State, MutexBackend>,
@@ -38,6 +40,7 @@ impl TxRing {
         Some(Append {
             view,
             slots: self.mem.slots(),
+            offsets: self.mem.offsets(),
             head: at.head,
             tail,
             _state: state,
@@ -50,6 +53,11 @@ impl Append<'_> {
     /// exchanging buffers. False if there are not as many.
     pub(crate) fn exchange(&mut self, frame: &Frame<'_, '_>) -> bool {
         let slots = frame.slots();
+        // A frame stays where it is in its buffer, if the ring knows of that.
+        let most = self.offsets.map_or(0, |offsets| offsets.max);
+        if slots.iter().any(|slot| slot.ptr > most.into()) {
+            return false;
+        }
         self.put(slots.len() as u32, frame.cells().zip(slots.iter().copied()))
     }
 
@@ -75,6 +83,9 @@ impl Append<'_> {
     /// that gets none here does with the next frame for that slot.
     fn swap(&mut self, from: SlotCell<'_>, part: Slot, more: u16) {
         let to = self.view.cell(self.head);
+        if let Some(offsets) = self.offsets {
+            to.set_ptr(to.ptr() & !offsets.mask | part.ptr & offsets.mask);
+        }
         from.exchange((part.buf_idx, part.len), (to, to.buf()), more);
         self.head = add(self.head, 1, self.slots);
     }

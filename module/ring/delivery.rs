@@ -6,6 +6,7 @@
 use super::{
     count::{RxCounters, RxDrop},
     inbox::Lease,
+    offsets::Offsets,
     rx::{Marks, RxRing},
 };
 use crate::{
@@ -142,10 +143,20 @@ impl<'r, W: Wake> Delivery<'r, W> {
         self.left = self.left.saturating_sub(slots);
     }
 
-    /// The buffer that a slot names, to be written to. Programs name any.
+    /// The buffer that a slot names, to be written to, from where its frame is to start. Programs
+    /// name any.
     #[inline]
     pub(crate) fn buf(&self, cell: SlotCell<'_>) -> Option<Buf<'r>> {
-        self.bufs.own(cell.buf())
+        let buf = self.bufs.own(cell.buf())?;
+        match self.ring.mem.offsets() {
+            None => Some(buf),
+            Some(offsets) => Some(behind(buf, &offsets, cell)),
+        }
+    }
+
+    /// Whether frames do not start where their buffers do.
+    pub(crate) fn has_offsets(&self) -> bool {
+        self.ring.mem.offsets().is_some()
     }
 
     /// The slot could not take what belongs there, or that could not be read: it arrives empty.
@@ -233,6 +244,14 @@ impl<'r, W: Wake> Delivery<'r, W> {
             self.refuse(cell, flags);
         }
     }
+}
+
+/// What can be written to of a buffer, by the offset that the slot says.
+#[cold]
+#[inline(never)]
+fn behind<'b>(buf: Buf<'b>, offsets: &Offsets, cell: SlotCell<'_>) -> Buf<'b> {
+    let at = offsets.at(cell.ptr());
+    buf.part_of(at, offsets.room_at(at, buf.size()))
 }
 
 /// Has slots arrive empty. Each was reserved for something; nobody is to find what was in it

@@ -2,7 +2,11 @@
 
 //! The way through slots that a program has released, frame by frame.
 
-use super::chain::{Chain, Step};
+use super::{
+    chain::{Chain, Step},
+    mem::RingMem,
+    offsets::Offsets,
+};
 use crate::{
     abi::{
         consts::{NETMAP_MAX_FRAGS, NS_MOREFRAG},
@@ -17,10 +21,13 @@ pub(crate) struct Frames<'s, 'c> {
     view: RingView<'s>,
     at: u32,
     left: u32,
-    /// Slots of the ring.
+    /// Slots of the ring, and where its frames start in their buffers, if not where these do.
     slots: u32,
+    offsets: Option<Offsets>,
     /// Which flags mean a frame to go, in any of its slots; with 0 all frames are meant.
     only: u16,
+    /// Whether all frames are meant, and start where their buffers do.
+    alike: bool,
     /// Flags that are taken off slots on the way.
     done: u16,
     chain: &'c mut Chain,
@@ -38,16 +45,19 @@ pub(crate) struct BadChain;
 
 impl<'s, 'c> Frames<'s, 'c> {
     pub(super) fn new(
-        view: RingView<'s>,
-        (first, count, slots): (u32, u32, u32),
+        ring: &'s RingMem,
+        (first, count): (u32, u32),
         (only, done): (u16, u16),
         chain: &'c mut Chain,
     ) -> Self {
+        let offsets = ring.offsets();
         Frames {
-            view,
+            view: ring.view(),
             at: first,
             left: count,
-            slots,
+            slots: ring.slots(),
+            offsets,
+            alike: only == 0 && offsets.is_none(),
             only,
             done,
             chain,
@@ -61,10 +71,10 @@ impl<'s, 'c> Frames<'s, 'c> {
     }
 
     /// The next frame and the slot of the ring that it is in, where it has but one, and all frames
-    /// are meant to go; most are so. Otherwise [`next`](Self::next) tells.
+    /// are alike; most are so. Otherwise [`next`](Self::next) tells.
     #[inline(always)]
     pub(crate) fn alone(&mut self) -> Option<(u32, Slot)> {
-        if self.left == 0 || self.only != 0 || !self.chain.begins() {
+        if self.left == 0 || !self.alike || !self.chain.begins() {
             return None;
         }
         let first = self.at;
@@ -76,10 +86,15 @@ impl<'s, 'c> Frames<'s, 'c> {
         Some((first, slot))
     }
 
-    /// A private copy of a slot, of whose flags some are taken off there.
+    /// A private copy of a slot, of whose flags some are taken off there. Its pointer is where in
+    /// its buffer the frame starts.
     #[inline(always)]
     fn fetch(&self, cell: SlotCell<'_>) -> Slot {
-        let slot = cell.take();
+        let mut slot = cell.take();
+        slot.ptr = match &self.offsets {
+            None => 0,
+            Some(offsets) => offsets.at(cell.ptr()).into(),
+        };
         if slot.flags & self.done != 0 {
             cell.set_len_flags(slot.len, slot.flags & !self.done);
         }

@@ -3,7 +3,10 @@
 //! The part of a region that a ring owns: one object of the ring pool, and the buffers in its
 //! slots.
 
-use super::indexes::Indexes;
+use super::{
+    indexes::Indexes,
+    offsets::{OfRing, Offsets},
+};
 use crate::{
     abi::cursor::Claimed,
     abi::wire::{RingHeader, Slot},
@@ -40,6 +43,7 @@ pub(crate) struct RingMem {
     object: u32,
     slots: u32,
     bufs: Bufs,
+    offsets: OfRing,
     _live: Counted,
 }
 
@@ -93,6 +97,7 @@ impl RingMem {
             object,
             slots,
             bufs: Bufs::Own,
+            offsets: OfRing::default(),
             _live: Counted::new(live::Kind::Ring),
         };
         let (mem, view) = (ring.usage.mem(), ring.view());
@@ -129,6 +134,31 @@ impl RingMem {
 
     pub(crate) fn slots(&self) -> u32 {
         self.slots
+    }
+
+    /// Where its frames start, if not where their buffers do.
+    #[inline(always)]
+    pub(crate) fn offsets(&self) -> Option<Offsets> {
+        self.offsets.get()
+    }
+
+    /// Has its frames start there from now on, and tells the program so. A ring keeps those that it
+    /// has.
+    pub(super) fn set_offsets(&self, offsets: &Offsets) {
+        if self.offsets().is_some() {
+            return;
+        }
+        self.offsets.set(offsets);
+        self.view().set_offset_mask(offsets.mask);
+    }
+
+    /// Bytes that a slot can be given.
+    #[inline]
+    pub(crate) fn room(&self) -> u32 {
+        let size = self.mem().bufs().size();
+        let room = self.offsets().map_or(size, |offsets| offsets.room(size));
+        // A slot tells at most as many.
+        room.clamp(1, u16::MAX.into())
     }
 
     /// Where the ring is, in bytes from the start of the region.

@@ -7,8 +7,10 @@
 //!   values are checked) and ends by publishing `tail`.
 //! - [`delivery`]: bringing frames into a receive ring; [`inbox`]: how senders share one.
 //! - [`append`], [`arrived`]: the kernel adds and takes frames as a program would.
-//! - [`set`]: all rings of a port, which of them exist, and who has them; [`shape`]: how many.
-//! - [`mem`]: the part of the region that a ring owns; [`indexes`]: what the kernel believes of it.
+//! - [`set`]: all rings of a port, which of them exist, and [`seats`]: who has them;
+//!   [`shape`]: how many.
+//! - [`mem`]: the part of the region that a ring owns; [`indexes`]: what the kernel believes of it;
+//!   [`offsets`]: where in their buffers its frames start.
 //! - [`walk`]: the way through consecutive slots; [`frames`]: frame by frame; [`chain`]: the slots
 //!   of a frame, gathered.
 //! - [`watch`]: showing monitors what passes; [`watching`]: how that begins and ends.
@@ -25,7 +27,9 @@ mod frames;
 mod inbox;
 mod indexes;
 mod mem;
+mod offsets;
 mod rx;
+mod seats;
 mod set;
 mod shape;
 mod tx;
@@ -44,8 +48,9 @@ pub(crate) use contention::Synced;
 pub(crate) use delivery::{AfterBatch, Delivery, Soon};
 pub(crate) use frames::{BadChain, Frames};
 pub(crate) use indexes::Indexes;
+pub(crate) use offsets::{Offsets, Unfit};
 pub(crate) use rx::{Collect, RxQueue, RxRing, RxSync};
-pub(crate) use set::{Held, Queues, RingSet, TxBufs};
+pub(crate) use set::{Held, Queues, RingSet, TxBufs, WantedOffsets};
 pub(crate) use shape::{Operator, Selection, Shape};
 pub(crate) use tx::{TxQueue, TxRing, TxSync};
 pub(crate) use walk::Walk;

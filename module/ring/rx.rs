@@ -279,12 +279,8 @@ impl<'s> RxSync<'s> {
         done: u16,
         chain: &'c mut Chain,
     ) -> Frames<'s, 'c> {
-        let slots = (
-            self.indexes.hwcur,
-            self.released_count(),
-            self.ring.mem.slots(),
-        );
-        Frames::new(self.view, slots, (only, done), chain)
+        let slots = (self.indexes.hwcur, self.released_count());
+        Frames::new(&self.ring.mem, slots, (only, done), chain)
     }
 
     /// The last of those.

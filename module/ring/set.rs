@@ -8,14 +8,16 @@
 
 use super::{
     mem::{Direction, RingMem},
+    offsets::Offsets,
     rx::{RxQueue, RxRing},
+    seats::{empty, Seat, Seats},
     shape::{Selection, Shape},
     tx::{TxQueue, TxRing},
     watch::{Place, Watched},
 };
 use crate::{
     memory::{Needs, RegionRef, Use},
-    refusal::{refuse, Fallible},
+    refusal::Fallible,
     sys::{rcu::RcuSlot, wait::WaitQueue},
 };
 use core::ops::Range;
@@ -42,6 +44,18 @@ pub(crate) trait Queues {
     fn tx_bufs(&self, _number: u16) -> TxBufs {
         TxBufs::Own
     }
+
+    /// The transmit ring at the other end of receive ring `number`.
+    fn far_sender(&self, _number: u16) -> Option<Arc<TxRing>> {
+        None
+    }
+}
+
+/// Offsets that somebody wants his rings to have (section 4.12 of the interface).
+pub(crate) struct WantedOffsets {
+    pub(crate) offsets: Offsets,
+    /// What slots begin with.
+    pub(crate) initial: u32,
 }
 
 /// The buffers in the slots of a transmit ring.
@@ -71,90 +85,6 @@ pub(crate) struct RingSet {
     pub(super) watched: Arc<Watched>,
     #[pin]
     pub(super) seats: Mutex<Seats>,
-}
-
-/// Who has which ring.
-pub(super) struct Seats {
-    tx: KVec<Seat<TxRing>>,
-    rx: KVec<Seat<RxRing>>,
-}
-
-struct Seat<R> {
-    /// There while somebody holds it.
-    ring: Option<Arc<R>>,
-    holders: u32,
-    /// Files that have it bound, and whether one of them is to be the only one.
-    users: u32,
-    exclusive: bool,
-}
-
-impl<R> Seat<R> {
-    fn empty(count: u16) -> Result<KVec<Self>> {
-        let mut seats = KVec::with_capacity(count.into(), GFP_KERNEL_ACCOUNT)?;
-        for _ in 0..count {
-            let seat = Seat {
-                ring: None,
-                holders: 0,
-                users: 0,
-                exclusive: false,
-            };
-            seats.push(seat, GFP_KERNEL_ACCOUNT)?;
-        }
-        Ok(seats)
-    }
-
-    /// Holds the ring that is there, which `ring` is from now on, or else that one.
-    fn hold(&mut self, ring: &mut Arc<R>) {
-        *ring = self.ring.get_or_insert_with(|| ring.clone()).clone();
-        self.holders += 1;
-    }
-
-    fn bind(&mut self, exclusive: bool) {
-        self.users += 1;
-        self.exclusive = exclusive;
-    }
-
-    /// Undoes [`hold`](Self::hold), and [`bind`](Self::bind) where the ring was `bound`. Both at
-    /// once: who begins to bind the ring after that gets a fresh one, and not what was left. (Who
-    /// had begun before shares it with who leaves, be it for a moment.)
-    fn leave(&mut self, bound: bool) {
-        self.holders -= 1;
-        if self.holders == 0 {
-            self.ring = None;
-        }
-        self.users -= u32::from(bound);
-        if self.users == 0 {
-            self.exclusive = false;
-        }
-    }
-}
-
-/// The seats of some rings, by direction: transmit, receive.
-type Chosen<'s> = (&'s mut [Seat<TxRing>], &'s mut [Seat<RxRing>]);
-
-impl Seats {
-    /// The seats of those rings.
-    fn of(&mut self, want: &Selection) -> Fallible<Chosen<'_>> {
-        let Some(tx) = self.tx.get_mut(range(&want.tx)) else {
-            refuse!(EINVAL, "the port has no such transmit ring");
-        };
-        let Some(rx) = self.rx.get_mut(range(&want.rx)) else {
-            refuse!(EINVAL, "the port has no such receive ring");
-        };
-        Ok((tx, rx))
-    }
-
-    /// Whether somebody binds any ring.
-    pub(super) fn are_bound(&self) -> bool {
-        self.tx.iter().any(|seat| seat.users > 0) || self.rx.iter().any(|seat| seat.users > 0)
-    }
-
-    /// Refuses if somebody is in the way of who wants to bind those rings.
-    fn admit(&mut self, want: &Selection) -> Fallible {
-        let (tx, rx) = self.of(want)?;
-        admit(tx, "transmit", &want.tx, want.exclusive)?;
-        admit(rx, "receive", &want.rx, want.exclusive)
-    }
 }
 
 impl RingSet {
@@ -199,6 +129,13 @@ impl RingSet {
     pub(crate) fn has_tx(&self, number: u16, guard: &rcu::Guard) -> bool {
         let shown = self.shown.load(guard);
         shown.is_some_and(|shown| shown.tx.get(usize::from(number)) == Some(&true))
+    }
+
+    /// Whether somebody binds the ring of that number.
+    fn has_users<R>(&self, of: impl Fn(&Seats) -> &[Seat<R>], number: u16) -> bool {
+        let seats = self.seats.lock();
+        let seat = of(&seats).get(usize::from(number));
+        seat.is_some_and(|seat| seat.users > 0)
     }
 
     /// Calls `f` for each receive ring that exists.
@@ -246,14 +183,29 @@ impl RingSet {
     pub(crate) fn bind(
         self: &Arc<Self>,
         want: Selection,
+        offsets: Option<&WantedOffsets>,
         memory: &Use,
         queues: &(impl Queues + ?Sized),
     ) -> Fallible<Held> {
         // Before anything is made for who is refused.
         self.admit(&want)?;
         let mut held = self.hold(want, memory, queues)?;
+        if let Some(wanted) = offsets {
+            // Before anybody sends to them.
+            held.set_offsets(wanted, queues);
+        }
         held.bind()?;
         Ok(held)
+    }
+
+    /// Refuses if one of those rings has other offsets, which would not do. Returns those that the
+    /// first one which has any has.
+    pub(crate) fn admit_offsets(
+        &self,
+        want: &Selection,
+        offsets: &Offsets,
+    ) -> Fallible<Option<Offsets>> {
+        self.seats.lock().admit_offsets(want, offsets)
     }
 
     /// Holds the rings of [`bind`](Self::bind), and does not bind them.
@@ -315,7 +267,7 @@ impl RingSet {
     }
 
     /// The transmit ring of that number, if it exists.
-    fn known_tx(&self, number: u16) -> Option<Arc<TxRing>> {
+    pub(crate) fn known_tx(&self, number: u16) -> Option<Arc<TxRing>> {
         let seats = self.seats.lock();
         seats.tx.get(usize::from(number))?.ring.clone()
     }
@@ -352,12 +304,6 @@ impl RingSet {
     }
 }
 
-/// How many of the seats have no ring.
-fn empty<R>(seats: &[Seat<R>]) -> u32 {
-    // A ring's number has 16 bits.
-    seats.iter().filter(|seat| seat.ring.is_none()).count() as u32
-}
-
 /// Which ring number `number` is where the host rings follow that many others.
 fn place(number: u16, others: u16) -> Place {
     let host = number.checked_sub(others);
@@ -365,35 +311,6 @@ fn place(number: u16, others: u16) -> Place {
         host: host.is_some(),
         number: host.unwrap_or(number),
     }
-}
-
-/// A range of ring numbers as indexes.
-fn range(numbers: &Range<u16>) -> Range<usize> {
-    numbers.start.into()..numbers.end.into()
-}
-
-/// Refuses if somebody is in the way.
-fn admit<R>(seats: &[Seat<R>], what: &str, numbers: &Range<u16>, exclusive: bool) -> Fallible {
-    for (number, seat) in numbers.clone().zip(seats) {
-        if seat.exclusive {
-            refuse!(
-                EBUSY,
-                "{} ring {} is bound exclusively by another file",
-                what,
-                number
-            );
-        }
-        if exclusive && seat.users > 0 {
-            refuse!(
-                EBUSY,
-                "{} ring {} cannot be bound exclusively: {} other file(s) have it",
-                what,
-                number,
-                seat.users
-            );
-        }
-    }
-    Ok(())
 }
 
 /// Rings that somebody holds: they exist for as long. When the last one who does drops this, they
@@ -420,6 +337,39 @@ impl Held {
         self.set.show_senders(&seats, lists);
         self.bound = Some(spare);
         Ok(())
+    }
+
+    /// Has those of the rings have offsets that have none, and with them the rings at the other
+    /// ends of pipes. Slots of those that nobody else has bound begin with the first offset, but
+    /// for those that may have frames: these bring their own.
+    fn set_offsets(&self, wanted: &WantedOffsets, queues: &(impl Queues + ?Sized)) {
+        let initial = u64::from(wanted.initial);
+        for (ring, number) in self.tx.iter().zip(self.selection.tx.clone()) {
+            ring.mem.set_offsets(&wanted.offsets);
+            if let TxBufs::Of(to) = queues.tx_bufs(number) {
+                to.mem.set_offsets(&wanted.offsets);
+            }
+            if initial != 0 && !self.set.has_users(|seats| &seats.tx, number) {
+                let view = ring.mem.view();
+                ring.each_kept(|slot| view.cell(slot).set_ptr(initial));
+            }
+        }
+        for (ring, number) in self.rx.iter().zip(self.selection.rx.clone()) {
+            ring.mem.set_offsets(&wanted.offsets);
+            let from = queues.far_sender(number);
+            if let Some(from) = &from {
+                from.mem.set_offsets(&wanted.offsets);
+            }
+            if initial == 0 || self.set.has_users(|seats| &seats.rx, number) {
+                continue;
+            }
+            let (view, slots) = (ring.mem.view(), ring.mem.slots());
+            match from {
+                // Slots that the sender has are empty here, and he cannot send meanwhile.
+                Some(from) => from.each_kept(|slot| view.cell(slot).set_ptr(initial)),
+                None => (0..slots).for_each(|slot| view.cell(slot).set_ptr(initial)),
+            }
+        }
     }
 
     pub(crate) fn tx(&self) -> &[Arc<TxRing>] {

@@ -266,8 +266,8 @@ impl<'s> TxSync<'s> {
 
     /// The slots to send, frame by frame. Of their flags `done` are taken off.
     pub(crate) fn frames<'c>(&self, done: u16, chain: &'c mut Chain) -> Frames<'s, 'c> {
-        let slots = (self.first(), self.count(), self.ring.mem.slots());
-        Frames::new(self.view, slots, (0, done), chain)
+        let slots = (self.first(), self.count());
+        Frames::new(&self.ring.mem, slots, (0, done), chain)
     }
 
     /// The first `count` of the slots to send are on their way.

@@ -4,9 +4,9 @@
 //!
 //! Most ports are watched by nobody. A ring finds that out with two loads, once a sync or delivery.
 
-use super::mem::RingMem;
+use super::{mem::RingMem, offsets::Offsets};
 use crate::{
-    abi::{consts::NS_MOREFRAG, cursor::add},
+    abi::{consts::NS_MOREFRAG, cursor::add, wire::Slot},
     memory::{Bufs, RingView, SlotCell},
     sys::{rcu::RcuSlot, user::Caller},
 };
@@ -50,6 +50,7 @@ pub(crate) trait Watcher: Send + Sync {
 pub(crate) struct Sight<'r> {
     view: RingView<'r>,
     bufs: Bufs<'r>,
+    offsets: Option<Offsets>,
     slots: u32,
     first: u32,
     count: u32,
@@ -67,6 +68,7 @@ impl<'r> Sight<'r> {
         Sight {
             view: mem.view(),
             bufs: mem.mem().bufs(),
+            offsets: mem.offsets(),
             slots: mem.slots(),
             first,
             count,
@@ -118,6 +120,16 @@ impl<'r> Sight<'r> {
     /// The buffers that the slots name.
     pub(crate) fn bufs(&self) -> &Bufs<'r> {
         &self.bufs
+    }
+
+    /// Whether frames do not start where their buffers do.
+    pub(crate) fn has_offsets(&self) -> bool {
+        self.offsets.is_some()
+    }
+
+    /// Where in its buffer the frame of a slot starts.
+    pub(crate) fn start_of(&self, slot: Slot) -> u32 {
+        self.offsets.map_or(0, |offsets| offsets.at(slot.ptr))
     }
 
     /// Whose memory the addresses in slots mean (`NS_INDIRECT`).

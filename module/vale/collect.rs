@@ -61,7 +61,11 @@ fn check<D: Decide>(
     if u32::from(slot.len) > bufs.size() {
         return Err(TxDrop::BadLength);
     }
-    if slot.flags & NS_INDIRECT != 0 {
+    let indirect = slot.flags & NS_INDIRECT != 0;
+    if !indirect && u64::from(slot.len) + slot.ptr > bufs.size().into() {
+        return Err(TxDrop::BadLength);
+    }
+    if indirect {
         let caller = caller.filter(|_| slot.ptr != 0).ok_or(TxDrop::BadAddress)?;
         if !D::BROUGHT_IN {
             // Now, while sleeping is allowed; the copies are made where it is not.
@@ -224,10 +228,10 @@ impl Scratch {
             let room = most.bytes - burst.bytes as u32;
             let mut slots = walk.ahead(fitting(walk.left() - end, sender.bufs.size(), room));
             let before = slots.left();
-            let odd = if sender.header != 0 {
-                slots.next().map(|cell| cell.take())
-            } else {
+            let odd = if sender.has_simple() {
                 by.take_simple(self, sender, &mut slots, &mut burst)
+            } else {
+                slots.next().map(|cell| sender.take(cell))
             };
             let walked = before - slots.left();
             let Some(slot) = odd else {
@@ -261,7 +265,7 @@ impl Scratch {
         burst: &mut Burst,
         by: &mut D,
     ) -> bool {
-        let (frame, bytes, verdict) = if sender.header == 0 && is_simple(&slot) {
+        let (frame, bytes, verdict) = if sender.has_simple() && is_simple(&slot) {
             let frame = Frame::simple(slot.buf_idx, slot.len);
             (frame, slot.len.into(), start_of(&frame, &sender.bufs))
         } else {
@@ -332,7 +336,7 @@ impl Scratch {
                 return None;
             }
             let Some(cell) = walk.next() else { break };
-            slot = cell.take();
+            slot = sender.take(cell);
         }
         let frags = self.frags.get(first..).unwrap_or(&[]);
         let head = verdict.and_then(|()| ethernet(frags, sender.header, sender));

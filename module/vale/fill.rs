@@ -74,12 +74,13 @@ impl Scratch {
         out: &mut Delivery<'_>,
         by: &mut Copier<'_>,
     ) {
+        let plain = header == Reheader::NONE && !out.has_offsets();
         for run in runs {
             let end = run.frames().end;
             let mut frames = self.frames.get(run.frames()).unwrap_or(&[]);
             while let [frame, rest @ ..] = frames {
                 let at = (end - frames.len()) as u32;
-                if frame.kind == Kind::Simple && header == Reheader::NONE {
+                if frame.kind == Kind::Simple && plain {
                     let alike = put_alike(frames, at, origin, out, by);
                     if alike == 0 {
                         return;
@@ -194,7 +195,7 @@ fn put_fragment(
     let len = header.len() + body;
     let copied = source
         .zip(out.buf(cell))
-        .filter(|_| len <= out.bufs().size())
+        .filter(|(_, buf)| len <= buf.size())
         .is_some_and(|(source, buf)| {
             buf.zero(header.keep, header.zeros);
             (header.keep == 0 || source.copy_to(0, &buf, 0, header.keep).is_ok())

@@ -88,6 +88,7 @@ impl Scratch {
             ring,
             number,
             bufs: ring.mem.mem().bufs(),
+            offsets: ring.mem.offsets(),
             caller: sync.caller(),
             stretch: stretch(switch.count()),
             swaps: sync.view().flags() & FERROMAP_NR_SWAP != 0,

@@ -127,7 +127,7 @@ impl Scratch {
         bytes.clone().read(&mut looked_at).map_err(unreadable)?;
         let asked = Asked::read(&looked_at, len).ok_or_else(bad_header)?;
         bytes.skip(header.skip);
-        let size = to.0.mem.mem().bufs().size().min(u16::MAX.into());
+        let size = to.0.mem.room();
         let Some(cut) = asked.cut else {
             let slots = len.div_ceil(size.max(1));
             if slots > NETMAP_MAX_FRAGS as u32 {

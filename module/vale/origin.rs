@@ -45,8 +45,8 @@ pub(super) trait Origin: Pieces + Copy {
     ) -> bool;
 }
 
-/// Where the bytes of a slot that was checked lie: in one of these buffers, or with `NS_INDIRECT`
-/// in memory of `caller`.
+/// Where the bytes of a slot that was checked lie: in one of these buffers, from where its pointer
+/// says, or with `NS_INDIRECT` in memory of `caller`.
 pub(super) fn source_of<'m>(
     slot: &Slot,
     bufs: &Bufs<'m>,
@@ -55,7 +55,8 @@ pub(super) fn source_of<'m>(
     if slot.flags & NS_INDIRECT != 0 {
         Some(Source::Process(caller?, slot.ptr))
     } else {
-        bufs.get(slot.buf_idx).map(|buf| Source::Buf(buf, 0))
+        let at = slot.ptr as u32;
+        bufs.get(slot.buf_idx).map(|buf| Source::Buf(buf, at))
     }
 }
 

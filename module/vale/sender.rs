@@ -3,7 +3,12 @@
 //! Who sends through a switch.
 
 use super::switch::{Member, Switch};
-use crate::{memory::Bufs, ring::TxRing, sys::user::Caller};
+use crate::{
+    abi::{consts::NS_INDIRECT, wire::Slot},
+    memory::{Bufs, SlotCell},
+    ring::{Offsets, TxRing},
+    sys::user::Caller,
+};
 
 /// What stays the same during a sync.
 #[derive(Clone, Copy)]
@@ -15,8 +20,9 @@ pub(super) struct Sender<'s> {
     /// The transmit ring, and its number.
     pub(super) ring: &'s TxRing,
     pub(super) number: u16,
-    /// The ring's buffers.
+    /// The ring's buffers, and where in them frames start, if not where they do.
     pub(super) bufs: Bufs<'s>,
+    pub(super) offsets: Option<Offsets>,
     /// The process whose memory addresses in slots mean.
     pub(super) caller: Option<Caller<'s>>,
     /// Bytes of a burst.
@@ -26,8 +32,33 @@ pub(super) struct Sender<'s> {
 }
 
 impl Sender<'_> {
+    /// Whether the flags of a slot alone tell a simple frame.
+    #[inline(always)]
+    pub(super) fn has_simple(&self) -> bool {
+        self.header == 0 && self.offsets.is_none()
+    }
+
+    /// A private copy of a slot that was sent. Its pointer is an address with `NS_INDIRECT`, and
+    /// without where in its buffer the frame starts.
+    #[inline]
+    pub(super) fn take(&self, cell: SlotCell<'_>) -> Slot {
+        match &self.offsets {
+            None => cell.take(),
+            Some(offsets) => take_at(offsets, cell),
+        }
+    }
+
     /// The port, and the ring's number.
     pub(super) fn from(&self) -> (u8, u16) {
         (self.member.index, self.number)
     }
+}
+
+#[cold]
+fn take_at(offsets: &Offsets, cell: SlotCell<'_>) -> Slot {
+    let mut slot = cell.take_all();
+    if slot.flags & NS_INDIRECT == 0 {
+        slot.ptr = offsets.at(slot.ptr).into();
+    }
+    slot
 }

@@ -143,8 +143,7 @@ impl Sent<'_> {
     /// Puts a frame into a ring whose port has virtio-net headers of `header` bytes, over as many
     /// slots as it needs, or not at all. The header asks for nothing.
     fn put(&self, frame: &Packet, ring: &RxRing, header: u32) {
-        // A slot tells at most as many bytes.
-        let size = ring.mem.mem().bufs().size().clamp(1, u16::MAX.into());
+        let size = ring.mem.room();
         let len = header + frame.len();
         let slots = len.div_ceil(size);
         if slots > NETMAP_MAX_FRAGS as u32 {

@@ -124,9 +124,8 @@ impl<'m> Bufs<'m> {
 ///
 /// # Invariants
 ///
-/// `base` and `size` are multiples of [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN), and
-/// `size` bytes from `base` on, which are some, are valid for as long as the memory that they are
-/// in.
+/// `size` bytes from `base` on are valid for as long as the memory that they are in. Of a whole
+/// buffer, both are multiples of [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN).
 #[derive(Clone, Copy)]
 pub(crate) struct Buf<'m> {
     base: NonNull<u8>,
@@ -147,23 +146,38 @@ pub(crate) fn head_of(bytes: [u8; 16]) -> Head {
 impl<'m> Buf<'m> {
     /// The first word of the buffer, where a list of extra buffers has its links.
     pub(crate) fn link(&self) -> u32 {
-        // SAFETY: by the invariant there is at least one cache line, and aligned.
-        unsafe { self.base.as_ptr().cast::<u32>().read_volatile() }
+        let mut word = [0; size_of::<u32>()];
+        match self.read(0, &mut word) {
+            Ok(()) => u32::from_ne_bytes(word),
+            Err(_) => 0,
+        }
     }
 
     /// Sets the first word of the buffer.
     pub(crate) fn set_link(&self, next: u32) {
-        // SAFETY: by the invariant there is at least one cache line, and aligned.
-        unsafe { self.base.as_ptr().cast::<u32>().write_volatile(next) }
+        // A buffer has room for it.
+        let _ = self.write(0, &next.to_ne_bytes());
+    }
+
+    /// The part of it that begins at `at` and has `len` bytes, as far as it has any there.
+    pub(crate) fn part_of(&self, at: u32, len: u32) -> Self {
+        let at = at.min(self.size);
+        Buf {
+            // INVARIANT: the part lies within the buffer.
+            // SAFETY: `at` is no more than its size.
+            base: unsafe { self.base.add(at as usize) },
+            size: len.min(self.size - at),
+            _mem: PhantomData,
+        }
     }
 
     /// A private copy of the 16 bytes at `at`, each fetched once; what lies past the end of the
     /// buffer reads as zero.
     #[inline]
     pub(crate) fn head(&self, at: u32) -> Head {
-        if at == 0 {
-            let words = self.base.as_ptr().cast::<u64>();
-            // SAFETY: by the invariant there is at least one cache line, and aligned.
+        let words = self.base.as_ptr().cast::<u64>();
+        if at == 0 && words.is_aligned() && self.size >= 16 {
+            // SAFETY: they are there, and aligned, as was just found.
             let both = unsafe { [words.read_volatile(), words.add(1).read_volatile()] };
             return both.map(u64::from_le);
         }

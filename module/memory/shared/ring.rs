@@ -152,6 +152,15 @@ impl<'m> RingView<'m> {
         self.load(Field::Flags, Relaxed)
     }
 
+    /// Tells the program which bits of `ptr` in slots are an offset.
+    pub(crate) fn set_offset_mask(&self, mask: u64) {
+        // SAFETY: the field lies inside the header and is aligned.
+        unsafe {
+            self.at::<u64>(offset_of!(RingHeader, offset_mask))
+                .write_volatile(mask);
+        }
+    }
+
     /// When the last receive sync was.
     pub(crate) fn set_timestamp(&self, (sec, usec): (i64, i64)) {
         // SAFETY: both fields lie inside the header and are aligned.

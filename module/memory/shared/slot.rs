@@ -226,6 +226,26 @@ impl SlotCell<'_> {
         decode(low, ptr)
     }
 
+    /// As [`take`](Self::take), with all of the pointer.
+    pub(crate) fn take_all(&self) -> Slot {
+        Slot {
+            ptr: self.ptr(),
+            ..self.take()
+        }
+    }
+
+    /// Its pointer, fetched once.
+    pub(crate) fn ptr(&self) -> u64 {
+        // SAFETY: by the invariant a whole, aligned slot is there, which is two words.
+        unsafe { self.at.add(1).read_volatile() }
+    }
+
+    /// Writes its pointer, and leaves all else alone.
+    pub(crate) fn set_ptr(&self, ptr: u64) {
+        // SAFETY: by the invariant a whole, aligned slot is there, which is two words.
+        unsafe { self.at.add(1).write_volatile(ptr) }
+    }
+
     /// Buffer and length of a slot whose flags say nothing about them, both fetched at once. That
     /// is what most are.
     #[inline(always)]

@@ -37,7 +37,8 @@ pub(super) fn copied(
     if len < ETH_HLEN as u32 || len > to.longest {
         return Err(TxDrop::BadLength);
     }
-    let bytes = buf.span(0, len).ok_or(TxDrop::BadLength)?;
+    let bytes = buf.span(slot.ptr as u32, len);
+    let bytes = bytes.ok_or(TxDrop::BadLength)?;
     Packet::copy_of(to.device, to.queue, bytes, pinned).ok_or(TxDrop::NoMemory)
 }
 
@@ -52,7 +53,7 @@ fn joined(
     let mut len = 0;
     for slot in slots {
         let buf = bufs.get(slot.buf_idx).ok_or(TxDrop::BadBuffer)?;
-        if u32::from(slot.len) > buf.size() {
+        if buf.span(slot.ptr as u32, slot.len.into()).is_none() {
             return Err(TxDrop::BadLength);
         }
         len += u32::from(slot.len);
@@ -66,7 +67,7 @@ fn joined(
                 return false;
             };
             let buf = bufs.get(slot.buf_idx);
-            if buf.is_none_or(|buf| buf.read(0, part).is_err()) {
+            if buf.is_none_or(|buf| buf.read(slot.ptr as u32, part).is_err()) {
                 return false;
             }
             room = rest;

@@ -86,8 +86,7 @@ impl Receiver for ToRings {
 
 /// Puts a frame into a ring, over as many slots as it needs, or not at all. The program is woken.
 fn put(ring: &RxRing, packet: &Packet, pinned: &Disabled) {
-    // A slot tells at most as many bytes.
-    let size = ring.mem.mem().bufs().size().clamp(1, u16::MAX.into());
+    let size = ring.mem.room();
     let len = packet.len();
     let slots = len.div_ceil(size);
     if slots > NETMAP_MAX_FRAGS as u32 {

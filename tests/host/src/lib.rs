@@ -60,6 +60,8 @@ mod headers;
     reason = "monitors ask how much room there is, which no test here has"
 )]
 mod inbox;
+#[path = "../../../module/ring/offsets.rs"]
+mod offsets;
 #[path = "../../../module/control/option_list.rs"]
 mod option_list;
 #[path = "../../../module/vale/runs.rs"]

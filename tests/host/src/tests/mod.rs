@@ -9,6 +9,7 @@ mod checksum;
 mod copy;
 mod inbox;
 mod nospec;
+mod offsets;
 mod options;
 mod pool;
 mod ports;
