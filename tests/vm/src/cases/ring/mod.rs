@@ -6,9 +6,16 @@
 
 mod bad;
 mod leaving;
+mod offsets;
 mod sync;
 mod together;
 
 use crate::harness::Case;
 
-pub const FILES: &[&[Case]] = &[sync::CASES, bad::CASES, together::CASES, leaving::CASES];
+pub const FILES: &[&[Case]] = &[
+    sync::CASES,
+    bad::CASES,
+    together::CASES,
+    leaving::CASES,
+    offsets::CASES,
+];

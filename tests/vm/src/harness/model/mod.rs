@@ -45,7 +45,7 @@ pub struct Envelope {
     pub version: u16,
     pub reserved: u32,
     pub body: Body,
-    /// Type of an option that the request does not honour.
+    /// Type of an option, with nothing in it.
     pub option: Option<u32>,
 }
 

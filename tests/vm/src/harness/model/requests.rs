@@ -12,6 +12,30 @@ use nix::errno::Errno;
 
 type Result<T> = std::result::Result<T, Errno>;
 
+/// An option of a request, with nothing in it.
+struct Wish {
+    kind: u32,
+    status: u32,
+}
+
+impl Wish {
+    fn new(kind: u32) -> Self {
+        let status = Errno::EOPNOTSUPP as u32;
+        Wish { kind, status }
+    }
+
+    /// Offsets that are all 0 can be had, but by zero-copy monitors; nothing else is known to a
+    /// request that binds.
+    fn honour(&mut self, port: &Port, req: &NmreqRegister) -> Result<()> {
+        let zero_copy = port.watches.is_some() && req.nr_flags & NR_ZCOPY_MON != 0;
+        if self.kind != NETMAP_REQ_OPT_OFFSETS || zero_copy {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.status = 0;
+        Ok(())
+    }
+}
+
 impl State {
     /// Does a step: what must come of it.
     pub fn expect(&mut self, step: &Step) -> Came {
@@ -53,9 +77,11 @@ impl State {
                 (Answer::Refused(Errno::EINVAL), Some(Errno::EINVAL))
             }
             None => {
-                let answer = self.serve(file, envelope.option.is_some(), request);
-                let unsupported = envelope.option.map(|_| Errno::EOPNOTSUPP);
-                (answer.unwrap_or_else(Answer::Refused), unsupported)
+                let mut wish = envelope.option.map(Wish::new);
+                let answer = self.serve(file, wish.as_mut(), request);
+                let answer = answer.unwrap_or_else(Answer::Refused);
+                let status = wish.map(|wish| wish.status);
+                return Came { answer, status };
             }
         };
         Came {
@@ -64,14 +90,12 @@ impl State {
         }
     }
 
-    fn serve(&mut self, file: usize, option: bool, request: &Request) -> Result<Answer> {
+    fn serve(&mut self, file: usize, wish: Option<&mut Wish>, request: &Request) -> Result<Answer> {
         match request {
-            Request::Register(name, req) => self.register(file, option, name, req),
+            Request::Register(name, req) => self.register(file, wish, name, req),
             Request::Probe(name, req) => {
                 let (key, port, rings) = self.admit(file, name, req)?;
-                if option {
-                    return Err(Errno::EOPNOTSUPP);
-                }
+                wish.map_or(Ok(()), |wish| wish.honour(&port, req))?;
                 self.may_bind(key, &port, &rings)?;
                 Ok(Answer::WouldBind(*req))
             }
@@ -217,15 +241,13 @@ impl State {
     fn register(
         &mut self,
         file: usize,
-        option: bool,
+        wish: Option<&mut Wish>,
         name: &str,
         req: &NmreqRegister,
     ) -> Result<Answer> {
         let (key, port, rings) = self.admit(file, name, req)?;
         // The text has this come last, and all undone that was done until then.
-        if option {
-            return Err(Errno::EOPNOTSUPP);
-        }
+        wish.map_or(Ok(()), |wish| wish.honour(&port, req))?;
         self.may_bind(key, &port, &rings)?;
         let bufs = self.room(key, &port, &rings)?;
         let most = match port.place {
