@@ -341,6 +341,10 @@ fn hostile_fields_of_register() -> Outcome {
         nr_flags: NR_EXCLUSIVE,
         ..small()
     };
+    let watch = NmreqRegister {
+        nr_flags: NR_MONITOR_RX,
+        ..small()
+    };
     let region = vale("vale940:b").slots(64, 64).bind()?;
     let by_descriptor = NmreqOptRegion {
         fd: region.device.raw(),
@@ -359,6 +363,17 @@ fn hostile_fields_of_register() -> Outcome {
             size_of::<NmreqOptCsb>(),
             csb,
         ),
+        register("a port with offsets", "vale940:a", small()).option(
+            NETMAP_REQ_OPT_OFFSETS,
+            size_of::<NmreqOptOffsets>(),
+            NmreqOptOffsets {
+                nro_max_offset: 512,
+                nro_initial_offset: 64,
+                nro_offset_bits: 16,
+                ..Default::default()
+            },
+        ),
+        register("a monitor", "vale940:b", watch),
         register("a port in a region by descriptor", "vale940:a", own).option(
             FERROMAP_OPT_REGION,
             size_of::<NmreqOptRegion>(),

@@ -58,8 +58,16 @@ const DEEDS: [(&str, Deed); 7] = [
 fn open(random: &mut Random) -> Result<(), Errno> {
     let name = random.of(&NAMES);
     let kind = random.of(&[NR_REG_ALL_NIC, NR_REG_ALL_NIC, NR_REG_NIC_SW, NR_REG_NULL]);
+    // Zero-copy monitors are where the port is.
     let region = random.of(&[0, GLOBAL_MEM_ID, GLOBAL_MEM_ID]);
-    let flags = random.of(&[0, 0, NR_EXCLUSIVE, NR_TX_RINGS_ONLY]);
+    let flags = random.of(&[
+        0,
+        0,
+        NR_EXCLUSIVE,
+        NR_TX_RINGS_ONLY,
+        NR_MONITOR_TX | NR_MONITOR_RX,
+        NR_ZCOPY_MON,
+    ]);
     let request = shared(name).mem(region).mode(kind).flags(flags);
     let port = request.bind()?;
     for _ in 0..random.below(4) {
