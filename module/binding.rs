@@ -273,8 +273,9 @@ impl Rings for Binding {
         self.process.as_ref()?.enter(self.mem().writers())
     }
 
+    /// Of a monitor, whether there is still something to see.
     fn is_there(&self) -> bool {
-        self.port.is_there()
+        self.port.is_there() && !self.port.watched().is_some_and(|watched| watched.over)
     }
 }
 

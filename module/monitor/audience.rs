@@ -56,6 +56,14 @@ pub(super) enum Whom {
     FirstFrom(usize),
 }
 
+/// The seat of one who is shown something. Who sat there when it was chosen may have left, and
+/// another one come, for whom it is not.
+#[derive(Clone, Copy)]
+pub(super) enum Chosen {
+    Any(usize),
+    ZeroCopy(usize),
+}
+
 impl Audience {
     pub(super) fn new(habits: Habits, first_host: u16) -> Fallible<Arc<Self>> {
         let audience = Audience {
@@ -95,24 +103,28 @@ impl Audience {
         (0..MONITOR_MAX_PER_PORT).filter(there)
     }
 
-    /// The receive ring of that number that one of them has bound.
+    /// Who that is, at this moment, for the receive ring of that number.
+    pub(super) fn choose(&self, whom: Whom, number: u16) -> Option<Chosen> {
+        let first = match whom {
+            Whom::In(seat) => return Some(Chosen::Any(seat)),
+            Whom::FirstFrom(first) => first,
+        };
+        let guard = rcu::read_lock();
+        let mut seats = (first..MONITOR_MAX_PER_PORT).map(Chosen::ZeroCopy);
+        seats.find(|seat| self.ring(*seat, number, &guard).is_some())
+    }
+
+    /// The receive ring of that number, if whoever was chosen has it bound.
     pub(super) fn ring<'g>(
         &'g self,
-        whom: Whom,
+        chosen: Chosen,
         number: u16,
         guard: &'g rcu::Guard,
     ) -> Option<&'g RxRing> {
-        let bound = |at: usize, is: fn(What) -> bool| {
-            let member = self.seats.get(at)?.load(guard)?;
-            is(member.what).then(|| member.rings.rx(number, guard))?
-        };
-        match whom {
-            Whom::In(seat) => bound(seat, |_| true),
-            Whom::FirstFrom(seat) => {
-                let mut seats = seat..MONITOR_MAX_PER_PORT;
-                seats.find_map(|seat| bound(seat, |what| what.zero_copy))
-            }
-        }
+        let (Chosen::Any(seat) | Chosen::ZeroCopy(seat)) = chosen;
+        let member = self.seats.get(seat)?.load(guard)?;
+        let meant = member.what.zero_copy || matches!(chosen, Chosen::Any(_));
+        meant.then(|| member.rings.rx(number, guard))?
     }
 
     /// The number of the receive ring where a monitor sees that ring of the port.

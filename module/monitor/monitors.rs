@@ -31,7 +31,9 @@ struct Entry {
 impl Entry {
     /// The number of the next one: above all that are there.
     fn next(&self) -> u32 {
-        self.members.last().map_or(0, |newest| newest.number + 1)
+        self.members
+            .last()
+            .map_or(0, |newest| newest.number.wrapping_add(1))
     }
 }
 
@@ -53,6 +55,8 @@ impl Monitors {
         first_host: u16,
         make: impl FnOnce(u32) -> Fallible<Arc<Member>>,
     ) -> Fallible<Seat> {
+        // An interface looks at itself for that, whose lock comes before ours.
+        let habits = port.habits();
         let mut list = self.list.lock();
         let known = list
             .iter()
@@ -63,7 +67,7 @@ impl Monitors {
             None => {
                 let entry = Entry {
                     rings: port.rings().clone(),
-                    audience: Audience::new(port.habits(), first_host)?,
+                    audience: Audience::new(habits, first_host)?,
                     members: KVec::new(),
                 };
                 list.push(entry, GFP_KERNEL)?;

@@ -5,12 +5,12 @@
 //! checked.
 
 use super::{
-    audience::{Audience, Whom},
+    audience::{Audience, Chosen, Whom},
     whole::{Batch, Step},
 };
 use crate::{
     abi::{
-        consts::{NS_BUF_CHANGED, NS_INDIRECT, NS_MOREFRAG, NS_TXMON},
+        consts::{NETMAP_MAX_FRAGS, NS_BUF_CHANGED, NS_INDIRECT, NS_MOREFRAG, NS_TXMON},
         wire::Slot,
     },
     memory::{SlotCell, Source},
@@ -24,8 +24,10 @@ use crate::{
 use core::{cell::Cell, ops::Range};
 use kernel::sync::rcu;
 
-/// Slots that are shown without letting go of the CPU.
-const CHUNK: i32 = 128;
+/// Slots that are shown without letting go of the CPU, and about how many bytes. A frame may have
+/// [`NETMAP_MAX_FRAGS`] slots.
+const CHUNK: u32 = 128;
+const CHUNK_BYTES: u32 = 256 << 10;
 
 /// How frames get into a monitor's ring.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,11 +79,19 @@ impl Show<'_> {
             goes_on: |at| sight.goes_on(at),
         };
         let Range { start, end } = batch.whole();
+        // Once for all of it: who gets frames is woken.
+        let Some(whom) = self.audience.choose(whom, self.number) else {
+            return;
+        };
         let Some(mut at) = self.begin(&batch, start..end, whom) else {
             return;
         };
         let due = Cell::new(false);
-        while let Some(step) = batch.next(at..end, CHUNK) {
+        let most = CHUNK_BYTES
+            .checked_div(sight.bufs().size())
+            .unwrap_or(CHUNK);
+        let most = most.clamp(NETMAP_MAX_FRAGS as u32, CHUNK) as i32;
+        while let Some(step) = batch.next(at..end, most) {
             at = match step {
                 Step::Show(slots) => {
                     self.chunk(&batch, slots.clone(), whom, &due);
@@ -103,7 +113,7 @@ impl Show<'_> {
     }
 
     /// Wakes who waits for frames, once for all of a batch.
-    fn wake(&self, whom: Whom) {
+    fn wake(&self, whom: Chosen) {
         let guard = rcu::read_lock();
         match self.audience.ring(whom, self.number, &guard) {
             Some(ring) if self.sight.is_unhurried() => ring.waiters().wake(),
@@ -127,7 +137,7 @@ impl Show<'_> {
         &self,
         batch: &Batch<impl Fn(i32) -> bool>,
         slots: Range<i32>,
-        whom: Whom,
+        whom: Chosen,
     ) -> Option<i32> {
         let guard = rcu::read_lock();
         let ring = self.audience.ring(whom, self.number, &guard)?;
@@ -138,7 +148,7 @@ impl Show<'_> {
     }
 
     /// Counts frames that a monitor does not see.
-    fn miss(&self, whom: Whom, why: RxDrop, frames: u64) {
+    fn miss(&self, whom: Chosen, why: RxDrop, frames: u64) {
         let guard = rcu::read_lock();
         if let Some(ring) = self.audience.ring(whom, self.number, &guard) {
             ring.counters.drop(why, frames);
@@ -150,7 +160,7 @@ impl Show<'_> {
         &self,
         batch: &Batch<impl Fn(i32) -> bool>,
         slots: Range<i32>,
-        whom: Whom,
+        whom: Chosen,
         due: &Cell<bool>,
     ) {
         let guard = rcu::read_lock();
@@ -171,8 +181,11 @@ impl Show<'_> {
             return;
         };
         match self.how {
-            How::Exchanged => self.exchange(at..slots.end, &mut out),
-            How::Copied => self.copy(at..slots.end, &mut out, &pinned),
+            // Where the region has grown this moment, one of them sees more of it than the other.
+            How::Exchanged if self.sight.bufs().is(out.bufs()) => {
+                self.exchange(at..slots.end, &mut out);
+            }
+            _ => self.copy(at..slots.end, &mut out, &pinned),
         }
     }
 
@@ -230,9 +243,6 @@ impl Show<'_> {
     /// stays where it is, and the monitor finds the slot empty. What is in no buffer is copied.
     fn exchange(&self, slots: Range<i32>, out: &mut Delivery<'_>) {
         let bufs = self.sight.bufs();
-        if !bufs.is(out.bufs()) {
-            return;
-        }
         let first = self.sight.index(slots.start);
         let mut from = Walk::new(self.sight.view(), first, slots.len() as u32);
         while from.left() > 0 {
@@ -248,7 +258,8 @@ impl Show<'_> {
         }
     }
 
-    /// The same for a slot of a frame that has several, or one that names no buffer.
+    /// The same for a slot of a frame that has several, one that names no buffer, or one whose length
+    /// is more than a buffer has.
     #[cold]
     fn exchange_odd(&self, from: &mut Walk<'_>, out: &mut Delivery<'_>) {
         let (Some(cell), Some(to)) = (from.next(), out.next()) else {
@@ -264,8 +275,10 @@ impl Show<'_> {
         } else {
             let both = bufs.own(slot.buf_idx).and(bufs.own(theirs));
             both.map(|_| {
-                cell.exchange((slot.buf_idx, slot.len), (to, theirs), flags);
-                slot.len
+                // Programs write any length, and monitors are told of none past a buffer's end.
+                let len = u32::from(slot.len).min(bufs.size()) as u16;
+                cell.exchange((slot.buf_idx, len), (to, theirs), flags);
+                len
             })
         };
         if len.is_none() {

@@ -7,7 +7,7 @@
 //! - [`nics`]: which interfaces are open, and what happens when one goes away.
 //! - [`port`]: a file's view of one.
 //!
-//! Emulated mode is the only way so far. Another one is a folder beside `emulated`, with two such
+//! Emulated mode is the only way. Another one is a folder beside `emulated`, with two such
 //! types: one that says how many rings an interface has and makes their queues, and one that lives
 //! while the interface is in netmap mode. Which way it is, [`nics`] chooses when it opens the
 //! interface; an enum of both then stands where it names the types of `emulated` today.

@@ -211,7 +211,9 @@ impl TxRing {
     /// Calls `f` for every slot that the program has, or that it has released and nobody has sent.
     pub(crate) fn each_kept(&self, f: impl FnMut(u32)) {
         let slots = self.mem.slots();
-        let Indexes { hwcur, hwtail } = self.lock().sent.indexes;
+        // Held to the end: nothing is sent from these slots meanwhile.
+        let state = self.lock();
+        let Indexes { hwcur, hwtail } = state.sent.indexes;
         let on_their_way = dist(add(hwtail, 1, slots), hwcur, slots);
         (on_their_way..slots)
             .map(|behind| add(hwcur, behind - on_their_way, slots))

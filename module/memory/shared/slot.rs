@@ -151,6 +151,7 @@ impl SlotRun<'_> {
             let slot = decode(low, 0);
             let theirs = to.buf();
             let odd = slot.flags & (NS_INDIRECT | NS_MOREFRAG) != 0;
+            let odd = odd || u32::from(slot.len) > bufs.size();
             if odd || bufs.own(slot.buf_idx).and(bufs.own(theirs)).is_none() {
                 break;
             }

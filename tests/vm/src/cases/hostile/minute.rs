@@ -72,8 +72,13 @@ fn open(random: &mut Random) -> Result<(), Errno> {
     let port = request.bind()?;
     for _ in 0..random.below(4) {
         for (_, ring) in port.tx_rings() {
-            let space = ring.space().min(20);
-            numbered(0..space).iter().for_each(|frame| ring.put(frame));
+            // Others who have the ring move its head as well.
+            let mut last = ring.head();
+            for (at, frame) in ring.owned().into_iter().zip(numbered(0..20)) {
+                ring.fill(at, &frame, 0);
+                last = ring.after(at, 1);
+            }
+            ring.set_head_cur(last);
         }
         // An interface may go meanwhile.
         let _ = port.device.txsync();

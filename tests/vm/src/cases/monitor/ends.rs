@@ -5,6 +5,7 @@
 use super::*;
 use crate::harness::frame::*;
 use crate::harness::raw::bound::pair;
+use crate::harness::raw::csb::*;
 use crate::harness::raw::*;
 use crate::harness::traces::live;
 use crate::harness::traffic::*;
@@ -19,7 +20,8 @@ pub const CASES: &[Case] = crate::cases![
     monitor_does_not_come_back_with_the_port,
     monitor_keeps_neither_port_nor_interface,
     monitor_ends_when_the_interface_goes_away,
-    monitor_of_an_end_of_a_pipe_ends_with_that;
+    monitor_of_an_end_of_a_pipe_ends_with_that,
+    monitor_ends_its_loop_when_the_port_is_closed;
     slow: monitor_closing_in_any_order_under_traffic
 ];
 
@@ -218,4 +220,20 @@ fn monitor_closing_in_any_order_under_traffic() -> Outcome {
         ends.collect::<Vec<_>>().into_iter().collect::<Outcome>()
     })?;
     same("free", free(region)?, before)
+}
+
+/// A busy loop would have had a CPU for ever.
+fn monitor_ends_its_loop_when_the_port_is_closed() -> Outcome {
+    for sleep_us in [0, 50] {
+        let (a, _b) = pair("vale177")?;
+        let port = CsbPort::bind(vale("vale177:a").flags(NR_MONITOR_TX))?;
+        let ended = std::thread::scope(|scope| {
+            let running = scope.spawn(|| kloop_start(port.device(), sleep_us, 0));
+            std::thread::sleep(Duration::from_millis(50));
+            drop(a);
+            running.join().expect("it does not panic")
+        });
+        fails("the loop", ended, Errno::ENXIO)?;
+    }
+    Ok(())
 }

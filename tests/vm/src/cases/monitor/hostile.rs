@@ -17,7 +17,8 @@ pub const CASES: &[Case] = crate::cases![
     hostile_monitor_of_another_users_port,
     hostile_monitor_with_garbage_in_its_slots,
     hostile_port_with_garbage_in_its_slots,
-    hostile_port_with_endless_chains;
+    hostile_port_with_endless_chains,
+    hostile_port_with_lengths_past_its_buffers;
     slow: hostile_monitors_and_ports_scribble_under_traffic
 ];
 
@@ -243,4 +244,33 @@ fn hostile_monitors_and_ports_scribble_under_traffic() -> Outcome {
     sorted.sort_unstable();
     sorted.dedup();
     same("each once", sorted.len(), list.len())
+}
+
+/// A monitor that gets the buffer itself would have read on behind its end.
+fn hostile_port_with_lengths_past_its_buffers() -> Outcome {
+    let a = vale("vale176:a").slots(64, 64).bind()?;
+    let monitor = monitor("vale176:a", NR_ZCOPY_MON)?;
+    let tx = a.tx(0);
+    let size = tx.buf_size();
+    for len in [size as u16, size as u16 + 1, u16::MAX] {
+        for flags in [0, NS_MOREFRAG] {
+            let at = tx.head();
+            tx.fill(at, &frame(BROADCAST, station(1), 1), flags);
+            tx.edit_slot(at, |slot| slot.len = len);
+            tx.set_head_cur(tx.after(at, 1));
+        }
+        tx.put(&frame(BROADCAST, station(1), 2));
+        a.device.txsync()?;
+        a.device.txsync()?;
+        monitor.device.rxsync()?;
+        let ring = monitor.rx(0);
+        for at in ring.owned() {
+            let len = u32::from(ring.slot(at).len);
+            that(format!("{len} bytes of {size}"), len <= size)?;
+        }
+        that("frames are seen", ring.space() > 0)?;
+        ring.set_head_cur(ring.tail());
+        monitor.device.rxsync()?;
+    }
+    Ok(())
 }
