@@ -258,8 +258,8 @@ impl Show<'_> {
         }
     }
 
-    /// The same for a slot of a frame that has several, one that names no buffer, or one whose length
-    /// is more than a buffer has.
+    /// The same for a slot of a frame that has several, one that names no buffer, or one with more
+    /// bytes than a buffer has.
     #[cold]
     fn exchange_odd(&self, from: &mut Walk<'_>, out: &mut Delivery<'_>) {
         let (Some(cell), Some(to)) = (from.next(), out.next()) else {

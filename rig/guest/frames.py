@@ -77,9 +77,9 @@ def write(path, bodies):
             out.write(struct.pack("<IIII", START, n * 1000, len(frame), len(frame)) + frame)
 
 
-def number(count, path):
+def number(count, path, size=60):
     head = bytes([0xFF] * 6 + [2, 0, 0, 0, 0, 1, 0x88, 0xB5])
-    write(path, ((head + struct.pack(">I", n)).ljust(60, b"\0") for n in range(count)))
+    write(path, ((head + struct.pack(">I", n)).ljust(size, b"\0") for n in range(count)))
 
 
 def numbers(path, *ranges):
@@ -230,7 +230,7 @@ def main(do, *args):
         for size, count in sorted(Counter(map(len, bodies(args[0]))).items()):
             print(size, count)
     elif do in ("number", "talk"):
-        {"number": number, "talk": talk}[do](int(args[0]), args[1])
+        {"number": number, "talk": talk}[do](int(args[0]), args[1], *map(int, args[2:]))
     elif do in ("numbers", "together", "sorted", "span"):
         {"numbers": numbers, "together": together, "sorted": in_any_order, "span": span}[do](*args)
     elif do == "flows":

@@ -96,7 +96,7 @@ impl Control {
         self.request("REGISTER", FERROMAP_REQ_PROBE, &spec.name, &mut body)
     }
 
-    /// `POOLS_INFO_GET` — the memory region of a port, which is set up if it was not yet.
+    /// `POOLS_INFO_GET` — the memory region of a port, or what it would have. Nothing is made.
     pub fn pools_info(&self, port: &str) -> Result<PoolsInfo> {
         let spec: PortSpec = port.parse()?;
         let mut body = NmreqPoolsInfo {

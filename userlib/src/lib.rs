@@ -4,7 +4,7 @@
 //!
 //! A program opens a *port*, maps its memory, and from then on moves whole batches of packets with
 //! one system call, or none. A port is a network interface, a port of an in-kernel switch (VALE),
-//! or one end of a pipe; all are used alike.
+//! an end of a pipe, a monitor of another port, or a null port; all are used alike.
 //!
 //! ```no_run
 //! use ferromap::Port;

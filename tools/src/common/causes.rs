@@ -34,7 +34,7 @@ const CAUSES: [Cause; 17] = [
         name: "bad_length",
         short: "wrong length",
         means: "Shorter than an Ethernet header, longer than the interface's MTU allows, or with \
-            a slot longer than a buffer.",
+            a slot longer than a buffer; or, where it was received, in need of more than 64 slots.",
         remedy: "Check slot lengths; lower the MTU (ip link set IF mtu 1500) or raise the \
             parameter buf_size.",
     },

@@ -15,7 +15,7 @@ use std::time::Duration;
 ///
 /// All frames of a flow, in both directions, go to the same pipe: of IPv4 and IPv6 by addresses and
 /// the ports of TCP, UDP and SCTP, whatever the VLAN tags; of fragments and of other protocols by
-/// addresses; of what is not IP by MAC addresses.
+/// addresses; of what is not IP by type and MAC addresses.
 #[derive(Parser, Debug)]
 #[command(
     name = "lb",

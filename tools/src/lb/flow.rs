@@ -10,9 +10,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 ///
 /// - IPv4 and IPv6 with TCP, UDP or SCTP: protocol, addresses and ports.
 /// - Fragments, of which but the first have ports, and other protocols: protocol and addresses.
-/// - What is not IP: type and MAC addresses.
+/// - What is not IP: MAC addresses, and the type, as which the first VLAN tag counts.
 ///
-/// VLAN tags make no difference: the two directions of a connection may have different ones.
+/// With IP, VLAN tags make no difference: the two directions of a connection may have different
+/// ones.
 pub fn hash(frame: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     let sliced = LaxSlicedPacket::from_ethernet(frame).ok();

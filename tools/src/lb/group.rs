@@ -56,7 +56,8 @@ pub fn names(groups: &[Group], port: &PortSpec) -> Result<Vec<Vec<String>>, Stri
             Some(name) => ports::full_name(name),
             None if own.contains(['{', '}']) => {
                 return Err(format!(
-                    "-p {}: on a pipe stand no other pipes: give them a name, as in -p probe:{}",
+                    "-p {}: the port is a pipe itself, and a name has one pipe suffix: give \
+                     them a name, as in -p probe:{}",
                     group.pipes, group.pipes
                 ))
             }

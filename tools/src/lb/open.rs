@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Opening the port, and the pipes in its memory region.
+//! Opening the port, and the pipes in its memory region, and what people are told first.
 
 use crate::{
     args::{Args, Plan},

@@ -28,13 +28,14 @@ use std::{path::PathBuf, time::Duration};
   nmreplay -f up.pcap -i vale0:a -f down.pcap -i vale1:b -D 10ms -D 20ms
                                                        two ways, begun at the same moment
 
-A frame enters the link when the bandwidth has it do so, and is lost or comes out after its delay, \
-in its order unless --reorder. Bandwidth is -B const,RATE or RATE in bits a second of the frames \
+Bandwidth says when a frame enters the link. It comes out after its delay, or is lost. Frames keep \
+their order unless --reorder. Bandwidth is -B const,RATE or RATE in bits a second of the frames \
 alone, ether,RATE with the 24 bytes of CRC, preamble and gap, real,FACTOR by the file's own \
 times, or 0 for none. Delay is -D TIME, uniform,LEAST,MOST, exp,LEAST,MEAN or \
 normal,MEAN,DEVIATION. Loss is -L RATE or plr,RATE of frames, ber,RATE of bits.
 
-A line a second tells what was sent and lost. What is late, as the port had no room, goes as \
+A line a second tells what was sent, and what the port dropped; the totals tell also what the \
+link lost. What is late, as the port had no room, goes as \
 soon as it can, and the end tells how late that was at most. ^C prints totals and ends with \
 status 0; a second ^C ends it at once. The status is 1 if a port goes away, or if all that was \
 sent was dropped."

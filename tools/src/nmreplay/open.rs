@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Reading the files and opening the ports, and whether they are for each other.
+//! Opening the ports, whether the frames fit them, and what people are told first.
 
 use crate::{
     args::{Args, Plan},
@@ -37,18 +37,11 @@ fn fits(plan: &Plan, recording: &Recording, port: &mut Port) -> Result<(), Strin
             name = port.name()
         ));
     }
-    let one_slot = port.is_emulated();
     let ring = port
         .tx_rings()
         .first()
         .ok_or_else(|| format!("{} was opened without a transmit ring", plan.port))?;
-    let buffer = ring.buffer_size();
-    if one_slot && longest > buffer {
-        return Err(format!(
-            "{what}, which do not fit a buffer of {buffer}: raise the module's parameter buf_size"
-        ));
-    }
-    if longest.div_ceil(buffer) >= ring.slots().min(65) {
+    if longest.div_ceil(ring.buffer_size()) >= ring.slots().min(65) {
         return Err(format!("{what}, more than the port sends as one"));
     }
     Ok(())

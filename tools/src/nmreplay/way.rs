@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! One way: from a link that is not there into a transmit ring.
+//! One way: from the link that is imitated into a transmit ring.
 
 use crate::link::{Arrival, Link};
 use common::drain::drain;

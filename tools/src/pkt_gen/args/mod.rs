@@ -73,9 +73,10 @@ impl Function {
 1 if something failed, or if all that was sent was dropped; or 2 if the options make no sense."
 )]
 pub struct Args {
-    /// Port: an interface (eth0), a switch port (vale0:a), or such a name with suffixes: -N for
-    /// ring pair N, ^ or ^N for host rings, * for both, /x exclusive, /R or /T receive or transmit
-    /// only, @N memory region N. An interface of exactly that name wins over suffixes
+    /// Port: an interface (eth0), a switch port (vale0:a), or such a name with suffixes: {ID or
+    /// }ID for an end of pipe ID, -N for ring pair N, ^ or ^N for host rings, * for both, /x
+    /// exclusive, /R or /T receive or transmit only, /t, /r or /z to watch the port, @N memory
+    /// region N. An interface of exactly that name wins over suffixes
     #[arg(
         short,
         long,
