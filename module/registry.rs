@@ -58,7 +58,15 @@ pub(crate) struct Want<'a> {
     pub(crate) extra_bufs: u32,
 }
 
-/// Finds the port, or makes it.
+impl Want<'_> {
+    /// Whether it is to watch a port.
+    pub(crate) fn is_monitor(&self) -> bool {
+        const FLAGS: u64 = NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON;
+        self.mode != NR_REG_NULL && self.flags & FLAGS != 0
+    }
+}
+
+/// Finds the port, or makes it; not for who wants to watch one.
 pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
     let region = want.region.clone();
     if want.mode == NR_REG_NULL {
@@ -71,9 +79,6 @@ pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Po
             ..want.shape
         };
         return NullPort::open(want.name, RingSet::new(region, shape)?);
-    }
-    if want.flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
-        return open_monitor(registry, want);
     }
     let net = NetNs::current()?;
     match meaning(&net, want.name) {
@@ -106,12 +111,12 @@ pub(crate) fn open(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Po
     }
 }
 
-/// Makes a monitor of the port of that name, which must be there.
-fn open_monitor(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
+/// The port of that name, to be watched: it must be there.
+pub(crate) fn watched(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
     let net = NetNs::current()?;
-    let port = match meaning(&net, want.name) {
+    match meaning(&net, want.name) {
         PortName::Vale(_) | PortName::Pipe { .. } => match find(registry, want.name)? {
-            Some(port) => port,
+            Some(port) => Ok(port),
             None => refuse!(
                 EINVAL,
                 "there is no port {} to be watched: open it first",
@@ -128,15 +133,23 @@ fn open_monitor(registry: &Registry, want: &Want<'_>) -> Fallible<KBox<dyn Port>
                 region: None,
                 ..*want
             },
-        )?,
-    };
+        ),
+    }
+}
+
+/// Makes a monitor of that port, of one who may watch it.
+pub(crate) fn monitor(
+    registry: &Registry,
+    port: &dyn Port,
+    want: &Want<'_>,
+) -> Fallible<KBox<dyn Port>> {
     let wish = monitor::Wish {
         flags: want.flags,
         shape: want.shape,
         region: want.region.clone(),
         extra_bufs: want.extra_bufs,
     };
-    MonitorPort::open(&registry.monitors, &*port, wish, |needs| {
+    MonitorPort::open(&registry.monitors, port, wish, |needs| {
         let regions = &registry.regions;
         regions.create(&want.claimant, Kind::Private(needs))
     })

@@ -11,7 +11,7 @@ use crate::{
         wire::*,
     },
     binding::Binding,
-    kloop::{check, Eventfds, Rings, Wishes},
+    kloop::{check, Eventfds, Wishes},
     refusal::{refuse, Fallible, Refusal},
     ring::Selection,
     sys::eventfd::Eventfd,
@@ -63,9 +63,6 @@ pub(super) fn csb_enable(context: &mut Context<'_>) -> Fallible {
 /// `NETMAP_REQ_SYNC_KLOOP_START`. Returns when the loop has ended.
 pub(super) fn start(context: &mut Context<'_>, req: &mut NmreqSyncKloopStart) -> Fallible {
     let binding = bound(context)?;
-    if !binding.is_there() {
-        refuse!(ENXIO, "the interface has gone away");
-    }
     if req.sleep_us > MAX_SLEEP_US {
         refuse!(
             EINVAL,

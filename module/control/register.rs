@@ -32,34 +32,39 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Po
         );
     }
     rights::change(context)?;
-    let port = registry::open(
-        &context.world.registry,
-        &Want {
-            name: context.name(),
-            mode: req.nr_mode,
-            flags: req.nr_flags,
-            shape: Shape {
-                tx_rings: req.nr_tx_rings,
-                rx_rings: req.nr_rx_rings,
-                host_tx_rings: req.nr_host_tx_rings,
-                host_rx_rings: req.nr_host_rx_rings,
-                tx_slots: req.nr_tx_slots,
-                rx_slots: req.nr_rx_slots,
-            },
-            // An unknown region is refused even where it would not be used.
-            region: region_rights.region(req.nr_mem_id)?,
-            claimant: region_rights.claimant,
-            extra_bufs: req.nr_extra_bufs,
+    let want = Want {
+        name: context.name(),
+        mode: req.nr_mode,
+        flags: req.nr_flags,
+        shape: Shape {
+            tx_rings: req.nr_tx_rings,
+            rx_rings: req.nr_rx_rings,
+            host_tx_rings: req.nr_host_tx_rings,
+            host_rx_rings: req.nr_host_rx_rings,
+            tx_slots: req.nr_tx_slots,
+            rx_slots: req.nr_rx_slots,
         },
-    )?;
-    if port.interface().is_some() {
-        rights::interfaces(context, "binding a network interface")?;
-    }
-    region_rights.admit(port.rings().region())?;
-    // Who watches a port sees what is in its memory.
-    if let Some(watched) = port.watched() {
-        region_rights.admit(watched.region)?;
-    }
+        // An unknown region is refused even where it would not be used.
+        region: region_rights.region(req.nr_mem_id)?,
+        claimant: region_rights.claimant,
+        extra_bufs: req.nr_extra_bufs,
+    };
+    let registry = &context.world.registry;
+    let admit = |port: &dyn Port| -> Fallible {
+        if port.interface().is_some() {
+            rights::interfaces(context, "binding a network interface")?;
+        }
+        region_rights.admit(port.rings().region())
+    };
+    let port = if want.is_monitor() {
+        // Who watches a port sees what is in its memory.
+        let watched = registry::watched(registry, &want)?;
+        admit(&*watched)?;
+        registry::monitor(registry, &*watched, &want)?
+    } else {
+        registry::open(registry, &want)?
+    };
+    admit(&*port)?;
     let selection = select(req, port.rings().shape())?;
     if port.header() != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
         refuse!(

@@ -84,7 +84,10 @@ pub(super) fn run(
             return Ok(End::Stopped);
         }
         if !rings.is_there() {
-            refuse!(ENXIO, "the interface has gone away");
+            refuse!(
+                ENXIO,
+                "the interface has gone away, or the port that was watched has been closed"
+            );
         }
         let moved = round(&mut lanes, rings).map_err(csb::gone)?;
         if !task::go_on_without_signal() {

@@ -37,8 +37,7 @@ pub(crate) struct Wish {
 /// A monitor of a port that it does not keep: it learns when that is closed.
 pub(crate) struct MonitorPort {
     seat: Seat,
-    /// The region of the port, which interface that is, and the header on its frames.
-    region: RegionRef,
+    /// Which interface the port is, and the header on its frames.
     interface: Option<DeviceId>,
     header: u32,
     _live: Counted,
@@ -85,7 +84,6 @@ impl MonitorPort {
         })?;
         let monitor = MonitorPort {
             seat,
-            region: watched.region().clone(),
             interface: port.interface(),
             header: port.header(),
             _live: Counted::new(live::Kind::Port),
@@ -154,9 +152,8 @@ impl Port for MonitorPort {
         Ok(())
     }
 
-    fn watched(&self) -> Option<Watched<'_>> {
+    fn watched(&self) -> Option<Watched> {
         Some(Watched {
-            region: &self.region,
             over: self.seat.audience.is_over(),
         })
     }

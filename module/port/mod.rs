@@ -5,7 +5,7 @@
 
 use crate::{
     abi::consts::NETMAP_REQ_IFNAMSIZ,
-    memory::{Needs, RegionRef, Use},
+    memory::{Needs, Use},
     refusal::Fallible,
     ring::{Queues, RingSet, Selection},
     sys::net::device::DeviceId,
@@ -57,7 +57,7 @@ pub(crate) trait Port: Queues + Send + Sync {
     }
 
     /// What it watches, if it is a monitor, by which nothing can be sent.
-    fn watched(&self) -> Option<Watched<'_>> {
+    fn watched(&self) -> Option<Watched> {
         None
     }
 
@@ -135,9 +135,7 @@ impl Habits {
 }
 
 /// What a monitor watches.
-pub(crate) struct Watched<'p> {
-    /// The memory where the frames are that it sees.
-    pub(crate) region: &'p RegionRef,
+pub(crate) struct Watched {
     /// The port has been closed, or has gone away: there is nothing more to see.
     pub(crate) over: bool,
 }
