@@ -309,15 +309,20 @@ proptest! {
         let (txd, rxd) = (wide(needs.tx_slots), wide(needs.rx_slots));
         let bufs = (piped + rx) * rxd + (piped + tx) * txd + 2 + wide(needs.extra_bufs);
         let ring = 256 + 16 * txd.max(rxd);
-        let counts = [piped + tx + rx, tx + rx + 2 * piped, bufs];
+        // As many netmap_ifs as there may be, and each has room for all rings.
+        let ifs = (piped + tx + rx).min(wide(PRIV_IF_LIMITS.count.1));
+        let counts = [ifs, tx + rx + 2 * piped, bufs];
+        let room = 56 + 8 * (tx + rx);
         let fits = |n: u128| n <= wide(u32::MAX);
         let pages = ring.next_multiple_of(wide(page));
         match needs.pools(page) {
             Some(pools) => {
                 prop_assert_eq!(pools.map(|pool| wide(pool.count)), counts);
-                prop_assert_eq!(pools.map(|pool| wide(pool.size)), [0, pages, 0]);
+                prop_assert_eq!(pools.map(|pool| wide(pool.size)), [room, pages, 0]);
             }
-            None => prop_assert!(!counts.into_iter().all(fits) || !fits(pages)),
+            None => prop_assert!(
+                !counts.into_iter().all(fits) || !fits(pages) || !fits(piped + tx + rx)
+            ),
         }
     }
 }

@@ -103,7 +103,9 @@ impl<'a> Filler<'a> {
     }
 
     /// The first `count` slots of a batch, with frames that are all the same; returns their bytes.
-    /// This is where the generator spends its time.
+    /// This is where the generator spends its time: by itself, so that what is around it does not
+    /// decide how it is compiled.
+    #[inline(never)]
     fn fill_alike(&mut self, ring: usize, batch: &mut TxBatch<'_>, count: usize) -> usize {
         let frame = self.alike.unwrap_or_default();
         let len = frame.len();
