@@ -184,12 +184,10 @@ impl PortNeeds {
         // In whole pages: above 64 KiB (4080 slots) not every size has a cluster, and below it this
         // wastes less than the cluster would.
         let ring = u32::try_from(super::wire::RingHeader::bytes(slots)).ok()?;
+        let rings = usize::try_from(tx.checked_add(rx)?).ok()?;
         Some([
             PoolRequest {
-                size: u32::try_from(super::wire::IfHeader::bytes(
-                    usize::try_from(tx.checked_add(rx)?).ok()?,
-                ))
-                .ok()?,
+                size: u32::try_from(super::wire::IfHeader::bytes(rings)).ok()?,
                 // One for each ring, placeholders included: their two are for those who
                 // bind several rings. But no more than there may be.
                 count: piped

@@ -17,6 +17,17 @@ use crate::{
 };
 
 impl Audience {
+    /// What is shown on ring `number` of a monitor.
+    fn show<'s>(&'s self, sight: &'s Sight<'s>, way: Way, how: How, number: u16) -> Show<'s> {
+        Show {
+            audience: self,
+            sight,
+            way,
+            how,
+            number,
+        }
+    }
+
     /// Copies to all who want that, and to the first zero-copy monitor where the frame will not
     /// `stay`.
     fn copy(&self, show: Show<'_>, stays: bool, wants: impl Fn(What) -> bool) {
@@ -42,50 +53,27 @@ impl Audience {
 
     /// What the zero-copy monitor in a seat has done with goes on to the next one.
     pub(super) fn feed(&self, seat: usize, number: u16, sync: &RxSync<'_>) {
-        let show = Show {
-            audience: self,
-            sight: &sync.sight(),
-            way: Way::Monitor,
-            how: How::Exchanged,
-            number,
-        };
+        let sight = sync.sight();
+        let show = self.show(&sight, Way::Monitor, How::Exchanged, number);
         show.to(Whom::FirstFrom(seat + 1));
     }
 }
 
 impl Watcher for Audience {
     fn sending(&self, place: Place, sight: &Sight<'_>) {
-        let show = Show {
-            audience: self,
-            sight,
-            way: Way::Sent,
-            how: How::Copied,
-            number: self.number(place),
-        };
+        let show = self.show(sight, Way::Sent, How::Copied, self.number(place));
         self.copy(show, self.sent_stays(sight), |what| what.sent);
     }
 
     fn sent(&self, place: Place, sight: &Sight<'_>) {
         if self.sent_stays(sight) {
-            let show = Show {
-                audience: self,
-                sight,
-                way: Way::Sent,
-                how: How::Exchanged,
-                number: self.number(place),
-            };
+            let show = self.show(sight, Way::Sent, How::Exchanged, self.number(place));
             show.to(Whom::FirstFrom(0));
         }
     }
 
     fn arriving(&self, place: Place, sight: &Sight<'_>) {
-        let show = Show {
-            audience: self,
-            sight,
-            way: Way::Received,
-            how: How::Copied,
-            number: self.number(place),
-        };
+        let show = self.show(sight, Way::Received, How::Copied, self.number(place));
         self.copy(show, self.received_stays(sight), |what| what.received);
     }
 
@@ -94,13 +82,7 @@ impl Watcher for Audience {
             return;
         }
         let whole = |sight: &Sight<'_>| {
-            let show = Show {
-                audience: self,
-                sight,
-                way: Way::Received,
-                how: How::Exchanged,
-                number: self.number(place),
-            };
+            let show = self.show(sight, Way::Received, How::Exchanged, self.number(place));
             show.to(Whom::FirstFrom(0));
         };
         if !self.habits.tells_changes {

@@ -33,17 +33,7 @@ const TOOL: &str = "bridge";
 const EVERY: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let args: Args = match cli::parse() {
-        Ok(args) => args,
-        Err(status) => return status,
-    };
-    if let Some(what) = args.generate {
-        return what.print::<Args>();
-    }
-    match args.check() {
-        Ok(specs) => cli::finish(TOOL, run(&args, &specs)),
-        Err(why) => cli::misused(TOOL, why),
-    }
+    cli::main(TOOL, |args: &Args| args.generate, |args| args.check(), run)
 }
 
 fn run(args: &Args, specs: &[PortSpec; 2]) -> Result<(), Box<dyn Error>> {

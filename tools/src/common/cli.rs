@@ -166,6 +166,27 @@ pub fn misused(tool: &str, why: impl Display) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// All of a program's `main`: reads its command line, prints what is asked for of that alone, or
+/// does what `check` finds to be meant.
+pub fn main<A: Parser, P, E: Display>(
+    tool: &str,
+    generate: impl FnOnce(&A) -> Option<Generate>,
+    check: impl FnOnce(&mut A) -> Result<P, String>,
+    run: impl FnOnce(&A, &P) -> Result<(), E>,
+) -> ExitCode {
+    let mut args: A = match parse() {
+        Ok(args) => args,
+        Err(status) => return status,
+    };
+    if let Some(what) = generate(&args) {
+        return what.print::<A>();
+    }
+    match check(&mut args) {
+        Ok(meant) => finish(tool, run(&args, &meant)),
+        Err(why) => misused(tool, why),
+    }
+}
+
 /// Says what went wrong, if something did; the result is the program's status.
 pub fn finish(tool: &str, done: Result<(), impl Display>) -> ExitCode {
     match done {

@@ -55,7 +55,8 @@ pub struct Args {
     pub interface: String,
 
     /// A group of N pipes, NAME{0 to NAME{N-1, on the port unless a NAME is given: another port, or
-    /// a name that is nobody's. Options tell their sizes: 4@conf:slots=256. May be repeated
+    /// a name that is nobody's. Options tell their sizes: 4@conf:slots=256. A port bears 64. May be
+    /// repeated
     #[arg(
         short = 'p',
         long = "pipes",

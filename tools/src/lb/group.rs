@@ -6,6 +6,9 @@ use common::ports;
 use ferromap::{PortSpec, Rings};
 use std::str::FromStr;
 
+/// Pipes that a port bears (section 8.6 of the interface).
+const MOST_PIPES: usize = 64;
+
 /// `[NAME:]N[@conf:...]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -72,6 +75,15 @@ pub fn names(groups: &[Group], port: &PortSpec) -> Result<Vec<Vec<String>>, Stri
         };
         let first = named[at].1;
         named[at].1 += group.pipes;
+        if named[at].1 > MOST_PIPES {
+            return Err(format!(
+                "-p {}: a port bears {MOST_PIPES} pipes, and this makes {} on {base}: give the \
+                 others a name, as in -p more:{}",
+                group.pipes,
+                named[at].1,
+                named[at].1 - MOST_PIPES
+            ));
+        }
         let name = |i: usize| format!("{base}{{{i}{}", group.options);
         let names: Vec<String> = (first..first + group.pipes).map(name).collect();
         for name in &names {
@@ -146,6 +158,7 @@ mod tests {
             ("a:", "not a group of pipes"),
             ("a", "not a group of pipes"),
             ("99999", "not a group of pipes"),
+            ("65", "give the others a name, as in -p more:1"),
             ("4@7", "region of the port"),
             ("4@share=vale0:a", "region of the port"),
             ("4@conf:rings=2", "each pipe has one ring"),

@@ -36,17 +36,7 @@ use std::{
 const TOOL: &str = "lb";
 
 fn main() -> ExitCode {
-    let args: Args = match cli::parse() {
-        Ok(args) => args,
-        Err(status) => return status,
-    };
-    if let Some(what) = args.generate {
-        return what.print::<Args>();
-    }
-    match args.check() {
-        Ok(plan) => cli::finish(TOOL, run(&args, &plan)),
-        Err(why) => cli::misused(TOOL, why),
-    }
+    cli::main(TOOL, |args: &Args| args.generate, |args| args.check(), run)
 }
 
 fn run(args: &Args, plan: &Plan) -> Result<(), Box<dyn Error>> {

@@ -40,17 +40,12 @@ const EVERY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(10);
 
 fn main() -> ExitCode {
-    let args: Args = match cli::parse() {
-        Ok(args) => args,
-        Err(status) => return status,
-    };
-    if let Some(what) = args.generate {
-        return what.print::<Args>();
-    }
-    match args.check() {
-        Ok(plans) => cli::finish(TOOL, run(&args, &plans)),
-        Err(why) => cli::misused(TOOL, why),
-    }
+    cli::main(
+        TOOL,
+        |args: &Args| args.generate,
+        |args| args.check(),
+        |args, plans: &Vec<Plan>| run(args, plans),
+    )
 }
 
 fn run(args: &Args, plans: &[Plan]) -> Result<(), Box<dyn Error>> {

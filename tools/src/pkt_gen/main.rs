@@ -49,17 +49,7 @@ use worker::{Job, Lost, Outcome, Shared};
 const TOOL: &str = "pkt-gen";
 
 fn main() -> ExitCode {
-    let mut args: Args = match cli::parse() {
-        Ok(args) => args,
-        Err(status) => return status,
-    };
-    if let Some(what) = args.generate {
-        return what.print::<Args>();
-    }
-    match args.check() {
-        Ok(spec) => cli::finish(TOOL, run(&args, &spec)),
-        Err(why) => cli::misused(TOOL, why),
-    }
+    cli::main(TOOL, |args: &Args| args.generate, |args| args.check(), run)
 }
 
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {

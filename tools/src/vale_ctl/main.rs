@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! `vale-ctl`: shows switches (VALE) and their ports, plugs interfaces in and out, and has CPUs
-//! poll interfaces. It asks for persistent ports, too, which the module does not have yet: so help
-//! does not tell of them.
+//! `vale-ctl`: shows switches (VALE) and their ports, plugs interfaces in and out, has CPUs poll
+//! interfaces, and makes and removes persistent ports.
 //!
 //! [`args`] turns the command line into one [`Action`]; those that only look are in [`list`], and
 //! what the others do is a request of the crate each.
@@ -18,17 +17,7 @@ use std::{error::Error, process::ExitCode};
 const TOOL: &str = "vale-ctl";
 
 fn main() -> ExitCode {
-    let args: Args = match cli::parse() {
-        Ok(args) => args,
-        Err(status) => return status,
-    };
-    if let Some(what) = args.generate {
-        return what.print::<Args>();
-    }
-    match args.action() {
-        Ok(action) => cli::finish(TOOL, run(&args, &action)),
-        Err(why) => cli::misused(TOOL, why),
-    }
+    cli::main(TOOL, |args: &Args| args.generate, |args| args.action(), run)
 }
 
 fn run(args: &Args, action: &Action) -> Result<(), Box<dyn Error>> {
