@@ -148,6 +148,7 @@ impl<'r, W: Wake> Delivery<'r, W> {
     #[inline]
     pub(crate) fn buf(&self, cell: SlotCell<'_>) -> Option<Buf<'r>> {
         let buf = self.bufs.own(cell.buf())?;
+        // Asked of the ring each time: kept here, they cost a frame over veth 40 instructions more.
         match self.ring.mem.offsets() {
             None => Some(buf),
             Some(offsets) => Some(behind(buf, &offsets, cell)),
