@@ -146,6 +146,27 @@ impl Layout {
         Some(Layout { ifs, rings, bufs })
     }
 
+    /// The same with as many buffers as find room in `bytes` bytes. `None` if there are not as many
+    /// as were asked for.
+    pub const fn filling(mut self, page: u32, bytes: u64) -> Option<Self> {
+        let Some(room) = bytes.checked_sub(self.bufs.offset) else {
+            return None;
+        };
+        let cluster = page / gcd(page, self.bufs.size);
+        let clusters = room / (cluster as u64 * self.bufs.size as u64);
+        let most = u32::MAX / cluster;
+        let clusters = if clusters < most as u64 {
+            clusters as u32
+        } else {
+            most
+        };
+        if clusters * cluster < self.bufs.count {
+            return None;
+        }
+        self.bufs.count = clusters * cluster;
+        Some(self)
+    }
+
     /// Bytes of the region, what programs map; a multiple of the page size.
     pub const fn bytes(&self) -> u64 {
         self.bufs.offset + self.bufs.bytes()

@@ -10,13 +10,14 @@
 //! - [`context`]: what a request works with; [`options`]: those that it understands, of the list
 //!   that [`option_list`] reads.
 //! - [`register`], [`attach`], [`persistent`], [`xdp`], [`kloop`], [`requests`]: the requests;
-//!   [`offsets`]: an option of the first.
+//!   [`offsets`], [`extmem`]: options of the first.
 //! - [`rights`], [`region_rights`]: who may ask for what, and in which memory.
 //! - [`names`]: what ports are called.
 
 mod attach;
 mod call;
 mod context;
+mod extmem;
 mod kloop;
 mod legacy;
 mod names;

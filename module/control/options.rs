@@ -8,9 +8,12 @@
 use super::option_list::{length, walk, Bad, Entry, Length, Status, HEAD, MOST};
 use crate::{
     abi::{
-        consts::{NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_OFFSETS, NETMAP_REQ_OPT_SYNC_KLOOP_MODE},
+        consts::{
+            NETMAP_REQ_OPT_CSB, NETMAP_REQ_OPT_EXTMEM, NETMAP_REQ_OPT_OFFSETS,
+            NETMAP_REQ_OPT_SYNC_KLOOP_MODE,
+        },
         ext::{NmreqOptRegion, FERROMAP_OPT_REGION},
-        options::{NmreqOptCsb, NmreqOptOffsets, NmreqOptSyncKloopMode},
+        options::{NmreqOptCsb, NmreqOptExtmem, NmreqOptOffsets, NmreqOptSyncKloopMode},
         wire::{NmreqOption, Plain},
     },
     refusal::{refuse, Fallible, Refusal},
@@ -27,6 +30,10 @@ pub(super) trait RequestOption: Plain {
 
 impl RequestOption for NmreqOptRegion {
     const TYPE: u32 = FERROMAP_OPT_REGION;
+}
+
+impl RequestOption for NmreqOptExtmem {
+    const TYPE: u32 = NETMAP_REQ_OPT_EXTMEM;
 }
 
 impl RequestOption for NmreqOptCsb {

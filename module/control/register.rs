@@ -3,7 +3,7 @@
 //! `NETMAP_REQ_REGISTER`: binds the file to a port (section 7.3 of the interface), or only tells
 //! whether that would do.
 
-use super::{context::Context, kloop, offsets, region_rights::RegionRights, rights};
+use super::{context::Context, extmem, kloop, offsets, region_rights::RegionRights, rights};
 use crate::{
     abi::{
         consts::*,
@@ -22,7 +22,11 @@ use crate::{
 use kernel::prelude::*;
 
 /// The port that the request names, and which of its rings it selects.
-fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Port>, Selection)> {
+fn find(
+    context: &mut Context<'_>,
+    turn: &Taken<'_>,
+    req: &NmreqRegister,
+) -> Fallible<(KBox<dyn Port>, Selection)> {
     let region_rights = RegionRights::of(context)?;
     if let Some(bound) = context.file.binding() {
         refuse!(
@@ -32,6 +36,7 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Po
         );
     }
     rights::change(context)?;
+    let own = extmem::take(context, turn, &region_rights.claimant)?;
     let want = Want {
         name: context.name(),
         mode: req.nr_mode,
@@ -45,7 +50,10 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Po
             rx_slots: req.nr_rx_slots,
         },
         // An unknown region is refused even where it would not be used.
-        region: region_rights.region(req.nr_mem_id)?,
+        region: match &own {
+            Some(own) => Some(own.clone()),
+            None => region_rights.region(req.nr_mem_id)?,
+        },
         claimant: region_rights.claimant,
         extra_bufs: req.nr_extra_bufs,
     };
@@ -65,6 +73,9 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Po
         registry::open(registry, &want)?
     };
     admit(&*port)?;
+    if let Some(own) = &own {
+        extmem::check(&*port, own)?;
+    }
     let selection = select(req, port.rings().shape())?;
     if port.header() != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
         refuse!(
@@ -79,8 +90,12 @@ fn find(context: &mut Context<'_>, req: &NmreqRegister) -> Fallible<(KBox<dyn Po
 }
 
 /// `FERROMAP_REQ_PROBE`: what [`register`] would return.
-pub(super) fn probe(context: &mut Context<'_>, _: &Taken<'_>, req: &mut NmreqRegister) -> Fallible {
-    let (mut port, selection) = find(context, req)?;
+pub(super) fn probe(
+    context: &mut Context<'_>,
+    turn: &Taken<'_>,
+    req: &mut NmreqRegister,
+) -> Fallible {
+    let (mut port, selection) = find(context, turn, req)?;
     kloop::check_csb(&mut context.options, &selection)?;
     offsets::check(&mut context.options, &*port, &selection)?;
     context.options.all_honoured()?;
@@ -96,7 +111,7 @@ pub(super) fn register(
     turn: &Taken<'_>,
     req: &mut NmreqRegister,
 ) -> Fallible {
-    let (port, selection) = find(context, req)?;
+    let (port, selection) = find(context, turn, req)?;
     let csb = kloop::check_csb(&mut context.options, &selection)?;
     offsets::check(&mut context.options, &*port, &selection)?;
     // What is left of a switch port's region is for its rings and pipes.

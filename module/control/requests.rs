@@ -2,12 +2,11 @@
 
 //! The smaller requests.
 
-use super::{context::Context, region_rights::RegionRights, rights};
+use super::{context::Context, extmem, region_rights::RegionRights, rights};
 use crate::{
     abi::{
         consts::*,
         ext::NmreqWhy,
-        layout::Layout,
         name::{is_vale, PortName, ValeName},
         wire::*,
     },
@@ -91,21 +90,9 @@ pub(super) fn pools_info_get(
     let rights = RegionRights::of(context)?;
     let port = look_up(context, &rights, Shape::default(), req.nr_mem_id)?;
     let region = port.rings().region();
-    let layout: Layout = region.layout()?;
-    *req = NmreqPoolsInfo {
-        nr_memsize: layout.bytes(),
-        nr_mem_id: region.id(),
-        pad1: req.pad1,
-        nr_if_pool_offset: layout.ifs.offset,
-        nr_if_pool_objtotal: layout.ifs.count,
-        nr_if_pool_objsize: layout.ifs.size,
-        nr_ring_pool_offset: layout.rings.offset,
-        nr_ring_pool_objtotal: layout.rings.count,
-        nr_ring_pool_objsize: layout.rings.size,
-        nr_buf_pool_offset: layout.bufs.offset,
-        nr_buf_pool_objtotal: layout.bufs.count,
-        nr_buf_pool_objsize: layout.bufs.size,
-    };
+    let layout = region.layout()?;
+    req.nr_memsize = layout.bytes();
+    extmem::tell(req, region, &layout);
     Ok(())
 }
 

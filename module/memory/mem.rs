@@ -11,7 +11,7 @@ use crate::{
     },
     live::{self, Counted},
     refusal::Fallible,
-    sys::{backing::Backing, bindings, stretch::Stretch, user::Writers},
+    sys::{backing::Backing, bindings, pinned::Pinned, stretch::Stretch, user::Writers},
 };
 use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
 
@@ -24,6 +24,9 @@ pub(super) enum PoolOf {
 }
 
 impl PoolOf {
+    /// All of them, in the order in which they lie in a region.
+    pub(super) const ALL: [Self; 3] = [PoolOf::Ifs, PoolOf::Rings, PoolOf::Bufs];
+
     /// How many of the first are nobody's.
     pub(super) fn withheld(self) -> u32 {
         match self {
@@ -31,10 +34,19 @@ impl PoolOf {
             PoolOf::Ifs | PoolOf::Rings => 0,
         }
     }
+
+    /// How parameters and fields are called that are about them.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            PoolOf::Ifs => "if",
+            PoolOf::Rings => "ring",
+            PoolOf::Bufs => "buf",
+        }
+    }
 }
 
 /// The memory of a region. Of each pool the first objects are there; the others come when they are
-/// wanted, or when a program touches where they will be.
+/// wanted, or when a program touches where they will be. In memory of a process all are there.
 ///
 /// # Invariants
 ///
@@ -48,6 +60,8 @@ pub(crate) struct Mem {
     #[pin]
     bufs: Stretch,
     layout: Layout,
+    /// Whether it is memory of a process, which maps it by itself.
+    is_users: bool,
     writers: Writers,
     _live: Counted,
 }
@@ -61,8 +75,9 @@ fn sound(pool: &Pool) -> bool {
 }
 
 impl Mem {
-    /// Memory of the kernel's own, of which there is nothing yet.
-    pub(super) fn new(layout: Layout) -> Fallible<Arc<Self>> {
+    /// Memory of the kernel's own, of which there is nothing yet; or these pages of a process, all
+    /// of which are there.
+    pub(super) fn new(layout: Layout, pinned: Option<&Arc<Pinned>>) -> Fallible<Arc<Self>> {
         if ![&layout.ifs, &layout.rings, &layout.bufs]
             .map(sound)
             .iter()
@@ -70,15 +85,47 @@ impl Mem {
         {
             return Err(EINVAL.into());
         }
-        let stretch = |pool: &Pool| Stretch::new(pool.size, pool.count);
         // INVARIANT: the pools were looked at above.
+        match pinned {
+            None => {
+                let stretch = |pool: &Pool| Stretch::new(pool.size, pool.count);
+                let stretches = (
+                    stretch(&layout.ifs),
+                    stretch(&layout.rings),
+                    stretch(&layout.bufs),
+                );
+                Self::with(layout, stretches, Writers::none(), false)
+            }
+            Some(pinned) => {
+                let stretch = |pool: &Pool| {
+                    let page = |offset: u64| (offset / PAGE_SIZE as u64) as usize;
+                    let range = page(pool.offset)..page(pool.offset + pool.bytes());
+                    Stretch::over(pinned, range, pool.size, pool.count)
+                };
+                let stretches = (
+                    stretch(&layout.ifs)?,
+                    stretch(&layout.rings)?,
+                    stretch(&layout.bufs)?,
+                );
+                Self::with(layout, stretches, Writers::anybody(), true)
+            }
+        }
+    }
+
+    fn with<S: PinInit<Stretch>>(
+        layout: Layout,
+        (ifs, rings, bufs): (S, S, S),
+        writers: Writers,
+        is_users: bool,
+    ) -> Fallible<Arc<Self>> {
         Ok(Arc::pin_init(
             pin_init!(Mem {
-                ifs <- stretch(&layout.ifs),
-                rings <- stretch(&layout.rings),
-                bufs <- stretch(&layout.bufs),
+                ifs <- ifs,
+                rings <- rings,
+                bufs <- bufs,
                 layout,
-                writers: Writers::none(),
+                is_users,
+                writers,
                 _live: Counted::new(live::Kind::Memory),
             }),
             GFP_KERNEL_ACCOUNT,
@@ -146,10 +193,19 @@ impl Mem {
 // Whoever reads or writes there in the kernel copes with others who do (`shared`).
 unsafe impl Backing for Mem {
     fn bytes(&self) -> u64 {
-        self.layout.bytes()
+        // A process maps its own memory by itself, and the kernel has no way to map pages a second
+        // time that are those of one process (mm/memory.c, `validate_page_before_insert`).
+        if self.is_users {
+            0
+        } else {
+            self.layout.bytes()
+        }
     }
 
     fn page(&self, offset: u64) -> Result<*mut bindings::page> {
+        if self.is_users {
+            return Err(EINVAL);
+        }
         let Layout {
             ifs, rings, bufs, ..
         } = &self.layout;

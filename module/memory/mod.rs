@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 mod access;
+mod knobs;
 mod mem;
 mod needs;
 mod pool;
@@ -21,6 +22,7 @@ mod shared;
 mod sizes;
 mod source;
 mod staging;
+mod user;
 
 pub(crate) use access::Claimant;
 pub(crate) use mem::Mem;
@@ -31,3 +33,4 @@ pub(crate) use shared::{head_of, Buf, Bufs, Head, Position, RingView, SlotCell, 
 pub(crate) use sizes::Kind;
 pub(crate) use source::Source;
 pub(crate) use staging::{Area, Staging};
+pub(crate) use user::UserMemory;

@@ -9,6 +9,7 @@ use super::{
     pool::{words, FreeMap},
     shared::IfView,
     sizes::Kind,
+    user::UserMemory,
 };
 use crate::{
     abi::layout::Layout,
@@ -60,12 +61,13 @@ fn free_map(count: u32) -> Fallible<FreeMap<KVVec<u64>>> {
 }
 
 impl Made {
-    fn new(layout: Layout) -> Fallible<Self> {
+    fn new(kind: &Kind) -> Fallible<Self> {
+        let layout = kind.layout()?;
         Ok(Made {
             ifs: free_map(layout.ifs.count)?,
             rings: free_map(layout.rings.count)?,
             bufs: free_map(layout.bufs.count)?,
-            mem: Mem::new(layout)?,
+            mem: Mem::new(layout, kind.pages())?,
         })
     }
 
@@ -131,7 +133,12 @@ impl Region {
 
     /// Whether the region belongs to one port.
     pub(crate) fn is_private(&self) -> bool {
-        self.kind != Kind::Global
+        !matches!(self.kind, Kind::Global)
+    }
+
+    /// Whether it is in these very pages of a process.
+    pub(super) fn is_in(&self, memory: &UserMemory) -> bool {
+        matches!(&self.kind, Kind::Users(own) if own.is_same(memory))
     }
 
     /// The layout as it is, or as it would be if somebody used the region now.
@@ -157,7 +164,9 @@ impl Region {
         if let Some(joined) = self.join() {
             return Ok(joined);
         }
-        let made = Made::new(self.kind.layout()?)?;
+        let mut made = Made::new(&self.kind)?;
+        // What is there from the start.
+        PoolOf::ALL.into_iter().for_each(|of| made.open_up(of));
         let mem = made.mem.clone();
         let mut inner = self.inner.lock();
         if inner.made.is_some() {
@@ -268,12 +277,12 @@ impl Use {
             ENOMEM,
             fmt!(
                 "no memory for {} more {} of {} bytes in region {}, on the machine or in the \
-                 cgroup of who asks: lower the port's rings or slots, or parameter {}buf_size",
+                 cgroup of who asks: lower the port's rings or slots, or {}",
                 more,
                 what,
                 size,
                 self.region.id,
-                self.prefix()
+                self.region.kind.size_of(PoolOf::Bufs)
             ),
         )
     }
@@ -288,10 +297,10 @@ impl Use {
         let Some(index) = taken else {
             refuse!(
                 ENOMEM,
-                "all {} netmap_ifs of region {} are in use: raise parameter {}if_num",
+                "all {} netmap_ifs of region {} are in use: raise {}",
                 self.mem.layout().ifs.count,
                 self.region.id,
-                self.prefix()
+                self.region.kind.count_of(PoolOf::Ifs)
             );
         };
         match self.mem.interface(index, rings) {
@@ -300,10 +309,10 @@ impl Use {
                 self.give_if(index);
                 refuse!(
                     ENOMEM,
-                    "{} rings do not fit a netmap_if of {} bytes: raise parameter {}if_size",
+                    "{} rings do not fit a netmap_if of {} bytes: raise {}",
                     rings,
                     self.mem.layout().ifs.size,
-                    self.prefix()
+                    self.region.kind.size_of(PoolOf::Ifs)
                 )
             }
         }
@@ -319,20 +328,20 @@ impl Use {
         let Some(index) = taken else {
             refuse!(
                 ENOMEM,
-                "all {} rings of region {} are in use: raise parameter {}ring_num",
+                "all {} rings of region {} are in use: raise {}",
                 self.mem.layout().rings.count,
                 self.region.id,
-                self.prefix()
+                self.region.kind.count_of(PoolOf::Rings)
             );
         };
         if self.mem.ring(index, slots).is_none() {
             self.give_ring(index);
             refuse!(
                 ENOMEM,
-                "{} slots do not fit a ring of {} bytes: raise parameter {}ring_size",
+                "{} slots do not fit a ring of {} bytes: raise {}",
                 slots,
                 self.mem.layout().rings.size,
-                self.prefix()
+                self.region.kind.size_of(PoolOf::Rings)
             );
         }
         Ok(index)
@@ -355,12 +364,12 @@ impl Use {
             Some((true, _)) => Ok(()),
             other => refuse!(
                 ENOMEM,
-                "{} buffers wanted, {} of {} left in region {}: raise parameter {}buf_num",
+                "{} buffers wanted, {} of {} left in region {}: raise {}",
                 count,
                 other.map_or(0, |(_, left)| left),
                 self.mem.layout().bufs.count,
                 self.region.id,
-                self.prefix()
+                self.region.kind.count_of(PoolOf::Bufs)
             ),
         }
     }
@@ -374,15 +383,6 @@ impl Use {
     /// into slots and lists.
     pub(crate) fn give_buf(&self, index: u32) -> bool {
         self.with(|made| made.bufs.give(index)).unwrap_or(false)
-    }
-
-    /// What the parameters of this region's kind are called.
-    fn prefix(&self) -> &'static str {
-        if self.region.is_private() {
-            "priv_"
-        } else {
-            ""
-        }
     }
 }
 

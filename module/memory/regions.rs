@@ -6,6 +6,7 @@ use super::{
     access::{Claimant, Owner},
     region::Region,
     sizes::Kind,
+    user::UserMemory,
 };
 use crate::{
     abi::consts::GLOBAL_MEM_ID,
@@ -45,6 +46,23 @@ impl List {
         };
         // The list is everybody's and outlives who made it longer.
         self.entries.push(entry, GFP_KERNEL)?;
+        Ok(region)
+    }
+
+    /// A region under the next free id.
+    fn add_next(&mut self, kind: Kind, claimant: &Claimant) -> Fallible<Arc<Region>> {
+        let mut id = self.last;
+        loop {
+            id = id.wrapping_add(1);
+            if id == self.last {
+                refuse!(ENOMEM, "all 65534 memory regions are in use");
+            }
+            if id > GLOBAL_MEM_ID && !self.entries.iter().any(|e| e.region.id() == id) {
+                break;
+            }
+        }
+        let region = self.add(id, kind, claimant.alone())?;
+        self.last = id;
         Ok(region)
     }
 }
@@ -104,19 +122,26 @@ impl Regions {
     pub(crate) fn create(self: &Arc<Self>, claimant: &Claimant, kind: Kind) -> Fallible<RegionRef> {
         // Sizes that cannot be had are refused now, not when the port is already half made.
         kind.layout()?;
+        let region = self.list.lock().add_next(kind, claimant)?;
+        Ok(self.hold(region))
+    }
+
+    /// The region in this memory of a process: a new one, unless these very pages are one already.
+    pub(crate) fn within(
+        self: &Arc<Self>,
+        claimant: &Claimant,
+        memory: Arc<UserMemory>,
+    ) -> Fallible<RegionRef> {
         let mut list = self.list.lock();
-        let mut id = list.last;
-        loop {
-            id = id.wrapping_add(1);
-            if id == list.last {
-                refuse!(ENOMEM, "all 65534 memory regions are in use");
+        let known = |e: &&mut Entry| e.region.owner().is_near(claimant) && e.region.is_in(&memory);
+        let region = match list.entries.iter_mut().find(known) {
+            Some(entry) => {
+                entry.region.admit(claimant)?;
+                entry.holders += 1;
+                entry.region.clone()
             }
-            if id > GLOBAL_MEM_ID && !list.entries.iter().any(|e| e.region.id() == id) {
-                break;
-            }
-        }
-        let region = list.add(id, kind, claimant.alone())?;
-        list.last = id;
+            None => list.add_next(Kind::Users(memory), claimant)?,
+        };
         Ok(self.hold(region))
     }
 }

@@ -49,6 +49,11 @@ static inline void *ferromap_vmap(struct page **pages, unsigned int count)
 	return vmap(pages, count, VM_MAP, PAGE_KERNEL);
 }
 
+/* How pages are kept for a long time. */
+enum ferromap_pinning {
+	FERROMAP_PINNING = FOLL_WRITE | FOLL_LONGTERM,
+};
+
 static inline void ferromap_cond_resched_tasks_rcu_qs(void)
 {
 	cond_resched_tasks_rcu_qs();

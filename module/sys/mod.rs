@@ -22,6 +22,7 @@
 //! - [`wide`]: the processor's wide registers.
 //! - [`backing`]: memory that programs can map; [`vmalloc`]: straight lines of it, on huge pages
 //!   where they are to be had; [`stretch`]: objects in such lines, which come when they are wanted.
+//!   [`pinned`]: memory of a process that stays.
 //!
 //! Each wrapper is small, and its types make misuse impossible, as far as types can: that nobody
 //! sleeps in atomic context none of them says. Beside this room only `memory` may say `unsafe`, and
@@ -63,6 +64,7 @@ pub(crate) mod module_ref;
 pub(crate) mod net;
 pub(crate) mod nospec;
 pub(crate) mod param;
+pub(crate) mod pinned;
 pub(crate) mod random;
 pub(crate) mod rcu;
 pub(crate) mod soft_wake;

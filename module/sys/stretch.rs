@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Objects of one size, side by side in kernel memory, of which the first are there and the others
-//! come later.
+//! come later; or in pages of a process, where all of them are there from the start.
 //!
 //! What is added lies elsewhere, so that all of it is mapped once more, in one line. The line that
 //! was there before stays: whoever has an address in it may go on. Both show the same pages. Each
@@ -9,16 +9,23 @@
 
 use super::{
     bindings,
+    pinned::Pinned,
     vmalloc::{HugeMem, Joint},
 };
 use core::{
+    ops::Range,
     ptr::{without_provenance_mut, NonNull},
     sync::atomic::{
         AtomicPtr, AtomicU32, AtomicUsize,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use kernel::{new_mutex, page::PAGE_SIZE, prelude::*, sync::Mutex};
+use kernel::{
+    new_mutex,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
 
 /// A stretch of objects.
 ///
@@ -27,7 +34,8 @@ use kernel::{new_mutex, page::PAGE_SIZE, prelude::*, sync::Mutex};
 /// From `base` on, `bytes` bytes are valid for reading and writing for as long as this lives, and
 /// `count` objects lie in them; so is what any of the three was before. None gets less. `base` is
 /// aligned to a page, and each was stored before what counts from it. All bases show the same
-/// pages, which are allocated with a count of their own each.
+/// pages, which are allocated with a count of their own each, or pinned, and then all of them are
+/// there.
 #[pin_data]
 pub(crate) struct Stretch {
     /// Bytes of an object, and how many there can be.
@@ -45,6 +53,7 @@ pub(crate) struct Stretch {
 struct Made {
     lines: KVec<Joint>,
     parts: KVec<HugeMem>,
+    _pinned: Option<Arc<Pinned>>,
 }
 
 /// The least that is added to what is there.
@@ -56,14 +65,51 @@ impl Stretch {
         let made = Made {
             lines: KVec::new(),
             parts: KVec::new(),
+            _pinned: None,
         };
         // INVARIANT: nothing is there, from any page on.
+        Self::begin(size, (without_provenance_mut(PAGE_SIZE), 0), most, 0, made)
+    }
+
+    /// One of which all is there: `count` objects of `size` bytes fill these of the pages.
+    pub(crate) fn over(
+        pinned: &Arc<Pinned>,
+        range: Range<usize>,
+        size: u32,
+        count: u32,
+    ) -> Result<impl PinInit<Self>> {
+        let pages = pinned.pages().get(range).ok_or(EINVAL)?;
+        let bytes = pages.len() * PAGE_SIZE;
+        if bytes != size as usize * count as usize {
+            return Err(EINVAL);
+        }
+        let mut lines = KVec::with_capacity(1, GFP_KERNEL_ACCOUNT)?;
+        // SAFETY: the pages are there for as long as `self`, which keeps them.
+        let line = unsafe { Joint::new(pages)? };
+        let base = line.base().as_ptr();
+        lines.push(line, GFP_KERNEL_ACCOUNT)?;
+        let made = Made {
+            lines,
+            parts: KVec::new(),
+            _pinned: Some(pinned.clone()),
+        };
+        // INVARIANT: so many bytes are mapped, which is what so many objects have, and are kept.
+        Ok(Self::begin(size, (base, bytes), count, count, made))
+    }
+
+    fn begin(
+        size: u32,
+        (base, bytes): (*mut u8, usize),
+        most: u32,
+        count: u32,
+        made: Made,
+    ) -> impl PinInit<Self> {
         pin_init!(Stretch {
             size,
             most,
-            base: AtomicPtr::new(without_provenance_mut(PAGE_SIZE)),
-            bytes: AtomicUsize::new(0),
-            count: AtomicU32::new(0),
+            base: AtomicPtr::new(base),
+            bytes: AtomicUsize::new(bytes),
+            count: AtomicU32::new(count),
             made <- new_mutex!(made),
         })
     }
@@ -174,7 +220,7 @@ impl Stretch {
             }
         }
         // SAFETY: the pages are there for as long as `self`, which keeps all parts.
-        unsafe { Joint::new(&mut pages) }
+        unsafe { Joint::new(&pages) }
     }
 }
 

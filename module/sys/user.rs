@@ -120,6 +120,14 @@ impl Writers {
         }
     }
 
+    /// Memory of a process, which may share it with others in ways that nobody tells us.
+    pub(crate) const fn anybody() -> Self {
+        Writers {
+            first: SetOnce::new(),
+            several: AtomicBool::new(true),
+        }
+    }
+
     /// Whoever has that address space will be able to, once this has returned.
     pub(crate) fn add(&self, space: &Mm) {
         let first = self.first.populate(AddressSpace(ARef::from(space)));

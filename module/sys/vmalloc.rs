@@ -144,12 +144,12 @@ impl Joint {
     /// # Safety
     ///
     /// Whoever touches the mapping must know that they are still there.
-    pub(super) unsafe fn new(pages: &mut [*mut bindings::page]) -> Result<Self> {
+    pub(super) unsafe fn new(pages: &[*mut bindings::page]) -> Result<Self> {
         let note = Note::blank()?;
         let count = u32::try_from(pages.len()).map_err(|_| ENOMEM)?;
         // SAFETY: may be called by any task that may sleep. There are so many pages, which are only
         // looked at.
-        let base = unsafe { bindings::ferromap_vmap(pages.as_mut_ptr(), count) };
+        let base = unsafe { bindings::ferromap_vmap(pages.as_ptr().cast_mut(), count) };
         let base = NonNull::new(base.cast()).ok_or(ENOMEM)?;
         // INVARIANT: mapped just now.
         Ok(Joint {
@@ -235,8 +235,8 @@ static RETURNING: Atomic<usize> = Atomic::new(0);
 /// What was dropped and nobody gives back yet: the first of a list of boxes.
 static DROPPED: Atomic<*mut Note> = Atomic::new(null_mut());
 
-/// Memory or a mapping that nobody uses any more.
-struct Note {
+/// Memory, a mapping or pages that nobody uses any more.
+pub(super) struct Note {
     base: *const c_void,
     /// How much memory that is.
     bytes: usize,
@@ -247,7 +247,7 @@ struct Note {
 
 impl Note {
     /// What is to be given back is filled in when it is there.
-    fn blank() -> Result<KBox<Self>> {
+    pub(super) fn blank() -> Result<KBox<Self>> {
         let note = Note {
             base: null(),
             bytes: 0,
@@ -258,13 +258,13 @@ impl Note {
     }
 }
 
-/// Has memory or a mapping given back when it is dropped. The note for that is made before: to drop
-/// something must not need memory.
-struct Lease(Option<KBox<Note>>);
+/// Has memory, a mapping or pages given back when it is dropped. The note for that is made before:
+/// to drop something must not need memory.
+pub(super) struct Lease(Option<KBox<Note>>);
 
 impl Lease {
-    /// For what is at `base`, which `give` is right for.
-    fn new(
+    /// For what is at `base`, which `give` is right for, at any time.
+    pub(super) fn new(
         mut note: KBox<Note>,
         base: NonNull<u8>,
         bytes: usize,
@@ -301,10 +301,10 @@ pub(crate) fn give_back() {
         // SAFETY: a box that `drop` put on the list, which was taken whole: nobody else has it.
         let note = unsafe { KBox::from_raw(next) };
         next = note.next;
-        // SAFETY: an allocation by vmalloc or a mapping by vmap, with what is right for it, by the
-        // invariants of what was dropped, and nobody's any more: nobody touches a mapping whose
-        // pages have gone before it. Pages that a process still maps or has pinned live on by their
-        // own count.
+        // SAFETY: an allocation by vmalloc, a mapping by vmap or pages that are pinned, with what
+        // is right for it, by the invariants of what was dropped, and nobody's any more: nobody
+        // touches a mapping whose pages have gone before it. Pages that a process still maps or has
+        // pinned live on by their own count.
         unsafe { (note.give)(note.base) };
         RETURNING.fetch_sub(note.bytes, Relaxed);
     }

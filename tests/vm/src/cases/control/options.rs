@@ -2,9 +2,7 @@
 
 //! Lists of options: items 14 to 22.
 //!
-//! Extmem and offsets are not carried out yet, and refused on REGISTER as unknown ones are. Their
-//! own items come with them. What comes of those that are honoured is with the cases of their
-//! subjects.
+//! What comes of those that are honoured is with the cases of their subjects.
 
 use crate::harness::check::*;
 use crate::harness::frame::numbered;
@@ -26,7 +24,6 @@ pub const CASES: &[Case] = crate::cases![
     item_014_option_type_zero_is_invalid,
     item_015_known_option_twice_is_invalid,
     item_016_unknown_option_undoes_register,
-    item_016_options_that_are_not_there_yet_undo_register,
     item_016_undone_register_leaves_the_interface_to_the_host,
     item_017_unknown_option_does_not_hurt_other_requests,
     item_018_too_large_option_is_refused,
@@ -137,11 +134,6 @@ fn undoes_register(name: &str, mut options: OptionList) -> Outcome {
     )?;
     same("status", options.statuses(), [UNSUPPORTED])?;
     still_unbound(device, name)
-}
-
-fn item_016_options_that_are_not_there_yet_undo_register() -> Outcome {
-    undoes_register("vale16:y", OptionList::of(&[NETMAP_REQ_OPT_EXTMEM]))?;
-    Ok(())
 }
 
 /// Buffers that take a while to hand out.

@@ -14,7 +14,7 @@ use crate::harness::frame::numbered;
 use crate::harness::programs::{detach, Programs};
 use crate::harness::raw::bound::pair;
 use crate::harness::raw::csb::*;
-use crate::harness::raw::device::Mapping;
+use crate::harness::raw::device::{address, Mapping};
 use crate::harness::raw::request::{legacy, vale_list};
 use crate::harness::raw::*;
 use crate::harness::traces::{live, read_parameter, write_parameter};
@@ -53,6 +53,7 @@ pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_register_interface,
     hostile_memory_fails_in_register_pipe,
     hostile_memory_fails_in_register_monitor,
+    hostile_memory_fails_in_register_extmem,
     hostile_memory_fails_in_xdp_attach,
     hostile_memory_fails_in_attach,
 ];
@@ -260,6 +261,19 @@ fn hostile_memory_fails_in_register_monitor() -> Outcome {
     let monitor = vale("vale963:m").flags(NR_ZCOPY_MON).bind()?;
     a.send(&numbered(0..9))?;
     same("frames", monitor.recv()?, numbered(0..9))
+}
+
+fn hostile_memory_fails_in_register_extmem() -> Outcome {
+    let map = extmem::anonymous(2 << 20)?;
+    let attempt = |device: &Device| {
+        let mut option = extmem::option(map.at(0) as u64, extmem::few(2 << 20));
+        let ask = vale("vale965:a").slots(64, 64);
+        ask.options(address(&mut option)).send(device)?;
+        device.txsync()
+    };
+    let count = each_failure(new_device, attempt, refused)?;
+    // What is noted of the pages and three mappings, beside what each port takes.
+    that(format!("dozens of allocations, got {count}"), count > 24)
 }
 
 fn hostile_memory_fails_in_attach() -> Outcome {

@@ -354,6 +354,8 @@ fn hostile_fields_of_register() -> Outcome {
         nr_mem_id: 0,
         ..small()
     };
+    let memory = extmem::anonymous(2 << 20)?;
+    let within = extmem::option(memory.at(0) as u64, extmem::few(2 << 20));
     let register = |what, name, body| Sample::new(what, NETMAP_REQ_REGISTER, name, body);
     for sample in [
         register("a switch port", "vale940:a", small()),
@@ -374,6 +376,11 @@ fn hostile_fields_of_register() -> Outcome {
             },
         ),
         register("a monitor", "vale940:b", watch),
+        register("a port in its own memory", "vale940:a", own).option(
+            NETMAP_REQ_OPT_EXTMEM,
+            size_of::<NmreqOptExtmem>(),
+            within,
+        ),
         register("a port in a region by descriptor", "vale940:a", own).option(
             FERROMAP_OPT_REGION,
             size_of::<NmreqOptRegion>(),

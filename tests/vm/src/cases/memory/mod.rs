@@ -6,6 +6,7 @@
 
 mod access;
 mod buffers;
+mod extmem;
 mod mapping;
 mod null;
 mod parameters;
@@ -20,6 +21,7 @@ pub const FILES: &[&[Case]] = &[
     upkeep::CASES,
     supply::CASES,
     buffers::CASES,
+    extmem::CASES,
     null::CASES,
     parameters::CASES,
 ];

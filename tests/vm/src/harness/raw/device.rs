@@ -113,24 +113,7 @@ impl Device {
         rights: i32,
         flags: i32,
     ) -> Result<Mapping, Errno> {
-        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                len as usize,
-                rights,
-                flags,
-                self.raw(),
-                offset as libc::off_t,
-            )
-        };
-        if base == libc::MAP_FAILED {
-            return Err(Errno::last());
-        }
-        Ok(Mapping {
-            base: base.cast(),
-            len: len as usize,
-        })
+        Mapping::with(len, offset, rights, flags, self.raw())
     }
 
     /// A second descriptor of the same open file.
@@ -161,6 +144,32 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
+    /// Memory that is not a device's, of a file or of none; to be read and written.
+    pub fn new(len: u64, flags: i32, file: RawFd) -> Result<Self, Errno> {
+        Mapping::with(len, 0, libc::PROT_READ | libc::PROT_WRITE, flags, file)
+    }
+
+    fn with(len: u64, offset: u64, rights: i32, flags: i32, file: RawFd) -> Result<Self, Errno> {
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                len as usize,
+                rights,
+                flags,
+                file,
+                offset as libc::off_t,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(Errno::last());
+        }
+        Ok(Mapping {
+            base: base.cast(),
+            len: len as usize,
+        })
+    }
+
     /// Children do not inherit the mapping.
     pub fn keep_from_children(&self) -> Result<(), Errno> {
         self.advise(libc::MADV_DONTFORK)
@@ -170,6 +179,14 @@ impl Mapping {
     pub fn advise(&self, advice: i32) -> Result<(), Errno> {
         // SAFETY: our own mapping; what is in it stays.
         let done = unsafe { libc::madvise(self.base.cast(), self.len, advice) };
+        Errno::result(done).map(drop)
+    }
+
+    /// `mprotect(2)` for a part.
+    pub fn protect(&self, offset: u64, len: u64, rights: i32) -> Result<(), Errno> {
+        assert!(offset as usize + len as usize <= self.len);
+        // SAFETY: a part of our own mapping; who does this does not touch it in another way.
+        let done = unsafe { libc::mprotect(self.at(offset).cast(), len as usize, rights) };
         Errno::result(done).map(drop)
     }
 

@@ -8,12 +8,14 @@
 //! - [`bound`]: a bound and mapped port, and what tests do with it all the time.
 //! - [`ring`]: rings, slots and buffers in the mapped region.
 //! - [`csb`]: CSB mode and kernel loops.
+//! - [`extmem`]: regions in memory of the test's own.
 //! - [`hostile`]: bad addresses and option chains.
 //! - [`slow`]: a page that takes long to come.
 
 pub mod bound;
 pub mod csb;
 pub mod device;
+pub mod extmem;
 pub mod hostile;
 pub mod request;
 pub mod ring;

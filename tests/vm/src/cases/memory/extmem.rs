@@ -1,0 +1,699 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Regions in memory of a program: item 180, and section 3.9.
+
+use super::access::elsewhere;
+use crate::harness::check::*;
+use crate::harness::frame::*;
+use crate::harness::persistent::*;
+use crate::harness::raw::device::{address, Mapping};
+use crate::harness::raw::extmem::*;
+use crate::harness::raw::hostile::UNTOUCHED;
+use crate::harness::raw::request::{pools_info, region_size, vale_find, vale_list};
+use crate::harness::raw::slow::SlowPage;
+use crate::harness::raw::stack::{Stack, QUIET};
+use crate::harness::raw::*;
+use crate::harness::traffic::*;
+use crate::harness::why::says;
+use crate::harness::wire::*;
+use crate::harness::Case;
+use ferromap_abi::consts::*;
+use ferromap_abi::ext::FERROMAP_REQ_PROBE;
+use ferromap_abi::wire::*;
+use nix::errno::Errno;
+use nix::sys::memfd::{memfd_create, MFdFlags};
+use nix::sys::resource::{setrlimit, Resource};
+use nix::unistd::{setresuid, Uid};
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::Arc;
+
+pub const CASES: &[Case] = crate::cases![
+    item_180_port_runs_in_user_memory,
+    item_180_two_ports_on_the_same_memory_share_the_id,
+    item_180_every_kind_of_port_runs_in_user_memory,
+    extmem_fields_that_are_zero_are_defaults,
+    extmem_of_odd_sizes_is_whole_pages,
+    extmem_of_huge_pages,
+    extmem_is_the_same_by_another_mapping,
+    extmem_is_another_when_a_page_is,
+    extmem_overrides_the_region_id,
+    extmem_on_a_port_that_is_open,
+    extmem_is_not_mapped_by_the_descriptor,
+    extmem_that_will_not_do,
+    extmem_too_small_for_the_port,
+    extmem_counts_as_memory_that_stays,
+    extmem_of_one_who_may_not_keep_as_much,
+    extmem_belongs_to_its_user,
+    extmem_stays_when_the_program_unmaps_it,
+    extmem_outlives_who_gave_it,
+    extmem_is_only_tried_by_probe,
+    extmem_has_no_addresses_in_slots,
+    extmem_that_does_not_come_stops_nobody,
+    hostile_extmem_is_scribbled_over,
+];
+
+const MIB: u64 = 1 << 20;
+const PAGE: u64 = 4096;
+
+/// Two ports of a switch in the same memory of the test's own.
+fn two(switch: &str) -> Outcome<(Bound, Bound)> {
+    let map = anonymous(2 * MIB)?;
+    let port = |name| {
+        vale(&format!("{switch}:{name}"))
+            .slots(64, 64)
+            .bind_within(&map, few(2 * MIB))
+    };
+    Ok((
+        works("the first", port("a"))?.0,
+        works("the second", port("b"))?.0,
+    ))
+}
+
+/// How much memory of this process stays, in bytes.
+fn locked() -> Outcome<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    kib.map_or_else(|| fail("no VmLck"), |kib| Ok(kib * 1024))
+}
+
+fn item_180_port_runs_in_user_memory() -> Outcome {
+    let map = anonymous(2 * MIB)?;
+    // What the memory held does not matter.
+    for at in (0..2 * MIB).step_by(8) {
+        map.write(at, u64::MAX);
+    }
+    let ask = vale("vale180:a").slots(64, 64).extra(20);
+    let (port, option) = works("REGISTER", ask.bind_within(&map, few(2 * MIB)))?;
+    let far = vale("vale180:b").slots(64, 64).bind()?;
+    same("status", option.nro_opt.nro_status, 0)?;
+    let info = option.nro_info;
+    let wanted = few(2 * MIB);
+    same("memory", info.nr_memsize, 2 * MIB)?;
+    same("netmap_ifs from", info.nr_if_pool_offset, 0)?;
+    let ifs = (info.nr_if_pool_objtotal, info.nr_if_pool_objsize);
+    same("netmap_ifs", ifs, (wanted.nr_if_pool_objtotal, 1024))?;
+    same("rings from", info.nr_ring_pool_offset, 16 * 1024)?;
+    let rings = (info.nr_ring_pool_objtotal, info.nr_ring_pool_objsize);
+    same("rings", rings, (wanted.nr_ring_pool_objtotal, 8192))?;
+    same("buffers from", info.nr_buf_pool_offset, 16 * (1024 + 8192))?;
+    // What is left over is for buffers.
+    let left = (2 * MIB - info.nr_buf_pool_offset) / 2048;
+    let bufs = (info.nr_buf_pool_objtotal, info.nr_buf_pool_objsize);
+    same("buffers", bufs, (left as u32, 2048))?;
+    same("id", info.nr_mem_id, port.reg.nr_mem_id)?;
+    that("an id of its own", info.nr_mem_id > GLOBAL_MEM_ID)?;
+    same("size", port.reg.nr_memsize, 2 * MIB)?;
+    same("size by id", region_size(info.nr_mem_id)?, 2 * MIB)?;
+    let told = pools_info("vale180:a", 0)?;
+    same(
+        "pools",
+        NmreqPoolsInfo {
+            nr_memsize: 2 * MIB,
+            ..info
+        },
+        told,
+    )?;
+    same("flags", port.nifp().ni_flags & NI_PRIV_MEM, NI_PRIV_MEM)?;
+    same("extra buffers", port.extra_bufs().len(), 20)?;
+    // Out of it and into it.
+    port.send(&numbered(0..30))?;
+    same("sent", far.recv()?, numbered(0..30))?;
+    far.send(&numbered(30..60))?;
+    same("received", port.recv()?, numbered(30..60))
+}
+
+fn item_180_two_ports_on_the_same_memory_share_the_id() -> Outcome {
+    let (a, b) = two("vale180")?;
+    same("ids", a.reg.nr_mem_id, b.reg.nr_mem_id)?;
+    // Frames change places where both are.
+    for i in 0..5 {
+        let frames = numbered(i * 40..i * 40 + 40);
+        a.send(&frames)?;
+        same("frames", b.recv()?, frames.clone())?;
+        b.send(&frames)?;
+        same("frames back", a.recv()?, frames)?;
+    }
+    // Others come by the id, and cannot see what is in it.
+    let id = a.reg.nr_mem_id;
+    let by_id = vale("vale180:c").mem(id).slots(64, 64);
+    let device = Device::open()?;
+    works("REGISTER by id", by_id.clone().send(&device))?;
+    drop(device);
+    drop((a, b));
+    fails(
+        "by the id of what has gone",
+        by_id.try_bind(),
+        Errno::EINVAL,
+    )
+}
+
+fn item_180_every_kind_of_port_runs_in_user_memory() -> Outcome {
+    wire()?;
+    let small = || vale("").slots(64, 64);
+    let bind = |ask: Reg, what: &str| -> Outcome<Bound> {
+        let map = anonymous(16 * MIB)?;
+        let mut pools = few(16 * MIB);
+        // An interface has as many slots as it likes.
+        pools.nr_ring_pool_objsize = 32768;
+        Ok(works(what, ask.bind_within(&map, pools))?.0)
+    };
+    let null = bind(null(0), "a null port")?;
+    null.send(&numbered(0..9))?;
+
+    let base = bind(
+        Reg {
+            name: "vale180:p".into(),
+            ..small()
+        },
+        "a base",
+    )?;
+    let (left, right) = ("vale180:p{1", "vale180:p}1");
+    let ends = |name: &str| Reg {
+        name: name.into(),
+        ..small()
+    };
+    let within = |ask: Reg| {
+        ask.bind_within(&base.map, {
+            let mut pools = few(16 * MIB);
+            pools.nr_ring_pool_objsize = 32768;
+            pools
+        })
+    };
+    let left = works("an end of a pipe", within(ends(left)))?.0;
+    let right = works("the other end", within(ends(right)))?.0;
+    same("regions", left.reg.nr_mem_id, base.reg.nr_mem_id)?;
+    left.send(&numbered(0..9))?;
+    same("by the pipe", right.recv()?, numbered(0..9))?;
+
+    let alone = bind(ends("pipes180{1"), "a pipe without a port")?;
+    let device = Device::open()?;
+    works(
+        "its other end by id",
+        ends("pipes180}1").mem(alone.reg.nr_mem_id).send(&device),
+    )?;
+
+    let near = bind(vale("fm0").mode(NR_REG_NIC_SW), "an interface")?;
+    let far = Stack::on("fm1")?;
+    near.send(&numbered(0..9))?;
+    same(
+        "by the interface",
+        numbers(&far.receive(QUIET)?),
+        numbers(&numbered(0..9)),
+    )?;
+
+    let monitor = bind(
+        ends("vale180:p").flags(NR_MONITOR_TX),
+        "a monitor that copies",
+    )?;
+    let other = vale("vale180:q").slots(64, 64).bind()?;
+    base.send(&numbered(0..9))?;
+    same("of the base", other.recv()?, numbered(0..9))?;
+    same("by the monitor", monitor.recv()?, numbered(0..9))?;
+    let zero_copy = works(
+        "a monitor that shows",
+        within(ends("vale180:p").flags(NR_ZCOPY_MON)),
+    )?
+    .0;
+    base.send(&numbered(9..18))?;
+    same("by that", zero_copy.recv()?, numbered(9..18))?;
+    let elsewhere = ends("vale180:p").flags(NR_ZCOPY_MON);
+    let foreign = anonymous(2 * MIB)?;
+    let (came, _) = elsewhere.try_within(foreign.at(0) as u64, few(2 * MIB));
+    fails("a monitor that shows, in other memory", came, Errno::EINVAL)?;
+
+    newif("fp180")?;
+    let kept = ends("fp180");
+    let (came, _) = kept.try_within(foreign.at(0) as u64, few(2 * MIB));
+    fails(
+        "a persistent port, whose memory is there",
+        came,
+        Errno::EBUSY,
+    )?;
+    works("deleting it", delif("fp180"))
+}
+
+fn extmem_fields_that_are_zero_are_defaults() -> Outcome {
+    let map = anonymous(32 * MIB)?;
+    let zeros = NmreqPoolsInfo {
+        nr_memsize: 32 * MIB,
+        ..Default::default()
+    };
+    let (port, option) = works("REGISTER", vale("valezero:a").bind_within(&map, zeros))?;
+    let read = |name: &str| -> Outcome<u32> {
+        let text = crate::harness::traces::read_parameter(name)?;
+        text.trim()
+            .parse()
+            .or_else(|_| fail(format!("{name} is {text}")))
+    };
+    let info = option.nro_info;
+    same(
+        "netmap_ifs of",
+        info.nr_if_pool_objsize,
+        read("priv_if_size")?,
+    )?;
+    same(
+        "rings of",
+        info.nr_ring_pool_objsize,
+        read("priv_ring_size")?,
+    )?;
+    same(
+        "buffers of",
+        info.nr_buf_pool_objsize,
+        read("priv_buf_size")?,
+    )?;
+    let counts = info.nr_ring_pool_objtotal >= read("priv_ring_num")?
+        && info.nr_if_pool_objtotal >= read("priv_if_num")?
+        && info.nr_buf_pool_objtotal > read("priv_buf_num")?;
+    that(
+        format!("as many as the parameters say, got {info:?}"),
+        counts,
+    )?;
+    let far = vale("valezero:b").slots(1024, 1024).bind()?;
+    port.send(&numbered(0..900))?;
+    same("frames", far.recv()?, numbered(0..900))
+}
+
+fn extmem_of_odd_sizes_is_whole_pages() -> Outcome {
+    let map = anonymous(4 * MIB)?;
+    let mut pools = few(4 * MIB - 1);
+    pools.nr_if_pool_objsize = 321;
+    pools.nr_buf_pool_objsize = 1601;
+    let (port, option) = works(
+        "REGISTER",
+        vale("valeodd:a").slots(64, 64).bind_within(&map, pools),
+    )?;
+    let info = option.nro_info;
+    same("as it was", info.nr_memsize, 4 * MIB - 1)?;
+    same("netmap_ifs of", info.nr_if_pool_objsize, 384)?;
+    same("rings from a page", info.nr_ring_pool_offset % PAGE, 0)?;
+    same("buffers from a page", info.nr_buf_pool_offset % PAGE, 0)?;
+    same("buffers of", info.nr_buf_pool_objsize, 1664)?;
+    let end = info.nr_buf_pool_offset + u64::from(info.nr_buf_pool_objtotal) * 1664;
+    that("no further than the last whole page", end <= 4 * MIB - PAGE)?;
+    that("nearly all of it", end > 4 * MIB - PAGE - 64 * 1664)?;
+    let far = vale("valeodd:b").slots(64, 64).bind()?;
+    port.send(&numbered(0..60))?;
+    same("frames", far.recv()?, numbered(0..60))
+}
+
+fn extmem_of_huge_pages() -> Outcome {
+    const COUNT: &str = "/proc/sys/vm/nr_hugepages";
+    fs::write(COUNT, "4")?;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_HUGETLB;
+    let map = Arc::new(works("two huge pages", Mapping::new(4 * MIB, flags, -1))?);
+    let mut pools = few(4 * MIB);
+    // A buffer of several small pages.
+    pools.nr_buf_pool_objsize = 9216;
+    let (port, _) = works(
+        "REGISTER",
+        vale("valehuge:a").slots(32, 32).bind_within(&map, pools),
+    )?;
+    let far = vale("valehuge:b").mem(port.reg.nr_mem_id).slots(32, 32);
+    let (far, _) = works("REGISTER", far.bind_within(&map, pools))?;
+    let long: Vec<_> = (0..20)
+        .map(|i| frame_of(9000, BROADCAST, station(1), i))
+        .collect();
+    port.send(&long)?;
+    same("frames", far.recv()?, long)?;
+    drop((port, far, map));
+    fs::write(COUNT, "0")?;
+    same("huge pages", fs::read_to_string(COUNT)?.trim(), "0")
+}
+
+/// A file in memory, mapped so many times.
+fn file_maps<const N: usize>(len: u64) -> Outcome<[Arc<Mapping>; N]> {
+    let file = memfd_create(c"extmem", MFdFlags::MFD_CLOEXEC)?;
+    nix::unistd::ftruncate(&file, len as i64)?;
+    let mut maps = Vec::new();
+    for _ in 0..N {
+        maps.push(Arc::new(Mapping::new(
+            len,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+        )?));
+    }
+    maps.try_into().or_else(|_| fail("as many as asked for"))
+}
+
+fn extmem_is_the_same_by_another_mapping() -> Outcome {
+    let [one, two] = file_maps(2 * MIB)?;
+    let port = |name: &str| vale(name).slots(64, 64);
+    let (a, _) = works(
+        "REGISTER",
+        port("valesame:a").bind_within(&one, few(2 * MIB)),
+    )?;
+    // What it says of the pools is not asked any more.
+    let mut other = few(2 * MIB);
+    other.nr_buf_pool_objsize = 4096;
+    let (b, option) = works("REGISTER", port("valesame:b").bind_within(&two, other))?;
+    same("ids", a.reg.nr_mem_id, b.reg.nr_mem_id)?;
+    same("buffers of", option.nro_info.nr_buf_pool_objsize, 2048)?;
+    a.send(&numbered(0..40))?;
+    same("frames", b.recv()?, numbered(0..40))
+}
+
+fn extmem_is_another_when_a_page_is() -> Outcome {
+    let [one] = file_maps(4 * MIB)?;
+    let port = |name: &str| vale(name).slots(64, 64);
+    let whole = few(2 * MIB);
+    let (a, _) = works("REGISTER", port("valeother:a").bind_within(&one, whole))?;
+    let less = few(2 * MIB - PAGE);
+    let (b, _) = works("REGISTER", port("valeother:b").bind_within(&one, less))?;
+    differs("the id of less", b.reg.nr_mem_id, a.reg.nr_mem_id)?;
+    let mut option = option(one.at(2 * MIB) as u64, whole);
+    let mut behind = port("valeother:c").options(address(&mut option));
+    let device = Device::open()?;
+    works("REGISTER", behind.send(&device))?;
+    differs(
+        "the id of what is behind it",
+        behind.body.nr_mem_id,
+        a.reg.nr_mem_id,
+    )
+}
+
+fn extmem_overrides_the_region_id() -> Outcome {
+    let map = anonymous(2 * MIB)?;
+    for id in [0, GLOBAL_MEM_ID, 4711] {
+        let ask = vale("valeover:a").mem(id).slots(64, 64);
+        let (port, _) = works("REGISTER", ask.bind_within(&map, few(2 * MIB)))?;
+        that("another id", port.reg.nr_mem_id > GLOBAL_MEM_ID)?;
+    }
+    Ok(())
+}
+
+fn extmem_on_a_port_that_is_open() -> Outcome {
+    let port = vale("valeopen:a").slots(64, 64).bind()?;
+    let map = anonymous(2 * MIB)?;
+    let mut option = option(map.at(0) as u64, few(2 * MIB));
+    let device = Device::open()?;
+    let came = vale("valeopen:a")
+        .options(address(&mut option))
+        .send(&device);
+    fails("REGISTER", came, Errno::EBUSY)?;
+    says(&device, Errno::EBUSY, &["is in memory region"])?;
+    same("the port", port.device.txsync(), Ok(()))
+}
+
+fn extmem_is_not_mapped_by_the_descriptor() -> Outcome {
+    let map = anonymous(2 * MIB)?;
+    let ask = vale("valemapped:a").slots(64, 64);
+    let (port, _) = works("REGISTER", ask.bind_within(&map, few(2 * MIB)))?;
+    for len in [port.reg.nr_memsize, PAGE] {
+        fails("mmap", port.device.map(len, 0).map(drop), Errno::EINVAL)?;
+    }
+    Ok(())
+}
+
+fn extmem_that_will_not_do() -> Outcome {
+    let map = anonymous(2 * MIB)?;
+    let start = map.at(0) as u64;
+    let fine = few(2 * MIB);
+    let with = |change: fn(&mut NmreqPoolsInfo)| {
+        let mut info = fine;
+        change(&mut info);
+        info
+    };
+    let (inval, nomem, fault) = (Errno::EINVAL, Errno::ENOMEM, Errno::EFAULT);
+    for (what, at, info, want) in [
+        ("not at a page", start + 64, fine, inval),
+        ("nothing there", 0, fine, fault),
+        ("partly there", start + MIB, fine, fault),
+        ("the kernel's", 0xffff_8880_0000_0000, fine, fault),
+        ("the last page", u64::MAX - PAGE + 1, fine, fault),
+        ("no bytes", start, with(|i| i.nr_memsize = 0), nomem),
+        (
+            "less than a page",
+            start,
+            with(|i| i.nr_memsize = 4095),
+            nomem,
+        ),
+        ("too few", start, with(|i| i.nr_memsize = MIB / 4), nomem),
+        (
+            "more than any machine has",
+            start,
+            with(|i| i.nr_memsize = u64::MAX),
+            nomem,
+        ),
+        (
+            "more than this one has",
+            start,
+            with(|i| i.nr_memsize = 1 << 45),
+            nomem,
+        ),
+        (
+            "too many buffers",
+            start,
+            with(|i| i.nr_buf_pool_objtotal = 2000),
+            nomem,
+        ),
+        (
+            "far too many",
+            start,
+            with(|i| i.nr_buf_pool_objtotal = u32::MAX),
+            inval,
+        ),
+        (
+            "buffers too small",
+            start,
+            with(|i| i.nr_buf_pool_objsize = 32),
+            inval,
+        ),
+        (
+            "buffers too large",
+            start,
+            with(|i| i.nr_buf_pool_objsize = 65537),
+            inval,
+        ),
+        (
+            "netmap_ifs too small",
+            start,
+            with(|i| i.nr_if_pool_objsize = 8),
+            inval,
+        ),
+        (
+            "rings too large",
+            start,
+            with(|i| i.nr_ring_pool_objsize = 1 << 31),
+            inval,
+        ),
+        (
+            "one ring",
+            start,
+            with(|i| i.nr_ring_pool_objtotal = 1),
+            inval,
+        ),
+    ] {
+        let device = Device::open()?;
+        let mut option = option(at, info);
+        let before = option;
+        let ask = vale("valenot:a")
+            .slots(64, 64)
+            .options(address(&mut option));
+        fails(what, ask.clone().send(&device), want)?;
+        says(&device, want, &[])?;
+        same(
+            format!("status, {what}"),
+            option.nro_opt.nro_status,
+            want as u32,
+        )?;
+        same(
+            format!("the rest, {what}"),
+            (option.nro_usrptr, option.nro_info),
+            (before.nro_usrptr, before.nro_info),
+        )?;
+        fails("VALE_LIST", vale_find("valenot:a"), Errno::ENOENT)?;
+    }
+    // A page that may not be written, in the middle.
+    map.protect(MIB, PAGE, libc::PROT_READ)?;
+    let (came, status) = vale("valenot:a").try_within(start, fine);
+    fails("a page that may not be written", came, fault)?;
+    same("status", status, fault as u32)?;
+    same("memory that stays", locked()?, 0)
+}
+
+fn extmem_too_small_for_the_port() -> Outcome {
+    let map = anonymous(2 * MIB)?;
+    let device = Device::open()?;
+    for (slots, says_what) in [
+        (1024, "raise nr_ring_pool_objsize"),
+        (450, "raise nr_buf_pool_objtotal"),
+    ] {
+        let mut option = option(map.at(0) as u64, few(2 * MIB));
+        let ask = vale("valesmall:a").slots(slots, slots).rings(2, 2);
+        let came = ask.options(address(&mut option)).send(&device);
+        fails("REGISTER", came, Errno::ENOMEM)?;
+        says(&device, Errno::ENOMEM, &[says_what])?;
+        fails("VALE_LIST", vale_find("valesmall:a"), Errno::ENOENT)?;
+    }
+    Ok(())
+}
+
+fn extmem_counts_as_memory_that_stays() -> Outcome {
+    let map = anonymous(2 * MIB)?;
+    same("before", locked()?, 0)?;
+    let bind = |name: &str| vale(name).slots(64, 64).bind_within(&map, few(2 * MIB));
+    let (a, _) = works("REGISTER", bind("valestays:a"))?;
+    same("a port", locked()?, 2 * MIB)?;
+    // The second one joins, and what it brought goes.
+    let (b, _) = works("REGISTER", bind("valestays:b"))?;
+    same("two ports in the same", locked()?, 2 * MIB)?;
+    drop(a);
+    same("one of them has gone", locked()?, 2 * MIB)?;
+    drop(b);
+    same("afterwards", locked()?, 0)
+}
+
+fn extmem_of_one_who_may_not_keep_as_much() -> Outcome {
+    elsewhere(|| {
+        let device = Device::open()?;
+        setrlimit(Resource::RLIMIT_MEMLOCK, MIB, MIB)?;
+        let nobody = Uid::from_raw(65534);
+        setresuid(nobody, nobody, nobody)?;
+        let map = anonymous(2 * MIB)?;
+        let try_as = |bytes: u64| {
+            let mut option = option(map.at(0) as u64, few(bytes));
+            let ask = vale("valelimit:a").slots(64, 64);
+            ask.options(address(&mut option)).send(&device)
+        };
+        fails("twice the limit", try_as(2 * MIB), Errno::ENOMEM)?;
+        says(&device, Errno::ENOMEM, &["RLIMIT_MEMLOCK"])?;
+        works("as much as the limit", try_as(MIB))
+    })
+}
+
+fn extmem_belongs_to_its_user() -> Outcome {
+    let [map] = file_maps(2 * MIB)?;
+    let ask = vale("valewhose:a").slots(64, 64);
+    let (port, _) = works("REGISTER", ask.bind_within(&map, few(2 * MIB)))?;
+    let id = port.reg.nr_mem_id;
+    elsewhere(|| {
+        let device = Device::open()?;
+        let nobody = Uid::from_raw(65534);
+        setresuid(nobody, nobody, nobody)?;
+        let by_id = vale("valewhose:b").mem(id).slots(64, 64).send(&device);
+        fails("another user by the id", by_id, Errno::EACCES)?;
+        let mut option = option(map.at(0) as u64, few(2 * MIB));
+        let ask = vale("valewhose:b").slots(64, 64);
+        let by_pages = ask.options(address(&mut option)).send(&device);
+        fails("another user by the pages", by_pages, Errno::EACCES)
+    })?;
+    works("the port", port.device.txsync())
+}
+
+fn extmem_stays_when_the_program_unmaps_it() -> Outcome {
+    let map = anonymous(2 * MIB)?;
+    let ask = vale("valegone:a").slots(64, 64);
+    let (port, _) = works("REGISTER", ask.bind_within(&map, few(2 * MIB)))?;
+    let far = vale("valegone:b").slots(64, 64).bind()?;
+    port.tx(0).put(&numbered(0..1)[0]);
+    let Bound {
+        map: another,
+        device,
+        ..
+    } = port;
+    drop(another);
+    let map = Arc::into_inner(map).map_or_else(|| fail("the only one"), Ok)?;
+    drop(map);
+    works("NIOCTXSYNC", device.txsync())?;
+    same("the frame", far.recv()?, numbered(0..1))?;
+    // It goes on to receive where nobody sees it.
+    far.send(&numbered(0..20))?;
+    works("NIOCRXSYNC", device.rxsync())
+}
+
+fn extmem_outlives_who_gave_it() -> Outcome {
+    let [map] = file_maps(2 * MIB)?;
+    let (far, device) = (vale("valeheir:b").slots(64, 64).bind()?, Device::open()?);
+    // The other process binds our file, and ends.
+    elsewhere(|| {
+        let mut option = option(map.at(0) as u64, few(2 * MIB));
+        let ask = vale("valeheir:a").slots(64, 64);
+        works("REGISTER", ask.options(address(&mut option)).send(&device))
+    })?;
+    far.send(&numbered(0..20))?;
+    works("NIOCRXSYNC", device.rxsync())?;
+    works("NIOCTXSYNC", device.txsync())?;
+    drop(device);
+    let is_there = vale_list()?.iter().any(|(name, ..)| name == "valeheir:a");
+    that("the port has gone", !is_there)
+}
+
+fn extmem_is_only_tried_by_probe() -> Outcome {
+    let map = anonymous(2 * MIB)?;
+    let device = Device::open()?;
+    for (bytes, want) in [(2 * MIB, Ok(())), (MIB / 4, Err(Errno::ENOMEM))] {
+        let mut option = option(map.at(0) as u64, few(bytes));
+        let mut body = vale("").slots(64, 64).body;
+        let options = address(&mut option);
+        let came = device.request_with(FERROMAP_REQ_PROBE, "valeprobe:a", &mut body, options);
+        same("PROBE", came, want)?;
+        that("a status", option.nro_opt.nro_status != UNTOUCHED)?;
+        same("memory that stays", locked()?, 0)?;
+    }
+    Ok(())
+}
+
+/// Who else can write there, nobody tells; and addresses in slots are only good from the process
+/// that they are about.
+fn extmem_has_no_addresses_in_slots() -> Outcome {
+    let (a, b) = two("valeaddress")?;
+    let secret = numbered(7..8).remove(0);
+    let ring = a.tx(0);
+    let at = ring.head();
+    ring.edit_slot(at, |slot| {
+        (slot.len, slot.flags) = (secret.len() as u16, NS_INDIRECT);
+        slot.ptr = secret.as_ptr() as u64;
+    });
+    ring.set_head_cur(ring.after(at, 1));
+    works("NIOCTXSYNC", a.device.txsync())?;
+    that("not that frame", !b.recv()?.contains(&secret))?;
+    ring.edit_slot(at, |slot| (slot.flags, slot.ptr) = (0, 0));
+    a.send(&numbered(0..9))?;
+    same("others", b.recv()?, numbered(0..9))
+}
+
+fn extmem_that_does_not_come_stops_nobody() -> Outcome {
+    let page = SlowPage::new()?;
+    let info = few(2 * MIB);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            vale("valeslow:a")
+                .slots(64, 64)
+                .try_within(page.address(), info)
+        });
+        page.wait()?;
+        let meanwhile = vale("valeslow:b").slots(64, 64).bind().map(drop);
+        page.come()?;
+        let (came, _) = waits.join().or_else(|_| fail("a thread panicked"))?;
+        works("REGISTER of another port", meanwhile)?;
+        // Behind the page there is nothing.
+        fails("REGISTER", came, Errno::EFAULT)
+    })
+}
+
+fn hostile_extmem_is_scribbled_over() -> Outcome {
+    let (a, b) = two("valescribble")?;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| -> Outcome {
+        scope.spawn(|| {
+            let mut word = 0x9e37_79b9_7f4a_7c15_u64;
+            while !over.load(SeqCst) {
+                word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                // Interfaces and rings, and a few buffers.
+                a.map.write((word >> 20) % (MIB / 32) * 8, word);
+            }
+        });
+        for _ in 0..3000 {
+            // Errors are no surprise.
+            let _ = a.device.txsync();
+            let _ = b.device.rxsync();
+            let _ = b.device.txsync();
+            let _ = a.device.rxsync();
+        }
+        over.store(true, SeqCst);
+        Ok(())
+    })
+}

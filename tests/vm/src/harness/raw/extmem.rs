@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Regions in memory of the test's own (`NETMAP_REQ_OPT_EXTMEM`).
+
+use super::device::{Device, Mapping};
+use super::{Bound, Reg};
+use ferromap_abi::consts::*;
+use ferromap_abi::options::NmreqOptExtmem;
+use ferromap_abi::wire::{NmreqOption, NmreqPoolsInfo};
+use nix::errno::Errno;
+use std::sync::Arc;
+
+/// Fresh memory, and nobody else's.
+pub fn anonymous(len: u64) -> Result<Arc<Mapping>, Errno> {
+    Mapping::new(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1).map(Arc::new)
+}
+
+/// The option for memory at an address, with these pools.
+pub fn option(addr: u64, info: NmreqPoolsInfo) -> NmreqOptExtmem {
+    NmreqOptExtmem {
+        nro_opt: NmreqOption {
+            nro_reqtype: NETMAP_REQ_OPT_EXTMEM,
+            nro_status: super::hostile::UNTOUCHED,
+            ..Default::default()
+        },
+        nro_usrptr: addr,
+        nro_info: info,
+    }
+}
+
+/// A few small objects of each kind: they fit 2 MiB.
+pub fn few(bytes: u64) -> NmreqPoolsInfo {
+    NmreqPoolsInfo {
+        nr_memsize: bytes,
+        nr_if_pool_objtotal: 16,
+        nr_if_pool_objsize: 1024,
+        nr_ring_pool_objtotal: 16,
+        nr_ring_pool_objsize: 8192,
+        nr_buf_pool_objtotal: 256,
+        nr_buf_pool_objsize: 2048,
+        ..Default::default()
+    }
+}
+
+impl Reg {
+    /// Binds it with its region in that memory, which is what is read and written. Also returns
+    /// what became of the option.
+    pub fn bind_within(
+        self,
+        map: &Arc<Mapping>,
+        info: NmreqPoolsInfo,
+    ) -> Result<(Bound, NmreqOptExtmem), Errno> {
+        let mut option = option(map.at(0) as u64, info);
+        let mut asked = self.options(super::device::address(&mut option));
+        let device = Device::open()?;
+        asked.send(&device)?;
+        let bound = Bound {
+            map: map.clone(),
+            device,
+            reg: asked.body,
+        };
+        Ok((bound, option))
+    }
+
+    /// What comes of it where a refusal is expected, and the status.
+    pub fn try_within(self, addr: u64, info: NmreqPoolsInfo) -> (Result<(), Errno>, u32) {
+        let mut option = option(addr, info);
+        let asked = self.options(super::device::address(&mut option));
+        let came = asked.try_bind();
+        (came, option.nro_opt.nro_status)
+    }
+}
