@@ -14,6 +14,7 @@ use crate::harness::traffic::*;
 use crate::harness::wire::{has_let_go, ip, wait_for, wire};
 use crate::harness::Case;
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -154,6 +155,10 @@ fn persistent_its_namespace_ends() -> Outcome {
     let bound = vale("vale225:p0").bind()?;
     drop(there);
     wait_until("it has gone", || vale_list() == Ok(vec![]))?;
+    // It leaves its switch first.
+    wait_until("it lets go", || {
+        bound.poll(PollFlags::POLLIN, 0) == Ok(PollFlags::POLLERR)
+    })?;
     has_let_go(&bound)?;
     drop(bound);
     wait_until("nothing is left", || live() == before)?;

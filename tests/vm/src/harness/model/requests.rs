@@ -24,6 +24,15 @@ impl Wish {
         Wish { kind, status }
     }
 
+    /// Memory of no bytes has no room for a region.
+    fn bring_memory(&mut self) -> Result<()> {
+        if self.kind != NETMAP_REQ_OPT_EXTMEM {
+            return Ok(());
+        }
+        self.status = Errno::ENOMEM as u32;
+        Err(Errno::ENOMEM)
+    }
+
     /// Offsets that are all 0 can be had, but by zero-copy monitors; nothing else is known to a
     /// request that binds.
     fn honour(&mut self, port: &Port, req: &NmreqRegister) -> Result<()> {
@@ -90,11 +99,16 @@ impl State {
         }
     }
 
-    fn serve(&mut self, file: usize, wish: Option<&mut Wish>, request: &Request) -> Result<Answer> {
+    fn serve(
+        &mut self,
+        file: usize,
+        mut wish: Option<&mut Wish>,
+        request: &Request,
+    ) -> Result<Answer> {
         match request {
             Request::Register(name, req) => self.register(file, wish, name, req),
             Request::Probe(name, req) => {
-                let (key, port, rings) = self.admit(file, name, req)?;
+                let (key, port, rings) = self.admit(file, wish.as_deref_mut(), name, req)?;
                 wish.map_or(Ok(()), |wish| wish.honour(&port, req))?;
                 self.may_bind(key, &port, &rings)?;
                 Ok(Answer::WouldBind(*req))
@@ -131,12 +145,14 @@ impl State {
     fn admit(
         &self,
         file: usize,
+        wish: Option<&mut Wish>,
         name: &str,
         req: &NmreqRegister,
     ) -> Result<(Option<Key>, Port, Rings)> {
         if self.binding(file).is_some() {
             return Err(Errno::EBUSY);
         }
+        wish.map_or(Ok(()), Wish::bring_memory)?;
         let (key, port) = self.find(name, req)?;
         let rings = select(req, &port.shape)?;
         if port.header != 0 && req.nr_flags & NR_ACCEPT_VNET_HDR == 0 {
@@ -241,11 +257,11 @@ impl State {
     fn register(
         &mut self,
         file: usize,
-        wish: Option<&mut Wish>,
+        mut wish: Option<&mut Wish>,
         name: &str,
         req: &NmreqRegister,
     ) -> Result<Answer> {
-        let (key, port, rings) = self.admit(file, name, req)?;
+        let (key, port, rings) = self.admit(file, wish.as_deref_mut(), name, req)?;
         // The text has this come last, and all undone that was done until then.
         wish.map_or(Ok(()), |wish| wish.honour(&port, req))?;
         self.may_bind(key, &port, &rings)?;
