@@ -6,7 +6,7 @@
 //! the cache: [`collect`](super::collect) reads each slot once, checks it, and sorts the frames by
 //! where they go, which an XDP program may decide ([`inspect`](super::inspect));
 //! [`deliver`](super::deliver) reserves room and copies ([`fill`](super::fill)) once for each
-//! destination. Receivers are woken when the batch is through. The sender's buffers may change
+//! destination. Receivers are woken when the first burst is through, and when the batch is. The sender's buffers may change
 //! during all of this: what was checked is the private copy of the slot, and what is copied is
 //! bytes within the buffer, whatever they are by then.
 
@@ -108,7 +108,7 @@ impl Scratch {
         // A chain is never cut by the end of a batch.
         let batch = batch.max(NETMAP_MAX_FRAGS as u32);
         let scratch = self;
-        let mut goes_on = true;
+        let (mut goes_on, mut is_first) = (true, true);
         while goes_on && walk.left() > 0 {
             let end = walk.left().saturating_sub(batch);
             while goes_on && walk.left() > end {
@@ -121,6 +121,11 @@ impl Scratch {
                     }
                 };
                 goes_on = task::go_on();
+                // Who sleeps takes as long to wake as many bursts take: he begins with the first.
+                if is_first && walk.left() > end {
+                    scratch.wake(&sender);
+                }
+                is_first = false;
             }
             scratch.wake(&sender);
         }
