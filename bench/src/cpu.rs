@@ -14,10 +14,21 @@ use std::process::{Child, Command};
 /// It is started on that CPU, too: User Mode Linux makes what runs a program on the CPU that starts
 /// it, and system calls are several times as dear when the program moves later.
 pub fn spawn_on(wish: usize, command: &mut Command) -> Result<Child> {
+    let child = on(wish, || command.spawn())?;
+    child.with_context(|| format!("{command:?} cannot be started"))
+}
+
+/// Does something on that CPU. Processes and threads that it starts stay there.
+pub fn on<T>(wish: usize, f: impl FnOnce() -> T) -> Result<T> {
     let me = Pid::from_raw(0);
     let before = sched_getaffinity(me)?;
+    // One that stays on a CPU may start others elsewhere: the kernel leaves out what is not allowed.
+    let mut all = CpuSet::new();
+    (0..CpuSet::count()).try_for_each(|cpu| all.set(cpu))?;
+    sched_setaffinity(me, &all)?;
+    let all = sched_getaffinity(me)?;
     let allowed: Vec<usize> = (0..CpuSet::count())
-        .filter(|&cpu| before.is_set(cpu).unwrap_or(false))
+        .filter(|&cpu| all.is_set(cpu).unwrap_or(false))
         .collect();
     let cpu = *allowed
         .get(wish % allowed.len().max(1))
@@ -26,7 +37,7 @@ pub fn spawn_on(wish: usize, command: &mut Command) -> Result<Child> {
     one.set(cpu)?;
     // A child has the CPUs of its parent.
     sched_setaffinity(me, &one).with_context(|| format!("CPU {cpu} cannot be chosen"))?;
-    let child = command.spawn();
+    let done = f();
     sched_setaffinity(me, &before)?;
-    child.with_context(|| format!("{command:?} cannot be started"))
+    Ok(done)
 }

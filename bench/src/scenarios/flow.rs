@@ -66,6 +66,8 @@ pub struct Flow {
     pub flood: bool,
     /// Ports share a region, and exchange buffers instead of copying.
     pub hand_over: bool,
+    /// The CPU of a loop in the kernel that syncs for the sender, which makes no system calls.
+    pub kernel_loop: Option<usize>,
     pub wait: Wait,
     pub note: &'static str,
 }
@@ -83,6 +85,7 @@ impl Flow {
         receivers: &[1],
         flood: false,
         hand_over: false,
+        kernel_loop: None,
         wait: Wait::Busy,
         note: "",
     };
@@ -144,6 +147,7 @@ impl Flow {
                 fragments: self.bytes.div_ceil(BUFFER),
                 batch: self.batch,
                 hand_over: self.hand_over,
+                kernel_loop: self.kernel_loop,
             },
         });
         let receives = self.receivers.iter().enumerate().map(|(n, &cpu)| Task {

@@ -57,6 +57,7 @@ pub fn scenarios() -> Vec<Scenario> {
         .scenario()
     }));
     all.extend([&kernel, &user].map(|base| no_receiver(base).scenario()));
+    all.extend(by_a_loop(&user));
     all.extend(crowds().map(Flow::scenario));
     all.push(
         Flow {
@@ -110,6 +111,25 @@ fn over_veth() -> impl Iterator<Item = Scenario> {
         .chain(batches)
         .map(move |(bytes, batch)| flow(bytes, batch).scenario_with(net::Pair::napi))
         .chain([as_made.scenario_with(net::Pair::as_made)])
+}
+
+/// Frames that a loop in the kernel takes, on the other CPU, each beside the same with system calls.
+fn by_a_loop(base: &Flow) -> impl Iterator<Item = Scenario> + use<'_> {
+    [8, 64, 512].into_iter().flat_map(|batch| {
+        let called = Flow {
+            batch,
+            ..no_receiver(base)
+        };
+        let looped = Flow {
+            scenario: "no receiver, by a loop",
+            kernel_loop: Some(1),
+            note: "no system calls; the loop has the other CPU",
+            ..called.clone()
+        };
+        // The usual batch is measured by itself.
+        let called = (batch != base.batch).then_some(called);
+        called.into_iter().chain([looped]).map(Flow::scenario)
+    })
 }
 
 fn no_receiver(base: &Flow) -> Flow {

@@ -10,9 +10,9 @@ mod flow;
 pub mod group;
 mod pingpong;
 
-use crate::{child, clock::Rate};
+use crate::{child, clock::Rate, cpu};
 use anyhow::Result;
-use ferromap::Port;
+use ferromap::{Pace, Port};
 use serde::{Deserialize, Serialize};
 
 /// What a worker is to do.
@@ -43,6 +43,8 @@ pub enum Role {
         batch: usize,
         /// Whether buffers may be exchanged with the receiver's.
         hand_over: bool,
+        /// The CPU of a loop in the kernel that syncs for it.
+        kernel_loop: Option<usize>,
     },
     /// Receives whatever comes.
     Receive { address: [u8; 6], wait: Wait },
@@ -141,7 +143,17 @@ pub struct Outcome {
 /// The life of a worker.
 pub fn main() -> Result<()> {
     let task: Task = child::task()?;
-    let mut port = Port::builder(&task.port).slots(task.slots).open()?;
+    let kernel_loop = match task.role {
+        Role::Send { kernel_loop, .. } => kernel_loop,
+        _ => None,
+    };
+    let builder = Port::builder(&task.port).slots(task.slots);
+    let mut port = builder.exclusive(kernel_loop.is_some()).open()?;
+    // It ends when this goes.
+    let _running = match kernel_loop {
+        Some(cpu) => Some(cpu::on(cpu, || port.kernel_loop(Pace::Busy))??),
+        None => None,
+    };
     let outcome = match &task.role {
         Role::Send { .. } => flow::send(&mut port, &task.role),
         Role::Receive { address, wait } => flow::receive(&mut port, *address, *wait),
