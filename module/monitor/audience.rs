@@ -95,10 +95,13 @@ impl Audience {
         &'a self,
         is: impl Fn(What) -> bool + 'a,
     ) -> impl Iterator<Item = usize> + 'a {
+        // Most seats are empty, which is seen without a guard.
         let there = move |&at: &usize| {
+            let Some(seat) = self.seats.get(at).filter(|seat| seat.is_there()) else {
+                return false;
+            };
             let guard = rcu::read_lock();
-            let member = self.seats.get(at).and_then(|seat| seat.load(&guard));
-            member.is_some_and(|member| is(member.what))
+            seat.load(&guard).is_some_and(|member| is(member.what))
         };
         (0..MONITOR_MAX_PER_PORT).filter(there)
     }

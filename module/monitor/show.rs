@@ -47,12 +47,13 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// The flags that such a frame has, by those in the slot where it was.
-    fn flags(self, flags: u16) -> u16 {
+    /// The flags that such a frame does not have, and those that it has, whatever those in the slot
+    /// where it was.
+    fn off_on(self) -> (u16, u16) {
         match self {
-            Way::Sent => flags | NS_TXMON,
-            Way::Received => flags & !NS_TXMON,
-            Way::Monitor => flags,
+            Way::Sent => (0, NS_TXMON),
+            Way::Received => (NS_TXMON, 0),
+            Way::Monitor => (0, 0),
         }
     }
 }
@@ -142,9 +143,18 @@ impl Show<'_> {
         let guard = rcu::read_lock();
         let ring = self.audience.ring(whom, self.number, &guard)?;
         let at = batch.newest(&slots, ring.room());
-        let missed = batch.frames(slots.start..at);
-        ring.counters.drop(RxDrop::Full, missed.into());
+        ring.counters
+            .drop(RxDrop::Full, self.frames(slots.start..at));
         Some(at)
+    }
+
+    /// How many frames these slots are, the last of which ends one.
+    fn frames(&self, slots: Range<i32>) -> u64 {
+        let last = slots.end - 1;
+        if slots.is_empty() {
+            return 0;
+        }
+        u64::from(self.sight.ends(slots.start..last)) + 1
     }
 
     /// Counts frames that a monitor does not see.
@@ -174,8 +184,8 @@ impl Show<'_> {
         let left = delivery.as_ref().map_or(0, Delivery::left);
         let at = slots.end - left as i32;
         if at > slots.start {
-            let missed = batch.frames(slots.start..at);
-            ring.counters.drop(RxDrop::Full, missed.into());
+            ring.counters
+                .drop(RxDrop::Full, self.frames(slots.start..at));
         }
         let Some(mut out) = delivery else {
             return;
@@ -214,7 +224,8 @@ impl Show<'_> {
     /// by now. Its buffer is the monitor's own, and what it had in memory is in that.
     fn flags(&self, slot: Slot, last: bool) -> u16 {
         let gone = NS_BUF_CHANGED | NS_INDIRECT | if last { NS_MOREFRAG } else { 0 };
-        self.way.flags(slot.flags & !gone)
+        let (off, on) = self.way.off_on();
+        slot.flags & !gone & !off | on
     }
 
     /// Copies what a slot has, as far as it fits. Returns how much that is; `None` if it is
@@ -248,7 +259,7 @@ impl Show<'_> {
         while from.left() > 0 {
             let (run, to) = (from.ahead(u32::MAX), out.ahead());
             let alike = run.left().min(to.left());
-            let (done, bytes) = run.exchange_with(to, bufs, |flags| self.way.flags(flags));
+            let (done, bytes) = run.exchange_with(to, bufs, self.way.off_on());
             from.advance(done);
             out.filled(done);
             out.count(done, bytes);

@@ -89,13 +89,4 @@ impl<F: Fn(i32) -> bool> Batch<F> {
         }
         at
     }
-
-    /// How many frames these are.
-    pub(super) fn frames(&self, slots: Range<i32>) -> u32 {
-        let Some(last) = slots.clone().next_back() else {
-            return 0;
-        };
-        let ends = slots.filter(|&at| at == last || !(self.goes_on)(at));
-        ends.count() as u32
-    }
 }

@@ -4,7 +4,7 @@
 //!
 //! Most ports are watched by nobody. A ring finds that out with two loads, once a sync or delivery.
 
-use super::{mem::RingMem, offsets::Offsets};
+use super::{mem::RingMem, offsets::Offsets, walk::Walk};
 use crate::{
     abi::{consts::NS_MOREFRAG, cursor::add, wire::Slot},
     memory::{Bufs, RingView, SlotCell},
@@ -157,6 +157,14 @@ impl<'r> Sight<'r> {
 
     pub(crate) fn cell(&self, at: i32) -> SlotCell<'r> {
         self.view.cell(self.index(at))
+    }
+
+    /// In how many of these slots a frame ends.
+    pub(crate) fn ends(&self, slots: Range<i32>) -> u32 {
+        let walk = Walk::new(self.view, self.index(slots.start), slots.len() as u32);
+        let ends = walk.filter(|cell| cell.flags() & NS_MOREFRAG == 0);
+        // A ring has fewer slots than that.
+        ends.count() as u32
     }
 
     /// Whether the frame goes on behind that slot.

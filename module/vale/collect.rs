@@ -375,17 +375,11 @@ impl Decide for ByTable {
         let mut run = *slots;
         // There is room: a frame has at least one slot.
         for (to, cell) in room.iter_mut().zip(&mut run) {
-            let frame = match cell.ordinary() {
-                Some((buf, len)) => Frame::simple(buf, len),
-                None => {
-                    let slot = cell.take();
-                    if !is_simple(&slot) {
-                        odd = Some(slot);
-                        break;
-                    }
-                    Frame::simple(slot.buf_idx, slot.len)
-                }
+            let Some((buf, len)) = cell.ordinary() else {
+                odd = Some(cell.take());
+                break;
             };
+            let frame = Frame::simple(buf, len);
             let Ok(head) = start_of(&frame, &sender.bufs) else {
                 odd = Some(frame.slot());
                 break;

@@ -118,6 +118,14 @@ impl<'m> Bufs<'m> {
         // SAFETY: `confine32` gives 0, or what is below the count.
         Some(unsafe { self.object(inside) })
     }
+
+    /// Whether [`own`](Self::own) has one, for who does not touch it: without a mask.
+    #[inline(always)]
+    pub(crate) fn is_own(&self, index: u32) -> bool {
+        // An index below the reserved ones becomes larger than any.
+        let most = self.count.saturating_sub(NETMAP_RESERVED_BUFS);
+        index.wrapping_sub(NETMAP_RESERVED_BUFS) < most
+    }
 }
 
 /// A packet buffer.

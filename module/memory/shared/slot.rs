@@ -133,33 +133,47 @@ impl SlotRun<'_> {
     }
 
     /// Exchanges buffers with slots of another ring in this region, one by one: those get the
-    /// frames, with the flags that `flags` makes of theirs. Both are told that it is another
-    /// buffer. Ends before a slot whose flags say where its frame lies, or where one of both names
-    /// no buffer of `bufs` that can be anybody's. Returns how many they are, and how many bytes.
-    #[inline]
+    /// frames, with their flags but those of `off`, and those of `on`. Both are told that it is
+    /// another buffer. Ends before a slot whose flags say where its frame lies, or where one of
+    /// both names no buffer of `bufs` that can be anybody's. Returns how many they are, and how
+    /// many bytes.
+    ///
+    /// Not inlined: here all that stays the same from slot to slot is in registers.
+    #[inline(never)]
     pub(crate) fn exchange_with(
         self,
         to: SlotRun<'_>,
         bufs: &Bufs<'_>,
-        flags: impl Fn(u16) -> u16,
+        (off, on): (u16, u16),
     ) -> (u32, u64) {
-        let mut bytes = 0;
-        let mut done = 0;
-        for (from, to) in self.zip(to) {
-            // SAFETY: a whole, aligned slot, by the invariant of a cell, which begins with a word.
-            let low = unsafe { from.at.read_volatile() };
+        const CHANGED: u64 = (NS_BUF_CHANGED as u64) << FLAGS;
+        let (keep, mark) = (!(u64::from(off) << FLAGS), u64::from(on) << FLAGS | CHANGED);
+        let words = self.left().min(to.left()) as usize * SLOT_WORDS;
+        // More than that is no length, whatever a buffer has.
+        let most = bufs.size().min(u16::MAX.into()).into();
+        let (mut word, mut bytes) = (0, 0u64);
+        while word < words {
+            // SAFETY: both have as many slots, which are two words each.
+            let (from, to) = unsafe { (self.at.add(word), to.at.add(word)) };
+            // SAFETY: the first word of that slot, and the first half of the other's, which is the
+            // index.
+            let (low, theirs) = unsafe { (from.read_volatile(), to.cast::<u32>().read_volatile()) };
             let slot = decode(low, 0);
-            let theirs = to.buf();
-            let odd = slot.flags & (NS_INDIRECT | NS_MOREFRAG) != 0;
-            let odd = odd || u32::from(slot.len) > bufs.size();
-            if odd || bufs.own(slot.buf_idx).and(bufs.own(theirs)).is_none() {
+            // A flag that tells makes it longer than any buffer: one comparison finds both.
+            let telling = u64::from(slot.flags & (NS_INDIRECT | NS_MOREFRAG));
+            let len = u64::from(slot.len) | telling << u16::BITS;
+            if len > most || !bufs.is_own(slot.buf_idx) || !bufs.is_own(theirs) {
                 break;
             }
-            from.exchange((slot.buf_idx, slot.len), (to, theirs), flags(slot.flags));
-            bytes += u64::from(slot.len);
-            done += 1;
+            // SAFETY: the first words of both slots.
+            unsafe {
+                from.write_volatile(u64::from(theirs) << BUF | len << LEN | CHANGED);
+                to.write_volatile(low & keep | mark);
+            }
+            bytes = bytes.wrapping_add(len);
+            word += SLOT_WORDS;
         }
-        (done, bytes)
+        ((word / SLOT_WORDS) as u32, bytes)
     }
 
     /// Skips `count` slots, or all if there are not as many.
@@ -247,14 +261,23 @@ impl SlotCell<'_> {
         unsafe { self.at.add(1).write_volatile(ptr) }
     }
 
-    /// Buffer and length of a slot whose flags say nothing about them, both fetched at once. That
-    /// is what most are.
+    /// Buffer and length, both fetched at once, of a slot that the program has released for
+    /// sending and whose flags say nothing about where its frame lies. That is what most are.
+    /// `NS_BUF_CHANGED` has been seen by that.
     #[inline(always)]
     pub(crate) fn ordinary(&self) -> Option<(u32, u16)> {
-        const TELLING: u64 = (NS_BUF_CHANGED | NS_INDIRECT | NS_MOREFRAG) as u64;
+        const CHANGED: u64 = (NS_BUF_CHANGED as u64) << FLAGS;
+        const TELLING: u64 = ((NS_INDIRECT | NS_MOREFRAG) as u64) << FLAGS;
         // SAFETY: by the invariant a whole, aligned slot is there, which begins with a word.
         let low = unsafe { self.at.read_volatile() };
-        (low >> FLAGS & TELLING == 0).then_some(((low >> BUF) as u32, (low >> LEN) as u16))
+        if low & (CHANGED | TELLING) != 0 {
+            if low & TELLING != 0 {
+                return None;
+            }
+            // SAFETY: the same word.
+            unsafe { self.at.write_volatile(low & !CHANGED) };
+        }
+        Some(((low >> BUF) as u32, (low >> LEN) as u16))
     }
 
     /// Its flags, fetched once.
