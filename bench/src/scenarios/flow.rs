@@ -64,6 +64,8 @@ pub struct Flow {
     pub receivers: &'static [usize],
     /// Frames go to everybody, not to one receiver after the other.
     pub flood: bool,
+    /// Receivers are zero-copy monitors of the first sender.
+    pub watch: bool,
     /// Ports share a region, and exchange buffers instead of copying.
     pub hand_over: bool,
     /// The CPU of a loop in the kernel that syncs for the sender, which makes no system calls.
@@ -84,6 +86,7 @@ impl Flow {
         senders: &[0],
         receivers: &[1],
         flood: false,
+        watch: false,
         hand_over: false,
         kernel_loop: None,
         wait: Wait::Busy,
@@ -126,7 +129,7 @@ impl Flow {
 
     /// One task a process.
     fn tasks(&self) -> Vec<Task> {
-        let to: Vec<[u8; 6]> = if self.flood || self.receivers.is_empty() {
+        let to: Vec<[u8; 6]> = if self.flood || self.watch || self.receivers.is_empty() {
             vec![BROADCAST]
         } else {
             (0..self.receivers.len()).map(receiver).collect()
@@ -150,14 +153,23 @@ impl Flow {
                 kernel_loop: self.kernel_loop,
             },
         });
-        let receives = self.receivers.iter().enumerate().map(|(n, &cpu)| Task {
-            port: self.through.port("receiver", n),
-            slots: self.slots,
-            cpu,
-            role: Role::Receive {
-                address: receiver(n),
-                wait: self.wait,
-            },
+        let receives = self.receivers.iter().enumerate().map(|(n, &cpu)| {
+            let (port, role) = if self.watch {
+                let port = self.through.port("sender", 0) + "/z";
+                (port, Role::Watch { wait: self.wait })
+            } else {
+                let role = Role::Receive {
+                    address: receiver(n),
+                    wait: self.wait,
+                };
+                (self.through.port("receiver", n), role)
+            };
+            Task {
+                port,
+                slots: self.slots,
+                cpu,
+                role,
+            }
         });
         sends.chain(receives).collect()
     }

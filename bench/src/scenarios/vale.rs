@@ -58,6 +58,17 @@ pub fn scenarios() -> Vec<Scenario> {
     }));
     all.extend([&kernel, &user].map(|base| no_receiver(base).scenario()));
     all.extend(by_a_loop(&user));
+    // Beside the latter: what it costs the port to be watched.
+    all.extend([&kernel, &user].map(|base| {
+        Flow {
+            scenario: "no receiver, monitored",
+            watch: true,
+            wait: Wait::Busy,
+            note: "frames that a zero-copy monitor reads",
+            ..base.clone()
+        }
+        .scenario()
+    }));
     all.extend(crowds().map(Flow::scenario));
     all.push(
         Flow {

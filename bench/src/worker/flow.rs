@@ -149,6 +149,11 @@ impl Filler {
 /// Receives until the schedule is over, and a little longer.
 pub fn receive(port: &mut Port, address: [u8; 6], wait: Wait) -> Result<Outcome> {
     announce(port, address)?;
+    watch(port, wait)
+}
+
+/// The same without telling anybody of it.
+pub fn watch(port: &mut Port, wait: Wait) -> Result<Outcome> {
     let ring = &mut port.rx_rings()[0];
     let schedule: Schedule = child::ready()?;
     let mut meter = Meter::new(schedule);

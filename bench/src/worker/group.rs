@@ -23,10 +23,15 @@ pub struct Timing {
 /// Runs one worker a task, all at the same time; outcomes are in the order of the tasks.
 pub fn run(tasks: &[Task], timing: Timing, rate: Rate) -> Result<Vec<Outcome>> {
     // One after the other, receivers first: a switch is to know them before frames for them come.
+    // Monitors need a port to watch.
     let mut workers = Vec::new();
-    let (senders, receivers): (Vec<usize>, Vec<usize>) =
-        (0..tasks.len()).partition(|&i| matches!(tasks[i].role, Role::Send { .. }));
-    for i in receivers.into_iter().chain(senders) {
+    let mut order: Vec<usize> = (0..tasks.len()).collect();
+    order.sort_by_key(|&i| match tasks[i].role {
+        Role::Send { .. } => 1,
+        Role::Watch { .. } => 2,
+        _ => 0,
+    });
+    for i in order {
         let task = &tasks[i];
         let name = format!("worker of {}", task.port);
         workers.push((i, Child::start(name, task.cpu, "worker", task)?));

@@ -48,6 +48,8 @@ pub enum Role {
     },
     /// Receives whatever comes.
     Receive { address: [u8; 6], wait: Wait },
+    /// Reads what a monitor is shown of the port of another, which is there.
+    Watch { wait: Wait },
     /// Sends a frame and waits until it comes back, again and again.
     Ping {
         from: [u8; 6],
@@ -157,6 +159,7 @@ pub fn main() -> Result<()> {
     let outcome = match &task.role {
         Role::Send { .. } => flow::send(&mut port, &task.role),
         Role::Receive { address, wait } => flow::receive(&mut port, *address, *wait),
+        Role::Watch { wait } => flow::watch(&mut port, *wait),
         Role::Ping {
             from,
             to,
