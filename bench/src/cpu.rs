@@ -22,7 +22,8 @@ pub fn spawn_on(wish: usize, command: &mut Command) -> Result<Child> {
 pub fn on<T>(wish: usize, f: impl FnOnce() -> T) -> Result<T> {
     let me = Pid::from_raw(0);
     let before = sched_getaffinity(me)?;
-    // One that stays on a CPU may start others elsewhere: the kernel leaves out what is not allowed.
+    // One that stays on a CPU may start others elsewhere. The kernel leaves out what is not
+    // allowed.
     let mut all = CpuSet::new();
     (0..CpuSet::count()).try_for_each(|cpu| all.set(cpu))?;
     sched_setaffinity(me, &all)?;

@@ -6,9 +6,9 @@
 //! the cache: [`collect`](super::collect) reads each slot once, checks it, and sorts the frames by
 //! where they go, which an XDP program may decide ([`inspect`](super::inspect));
 //! [`deliver`](super::deliver) reserves room and copies ([`fill`](super::fill)) once for each
-//! destination. Receivers are woken when the first burst is through, and when the batch is. The sender's buffers may change
-//! during all of this: what was checked is the private copy of the slot, and what is copied is
-//! bytes within the buffer, whatever they are by then.
+//! destination. Receivers are woken when the first burst is through, and when the batch is. The
+//! sender's buffers may change during all of this: what was checked is the private copy of the
+//! slot, and what is copied is bytes within the buffer, whatever they are by then.
 
 use super::{
     ahead::{bring_in, INSPECTED},

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! For the VM only, where QEMU emulates the processor (TCG): goes on where a breakpoint was met that
-//! is in memory no more.
+//! For the VM only, where QEMU emulates the processor (TCG): goes on where a breakpoint was met
+//! that is in memory no more.
 //!
 //! The kernel changes its own code under those who run it, such as the branches to netfilter's
-//! hooks when the first one comes or the last one goes. Meanwhile a breakpoint stands there, and who
-//! meets it is sent on; afterwards no processor meets it any more (arch/x86/kernel/alternative.c,
-//! `smp_text_poke_batch_finish`). QEMU's may: it runs translations of code, each processor in a
-//! thread of its own, and one that has begun is run to its end. The kernel then knows nothing of
-//! the breakpoint and dies of it, "Oops: int3", whatever modules it has: a loop of `tc qdisc add dev
-//! lo clsact` and its removal beside two floods of pings does it within a minute.
+//! hooks when the first one comes or the last one goes. Meanwhile a breakpoint stands there, and
+//! who meets it is sent on; afterwards no processor meets it any more
+//! (arch/x86/kernel/alternative.c, `smp_text_poke_batch_finish`). QEMU's may: it runs translations
+//! of code, each processor in a thread of its own, and one that has begun is run to its end. The
+//! kernel then knows nothing of the breakpoint and dies of it, "Oops: int3", whatever modules it
+//! has: a loop that adds and deletes `tc qdisc ... dev lo clsact` beside two floods of pings does
+//! it within a minute.
 //!
 //! The answer is the one that kprobes once had for it: where there is no breakpoint, what is there
 //! is executed.

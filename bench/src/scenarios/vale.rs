@@ -124,7 +124,8 @@ fn over_veth() -> impl Iterator<Item = Scenario> {
         .chain([as_made.scenario_with(net::Pair::as_made)])
 }
 
-/// Frames that a loop in the kernel takes, on the other CPU, each beside the same with system calls.
+/// Frames that a loop in the kernel takes, on the other CPU; each beside the same with system
+/// calls.
 fn by_a_loop(base: &Flow) -> impl Iterator<Item = Scenario> + use<'_> {
     [8, 64, 512].into_iter().flat_map(|batch| {
         let called = Flow {
