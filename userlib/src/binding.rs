@@ -10,7 +10,7 @@ use crate::{
         region::{Region, RegionId},
         ring::Ring,
     },
-    spec::NULL_PREFIX,
+    spec::{Offsets, NULL_PREFIX},
 };
 use ferromap_abi::{
     ext::FERROMAP_NI_EMULATED,
@@ -33,6 +33,8 @@ pub(crate) struct Binding {
     pub(crate) name: String,
     /// What REGISTER returned.
     pub(crate) answer: NmreqRegister,
+    /// The offsets that the kernel has granted.
+    pub(crate) offsets: Option<Offsets>,
 }
 
 /// What the kernel tells of a binding: its rings, in the order of their numbers, host rings last.
@@ -81,17 +83,19 @@ impl Drop for Claim {
 }
 
 impl Binding {
-    /// Binds `device` as `request` says. With `beside`, the memory of another binding is used if
+    /// Binds `device` as `request` and `offsets` say. With `beside`, the memory of another binding is used if
     /// the kernel says that it is the same.
     pub(crate) fn new(
         device: Box<dyn Device>,
         name: &str,
         request: &NmreqRegister,
+        mut offsets: Option<Offsets>,
         beside: Option<&Binding>,
     ) -> Result<Self> {
         let mut answer = *request;
         // To the kernel the name of a null port is a label.
-        device.register(name.strip_prefix(NULL_PREFIX).unwrap_or(name), &mut answer)?;
+        let kernel_name = name.strip_prefix(NULL_PREFIX).unwrap_or(name);
+        device.register(kernel_name, &mut answer, offsets.as_mut())?;
         let len = usize::try_from(answer.nr_memsize).map_err(|_| Error::Layout {
             port: name.to_owned(),
             reason: "the region is larger than the address space",
@@ -111,6 +115,7 @@ impl Binding {
             device,
             name: name.to_owned(),
             answer,
+            offsets,
         })
     }
 

@@ -2,7 +2,14 @@
 
 //! Opening a port with more than a name.
 
-use crate::{control::Control, device::NetmapFile, error::Result, port::Port, spec::PortSpec};
+use crate::{
+    control::Control,
+    device::NetmapFile,
+    error::Result,
+    memory::{Memory, PoolSizes},
+    port::Port,
+    spec::{Offsets, PortSpec},
+};
 use ferromap_abi::consts::*;
 use std::os::fd::AsFd;
 
@@ -20,6 +27,16 @@ enum Change {
     Flag(u64, bool),
     Spec(fn(&mut PortSpec, u32), u32),
     Extra(u32),
+    Memory(Memory),
+    Pools(PoolSizes),
+    Offsets(Offsets),
+}
+
+/// All that is to be opened.
+struct Wanted {
+    spec: PortSpec,
+    extra: u32,
+    memory: Option<(Memory, PoolSizes)>,
 }
 
 impl PortBuilder {
@@ -94,6 +111,33 @@ impl PortBuilder {
         self.with(Change::Spec(|s, n| s.mem_id = n as u16, id.into()))
     }
 
+    /// Memory of this program's that the port's region is made of, or is made of already: all ports
+    /// in it exchange buffers. [`pools`](Self::pools) says what it is divided into.
+    ///
+    /// ```no_run
+    /// use ferromap::{Memory, Port};
+    ///
+    /// let memory = Memory::file("/dev/shm/frames")?;
+    /// let port = Port::builder("vale0:a").memory(&memory).open()?;
+    /// # Ok::<(), ferromap::Error>(())
+    /// ```
+    #[doc(alias = "NETMAP_REQ_OPT_EXTMEM")]
+    pub fn memory(self, memory: &Memory) -> Self {
+        self.with(Change::Memory(memory.clone()))
+    }
+
+    /// How many objects of which size the region has that is made of [`memory`](Self::memory).
+    pub fn pools(self, sizes: PoolSizes) -> Self {
+        self.with(Change::Pools(sizes))
+    }
+
+    /// Frames start at offsets in their buffers: [`TxSlot::offset`](crate::TxSlot::offset). So a
+    /// program has room for headers before a frame that it passes on.
+    #[doc(alias = "NETMAP_REQ_OPT_OFFSETS")]
+    pub fn offsets(self, offsets: Offsets) -> Self {
+        self.with(Change::Offsets(offsets))
+    }
+
     /// Buffers beside those in the rings; see [`Port::take_extra_buffers`]. Fewer may come.
     pub fn extra_buffers(self, buffers: u32) -> Self {
         self.with(Change::Extra(buffers))
@@ -132,11 +176,12 @@ impl PortBuilder {
     /// Opens and binds the port.
     pub fn open(&self) -> Result<Port> {
         // The name first: a wrong one should be told even where no module is loaded.
-        let (mut spec, extra) = self.spec()?;
-        if let Some(other) = &spec.share {
-            spec.mem_id = Control::open()?.port_info(other)?.mem_id;
+        let mut wanted = self.wanted()?;
+        if let Some(other) = &wanted.spec.share {
+            wanted.spec.mem_id = Control::open()?.port_info(other)?.mem_id;
         }
-        Port::bind(Box::new(NetmapFile::open()?), &spec, extra)
+        let device = NetmapFile::open()?.within(wanted.memory);
+        Port::bind(Box::new(device), &wanted.spec, wanted.extra)
     }
 
     /// Opens and binds the port in the memory region of an open port, given by its descriptor,
@@ -148,32 +193,46 @@ impl PortBuilder {
     /// were opened in it in different ways do not exchange buffers.
     #[doc(alias = "FERROMAP_OPT_REGION")]
     pub fn open_in(&self, region: impl AsFd) -> Result<Port> {
-        let (spec, extra) = self.spec()?;
-        let device = NetmapFile::open_in(region.as_fd())?;
-        Port::bind(Box::new(device), &spec, extra)
+        let wanted = self.wanted()?;
+        let device = NetmapFile::open_in(region.as_fd())?.within(wanted.memory);
+        Port::bind(Box::new(device), &wanted.spec, wanted.extra)
     }
 
     /// Opens the port on a kernel inside this process.
     #[cfg(any(test, feature = "fake"))]
     pub fn open_fake(&self, kernel: &crate::fake::Kernel) -> Result<Port> {
-        let (mut spec, extra) = self.spec()?;
-        if let Some(other) = &spec.share {
-            spec.mem_id = kernel.mem_id(&other.parse::<PortSpec>()?.name);
+        let mut wanted = self.wanted()?;
+        if let Some(other) = &wanted.spec.share {
+            wanted.spec.mem_id = kernel.mem_id(&other.parse::<PortSpec>()?.name);
         }
-        Port::bind(Box::new(kernel.file()), &spec, extra)
+        let device = kernel.file(wanted.memory.is_some());
+        Port::bind(Box::new(device), &wanted.spec, wanted.extra)
     }
 
-    fn spec(&self) -> Result<(PortSpec, u32)> {
+    fn wanted(&self) -> Result<Wanted> {
         let mut spec: PortSpec = self.name.parse()?;
-        let mut extra = 0;
+        let (mut extra, mut memory, mut pools) = (0, None, None);
         for change in &self.changes {
             match change {
                 Change::Flag(flag, true) => spec.flags |= flag,
                 Change::Flag(flag, false) => spec.flags &= !flag,
                 Change::Spec(set, n) => set(&mut spec, *n),
                 Change::Extra(n) => extra = *n,
+                Change::Memory(own) => memory = Some(own.clone()),
+                Change::Pools(sizes) => pools = Some(*sizes),
+                Change::Offsets(offsets) => spec.offsets = Some(*offsets),
             }
         }
-        Ok((spec, extra))
+        if let Some(extmem) = &spec.extmem {
+            pools = pools.or(Some(extmem.pools));
+            if memory.is_none() {
+                memory = Some(Memory::file(&extmem.file)?);
+            }
+        }
+        Ok(Wanted {
+            spec,
+            extra,
+            memory: memory.map(|memory| (memory, pools.unwrap_or_default())),
+        })
     }
 }

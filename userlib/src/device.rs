@@ -4,17 +4,19 @@
 
 use crate::{
     error::{Error, Result},
+    memory::{self, Memory, PoolSizes},
     raw::{
         csb::Csb,
-        ioctl,
+        ioctl::{self, Options},
         region::{Region, RegionId},
     },
+    spec::Offsets,
 };
 use ferromap_abi::{
     consts::*,
-    ext::{NmreqOptRegion, NmreqWhy, FERROMAP_OPT_REGION, FERROMAP_REQ_WHY},
+    ext::{NmreqWhy, FERROMAP_REQ_WHY},
     options::NmKloopEventfds,
-    wire::{NmreqOption, NmreqRegister, Plain},
+    wire::{NmreqRegister, Plain},
 };
 use nix::{
     errno::Errno,
@@ -37,9 +39,14 @@ use std::{
 
 /// One open file that can be bound to a port.
 pub(crate) trait Device: Send + Sync {
-    /// REGISTER. On success `request` holds what the kernel returned.
-    fn register(&self, name: &str, request: &mut NmreqRegister) -> Result<()>;
-    /// A second open file of the same device, unbound.
+    /// REGISTER. On success `request` and `offsets` hold what the kernel returned.
+    fn register(
+        &self,
+        name: &str,
+        request: &mut NmreqRegister,
+        offsets: Option<&mut Offsets>,
+    ) -> Result<()>;
+    /// A second open file of the same device, unbound, for the region that is there.
     fn another(&self) -> Result<Box<dyn Device>>;
     /// The memory of the bound port, `len` bytes, known to the kernel as `mem_id`.
     fn map(&self, len: usize, mem_id: u16) -> std::result::Result<Arc<Region>, Errno>;
@@ -79,6 +86,8 @@ pub(crate) trait Device: Send + Sync {
 pub(crate) struct NetmapFile {
     file: OwnedFd,
     lent: Option<Arc<Lent>>,
+    /// What the region is to be made of.
+    memory: Option<(Memory, PoolSizes)>,
 }
 
 /// A descriptor whose memory region is to be used.
@@ -96,7 +105,16 @@ impl NetmapFile {
             Mode::empty(),
         );
         let file = file.map_err(Error::open_device)?;
-        Ok(NetmapFile { file, lent: None })
+        Ok(NetmapFile {
+            file,
+            lent: None,
+            memory: None,
+        })
+    }
+
+    /// The same file, to be bound in memory of this process.
+    pub(crate) fn within(self, memory: Option<(Memory, PoolSizes)>) -> Self {
+        NetmapFile { memory, ..self }
     }
 
     /// Opens the device, to bind it in the memory region of the file behind `fd`.
@@ -131,7 +149,14 @@ impl NetmapFile {
         name: &mut OsString,
         body: &mut B,
     ) -> Result<()> {
-        ioctl::control(self.file.as_fd(), reqtype, name, body, None).map_err(|errno| {
+        ioctl::control(
+            self.file.as_fd(),
+            reqtype,
+            name,
+            body,
+            &mut Options::default(),
+        )
+        .map_err(|errno| {
             let name = name.to_string_lossy();
             Error::request(call, &name, errno, self.why(reqtype, errno))
         })
@@ -152,7 +177,14 @@ impl NetmapFile {
 pub(crate) fn why(file: BorrowedFd<'_>, reqtype: u16, errno: Errno) -> Option<String> {
     let mut why = NmreqWhy::zeroed();
     let mut name = OsString::new();
-    ioctl::control(file, FERROMAP_REQ_WHY, &mut name, &mut why, None).ok()?;
+    ioctl::control(
+        file,
+        FERROMAP_REQ_WHY,
+        &mut name,
+        &mut why,
+        &mut Options::default(),
+    )
+    .ok()?;
     let same = why.reqtype == u32::from(reqtype) && why.errno == errno as u32;
     (same && !why.text().is_empty()).then(|| why.text().to_owned())
 }
@@ -170,24 +202,35 @@ impl AsFd for NetmapFile {
 }
 
 impl Device for NetmapFile {
-    fn register(&self, name: &str, request: &mut NmreqRegister) -> Result<()> {
-        let mut option = self.lent.as_ref().map(|lent| NmreqOptRegion {
-            nro_opt: NmreqOption {
-                nro_reqtype: FERROMAP_OPT_REGION,
-                ..NmreqOption::default()
-            },
-            fd: lent.fd.as_raw_fd(),
-            pad: 0,
-        });
+    fn register(
+        &self,
+        name: &str,
+        request: &mut NmreqRegister,
+        offsets: Option<&mut Offsets>,
+    ) -> Result<()> {
+        let mut options = Options::default();
+        if let Some(lent) = &self.lent {
+            options.region(lent.fd.as_fd());
+        }
+        if let Some((memory, pools)) = &self.memory {
+            options.memory(memory, pools);
+        }
+        if let Some(offsets) = &offsets {
+            options.offsets(offsets);
+        }
         let (file, reqtype) = (self.file.as_fd(), NETMAP_REQ_REGISTER);
         ioctl::control(
             file,
             reqtype,
             &mut name.to_owned().into(),
             request,
-            option.as_mut(),
+            &mut options,
         )
-        .map_err(|errno| Error::request("REGISTER", name, errno, self.why(reqtype, errno)))
+        .map_err(|errno| Error::request("REGISTER", name, errno, self.why(reqtype, errno)))?;
+        if let (Some(offsets), Some(max)) = (offsets, options.max_offset()) {
+            offsets.max = max;
+        }
+        Ok(())
     }
 
     fn another(&self) -> Result<Box<dyn Device>> {
@@ -198,7 +241,12 @@ impl Device for NetmapFile {
     }
 
     fn map(&self, len: usize, mem_id: u16) -> std::result::Result<Arc<Region>, Errno> {
-        Region::map(self.file.as_fd(), len, self.region_id(mem_id))
+        let id = self.region_id(mem_id);
+        let own = self.memory.as_ref().map(|(memory, _)| memory);
+        if let Some(region) = memory::region(mem_id, own, |own| Region::within(own, len, id))? {
+            return Ok(region);
+        }
+        Region::map(self.file.as_fd(), len, id)
             .map(Arc::new)
             .map_err(|e| errno_of(&e))
     }

@@ -48,6 +48,15 @@ pub enum Error {
         /// What `mmap` returned.
         errno: Errno,
     },
+    /// Memory that was to be a port's region is not to be had.
+    Memory {
+        /// The file, or how much of what.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What the system returned, if it was asked.
+        errno: Option<Errno>,
+    },
     /// This process holds one of the rings already, through another [`Port`](crate::Port).
     RingHeld {
         /// The port that was to be opened.
@@ -136,6 +145,15 @@ impl Error {
         }
     }
 
+    pub(crate) fn memory(name: impl fmt::Display, error: &io::Error) -> Self {
+        let errno = error.raw_os_error().map(Errno::from_raw);
+        Error::Memory {
+            name: name.to_string(),
+            reason: errno.map_or_else(|| error.to_string(), |errno| errno.desc().to_owned()),
+            errno,
+        }
+    }
+
     /// The errno behind this error, if a system call reported one.
     pub fn errno(&self) -> Option<Errno> {
         match self {
@@ -146,7 +164,7 @@ impl Error {
             | Error::Counters { errno, .. }
             | Error::Sync { errno, .. } => Some(*errno),
             Error::Busy(r) | Error::Request(r) => Some(r.errno),
-            Error::Poll { errno, .. } => *errno,
+            Error::Poll { errno, .. } | Error::Memory { errno, .. } => *errno,
             Error::Name { .. }
             | Error::RingHeld { .. }
             | Error::Layout { .. }
@@ -175,8 +193,19 @@ impl fmt::Display for Error {
             }
             Error::Name { name, reason } => write!(f, "`{name}` is not a port name: {reason}"),
             Error::Busy(r) | Error::Request(r) => r.fmt(f),
+            Error::Map {
+                port,
+                errno: Errno::EINVAL,
+            } => write!(
+                f,
+                "the memory of {port} cannot be mapped: if it is another program's own, name the \
+                 same file as that, as in {port}@extmem=FILE"
+            ),
             Error::Map { port, errno } => {
                 write!(f, "the memory of {port} cannot be mapped: {}", errno.desc())
+            }
+            Error::Memory { name, reason, .. } => {
+                write!(f, "{name} cannot be the memory of a port: {reason}")
             }
             Error::RingHeld { port } => write!(
                 f,
@@ -273,6 +302,9 @@ impl std::error::Error for Error {
             | Error::Counters { errno, .. }
             | Error::Sync { errno, .. }
             | Error::Poll {
+                errno: Some(errno), ..
+            }
+            | Error::Memory {
                 errno: Some(errno), ..
             } => Some(errno),
             Error::Busy(r) | Error::Request(r) => Some(&r.errno),

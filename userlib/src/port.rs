@@ -11,7 +11,7 @@ use crate::{
     extra::ExtraBuffers,
     raw::{buffers::Loose, csb::Csb},
     rx::RxRing,
-    spec::PortSpec,
+    spec::{Offsets, PortSpec},
     tx::TxRing,
 };
 use nix::poll::PollFlags;
@@ -89,7 +89,7 @@ impl Port {
     pub(crate) fn bind(device: Box<dyn Device>, spec: &PortSpec, extra: u32) -> Result<Port> {
         let mut request = spec.register();
         request.nr_extra_bufs = extra;
-        let binding = Binding::new(device, &spec.name, &request, None)?;
+        let binding = Binding::new(device, &spec.name, &request, spec.offsets, None)?;
         Port::from_binding(binding, spec.clone())
     }
 
@@ -135,7 +135,8 @@ impl Port {
         (request.nr_mode, request.nr_ringid) = (chosen.nr_mode, chosen.nr_ringid);
         request.nr_extra_bufs = 0;
         let device = self.binding.device.another()?;
-        let binding = Binding::new(device, &spec.name, &request, Some(&self.binding))?;
+        let beside = Some(&*self.binding);
+        let binding = Binding::new(device, &spec.name, &request, self.binding.offsets, beside)?;
         if binding.answer.nr_mem_id != self.binding.answer.nr_mem_id {
             return Err(Error::DifferentRegions);
         }
@@ -190,6 +191,12 @@ impl Port {
     /// [`TxSlot::swap`](crate::TxSlot::swap) works between them.
     pub fn shares_memory_with(&self, other: &Port) -> bool {
         self.binding.region.id() == other.binding.region.id()
+    }
+
+    /// The offsets that frames of the port may start at, as the kernel has granted them to whoever
+    /// asked for some.
+    pub fn offsets(&self) -> Option<Offsets> {
+        self.binding.offsets
     }
 
     /// Whether the port is a network interface in emulated mode: its own driver is below, and each

@@ -23,7 +23,9 @@
 //! | `@N` | memory region N |
 //! | `@share=PORT` | the memory region of another port |
 //! | `@conf:KEY=N,...` | `slots`, `rings`, `host-rings`, each also as `tx-...` or `rx-...` |
-//! | `@offset=N`, `@extmem=FILE` | known, and refused: this crate does not have them yet |
+//! | `@extmem=FILE` | memory of this program's for the region: a file that is mapped, all of it |
+//! | `@extmem:KEY=N,...` | the same with `file=FILE`, and how many objects of which size the region has: `if-num`, `if-size`, `ring-num`, `ring-size`, `buf-num`, `buf-size` |
+//! | `@offset=N`, `@offset:KEY=N,...` | frames start `N` bytes (`initial`) into their buffers; `bits` of each slot's `ptr` say how many, all 64 if not told |
 //!
 //! An interface may have the characters of suffixes in its name. The longest name that an interface
 //! has wins: where there is an interface `eth0-0`, `netmap:eth0-0` is all of it, and
@@ -36,6 +38,7 @@ mod suffix;
 use crate::{
     error::{Error, Result},
     interface,
+    memory::PoolSizes,
 };
 use ferromap_abi::{consts::*, name::is_vale, wire::NmreqRegister};
 use std::{borrow::Cow, str::FromStr};
@@ -59,6 +62,48 @@ pub struct PortSpec {
     pub share: Option<String>,
     /// Sizes to ask for.
     pub config: Config,
+    /// Memory of this program's that becomes the region.
+    pub extmem: Option<Extmem>,
+    /// Where in their buffers frames start.
+    pub offsets: Option<Offsets>,
+}
+
+/// A file that becomes the memory region of a port: [`Memory::file`](crate::Memory::file).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Extmem {
+    /// Its name.
+    pub file: String,
+    /// What it is divided into.
+    pub pools: PoolSizes,
+}
+
+/// Offsets of frames in their buffers, to ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Offsets {
+    /// The largest that a slot may have; no less than `initial`.
+    pub max: u64,
+    /// What every slot starts with, where nobody else has the ring.
+    pub initial: u64,
+    /// How many low bits of a slot's `ptr` are its offset; 0 for all.
+    pub bits: u32,
+}
+
+impl Offsets {
+    /// Every frame starts `initial` bytes into its buffer, and none later.
+    pub fn starting_at(initial: u64) -> Self {
+        Offsets {
+            max: initial,
+            initial,
+            bits: 0,
+        }
+    }
+
+    /// The same, but slots may say more, up to `max`.
+    pub fn up_to(self, max: u64) -> Self {
+        Offsets { max, ..self }
+    }
 }
 
 /// Which rings of a port a binding includes.
@@ -157,6 +202,11 @@ impl PortSpec {
     /// a null port.
     pub fn is_virtual(&self) -> bool {
         self.is_vale() || self.is_null() || self.name.contains(['{', '}'])
+    }
+
+    /// Whether it says in which memory region the port is to be.
+    pub fn names_region(&self) -> bool {
+        self.mem_id != 0 || self.share.is_some() || self.extmem.is_some()
     }
 
     /// The name that the kernel gets in a request: to it that of a null port is a label.
@@ -389,6 +439,26 @@ mod tests {
     }
 
     #[test]
+    fn memory_and_offsets_are_asked_for_by_name() {
+        let s = spec("vale0:a-2/x@5@conf:slots=64@extmem:file=/f,buf_num=9,if-size=8@offset=32");
+        assert_eq!(
+            (s.mem_id, s.rings, s.config.rx_slots),
+            (5, Rings::OneNic(2), 64)
+        );
+        let extmem = s.extmem.as_ref().unwrap();
+        assert_eq!((&*extmem.file, extmem.pools.buffers), ("/f", 9));
+        assert_eq!((extmem.pools.interface_size, extmem.pools.rings), (8, 0));
+        assert_eq!(s.offsets, Some(Offsets::starting_at(32)));
+        assert!(s.names_region());
+        let s = spec("eth0@extmem=/dev/shm/a:b");
+        assert_eq!(s.extmem.as_ref().unwrap().file, "/dev/shm/a:b");
+        assert_eq!(s.offsets, None);
+        assert!(s.names_region() && !spec("eth0@offset=1").names_region());
+        let offsets = spec("eth0@offset:bits=7,initial=64").offsets.unwrap();
+        assert_eq!((offsets.initial, offsets.max, offsets.bits), (64, 64, 7));
+    }
+
+    #[test]
     fn a_name_can_be_read_in_parts() {
         let (mut spec, rest) = PortSpec::split("vale0:a}1-3/RT@7@conf:slots=9@nothing").unwrap();
         assert_eq!(
@@ -451,8 +521,16 @@ mod tests {
             "netmap:eth0@conf:sluts=1",
             "netmap:eth0@share",
             "netmap:eth0@share=",
-            "netmap:eth0@offset=32",
-            "netmap:eth0@extmem=/tmp/x",
+            "netmap:eth0@offset",
+            "netmap:eth0@offset=",
+            "netmap:eth0@offset=-1",
+            "netmap:eth0@offset:max=32",
+            "netmap:eth0@offset:initial",
+            "netmap:eth0@extmem",
+            "netmap:eth0@extmem=",
+            "netmap:eth0@extmem:if-num=1",
+            "netmap:eth0@extmem:file=/f,if-num=x",
+            "netmap:eth0@extmem:file=/f,odd=1",
             "netmap:eth0@nothing",
             "netmap:0123456789012{01234567890123456789012345678901234567890123456789",
             "netmap:\u{e9}th0-\u{2163}",

@@ -8,7 +8,7 @@ use ferromap::{Errno, Port, PortSpec, Result};
 
 pub fn open(args: &Args, names: &[String; 2], specs: &[PortSpec; 2]) -> Result<[Port; 2]> {
     let first = Port::open(&names[0])?;
-    let own_way = args.copy || specs[1].mem_id != 0 || specs[1].share.is_some();
+    let own_way = args.copy || specs[1].names_region();
     let second = if own_way {
         Port::open(&names[1])?
     } else {

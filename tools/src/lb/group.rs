@@ -96,7 +96,7 @@ pub fn names(groups: &[Group], port: &PortSpec) -> Result<Vec<Vec<String>>, Stri
 
 fn check(name: &str) -> Result<(), String> {
     let spec = ports::spec(name).map_err(|e| e.to_string())?;
-    if spec.mem_id != 0 || spec.share.is_some() {
+    if spec.names_region() {
         return Err(format!(
             "{name}: the pipes lie in the memory region of the port, where frames change places \
              without a copy: name none for them"

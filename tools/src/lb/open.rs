@@ -54,7 +54,7 @@ fn open_port(args: &Args, plan: &Plan) -> Result<Port> {
     let builder = Port::builder(&plan.name)
         .rx_only(true)
         .extra_buffers(args.buffers);
-    let region_given = plan.spec.mem_id != 0 || plan.spec.share.is_some();
+    let region_given = plan.spec.names_region();
     if plan.spec.is_vale() && !region_given {
         // It may be there already, in a region of its own; or that region is not for this user.
         if let Ok(port) = builder.clone().mem_id(SHARED).open() {

@@ -44,14 +44,14 @@ pub(crate) fn parse(d: &mut Handle, full: &str) -> Fallible {
 }
 
 fn read_into(d: &mut Handle, full: &str) -> Fallible {
-    let mut asked = name::read(full)?;
-    d.reg = asked.register()?;
-    name::put(&asked.spec, &mut d.hdr);
-    if let Some(wanted) = asked.extmem {
-        extmem_from_file(d, &wanted.file, wanted.info)?;
+    let mut spec = name::read(full)?;
+    d.reg = name::register(&mut spec)?;
+    name::put(&spec, &mut d.hdr);
+    if let Some(wanted) = &spec.extmem {
+        extmem_from_file(d, &wanted.file, name::pools(wanted))?;
     }
-    if let Some(wanted) = asked.offset {
-        offset(d, wanted.initial, wanted.initial, wanted.bits.into(), 0)?;
+    if let Some(wanted) = spec.offsets {
+        offset(d, wanted.initial, wanted.max, wanted.bits.into(), 0)?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::{
     device::Device,
     error::{Error, Result},
     raw::{csb::Csb, region::Region},
+    spec::Offsets,
 };
 use ferromap_abi::{
     consts::*,
@@ -33,6 +34,8 @@ pub(crate) struct File {
     inner: Arc<Inner>,
     event: Arc<EventFd>,
     bound: Mutex<Option<Bound>>,
+    /// It is to be bound in memory of the program's.
+    own_memory: bool,
 }
 
 #[derive(Clone)]
@@ -54,12 +57,13 @@ impl Kernel {
 }
 
 impl File {
-    pub(super) fn new(inner: Arc<Inner>) -> Self {
+    pub(super) fn new(inner: Arc<Inner>, own_memory: bool) -> Self {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         File {
             inner,
             event: Arc::new(EventFd::from_flags(flags).expect("a descriptor")),
             bound: Mutex::new(None),
+            own_memory,
         }
     }
 
@@ -93,7 +97,11 @@ impl File {
         &self,
         name: &str,
         request: &mut NmreqRegister,
+        offsets: Option<&mut Offsets>,
     ) -> std::result::Result<(), Errno> {
+        if self.own_memory || offsets.is_some() {
+            return Err(Errno::EOPNOTSUPP);
+        }
         let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
         if bound.is_some() {
             return Err(Errno::EBUSY);
@@ -256,13 +264,18 @@ impl Drop for File {
 }
 
 impl Device for File {
-    fn register(&self, name: &str, request: &mut NmreqRegister) -> Result<()> {
-        self.try_register(name, request)
+    fn register(
+        &self,
+        name: &str,
+        request: &mut NmreqRegister,
+        offsets: Option<&mut Offsets>,
+    ) -> Result<()> {
+        self.try_register(name, request, offsets)
             .map_err(|errno| Error::request("REGISTER", name, errno, None))
     }
 
     fn another(&self) -> Result<Box<dyn Device>> {
-        Ok(Box::new(File::new(self.inner.clone())))
+        Ok(Box::new(File::new(self.inner.clone(), false)))
     }
 
     fn map(&self, _len: usize, _mem_id: u16) -> std::result::Result<Arc<Region>, Errno> {

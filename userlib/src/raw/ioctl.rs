@@ -3,22 +3,108 @@
 //! The calls on `/dev/netmap`.
 
 use super::csb::Csb;
+use crate::{
+    memory::{Memory, PoolSizes},
+    spec::Offsets,
+};
 use ferromap_abi::{
     consts::*,
-    ext::NmreqOptRegion,
-    options::{NmKloopEventfds, NmreqOptCsb},
-    wire::{NmreqHeader, NmreqOption, NmreqSyncKloopStart, Plain},
+    ext::{NmreqOptRegion, FERROMAP_OPT_REGION},
+    options::{NmKloopEventfds, NmreqOptCsb, NmreqOptExtmem, NmreqOptOffsets},
+    wire::{NmreqHeader, NmreqOption, NmreqPoolsInfo, NmreqSyncKloopStart, Plain},
 };
 use nix::{errno::Errno, libc};
 use std::{
     ffi::{OsStr, OsString},
+    marker::PhantomData,
     os::{
         fd::{AsRawFd, BorrowedFd},
         unix::ffi::OsStrExt,
     },
 };
 
-/// A request with a body, and perhaps an option. `body` and `option` go to the kernel and are
+/// Options of a request. What they name lives as long as they do.
+#[derive(Default)]
+pub(crate) struct Options<'a> {
+    region: Option<NmreqOptRegion>,
+    extmem: Option<NmreqOptExtmem>,
+    offsets: Option<NmreqOptOffsets>,
+    named: PhantomData<&'a Memory>,
+}
+
+impl<'a> Options<'a> {
+    /// The port is to be in the region of the file behind `fd`.
+    pub(crate) fn region(&mut self, fd: BorrowedFd<'a>) {
+        self.region = Some(NmreqOptRegion {
+            nro_opt: head(FERROMAP_OPT_REGION),
+            fd: fd.as_raw_fd(),
+            pad: 0,
+        });
+    }
+
+    /// The port's region is to be made of `memory`.
+    pub(crate) fn memory(&mut self, memory: &'a Memory, pools: &PoolSizes) {
+        self.extmem = Some(NmreqOptExtmem {
+            nro_opt: head(NETMAP_REQ_OPT_EXTMEM),
+            nro_usrptr: memory.base() as u64,
+            nro_info: NmreqPoolsInfo {
+                nr_memsize: memory.len() as u64,
+                nr_if_pool_objtotal: pools.interfaces,
+                nr_if_pool_objsize: pools.interface_size,
+                nr_ring_pool_objtotal: pools.rings,
+                nr_ring_pool_objsize: pools.ring_size,
+                nr_buf_pool_objtotal: pools.buffers,
+                nr_buf_pool_objsize: pools.buffer_size,
+                ..NmreqPoolsInfo::default()
+            },
+        });
+    }
+
+    /// Frames of the port are to start at offsets.
+    pub(crate) fn offsets(&mut self, offsets: &Offsets) {
+        self.offsets = Some(NmreqOptOffsets {
+            nro_opt: head(NETMAP_REQ_OPT_OFFSETS),
+            nro_max_offset: offsets.max,
+            nro_initial_offset: offsets.initial,
+            nro_offset_bits: offsets.bits,
+            nro_tx_align: 0,
+            nro_min_gap: 0,
+        });
+    }
+
+    /// The largest offset that the kernel has granted.
+    pub(crate) fn max_offset(&self) -> Option<u64> {
+        self.offsets.as_ref().map(|option| option.nro_max_offset)
+    }
+
+    /// Links the options, and says where the first one is; 0 if there is none.
+    fn link(&mut self) -> u64 {
+        let mut next = 0;
+        // The head of an option is its first field.
+        if let Some(option) = &mut self.region {
+            option.nro_opt.nro_next = next;
+            next = std::ptr::from_mut(option) as u64;
+        }
+        if let Some(option) = &mut self.extmem {
+            option.nro_opt.nro_next = next;
+            next = std::ptr::from_mut(option) as u64;
+        }
+        if let Some(option) = &mut self.offsets {
+            option.nro_opt.nro_next = next;
+            next = std::ptr::from_mut(option) as u64;
+        }
+        next
+    }
+}
+
+fn head(kind: u32) -> NmreqOption {
+    NmreqOption {
+        nro_reqtype: kind,
+        ..NmreqOption::default()
+    }
+}
+
+/// A request with a body, and perhaps options. `body` and `options` go to the kernel and are
 /// overwritten with what it returns; `name` is overwritten too, for `VALE_LIST`. A name that does
 /// not fit is the caller's to refuse: here it is cut.
 pub(crate) fn control<B: Plain>(
@@ -26,13 +112,14 @@ pub(crate) fn control<B: Plain>(
     reqtype: u16,
     name: &mut OsString,
     body: &mut B,
-    option: Option<&mut NmreqOptRegion>,
+    options: &mut Options<'_>,
 ) -> Result<(), Errno> {
-    let option = option.map_or(0, |option| std::ptr::from_mut(option) as u64);
-    // SAFETY: `body` and the option are borrowed mutably for the whole call, and any bytes
+    let options = options.link();
+    // SAFETY: `body` and the options are borrowed mutably for the whole call, and any bytes
     // that the kernel writes there make valid `Plain` values. Each request type is sent with
-    // its own body type.
-    unsafe { call(fd, reqtype, name, std::ptr::from_mut(body) as u64, option) }
+    // its own body type. Memory that an option names is a mapping of its own, to which nothing in
+    // Rust refers but by the region that becomes of it.
+    unsafe { call(fd, reqtype, name, std::ptr::from_mut(body) as u64, options) }
 }
 
 /// A request without a body.
@@ -45,10 +132,7 @@ pub(crate) fn bare(fd: BorrowedFd<'_>, reqtype: u16, name: &mut OsString) -> Res
 pub(crate) fn csb_enable(fd: BorrowedFd<'_>, csb: &Csb) -> Result<(), Errno> {
     let (csb_atok, csb_ktoa) = csb.addresses();
     let mut option = NmreqOptCsb {
-        nro_opt: NmreqOption {
-            nro_reqtype: NETMAP_REQ_OPT_CSB,
-            ..NmreqOption::default()
-        },
+        nro_opt: head(NETMAP_REQ_OPT_CSB),
         csb_atok,
         csb_ktoa,
     };
@@ -93,8 +177,8 @@ pub(crate) fn kloop_start(
 
 /// # Safety
 ///
-/// `body` and `options` are 0, or the address of a body of this request and of an option without a
-/// successor; the kernel may write to them.
+/// `body` and `options` are 0, or the address of a body of this request and of the first option of a
+/// list; the kernel may write to them, and to memory that they name.
 unsafe fn call(
     fd: BorrowedFd<'_>,
     reqtype: u16,

@@ -2,6 +2,7 @@
 
 //! A memory region as this process sees it.
 
+use crate::memory::Memory;
 use ferromap_abi::wire::Plain;
 use memmap2::{MmapOptions, MmapRaw};
 #[cfg(any(test, feature = "fake"))]
@@ -39,6 +40,7 @@ pub(crate) struct Region {
 /// What keeps the memory. Never read: it is there to be dropped.
 enum Backing {
     Mapped(#[expect(dead_code, reason = "held for its drop")] MmapRaw),
+    Own(#[expect(dead_code, reason = "held for its drop")] Memory),
     #[cfg(any(test, feature = "fake"))]
     Heap(std::alloc::Layout, NonNull<u8>),
 }
@@ -69,6 +71,19 @@ impl Region {
             len,
             id,
             _backing: Backing::Mapped(map),
+        })
+    }
+
+    /// The first `len` bytes of memory of this process, known by `id`. `None` if it has fewer.
+    pub(crate) fn within(memory: &Memory, len: usize, id: RegionId) -> Option<Self> {
+        if len > memory.len() {
+            return None;
+        }
+        Some(Region {
+            base: NonNull::new(memory.base())?,
+            len,
+            id,
+            _backing: Backing::Own(memory.clone()),
         })
     }
 

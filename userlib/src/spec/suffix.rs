@@ -2,7 +2,7 @@
 
 //! What is behind a port's name: which rings, flags, a region, options.
 
-use super::{Config, Parsed, PortSpec, Rings};
+use super::{Config, Extmem, Offsets, Parsed, PortSpec, Rings};
 use ferromap_abi::consts::*;
 
 /// The highest ring number that a name may carry.
@@ -141,7 +141,14 @@ pub(super) fn option(text: &str, spec: &mut PortSpec) -> Parsed<()> {
                 .split(',')
                 .try_for_each(|pair| conf(pair, &mut spec.config))
         }
-        ("extmem" | "offset", _) => Err(format!("`@{name}` is not supported yet")),
+        ("extmem", _) => {
+            spec.extmem = Some(extmem(text)?);
+            Ok(())
+        }
+        ("offset", _) => {
+            spec.offsets = Some(offsets(text)?);
+            Ok(())
+        }
         _ => Err(format!(
             "`@{name}` is none of @share, @conf, @offset, @extmem"
         )),
@@ -171,4 +178,62 @@ fn conf(pair: &str, config: &mut Config) -> Parsed<()> {
         _ => return Err(format!("`{key}` is no key of @conf")),
     }
     Ok(())
+}
+
+fn extmem(text: &str) -> Parsed<Extmem> {
+    let mut asked = Extmem::default();
+    let pools = &mut asked.pools;
+    for (key, value) in pairs(text, "file")? {
+        let field = match key.as_str() {
+            "file" => {
+                value.clone_into(&mut asked.file);
+                continue;
+            }
+            "if-num" => &mut pools.interfaces,
+            "if-size" => &mut pools.interface_size,
+            "ring-num" => &mut pools.rings,
+            "ring-size" => &mut pools.ring_size,
+            "buf-num" => &mut pools.buffers,
+            "buf-size" => &mut pools.buffer_size,
+            _ => return Err(format!("`{key}` is no key of @extmem")),
+        };
+        *field = number(value)?;
+    }
+    if asked.file.is_empty() {
+        return Err("`@extmem` wants a file, as in `@extmem=/dev/hugepages/a`".into());
+    }
+    Ok(asked)
+}
+
+fn offsets(text: &str) -> Parsed<Offsets> {
+    let mut offsets = Offsets::default();
+    for (key, value) in pairs(text, "initial")? {
+        match key.as_str() {
+            "initial" => offsets.initial = number(value)?,
+            "bits" => offsets.bits = number(value)?,
+            _ => return Err(format!("`{key}` is no key of @offset")),
+        }
+    }
+    Ok(offsets.up_to(offsets.initial))
+}
+
+/// `NAME=VALUE` is one of the key `default`, `NAME:KEY=VALUE,...` has several. In keys `_` is `-`.
+fn pairs<'a>(text: &'a str, default: &str) -> Parsed<Vec<(String, &'a str)>> {
+    let end = text.find([':', '=']).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    if let Some(value) = rest.strip_prefix('=') {
+        return Ok(vec![(default.to_owned(), value)]);
+    }
+    let pair = |pair: &'a str| match pair.split_once('=') {
+        Some((key, value)) => Ok((key.replace('_', "-"), value)),
+        None => Err(format!(
+            "`@{name}` wants keys with values, as in `@{name}:{default}=...`"
+        )),
+    };
+    rest.trim_start_matches(':').split(',').map(pair).collect()
+}
+
+fn number<N: std::str::FromStr>(text: &str) -> Parsed<N> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no number that fits"))
 }

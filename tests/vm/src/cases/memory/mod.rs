@@ -12,6 +12,7 @@ mod null;
 mod parameters;
 mod supply;
 mod upkeep;
+mod within;
 
 use crate::harness::Case;
 
@@ -22,6 +23,7 @@ pub const FILES: &[&[Case]] = &[
     supply::CASES,
     buffers::CASES,
     extmem::CASES,
+    within::CASES,
     null::CASES,
     parameters::CASES,
 ];
