@@ -177,8 +177,13 @@ impl Binding {
             let claim = Claim::new(self.region.id(), offset).ok_or_else(|| Error::RingHeld {
                 port: self.name.clone(),
             })?;
+            let ring = Ring::new(self.region.clone(), offset);
+            let mut ring = ring.map_err(|why| self.layout(why))?;
+            if let Some(offsets) = self.offsets {
+                ring.grant_offsets(offsets.max);
+            }
             rings.push(Claimed {
-                ring: Ring::new(self.region.clone(), offset).map_err(|why| self.layout(why))?,
+                ring,
                 host: i >= host,
                 _claim: claim,
             });

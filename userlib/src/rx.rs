@@ -212,6 +212,13 @@ impl<'b> RxSlot<'b> {
         self.view.len()
     }
 
+    /// Where in its buffer the frame starts: 0, unless the port has
+    /// [`offsets`](crate::PortBuilder::offsets), or the other end of its pipe.
+    #[inline]
+    pub fn offset(&self) -> usize {
+        self.view.offset() as usize
+    }
+
     /// The bytes. Empty if the slot names no buffer, which only a misbehaving peer brings about.
     #[inline]
     pub fn bytes(&self) -> &'b [u8] {
@@ -287,9 +294,18 @@ impl RxSlotMut<'_> {
         }
     }
 
-    /// The whole buffer, also past the packet's end. Empty if the slot names no buffer.
+    /// The whole buffer from the offset on, also past the packet's end. Empty if the slot names no
+    /// buffer.
     pub fn buffer_mut(&mut self) -> &mut [u8] {
         self.own.buffer_mut()
+    }
+
+    /// Has the frame start `offset` bytes into the buffer, or at the largest offset that the port
+    /// was granted; says where it starts then. What is in the buffer stays where it is. What comes next in
+    /// this slot starts there, too, or behind it.
+    pub fn set_offset(&mut self, offset: usize) -> usize {
+        self.own
+            .set_offset(u32::try_from(offset).unwrap_or(u32::MAX)) as usize
     }
 
     /// Marks the slot so that the kernel passes it on when it is released, where the ring was told

@@ -48,6 +48,12 @@ impl TxRing {
         self.claimed.ring.buf_size() as usize
     }
 
+    /// Bytes that every slot can carry: a buffer's, without those that the largest of the port's
+    /// [offsets](crate::PortBuilder::offsets) leaves out.
+    pub fn slot_room(&self) -> usize {
+        self.claimed.ring.room() as usize
+    }
+
     /// How often the kernel found the ring's indexes damaged and set them back.
     pub fn resets(&self) -> u64 {
         self.claimed.ring.resets()
@@ -105,30 +111,31 @@ impl TxRing {
     /// Copies one frame into the ring and commits it; a frame longer than a buffer takes several
     /// slots. `false` if there is no room now: sync or poll, and try again.
     pub fn send(&mut self, frame: &[u8]) -> Result<bool> {
-        let size = self.buffer_size();
-        let need = frame.len().div_ceil(size).max(1);
         let slots = (self.slots() - 1).min(NETMAP_MAX_FRAGS);
-        if need > slots {
+        let mut batch = self.reserve(slots);
+        // Slots may have room for less than a buffer: as much as is behind their offsets.
+        let (mut need, mut most) = (0, 0);
+        while need == 0 || most < frame.len() {
+            let Some(slot) = batch.slot(need) else { break };
+            (need, most) = (need + 1, most + slot.room());
+        }
+        if need == slots && most < frame.len() {
             return Err(Error::TooLong {
                 len: frame.len(),
-                most: slots * size,
+                most,
             });
         }
-        let mut batch = self.reserve(need);
-        if batch.len() < need {
+        if need == 0 || most < frame.len() {
             return Ok(false);
         }
-        for (i, part) in frame.chunks(size).enumerate() {
-            if let Some(mut slot) = batch.slot(i) {
-                slot.fill(part);
-                if i + 1 < need {
-                    slot.set(part.len(), SlotFlags::MORE_FRAGMENTS);
-                }
-            }
-        }
-        if frame.is_empty() {
-            if let Some(mut slot) = batch.slot(0) {
-                slot.set(0, SlotFlags::NONE);
+        let mut rest = frame;
+        for i in 0..need {
+            let Some(mut slot) = batch.slot(i) else { break };
+            let room = slot.room().min(rest.len());
+            slot.fill(&rest[..room]);
+            rest = &rest[room..];
+            if i + 1 < need {
+                slot.set(room, SlotFlags::MORE_FRAGMENTS);
             }
         }
         batch.commit(need);
@@ -210,19 +217,41 @@ impl TxSlot<'_> {
         self.own.get().buf_idx
     }
 
-    /// The whole buffer. Empty if the slot names no buffer, which only a misbehaving
-    /// peer brings about.
+    /// Where in its buffer the frame starts: 0, unless the port has
+    /// [`offsets`](crate::PortBuilder::offsets), or the other end of its pipe.
+    #[inline]
+    #[doc(alias = "offset_mask")]
+    pub fn offset(&self) -> usize {
+        self.own.offset() as usize
+    }
+
+    /// Has the frame start `offset` bytes into the buffer, or at the largest offset that the port
+    /// was granted; says where it starts then. It stays so when the slot comes by again. What is in the
+    /// buffer stays where it is.
+    pub fn set_offset(&mut self, offset: usize) -> usize {
+        self.own
+            .set_offset(u32::try_from(offset).unwrap_or(u32::MAX)) as usize
+    }
+
+    /// Bytes that the slot can carry: a buffer's, without those before the offset.
+    #[inline]
+    pub fn room(&self) -> usize {
+        // A buffer of 64 KiB is one byte longer than a slot can say.
+        self.own.room().min(u16::MAX.into())
+    }
+
+    /// The whole buffer, from the offset on. Empty if the slot names no buffer, which only a
+    /// misbehaving peer brings about.
     #[inline]
     pub fn buffer_mut(&mut self) -> &mut [u8] {
         self.own.buffer_mut()
     }
 
-    /// Says that the slot carries the first `len` bytes of the buffer, cut at the buffer's size.
+    /// Says that the slot carries `len` bytes, cut at the buffer's end.
     #[inline]
     pub fn set(&mut self, len: usize, flags: SlotFlags) {
-        // A buffer of 64 KiB is one byte longer than a slot can say.
-        let most = (self.own.ring().buf_size() as usize).min(u16::MAX.into());
-        self.own.set_len_flags(len.min(most) as u16, flags.bits());
+        let len = len.min(self.room()) as u16;
+        self.own.set_len_flags(len, flags.bits());
     }
 
     /// Copies `bytes` in as far as they fit, sets the length, and says how many bytes that were.
@@ -237,15 +266,22 @@ impl TxSlot<'_> {
     /// Switch ports only: has the kernel take the data from `bytes` and not from the buffer. They
     /// must fit a buffer. They live as long as the program, since nobody says when the kernel has
     /// read them. Only the process that opened the port can send so, and only as long as no other
-    /// can write its slots: after a fork, such frames of both are dropped.
+    /// can write its slots: after a fork, such frames of both are dropped. Where the slot says an
+    /// offset it has no place for an address, and the bytes are copied.
     #[doc(alias = "NS_INDIRECT")]
     pub fn set_indirect(&mut self, bytes: &'static [u8], flags: SlotFlags) {
+        if self.own.ring().has_offsets() {
+            let len = self.fill(bytes);
+            return self.set(len, flags);
+        }
         self.own.set_ptr(bytes.as_ptr() as u64);
         self.set(bytes.len(), SlotFlags(flags.0 | NS_INDIRECT));
     }
 
     /// Sends a received slot without a copy: the two slots exchange their buffers, and this one
-    /// takes the length. The rings must be of the same region. If one of the slots names no buffer,
+    /// takes the length. It takes the offset, too; where its ring has none so large, the frame is
+    /// moved within its buffer. The received slot keeps its own for what comes next. The rings must
+    /// be of the same region. If one of the slots names no buffer,
     /// which only a misbehaving peer brings about, nothing is exchanged and this slot has length 0,
     /// which ports drop.
     pub fn swap(&mut self, from: &mut RxSlotMut<'_>) -> Result<()> {
@@ -253,7 +289,7 @@ impl TxSlot<'_> {
             return Err(Error::DifferentRegions);
         }
         let received = from.own.get();
-        let swapped = self.own.swap_buffers(&mut from.own);
+        let swapped = self.own.take_frame(&mut from.own, received.len.into());
         let len = if swapped { received.len } else { 0 };
         self.own.set_len_flags(len, received.flags & NS_MOREFRAG);
         Ok(())

@@ -95,7 +95,7 @@ impl Way {
         left: &mut usize,
     ) -> Result<Option<usize>> {
         let most = MOST_SLOTS.min(tx.slots() - 1);
-        let size = tx.buffer_size();
+        let size = tx.slot_room();
         let mut received = rx.recv(*left);
         let mut room = tx.reserve(received.len());
         let (mut taken, mut put) = (0, 0);

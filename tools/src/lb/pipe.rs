@@ -56,7 +56,7 @@ impl Pipe {
     /// Whether such a frame could ever go this way.
     pub fn takes(&mut self, frame: Frame) -> bool {
         let ring = self.ring();
-        frame.slots < ring.slots() && frame.longest <= ring.buffer_size()
+        frame.slots < ring.slots() && frame.longest <= ring.slot_room()
     }
 
     /// Whether there is room for so many slots. The kernel is asked once a turn.

@@ -41,7 +41,7 @@ fn fits(plan: &Plan, recording: &Recording, port: &mut Port) -> Result<(), Strin
         .tx_rings()
         .first()
         .ok_or_else(|| format!("{} was opened without a transmit ring", plan.port))?;
-    if longest.div_ceil(ring.buffer_size()) >= ring.slots().min(65) {
+    if longest.div_ceil(ring.slot_room()) >= ring.slots().min(65) {
         return Err(format!("{what}, more than the port sends as one"));
     }
     Ok(())

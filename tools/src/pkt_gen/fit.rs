@@ -50,7 +50,7 @@ fn sends(
         .tx_rings()
         .first()
         .ok_or("the port has no transmit ring bound")?;
-    let (buffer, ring_slots) = (ring.buffer_size(), ring.slots());
+    let (buffer, ring_slots) = (ring.slot_room(), ring.slots());
     let part = (longest + vnet).div_ceil(slots);
     if part > buffer {
         let instead = match mtu {

@@ -2,7 +2,11 @@
 
 //! An open file of the fake.
 
-use super::{port::PortState, ring::RingState, Inner, Kernel, Side, State, MEM_ID};
+use super::{
+    port::PortState,
+    ring::{Granted, RingState},
+    Inner, Kernel, Side, State, MEM_ID,
+};
 use crate::{
     device::Device,
     error::{Error, Result},
@@ -99,9 +103,13 @@ impl File {
         request: &mut NmreqRegister,
         offsets: Option<&mut Offsets>,
     ) -> std::result::Result<(), Errno> {
-        if self.own_memory || offsets.is_some() {
+        if self.own_memory {
             return Err(Errno::EOPNOTSUPP);
         }
+        let granted = match &offsets {
+            Some(wanted) => Some(Granted::new(wanted).ok_or(Errno::EINVAL)?),
+            None => None,
+        };
         let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
         if bound.is_some() {
             return Err(Errno::EBUSY);
@@ -126,8 +134,12 @@ impl File {
             }
         }
         let made = self.bind(inner, state, name, request);
-        if let (Ok(_), Some(port)) = (&made, state.ports.get_mut(name)) {
+        if let (Ok(bound), Some(port)) = (&made, state.ports.get_mut(name)) {
             port.exclusive = exclusive;
+            if let (Some(granted), Some(wanted)) = (granted, offsets) {
+                let initial = port.files.is_empty().then_some(wanted.initial);
+                port.grant(inner, bound, granted, initial);
+            }
             port.files.push(self.event.clone());
         }
         state.tidy(inner, name);
@@ -377,6 +389,17 @@ impl Bound {
         match side {
             Side::Tx => self.tx.clone(),
             Side::Rx => self.rx.clone(),
+        }
+    }
+}
+
+impl PortState {
+    /// Gives the rings that a file is bound to offsets. None of them has others.
+    fn grant(&mut self, inner: &Inner, bound: &Bound, granted: Granted, initial: Option<u64>) {
+        for side in [Side::Tx, Side::Rx] {
+            for ring in &mut self.rings_mut(side)[bound.queues(side)] {
+                ring.grant(inner, granted, initial);
+            }
         }
     }
 }

@@ -11,6 +11,18 @@ use ferromap_abi::{
 use nix::{errno::Errno, sys::eventfd::EventFd};
 use std::sync::Arc;
 
+/// A slot that was sent, and where in its buffer the frame starts.
+pub(super) struct Sent {
+    pub(super) slot: Slot,
+    start: usize,
+}
+
+impl Sent {
+    pub(super) fn len(&self) -> usize {
+        self.slot.len.into()
+    }
+}
+
 pub(super) struct PortState {
     tx: Vec<RingState>,
     rx: Vec<RingState>,
@@ -85,8 +97,8 @@ impl PortState {
         }
     }
 
-    /// Takes the packet whose slots are in `chain` into receive ring `queue`, or drops it.
-    fn deliver(&mut self, inner: &Inner, queue: usize, chain: &[Slot]) {
+    /// Takes the packet whose parts are in `chain` into receive ring `queue`, or drops it.
+    fn deliver(&mut self, inner: &Inner, queue: usize, chain: &[Sent]) {
         let count = self.rx.len();
         let ring = &mut self.rx[queue % count];
         if (ring.room() as usize) < chain.len() {
@@ -94,11 +106,13 @@ impl PortState {
             return;
         }
         ring.counted.add(chain);
-        for (i, from) in chain.iter().enumerate() {
+        for (i, Sent { slot: from, start }) in chain.iter().enumerate() {
             let at = ring.hwtail;
             let mut to = ring.slot(inner, at);
-            let len = u32::from(from.len).min(BUF_SIZE) as u16;
+            let own = ring.start(&to);
+            let len = usize::from(from.len).min(BUF_SIZE as usize - own) as u16;
             if let (Some(to), Some(from)) = (inner.buffer(to.buf_idx), inner.buffer(from.buf_idx)) {
+                let (to, from) = (to + own, from + start);
                 inner.region.copy_from(to, &inner.region, from, len.into());
             }
             to.len = len;
@@ -129,7 +143,8 @@ impl State {
             let mut chain = Vec::new();
             while ring.hwcur != checked.head() {
                 let mut slot = ring.slot(inner, ring.hwcur);
-                chain.push(slot);
+                let start = ring.start(&slot);
+                chain.push(Sent { slot, start });
                 slot.flags &= !NS_BUF_CHANGED;
                 ring.set_slot(inner, ring.hwcur, slot);
                 ring.hwcur = cursor::add(ring.hwcur, 1, ring.n);
@@ -138,8 +153,8 @@ impl State {
                     continue;
                 }
                 let right = chain.len() <= NETMAP_MAX_FRAGS
-                    && chain.iter().all(|s| u32::from(s.len) <= BUF_SIZE)
-                    && chain.iter().map(|s| usize::from(s.len)).sum::<usize>() >= ETH_HLEN;
+                    && chain.iter().all(|s| s.start + s.len() <= BUF_SIZE as usize)
+                    && chain.iter().map(Sent::len).sum::<usize>() >= ETH_HLEN;
                 if !right {
                     ring.counted.dropped += 1;
                 } else {

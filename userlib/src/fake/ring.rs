@@ -2,7 +2,8 @@
 
 //! The kernel's side of one ring.
 
-use super::{Inner, Side, State, BUF_SIZE};
+use super::{port::Sent, Inner, Side, State, BUF_SIZE};
+use crate::spec::Offsets;
 use ferromap_abi::{
     consts::{NETMAP_RESERVED_BUFS, RING_DIR_RX, RING_DIR_TX},
     cursor::{self, Checked, Claimed},
@@ -21,6 +22,28 @@ pub(super) struct RingState {
     /// What the tail is, or will be at the next sync.
     pub(super) hwtail: u32,
     pub(super) counted: Counted,
+    pub(super) offsets: Option<Granted>,
+}
+
+/// Offsets that a ring has.
+#[derive(Clone, Copy)]
+pub(super) struct Granted {
+    pub(super) mask: u64,
+    pub(super) max: u64,
+}
+
+impl Granted {
+    /// What is asked for, if it makes sense.
+    pub(super) fn new(wanted: &Offsets) -> Option<Self> {
+        let mask = match wanted.bits {
+            0 | 64 => u64::MAX,
+            bits @ 1..64 => (1 << bits) - 1,
+            _ => return None,
+        };
+        let max = wanted.max;
+        let fits = max <= BUF_SIZE.into() && max <= mask && wanted.initial <= max;
+        fits.then_some(Granted { mask, max })
+    }
 }
 
 /// What went through a ring, and what did not.
@@ -33,9 +56,9 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub(super) fn add(&mut self, chain: &[Slot]) {
+    pub(super) fn add(&mut self, chain: &[Sent]) {
         self.frames += 1;
-        self.bytes += chain.iter().map(|slot| u64::from(slot.len)).sum::<u64>();
+        self.bytes += chain.iter().map(Sent::len).sum::<usize>() as u64;
     }
 }
 
@@ -80,6 +103,7 @@ impl RingState {
             hwcur: 0,
             hwtail: tail,
             counted: Counted::default(),
+            offsets: None,
         };
         for at in 0..n {
             let slot = Slot {
@@ -99,6 +123,27 @@ impl RingState {
             state.put_buffer(index);
         }
         state.free_rings.push(self.object);
+    }
+
+    /// Has frames start where slots say, which is at `initial` unless the ring is in use.
+    pub(super) fn grant(&mut self, inner: &Inner, granted: Granted, initial: Option<u64>) {
+        self.offsets = Some(granted);
+        for at in 0..self.n {
+            if let Some(initial) = initial {
+                let mut slot = self.slot(inner, at);
+                slot.ptr = initial;
+                self.set_slot(inner, at, slot);
+            }
+        }
+        let mask = self.offset + offset_of!(RingHeader, offset_mask);
+        inner.region.write_i64(mask, granted.mask as i64);
+    }
+
+    /// Where in its buffer the frame of a slot starts.
+    pub(super) fn start(&self, slot: &Slot) -> usize {
+        self.offsets.map_or(0, |granted| {
+            (slot.ptr & granted.mask).min(granted.max) as usize
+        })
     }
 
     pub(super) fn offset(&self) -> usize {

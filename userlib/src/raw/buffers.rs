@@ -78,12 +78,13 @@ impl Buffers {
 ///
 /// # Invariant
 ///
-/// The indexes in `list` name buffers, each once, that are in no ring and in no other list.
+/// The indexes in `list` name buffers, each once, that are in no ring and in no other list. The
+/// offsets beside them, where their frames start, are no more than a buffer has.
 pub(crate) struct Loose {
     buffers: Buffers,
     /// Offset of the word that holds the first index.
     head_at: usize,
-    list: Vec<u32>,
+    list: Vec<(u32, u32)>,
     /// The same indexes, so that looking for one takes no longer in a long list.
     held: IndexSet,
 }
@@ -133,7 +134,7 @@ impl Loose {
         let mut held = IndexSet::up_to(buffers.count);
         let mut next = region.read_u32(head_at).unwrap_or(0);
         while buffers.at(next).is_some() && list.len() < most as usize && held.insert(next) {
-            list.push(next);
+            list.push((next, 0));
             next = region.read_u32(buffers.offset(next)).unwrap_or(0);
         }
         // Whatever comes after stays the kernel's to free.
@@ -158,17 +159,39 @@ impl Loose {
         &self.buffers.region
     }
 
-    /// The bytes of the `i`th of these buffers.
+    /// The bytes of the `i`th of these buffers, from where its frame starts.
     pub(crate) fn bytes_mut(&mut self, i: usize) -> Option<&mut [u8]> {
-        let at = self.buffers.at(*self.list.get(i)?)?;
-        // SAFETY: inside the region. By the invariant the buffer is only here, and the mutable
-        // borrow keeps a second slice away.
-        Some(unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), self.buffers.size as usize) })
+        let &(index, offset) = self.list.get(i)?;
+        let at = self.buffers.at(index)?;
+        let len = (self.buffers.size - offset) as usize;
+        // SAFETY: inside the region: by the invariant the offset is no more than the buffer has.
+        // The buffer is only here, and the mutable borrow keeps a second slice away.
+        Some(unsafe { std::slice::from_raw_parts_mut(at.as_ptr().add(offset as usize), len) })
     }
 
-    /// Exchanges the `i`th of these buffers with that of a slot of the same region.
-    pub(crate) fn swap(&mut self, i: usize, slot: &mut super::ring::Own<'_>) -> bool {
-        let Some(&index) = self.list.get(i) else {
+    /// Exchanges the `i`th of these buffers with that of a slot of the same region that is to be
+    /// sent; its frame goes along.
+    pub(crate) fn give(&mut self, i: usize, slot: &mut super::ring::Own<'_>) -> bool {
+        let Some(&(_, offset)) = self.list.get(i) else {
+            return false;
+        };
+        let given = self.exchange(i, slot, 0);
+        if given {
+            slot.start_at(offset, self.buffers.size as usize);
+        }
+        given
+    }
+
+    /// Exchanges the `i`th of these buffers with that of a slot of the same region that was
+    /// received; its frame goes along.
+    pub(crate) fn keep(&mut self, i: usize, slot: &mut super::ring::Own<'_>) -> bool {
+        let offset = slot.offset().min(self.buffers.size);
+        self.exchange(i, slot, offset)
+    }
+
+    /// The frame of what comes starts at `offset`.
+    fn exchange(&mut self, i: usize, slot: &mut super::ring::Own<'_>, offset: u32) -> bool {
+        let Some(&(index, _)) = self.list.get(i) else {
             return false;
         };
         // A damaged slot might name a buffer that is in the list already.
@@ -179,7 +202,7 @@ impl Loose {
             Some(got) => {
                 self.held.remove(index);
                 self.held.insert(got);
-                self.list[i] = got;
+                self.list[i] = (got, offset);
                 true
             }
             None => false,
@@ -190,7 +213,7 @@ impl Loose {
 impl Drop for Loose {
     fn drop(&mut self) {
         let region = &self.buffers.region;
-        for &index in &self.list {
+        for &(index, _) in &self.list {
             let next = region.read_u32(self.head_at).unwrap_or(0);
             region.write_u32(self.buffers.offset(index), next);
             region.write_u32(self.head_at, index);

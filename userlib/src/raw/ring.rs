@@ -49,6 +49,12 @@ pub(crate) struct Ring {
     /// How far ahead of head `cur` is published.
     ahead: u32,
     resets: u64,
+    /// Which bits of a slot's `ptr` are an offset, when the tail was last read; 0 for none.
+    mask: u64,
+    /// The largest offset, no more than a buffer has.
+    max: u32,
+    /// Whether that is the kernel's largest, too, so that slots may say another than they do.
+    granted: bool,
     /// Where the indexes are in CSB mode, and which entry is the ring's.
     csb: Option<(Arc<Csb>, usize)>,
 }
@@ -88,6 +94,9 @@ impl Ring {
         let buffers = Buffers::new(&region, bufs_at, buf_size)?;
         let mut ring = Ring {
             region,
+            mask: 0,
+            max: buf_size,
+            granted: false,
             header,
             buffers,
             n,
@@ -141,6 +150,18 @@ impl Ring {
         self.refresh();
     }
 
+    /// The kernel has granted offsets to the binding, up to `max`. Where only the other end of a
+    /// pipe has asked for some, nobody says how large they may be.
+    pub(crate) fn grant_offsets(&mut self, max: u64) {
+        self.max = u32::try_from(max).map_or(self.max, |max| max.min(self.max));
+        self.granted = true;
+    }
+
+    /// Bytes that there are in each slot whatever its offset, as far as the kernel tells.
+    pub(crate) fn room(&self) -> u32 {
+        self.buf_size() - if self.granted { self.max } else { 0 }
+    }
+
     /// The first 8 bytes of slot `k` of ours: index, length, flags. Aligned to 8,
     /// inside the region.
     #[inline]
@@ -181,7 +202,43 @@ impl Ring {
         } else {
             0
         };
+        self.mask = self.read_mask();
         self.owned
+    }
+
+    /// The kernel sets it once, before a tail.
+    #[inline]
+    fn read_mask(&self) -> u64 {
+        // SAFETY: in the header, which is in the region and aligned to 8.
+        unsafe {
+            self.header
+                .add(offset_of!(RingHeader, offset_mask))
+                .cast::<u64>()
+                .as_ptr()
+                .read_volatile()
+        }
+    }
+
+    /// Whether slots say where their frames start.
+    #[inline]
+    pub(crate) fn has_offsets(&self) -> bool {
+        self.mask != 0
+    }
+
+    /// Where in its buffer the frame of a slot starts: at the buffer's end at most. `slot` comes
+    /// from [`Self::slot_ptr`].
+    #[inline]
+    fn offset(&self, slot: NonNull<u64>) -> u32 {
+        if self.mask == 0 {
+            0
+        } else {
+            self.offset_in(fetch_ptr(slot))
+        }
+    }
+
+    #[cold]
+    fn offset_in(&self, ptr: u64) -> u32 {
+        u32::try_from(ptr & self.mask).map_or(self.max, |offset| offset.min(self.max))
     }
 
     /// To be called after a sync. Where the indexes were damaged, the kernel has put its own head
@@ -247,10 +304,18 @@ impl Ring {
     /// Slot `k` of ours, fetched once, to be looked at.
     #[inline]
     pub(crate) fn view(&self, k: u32) -> View<'_> {
-        View {
-            ring: self,
+        match self.slot_ptr(k) {
+            Some(slot) => View {
+                ring: self,
+                slot: fetch(slot),
+                offset: self.offset(slot),
+            },
             // Past our slots there is nothing: index 0 names no buffer.
-            slot: self.slot_ptr(k).map_or_else(Slot::default, fetch),
+            None => View {
+                ring: self,
+                slot: Slot::default(),
+                offset: 0,
+            },
         }
     }
 
@@ -279,6 +344,12 @@ fn fetch(slot: NonNull<u64>) -> Slot {
         flags: u16::from_ne_bytes([f0, f1]),
         ptr: 0,
     }
+}
+
+/// The second 8 bytes of a slot. `slot` comes from [`Ring::slot_ptr`].
+fn fetch_ptr(slot: NonNull<u64>) -> u64 {
+    // SAFETY: as in `fetch`; a slot has 16 bytes.
+    unsafe { slot.add(1).as_ptr().read_volatile() }
 }
 
 /// One of our slots, to be changed.
@@ -314,6 +385,7 @@ impl Own<'_> {
         View {
             ring: self.ring,
             slot: self.get(),
+            offset: self.offset(),
         }
     }
 
@@ -327,6 +399,42 @@ impl Own<'_> {
         // SAFETY: by the invariant; `len` and `flags` are the aligned second half of the
         // slot's first word.
         unsafe { self.slot.cast::<u32>().add(1).as_ptr().write_volatile(word) }
+    }
+
+    /// Where in its buffer the frame starts.
+    #[inline]
+    pub(crate) fn offset(&self) -> u32 {
+        self.ring.offset(self.slot)
+    }
+
+    /// Bytes from there to the end of the buffer.
+    #[inline]
+    pub(crate) fn room(&self) -> usize {
+        (self.ring.buffers.size() - self.offset()) as usize
+    }
+
+    /// Says where the frame starts, as far as the ring can: what it is then.
+    pub(crate) fn set_offset(&mut self, offset: u32) -> u32 {
+        let Ring { mask, max, .. } = *self.ring;
+        if mask != 0 && self.ring.granted {
+            let offset = u64::from(offset.min(max)).min(mask);
+            // Bits beside the mask are the program's.
+            self.set_ptr(fetch_ptr(self.slot) & !mask | offset & mask);
+        }
+        self.offset()
+    }
+
+    /// The frame of `len` bytes in the buffer, which has just come into the slot, starts at `from`:
+    /// the slot says so, or, where it cannot, the frame is moved to where the slot says.
+    pub(crate) fn start_at(&mut self, from: u32, len: usize) {
+        if from == self.offset() || self.set_offset(from) == from {
+            return;
+        }
+        let to = self.offset() as usize;
+        let size = self.ring.buffers.size() as usize;
+        let from = (from as usize).min(size);
+        let len = len.min(size - from).min(size - to);
+        self.whole_mut(0).copy_within(from..from + len, to);
     }
 
     pub(crate) fn set_ptr(&mut self, ptr: u64) {
@@ -346,26 +454,40 @@ impl Own<'_> {
         Some(slot.buf_idx)
     }
 
-    /// Exchanges the buffers of two slots, marking both. The caller has compared the regions. An
-    /// index that names no buffer stays where it is: `false`.
-    pub(crate) fn swap_buffers(&mut self, other: &mut Own<'_>) -> bool {
-        let theirs = other.get().buf_idx;
-        match self.exchange_buffer(theirs) {
+    /// Takes the frame of `len` bytes that `other` has, by exchanging the buffers of the two slots,
+    /// marking both; `other` keeps its offset. The caller has compared the regions. An index that
+    /// names no buffer stays where it is: `false`.
+    pub(crate) fn take_frame(&mut self, other: &mut Own<'_>, len: usize) -> bool {
+        let (theirs, from) = (other.get().buf_idx, other.offset());
+        let mine = self.exchange_buffer(theirs);
+        if mine.is_some() {
+            self.start_at(from, len);
+        }
+        match mine {
             Some(mine) => other.exchange_buffer(mine).is_some(),
             None => false,
         }
     }
 
-    /// The whole buffer of the slot. Empty if it names none.
+    /// The buffer of the slot, from its offset on. Empty if it names none.
     #[inline]
     pub(crate) fn buffer_mut(&mut self) -> &mut [u8] {
-        let size = self.ring.buffers.size() as usize;
+        self.whole_mut(self.offset())
+    }
+
+    /// The buffer of the slot, from `offset` on.
+    #[inline]
+    fn whole_mut(&mut self, offset: u32) -> &mut [u8] {
+        let size = self.ring.buffers.size();
+        let (offset, len) = (offset as usize, size.saturating_sub(offset) as usize);
         match self.ring.buffers.at(self.get().buf_idx) {
-            // SAFETY: inside the region. The slot is ours, and `&mut self` keeps all other
-            // slices of this ring away; rings and extra buffers never name the same buffer while
-            // both are ours.
-            Some(at) => unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), size) },
-            None => &mut [],
+            // SAFETY: inside the region, for it ends with the buffer. The slot is ours, and
+            // `&mut self` keeps all other slices of this ring away; rings and extra buffers never
+            // name the same buffer while both are ours.
+            Some(at) if len > 0 => unsafe {
+                std::slice::from_raw_parts_mut(at.as_ptr().add(offset), len)
+            },
+            _ => &mut [],
         }
     }
 }
@@ -376,6 +498,8 @@ impl Own<'_> {
 pub(crate) struct View<'a> {
     ring: &'a Ring,
     slot: Slot,
+    /// Where in its buffer the frame starts; no more than the buffer has.
+    offset: u32,
 }
 
 impl<'a> View<'a> {
@@ -384,21 +508,31 @@ impl<'a> View<'a> {
         self.slot
     }
 
-    /// Bytes in the slot, no more than its buffer holds.
+    /// Where in its buffer the frame starts.
+    #[inline]
+    pub(crate) fn offset(&self) -> u32 {
+        self.offset
+    }
+
+    /// Bytes in the slot, no more than its buffer holds behind the offset.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        (self.slot.len as usize).min(self.ring.buffers.size() as usize)
+        (self.slot.len as usize).min((self.ring.buffers.size() - self.offset) as usize)
     }
 
     /// The bytes of the slot. Empty if the slot was not ours or names no buffer.
     #[inline]
     pub(crate) fn bytes(&self) -> &'a [u8] {
         match self.ring.buffers.at(self.slot.buf_idx) {
-            // SAFETY: inside the region. The slot was ours when it was fetched (else its index is
+            // SAFETY: inside the region: the offset is no more than the buffer has, and `len` no
+            // more than is behind it. The slot was ours when it was fetched (else its index is
             // 0, which names no buffer) and is until `advance`, which takes `&mut Ring`; so the
             // kernel keeps out of its buffer while the slice lives, and so do mutable slices, which
             // take `&mut Ring` too.
-            Some(at) => unsafe { std::slice::from_raw_parts(at.as_ptr(), self.len()) },
+            Some(at) => unsafe {
+                let at = at.as_ptr().add(self.offset as usize);
+                std::slice::from_raw_parts(at, self.len())
+            },
             None => &[],
         }
     }
