@@ -198,7 +198,8 @@ impl Drop for RxBatch<'_> {
     }
 }
 
-/// A received slot. It was fetched once: what another process writes into it later does not show.
+/// A received slot. It was fetched once: what another process writes into it later does not show,
+/// but for an offset, which is looked at when it is needed.
 #[derive(Clone, Copy)]
 pub struct RxSlot<'b> {
     view: View<'b>,

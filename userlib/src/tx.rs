@@ -236,8 +236,7 @@ impl TxSlot<'_> {
     /// Bytes that the slot can carry: a buffer's, without those before the offset.
     #[inline]
     pub fn room(&self) -> usize {
-        // A buffer of 64 KiB is one byte longer than a slot can say.
-        self.own.room().min(u16::MAX.into())
+        self.own.room()
     }
 
     /// The whole buffer, from the offset on. Empty if the slot names no buffer, which only a
@@ -250,8 +249,7 @@ impl TxSlot<'_> {
     /// Says that the slot carries `len` bytes, cut at the buffer's end.
     #[inline]
     pub fn set(&mut self, len: usize, flags: SlotFlags) {
-        let len = len.min(self.room()) as u16;
-        self.own.set_len_flags(len, flags.bits());
+        self.own.set_len_flags(self.own.cut(len), flags.bits());
     }
 
     /// Copies `bytes` in as far as they fit, sets the length, and says how many bytes that were.

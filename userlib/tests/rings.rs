@@ -287,6 +287,25 @@ fn buffers_are_exchanged_between_ports_of_one_region() {
     assert_eq!(moved.len(), 3);
 }
 
+/// Threads may look at the slots of a batch together.
+#[test]
+fn received_slots_can_go_to_other_threads() {
+    fn goes<T: Send + Sync>(thing: T) -> T {
+        thing
+    }
+    let kernel = Kernel::new();
+    let (mut a, mut b) = (open(&kernel, "vale0:a"), open(&kernel, "vale0:b"));
+    send(&mut a, &frame(1, 60));
+    b.sync().unwrap();
+    let batch = b.rx_rings()[0].recv(1);
+    let slot = goes(batch.slot(0).unwrap());
+    let packet = goes(batch.packets().next().unwrap());
+    thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(slot.bytes(), frame(1, 60)));
+        scope.spawn(|| assert_eq!(packet.len(), 60));
+    });
+}
+
 #[test]
 fn buffers_are_not_exchanged_between_regions() {
     let (one, two) = (Kernel::new(), Kernel::new());

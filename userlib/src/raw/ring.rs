@@ -55,6 +55,8 @@ pub(crate) struct Ring {
     max: u32,
     /// Whether that is the kernel's largest, too, so that slots may say another than they do.
     granted: bool,
+    /// Bytes that a slot carries whatever its offset, so that nobody has to look at that.
+    fits: u32,
     /// Where the indexes are in CSB mode, and which entry is the ring's.
     csb: Option<(Arc<Csb>, usize)>,
 }
@@ -97,6 +99,7 @@ impl Ring {
             mask: 0,
             max: buf_size,
             granted: false,
+            fits: 0,
             header,
             buffers,
             n,
@@ -115,6 +118,7 @@ impl Ring {
         }
         // A ring that somebody has used already goes on where they left it.
         ring.head = head;
+        ring.note_mask(0);
         ring.refresh();
         Ok(ring)
     }
@@ -155,6 +159,7 @@ impl Ring {
     pub(crate) fn grant_offsets(&mut self, max: u64) {
         self.max = u32::try_from(max).map_or(self.max, |max| max.min(self.max));
         self.granted = true;
+        self.note_mask(self.mask);
     }
 
     /// Bytes that there are in each slot whatever its offset, as far as the kernel tells.
@@ -202,7 +207,10 @@ impl Ring {
         } else {
             0
         };
-        self.mask = self.read_mask();
+        let mask = self.read_mask();
+        if mask != self.mask {
+            self.note_mask(mask);
+        }
         self.owned
     }
 
@@ -219,6 +227,18 @@ impl Ring {
         }
     }
 
+    #[cold]
+    fn note_mask(&mut self, mask: u64) {
+        self.mask = mask;
+        let behind = match (mask, self.granted) {
+            (0, _) => self.buf_size(),
+            (_, true) => self.buf_size() - self.max,
+            (_, false) => 0,
+        };
+        // A buffer of 64 KiB is one byte longer than a slot can say.
+        self.fits = behind.min(u16::MAX.into());
+    }
+
     /// Whether slots say where their frames start.
     #[inline]
     pub(crate) fn has_offsets(&self) -> bool {
@@ -232,13 +252,14 @@ impl Ring {
         if self.mask == 0 {
             0
         } else {
-            self.offset_in(fetch_ptr(slot))
+            self.offset_in(slot)
         }
     }
 
     #[cold]
-    fn offset_in(&self, ptr: u64) -> u32 {
-        u32::try_from(ptr & self.mask).map_or(self.max, |offset| offset.min(self.max))
+    fn offset_in(&self, slot: NonNull<u64>) -> u32 {
+        let offset = fetch_ptr(slot) & self.mask;
+        u32::try_from(offset).map_or(self.max, |offset| offset.min(self.max))
     }
 
     /// To be called after a sync. Where the indexes were damaged, the kernel has put its own head
@@ -304,18 +325,11 @@ impl Ring {
     /// Slot `k` of ours, fetched once, to be looked at.
     #[inline]
     pub(crate) fn view(&self, k: u32) -> View<'_> {
-        match self.slot_ptr(k) {
-            Some(slot) => View {
-                ring: self,
-                slot: fetch(slot),
-                offset: self.offset(slot),
-            },
+        View {
+            ring: self,
+            k,
             // Past our slots there is nothing: index 0 names no buffer.
-            None => View {
-                ring: self,
-                slot: Slot::default(),
-                offset: 0,
-            },
+            slot: self.slot_ptr(k).map_or_else(Slot::default, fetch),
         }
     }
 
@@ -325,6 +339,7 @@ impl Ring {
         let (at, slot) = (self.position(k)?, self.slot_ptr(k)?);
         Some(Own {
             ring: self,
+            k,
             at,
             slot,
         })
@@ -360,6 +375,7 @@ fn fetch_ptr(slot: NonNull<u64>) -> u64 {
 /// cannot advance while it is borrowed here.
 pub(crate) struct Own<'a> {
     ring: &'a mut Ring,
+    k: u32,
     at: u32,
     slot: NonNull<u64>,
 }
@@ -384,8 +400,8 @@ impl Own<'_> {
     pub(crate) fn view(&self) -> View<'_> {
         View {
             ring: self.ring,
+            k: self.k,
             slot: self.get(),
-            offset: self.offset(),
         }
     }
 
@@ -407,10 +423,21 @@ impl Own<'_> {
         self.ring.offset(self.slot)
     }
 
-    /// Bytes from there to the end of the buffer.
+    /// Bytes that the slot can say, up to the end of the buffer.
     #[inline]
     pub(crate) fn room(&self) -> usize {
-        (self.ring.buffers.size() - self.offset()) as usize
+        let left = self.ring.buffers.size() - self.offset();
+        left.min(u16::MAX.into()) as usize
+    }
+
+    /// `len`, or what there is room for.
+    #[inline]
+    pub(crate) fn cut(&self, len: usize) -> u16 {
+        if len <= self.ring.fits as usize {
+            len as u16
+        } else {
+            len.min(self.room()) as u16
+        }
     }
 
     /// Says where the frame starts, as far as the ring can: what it is then.
@@ -498,8 +525,8 @@ impl Own<'_> {
 pub(crate) struct View<'a> {
     ring: &'a Ring,
     slot: Slot,
-    /// Where in its buffer the frame starts; no more than the buffer has.
-    offset: u32,
+    /// Which of our slots it is, for its offset, which few want to know.
+    k: u32,
 }
 
 impl<'a> View<'a> {
@@ -508,30 +535,42 @@ impl<'a> View<'a> {
         self.slot
     }
 
-    /// Where in its buffer the frame starts.
+    /// Where in its buffer the frame starts; no more than the buffer has.
     #[inline]
     pub(crate) fn offset(&self) -> u32 {
-        self.offset
+        self.ring
+            .slot_ptr(self.k)
+            .map_or(0, |slot| self.ring.offset(slot))
     }
 
     /// Bytes in the slot, no more than its buffer holds behind the offset.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        (self.slot.len as usize).min((self.ring.buffers.size() - self.offset) as usize)
+        if u32::from(self.slot.len) <= self.ring.fits {
+            self.slot.len.into()
+        } else {
+            self.len_behind(self.offset())
+        }
+    }
+
+    fn len_behind(&self, offset: u32) -> usize {
+        let left = self.ring.buffers.size().saturating_sub(offset);
+        left.min(self.slot.len.into()) as usize
     }
 
     /// The bytes of the slot. Empty if the slot was not ours or names no buffer.
     #[inline]
     pub(crate) fn bytes(&self) -> &'a [u8] {
+        let offset = self.offset();
         match self.ring.buffers.at(self.slot.buf_idx) {
-            // SAFETY: inside the region: the offset is no more than the buffer has, and `len` no
-            // more than is behind it. The slot was ours when it was fetched (else its index is
+            // SAFETY: inside the region: the offset is no more than the buffer has, and the length
+            // no more than is behind it. The slot was ours when it was fetched (else its index is
             // 0, which names no buffer) and is until `advance`, which takes `&mut Ring`; so the
             // kernel keeps out of its buffer while the slice lives, and so do mutable slices, which
             // take `&mut Ring` too.
             Some(at) => unsafe {
-                let at = at.as_ptr().add(self.offset as usize);
-                std::slice::from_raw_parts(at, self.len())
+                let at = at.as_ptr().add(offset as usize);
+                std::slice::from_raw_parts(at, self.len_behind(offset))
             },
             None => &[],
         }

@@ -7,6 +7,7 @@
 mod bad;
 mod leaving;
 mod offsets;
+mod starts;
 mod sync;
 mod together;
 
@@ -18,4 +19,5 @@ pub const FILES: &[&[Case]] = &[
     together::CASES,
     leaving::CASES,
     offsets::CASES,
+    starts::CASES,
 ];

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Two ports of a C program in memory of its own, given as such and as a file: frames go between
+// them without a copy, and the memory is given back.
+
+#define _GNU_SOURCE
+#include <libnetmap.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SIZE ((size_t)4 << 20)
+#define SIZES "if-num=8,ring-num=24,ring-size=20480,buf-num=256"
+#define FILENAME "/dev/shm/ferromap-c-memory"
+
+static const char *step = "the start";
+
+#define expect(what) \
+	do { \
+		if (!(what)) { \
+			printf("%s, line %d: %s (errno %d, %s)\n", step, __LINE__, #what, errno, \
+				strerror(errno)); \
+			exit(1); \
+		} \
+	} while (0)
+
+// How often this process has the file mapped.
+static int mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+	int found = 0;
+
+	expect(maps != NULL);
+	while (fgets(line, sizeof(line), maps) != NULL)
+		found += strstr(line, FILENAME) != NULL;
+	fclose(maps);
+	return found;
+}
+
+// KiB of this process that stay where they are.
+static long locked(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	char line[512];
+	long kib = -1;
+
+	expect(status != NULL);
+	while (fgets(line, sizeof(line), status) != NULL)
+		sscanf(line, "VmLck: %ld kB", &kib);
+	fclose(status);
+	return kib;
+}
+
+static void fill(char *frame, size_t len, uint32_t number)
+{
+	size_t i;
+
+	memset(frame, 255, 6);
+	memcpy(frame + 6, "\x02\0\0\0\0\x01\x88\xb5", 8);
+	for (i = 14; i < len; i++)
+		frame[i] = (char)(i * 7 + number);
+}
+
+static size_t take(struct nmport_d *d, char *frame)
+{
+	struct netmap_ring *ring = NETMAP_RXRING(d->nifp, d->first_rx_ring);
+	struct pollfd p = { .fd = d->fd, .events = POLLIN };
+	struct netmap_slot *slot;
+	size_t len;
+
+	expect(poll(&p, 1, 10000) == 1 && !nm_ring_empty(ring));
+	slot = &ring->slot[ring->head];
+	len = slot->len;
+	memcpy(frame, NETMAP_BUF_OFFSET(ring, slot), len);
+	ring->head = ring->cur = nm_ring_next(ring, ring->head);
+	return len;
+}
+
+// Frames of all lengths, more than a ring has slots.
+static void exchange(struct nmport_d *from, struct nmport_d *to)
+{
+	char sent[2048], got[2048];
+	uint32_t number;
+
+	for (number = 0; number < 1500; number++) {
+		size_t len = 60 + number % 1455;
+
+		fill(sent, len, number);
+		expect(nmport_inject(from, sent, len) == (int)len);
+		expect(ioctl(from->fd, NIOCTXSYNC, NULL) == 0);
+		expect(take(to, got) == len && memcmp(sent, got, len) == 0);
+	}
+}
+
+// The buffer of a received frame goes to the transmit ring of the other port.
+static void pass_on(struct nmport_d *source, struct nmport_d *rx, struct nmport_d *tx,
+	struct nmport_d *sink)
+{
+	struct netmap_ring *in = NETMAP_RXRING(rx->nifp, rx->first_rx_ring);
+	struct netmap_ring *out = NETMAP_TXRING(tx->nifp, tx->first_tx_ring);
+	char sent[1000], got[2048];
+	struct pollfd p = { .fd = rx->fd, .events = POLLIN };
+	struct netmap_slot *from, *to;
+	uint32_t index;
+
+	fill(sent, sizeof(sent), 9);
+	expect(nmport_inject(source, sent, sizeof(sent)) == (int)sizeof(sent));
+	expect(ioctl(source->fd, NIOCTXSYNC, NULL) == 0);
+	expect(poll(&p, 1, 10000) == 1 && !nm_ring_empty(in) && !nm_ring_empty(out));
+	from = &in->slot[in->head];
+	to = &out->slot[out->head];
+	index = to->buf_idx;
+	to->buf_idx = from->buf_idx;
+	to->len = from->len;
+	to->flags |= NS_BUF_CHANGED;
+	from->buf_idx = index;
+	from->flags |= NS_BUF_CHANGED;
+	in->head = in->cur = nm_ring_next(in, in->head);
+	out->head = out->cur = nm_ring_next(out, out->head);
+	expect(ioctl(tx->fd, NIOCTXSYNC, NULL) == 0);
+	expect(take(sink, got) == sizeof(sent) && memcmp(sent, got, sizeof(sent)) == 0);
+}
+
+static void is_told(struct nmport_d *d)
+{
+	const struct nmreq_pools_info *info = nmport_extmem_getinfo(d);
+
+	expect(info != NULL && d->extmem->nro_opt.nro_status == 0);
+	expect(info->nr_memsize == SIZE && info->nr_mem_id == d->reg.nr_mem_id);
+	expect(info->nr_mem_id > 1 && d->reg.nr_memsize == SIZE);
+	expect(info->nr_if_pool_offset == 0 && info->nr_if_pool_objtotal == 8);
+	expect(info->nr_if_pool_objsize == 1024);
+	expect(info->nr_ring_pool_offset == 8 * 1024 && info->nr_ring_pool_objtotal == 24);
+	expect(info->nr_ring_pool_objsize == 20480);
+	expect(info->nr_buf_pool_offset == 8 * 1024 + 24 * 20480);
+	// What is left is for buffers.
+	expect(info->nr_buf_pool_objsize == 2048);
+	expect(info->nr_buf_pool_objtotal == (SIZE - info->nr_buf_pool_offset) / 2048);
+}
+
+static struct nmport_d *within(const char *name, void *memory)
+{
+	struct nmport_d *d = nmport_prepare(name);
+	struct nmreq_pools_info *info;
+
+	expect(d != NULL && nmport_extmem(d, memory, SIZE) == 0);
+	info = nmport_extmem_getinfo(d);
+	info->nr_if_pool_objtotal = 8;
+	info->nr_ring_pool_objtotal = 24;
+	info->nr_ring_pool_objsize = 20480;
+	info->nr_buf_pool_objtotal = 256;
+	expect(nmport_open_desc(d) == 0);
+	is_told(d);
+	return d;
+}
+
+static void in_memory(void)
+{
+	void *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct nmport_d *a, *b, *c;
+	long before = locked();
+
+	step = "memory of the program";
+	expect(memory != MAP_FAILED);
+	a = within("vale7:a@conf:slots=256", memory);
+	b = within("vale7:b@conf:slots=256", memory);
+	c = within("vale8:c@conf:slots=256", memory);
+	expect(a->mem == b->mem && b->mem == c->mem && a->mem->refcount == 3);
+	expect(a->mem->is_extmem && a->mem->mem == memory && a->mem->size == SIZE);
+	expect((char *)a->nifp >= (char *)memory && (char *)a->nifp < (char *)memory + 8 * 1024);
+	expect(locked() == before + (long)(SIZE / 1024));
+	exchange(a, b);
+	exchange(b, a);
+	nmport_close(c);
+	c = nmport_open("vale8:sink@conf:slots=256");
+	expect(c != NULL && c->reg.nr_mem_id != a->reg.nr_mem_id);
+	nmport_close(b);
+	b = within("vale8:b@conf:slots=256", memory);
+	{
+		struct nmport_d *source = nmport_open("vale7:source@conf:slots=256");
+
+		expect(source != NULL);
+		pass_on(source, a, b, c);
+		nmport_close(source);
+	}
+	nmport_close(a);
+	nmport_close(b);
+	nmport_close(c);
+	// The memory is the program's, and stays.
+	expect(locked() == before);
+	memset(memory, 1, SIZE);
+	expect(munmap(memory, SIZE) == 0);
+}
+
+static void in_a_file(void)
+{
+	int file = open(FILENAME, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	struct nmport_d *a, *b, *again;
+	char mine[] = "what the program has left";
+	const char *suffix = "@conf:slots=256@extmem:file=" FILENAME "," SIZES;
+	char name[200], *held;
+	long before = locked();
+
+	step = "memory of a file";
+	expect(file >= 0 && ftruncate(file, SIZE) == 0);
+	snprintf(name, sizeof(name), "vale7:a%s", suffix);
+	a = nmport_open(name);
+	expect(a != NULL);
+	is_told(a);
+	snprintf(name, sizeof(name), "vale7:b%s", suffix);
+	b = nmport_open(name);
+	expect(b != NULL && a->mem == b->mem);
+	is_told(b);
+	expect(locked() == before + (long)(SIZE / 1024));
+	exchange(a, b);
+	exchange(b, a);
+	// Both see what the file has.
+	held = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	expect(held != MAP_FAILED);
+	memcpy(held + SIZE - sizeof(mine), mine, sizeof(mine));
+	expect(memcmp((char *)a->mem->mem + SIZE - sizeof(mine), mine, sizeof(mine)) == 0);
+	expect(munmap(held, SIZE) == 0);
+
+	step = "closing what is in a file";
+	nmport_close(a);
+	expect(mappings() > 0 && locked() == before + (long)(SIZE / 1024));
+	snprintf(name, sizeof(name), "vale7:a%s", suffix);
+	again = nmport_open(name);
+	expect(again != NULL && again->mem == b->mem);
+	exchange(again, b);
+	nmport_close(b);
+	nmport_close(again);
+	expect(mappings() == 0 && locked() == before);
+	close(file);
+	unlink(FILENAME);
+	expect(nmport_open(name) == NULL && errno == ENOENT);
+}
+
+int main(void)
+{
+	in_memory();
+	in_a_file();
+	return 0;
+}
