@@ -43,7 +43,7 @@ that came was dropped."
 pub struct Args {
     /// Port to read: an interface, a switch port, or such a name with suffixes, as for pkt-gen. A
     /// switch port that is made by this lies in memory region 1, which has room for many pipes,
-    /// unless @N says otherwise
+    /// unless @N or @extmem says otherwise
     #[arg(
         short,
         long,

@@ -228,6 +228,7 @@ impl Ring {
     }
 
     #[cold]
+    #[inline(never)]
     fn note_mask(&mut self, mask: u64) {
         self.mask = mask;
         let behind = match (mask, self.granted) {
@@ -256,7 +257,16 @@ impl Ring {
         }
     }
 
+    /// `len`, or what there is behind the offset of slot `k` of ours.
     #[cold]
+    #[inline(never)]
+    fn cut(&self, k: u32, len: u16) -> usize {
+        let offset = self.slot_ptr(k).map_or(0, |slot| self.offset(slot));
+        (self.buffers.size() - offset).min(len.into()) as usize
+    }
+
+    #[cold]
+    #[inline(never)]
     fn offset_in(&self, slot: NonNull<u64>) -> u32 {
         let offset = fetch_ptr(slot) & self.mask;
         u32::try_from(offset).map_or(self.max, |offset| offset.min(self.max))
@@ -546,16 +556,12 @@ impl<'a> View<'a> {
     /// Bytes in the slot, no more than its buffer holds behind the offset.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        if u32::from(self.slot.len) <= self.ring.fits {
-            self.slot.len.into()
+        let len = self.slot.len;
+        if u32::from(len) <= self.ring.fits {
+            len.into()
         } else {
-            self.len_behind(self.offset())
+            self.ring.cut(self.k, len)
         }
-    }
-
-    fn len_behind(&self, offset: u32) -> usize {
-        let left = self.ring.buffers.size().saturating_sub(offset);
-        left.min(self.slot.len.into()) as usize
     }
 
     /// The bytes of the slot. Empty if the slot was not ours or names no buffer.
@@ -570,7 +576,8 @@ impl<'a> View<'a> {
             // take `&mut Ring` too.
             Some(at) => unsafe {
                 let at = at.as_ptr().add(offset as usize);
-                std::slice::from_raw_parts(at, self.len_behind(offset))
+                let left = self.ring.buffers.size() - offset;
+                std::slice::from_raw_parts(at, left.min(self.slot.len.into()) as usize)
             },
             None => &[],
         }
