@@ -83,8 +83,8 @@ impl Drop for Claim {
 }
 
 impl Binding {
-    /// Binds `device` as `request` and `offsets` say. With `beside`, the memory of another binding is used if
-    /// the kernel says that it is the same.
+    /// Binds `device` as `request` and `offsets` say. With `beside`, the memory of another binding
+    /// is used if the kernel says that it is the same.
     pub(crate) fn new(
         device: Box<dyn Device>,
         name: &str,

@@ -302,8 +302,8 @@ impl RxSlotMut<'_> {
     }
 
     /// Has the frame start `offset` bytes into the buffer, or at the largest offset that the port
-    /// was granted; says where it starts then. What is in the buffer stays where it is. What comes next in
-    /// this slot starts there, too, or behind it.
+    /// was granted; says where it starts then. What is in the buffer stays where it is. What comes
+    /// next in this slot starts there, too, or behind it.
     pub fn set_offset(&mut self, offset: usize) -> usize {
         self.own
             .set_offset(u32::try_from(offset).unwrap_or(u32::MAX)) as usize

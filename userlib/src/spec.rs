@@ -24,8 +24,13 @@
 //! | `@share=PORT` | the memory region of another port |
 //! | `@conf:KEY=N,...` | `slots`, `rings`, `host-rings`, each also as `tx-...` or `rx-...` |
 //! | `@extmem=FILE` | memory of this program's for the region: a file that is mapped, all of it |
-//! | `@extmem:KEY=N,...` | the same with `file=FILE`, and how many objects of which size the region has: `if-num`, `if-size`, `ring-num`, `ring-size`, `buf-num`, `buf-size` |
-//! | `@offset=N`, `@offset:KEY=N,...` | frames start `N` bytes (`initial`) into their buffers; `bits` of each slot's `ptr` say how many, all 64 if not told |
+//! | `@extmem:KEY=...,...` | the same with `file`, and what the region is divided into |
+//! | `@offset=N` | frames start `N` bytes into their buffers |
+//! | `@offset:KEY=N,...` | the same with `initial`, and how many `bits` of a slot's `ptr` say it |
+//!
+//! What a region in a file is divided into say `if-num` and `if-size` (descriptions of bindings),
+//! `ring-num` and `ring-size`, `buf-num` and `buf-size`; what is not said is as
+//! [`PoolSizes`](crate::PoolSizes) has it.
 //!
 //! An interface may have the characters of suffixes in its name. The longest name that an interface
 //! has wins: where there is an interface `eth0-0`, `netmap:eth0-0` is all of it, and

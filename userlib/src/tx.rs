@@ -226,8 +226,8 @@ impl TxSlot<'_> {
     }
 
     /// Has the frame start `offset` bytes into the buffer, or at the largest offset that the port
-    /// was granted; says where it starts then. It stays so when the slot comes by again. What is in the
-    /// buffer stays where it is.
+    /// was granted; says where it starts then. It stays so when the slot comes by again. What is in
+    /// the buffer stays where it is.
     pub fn set_offset(&mut self, offset: usize) -> usize {
         self.own
             .set_offset(u32::try_from(offset).unwrap_or(u32::MAX)) as usize

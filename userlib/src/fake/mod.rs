@@ -19,9 +19,10 @@
 //! It lays its memory out as the interface demands, checks rings as a kernel does, and carries
 //! frames: from each port to all others of the same switch, and between the two ends of a pipe. Any
 //! other name is an interface in emulated mode without a wire. It learns no addresses, copies
-//! always, and knows offsets, but no host rings, monitors, null ports or memory of a program's. It counts frames, and drops of
-//! two causes: `full` and `bad_length`. All its ports are in one region; a second [`Kernel`] has
-//! another one. The region is on the heap, where valgrind and AddressSanitizer watch it.
+//! always, and knows offsets, but no host rings, monitors, null ports or memory of a program's. It
+//! counts frames, and drops of two causes: `full` and `bad_length`. All its ports are in one
+//! region; a second [`Kernel`] has another one. The region is on the heap, where valgrind and
+//! AddressSanitizer watch it.
 
 mod file;
 mod port;

@@ -177,8 +177,8 @@ pub(crate) fn kloop_start(
 
 /// # Safety
 ///
-/// `body` and `options` are 0, or the address of a body of this request and of the first option of a
-/// list; the kernel may write to them, and to memory that they name.
+/// `body` and `options` are 0, or the address of a body of this request and of the first option of
+/// a list; the kernel may write to them, and to memory that they name.
 unsafe fn call(
     fd: BorrowedFd<'_>,
     reqtype: u16,
