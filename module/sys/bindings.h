@@ -18,6 +18,7 @@
 #include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 #include <linux/skbuff.h>
 #include <linux/virtio_net.h>
 #include <linux/vmalloc.h>
@@ -47,6 +48,36 @@ static inline int ferromap_put_user_u32(unsigned int value, unsigned int __user 
 static inline void *ferromap_vmap(struct page **pages, unsigned int count)
 {
 	return vmap(pages, count, VM_MAP, PAGE_KERNEL);
+}
+
+/*
+ * Counts pages among those that the user of the calling process keeps where they are, as far as he
+ * may (RLIMIT_MEMLOCK). Who has CAP_IPC_LOCK may keep any number, and *user is NULL then.
+ */
+static inline bool ferromap_charge_pages(struct user_struct **user, unsigned long count)
+{
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	long old;
+
+	*user = NULL;
+	if (capable(CAP_IPC_LOCK))
+		return true;
+	old = atomic_long_read(&current_user()->locked_vm);
+	do {
+		if (count > limit || (unsigned long)old > limit - count)
+			return false;
+	} while (!atomic_long_try_cmpxchg(&current_user()->locked_vm, &old, old + count));
+	*user = get_uid(current_user());
+	return true;
+}
+
+/* Takes it back, for whom it was done. */
+static inline void ferromap_uncharge_pages(struct user_struct *user, unsigned long count)
+{
+	if (!user)
+		return;
+	atomic_long_sub(count, &user->locked_vm);
+	free_uid(user);
 }
 
 /* How pages are kept for a long time. */

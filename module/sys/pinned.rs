@@ -4,13 +4,16 @@
 
 use super::{
     bindings, task,
-    vmalloc::{Lease, Note},
+    vmalloc::{self, Lease, Note},
 };
-use core::{ffi::c_void, ptr::NonNull};
-use kernel::{mm::Mm, page::PAGE_SIZE, prelude::*, sync::aref::ARef};
+use core::{
+    ffi::c_void,
+    ptr::{null_mut, NonNull},
+};
+use kernel::{page::PAGE_SIZE, prelude::*};
 
-/// Pages of a process, which stay where they are and live on without it. They count against its
-/// limit of such memory (`RLIMIT_MEMLOCK`).
+/// Pages of a process, which stay where they are and live on without it. They count among those
+/// that its user keeps so, up to the limit of who asks (`RLIMIT_MEMLOCK`).
 ///
 /// # Invariants
 ///
@@ -28,8 +31,8 @@ unsafe impl Sync for Pinned {}
 
 /// Why there are no pages.
 pub(crate) enum Unpinnable {
-    /// More than the process may have that stay, or than the machine has; or no memory to note
-    /// which.
+    /// More than the user may keep, or than the machine has; or no memory to note which, or to move
+    /// them to where they can stay.
     TooMany,
     /// There is no memory there that the process may write to, or it is of a kind that cannot stay:
     /// that of a file on a disk.
@@ -55,13 +58,14 @@ impl Pinned {
     /// not there, which may take as long as another process likes (userfaultfd).
     pub(crate) fn of_caller(addr: u64, count: u64) -> Result<Self, Unpinnable> {
         let note = Note::blank()?;
+        let count = usize::try_from(count).map_err(|_| Unpinnable::TooMany)?;
         let mut pins = KBox::new(Pins::charge(count)?, GFP_KERNEL_ACCOUNT)?;
         pins.pin(addr)?;
         let pins = NonNull::from(KBox::leak(pins));
         // INVARIANT: it came out of a box just now.
         Ok(Pinned {
             pins,
-            _lease: Lease::new(note, pins.cast(), 0, drop_pins),
+            _lease: Lease::new(note, pins.cast(), count * PAGE_SIZE, drop_pins),
         })
     }
 
@@ -81,31 +85,31 @@ unsafe extern "C" fn drop_pins(pins: *const c_void) {
 
 /// # Invariants
 ///
-/// `pages` are pinned, and `charged` are counted among those of `mm` that stay.
+/// `pages` are pinned, and `charged` are counted among those that `user` keeps, if that is anybody.
 struct Pins {
     pages: KVVec<*mut bindings::page>,
     charged: usize,
-    mm: ARef<Mm>,
+    user: *mut bindings::user_struct,
 }
 
 impl Pins {
     /// Room for `count` pages of the calling process, which are counted from now on.
-    fn charge(count: u64) -> Result<Self, Unpinnable> {
-        let current = kernel::current!();
-        let mm = current.mm().ok_or(Unpinnable::Fault)?;
-        let count = usize::try_from(count).map_err(|_| Unpinnable::TooMany)?;
+    fn charge(count: usize) -> Result<Self, Unpinnable> {
         // SAFETY: reads a counter of the kernel's.
         if count > unsafe { bindings::totalram_pages() } {
             return Err(Unpinnable::TooMany);
         }
-        // SAFETY: its own address space, which any task may ask for whose memory is not locked.
-        let ret = unsafe { bindings::account_locked_vm(mm.as_raw().cast(), count, true) };
-        kernel::error::to_result(ret)?;
+        let user = counted(count).or_else(|| {
+            // What was closed just now may count until somebody has given it back.
+            vmalloc::wait_for_the_rest();
+            counted(count)
+        });
+        let user = user.ok_or(Unpinnable::TooMany)?;
         // INVARIANT: counted just now.
         let mut pins = Pins {
             pages: KVVec::new(),
             charged: count,
-            mm: ARef::from(&**mm),
+            user,
         };
         pins.pages.reserve(count, GFP_KERNEL_ACCOUNT)?;
         Ok(pins)
@@ -131,6 +135,7 @@ impl Pins {
                 // SAFETY: the first so many of the room were written just now.
                 Ok(pinned) if pinned > 0 => unsafe { self.pages.inc_len(pinned.min(count)) },
                 _ if task::is_killed() => return Err(Unpinnable::Killed),
+                _ if pinned == ENOMEM.to_errno() => return Err(Unpinnable::TooMany),
                 _ => return Err(Unpinnable::Fault),
             }
             if !task::go_on() {
@@ -141,13 +146,23 @@ impl Pins {
     }
 }
 
+/// Counts so many pages among those that the user keeps, and says who that is: nobody for one who
+/// may keep any number. `None` if he may not keep as many.
+fn counted(count: usize) -> Option<*mut bindings::user_struct> {
+    let mut user = null_mut();
+    // SAFETY: may be called by any task; the reference that it gives is ours.
+    let done = unsafe { bindings::ferromap_charge_pages(&mut user, count) };
+    done.then_some(user)
+}
+
 impl Drop for Pins {
     fn drop(&mut self) {
         // SAFETY: both are undone once, and were done, by the invariant; for process context, as
-        // what gives back is. The address space may have gone but for its head, which we keep.
+        // what gives back is. No lock of the process is taken, which it could hold for as long as
+        // it likes.
         unsafe {
             bindings::unpin_user_pages_dirty_lock(self.pages.as_mut_ptr(), self.pages.len(), true);
-            bindings::account_locked_vm(self.mm.as_raw().cast(), self.charged, false);
+            bindings::ferromap_uncharge_pages(self.user, self.charged);
         }
     }
 }

@@ -238,7 +238,7 @@ static DROPPED: Atomic<*mut Note> = Atomic::new(null_mut());
 /// Memory, a mapping or pages that nobody uses any more.
 pub(super) struct Note {
     base: *const c_void,
-    /// How much memory that is.
+    /// How much memory that is, or how much is kept by it.
     bytes: usize,
     /// How it is given back.
     give: unsafe extern "C" fn(*const c_void),
@@ -312,7 +312,7 @@ pub(crate) fn give_back() {
 
 /// Has everything given back, and waits for others who do it: for a second at most, where a
 /// gigabyte takes a tenth.
-fn wait_for_the_rest() {
+pub(super) fn wait_for_the_rest() {
     within_a_second(|| {
         give_back();
         RETURNING.load(Relaxed) == 0

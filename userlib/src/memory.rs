@@ -20,7 +20,10 @@ use std::{
 ///
 /// All ports that are opened in it are in one region, which the first of them makes, and exchange
 /// buffers. What stays where it is for that counts against the `RLIMIT_MEMLOCK` of who is not
-/// privileged.
+/// privileged, and while another port is opened in it, twice. Slots in it name no memory elsewhere
+/// ([`TxSlot::set_indirect`](crate::TxSlot::set_indirect)).
+///
+/// Threads in several network namespaces have no ports in the same memory.
 ///
 /// [`PortBuilder::memory`]: crate::PortBuilder::memory
 #[derive(Clone)]
@@ -164,6 +167,16 @@ pub(crate) fn region(
     let Some(memory) = memory else {
         return Ok(None);
     };
+    // A file that was cut and grew again has other pages: the kernel sees another region where one
+    // of ours is still in use.
+    let same = |region: Arc<Region>| region.is_in(memory);
+    if all
+        .iter()
+        .filter_map(|(_, region)| region.upgrade())
+        .any(same)
+    {
+        return Err(Errno::EBUSY);
+    }
     let region = Arc::new(make(memory).ok_or(Errno::ERANGE)?);
     all.push((mem_id, Arc::downgrade(&region)));
     Ok(Some(region))
@@ -211,6 +224,8 @@ mod tests {
         let one = region(0xfff0, Some(&memory), make(8192)).unwrap().unwrap();
         let other = region(0xfff0, None, make(8192)).unwrap().unwrap();
         assert!(Arc::ptr_eq(&one, &other));
+        // Other pages have come to where they are.
+        assert!(region(0xfff1, Some(&memory), make(8192)).is_err());
         // The region keeps its memory.
         drop(memory);
         one.write_u32(8188, 7);

@@ -112,6 +112,11 @@ impl TxRing {
     /// slots. `false` if there is no room now: sync or poll, and try again.
     pub fn send(&mut self, frame: &[u8]) -> Result<bool> {
         let slots = (self.slots() - 1).min(NETMAP_MAX_FRAGS);
+        let most = slots * self.buffer_size();
+        if frame.len() > most {
+            let len = frame.len();
+            return Err(Error::TooLong { len, most });
+        }
         let mut batch = self.reserve(slots);
         // Slots may have room for less than a buffer: as much as is behind their offsets.
         let (mut need, mut most) = (0, 0);
@@ -264,8 +269,9 @@ impl TxSlot<'_> {
     /// Switch ports only: has the kernel take the data from `bytes` and not from the buffer. They
     /// must fit a buffer. They live as long as the program, since nobody says when the kernel has
     /// read them. Only the process that opened the port can send so, and only as long as no other
-    /// can write its slots: after a fork, such frames of both are dropped. Where the slot says an
-    /// offset it has no place for an address, and the bytes are copied.
+    /// can write its slots: after a fork, such frames of both are dropped, as they are in
+    /// [`Memory`](crate::Memory) of the program's. Where the slot says an offset it has no place
+    /// for an address, and the bytes are copied.
     #[doc(alias = "NS_INDIRECT")]
     pub fn set_indirect(&mut self, bytes: &'static [u8], flags: SlotFlags) {
         if self.own.ring().has_offsets() {

@@ -108,6 +108,11 @@ impl Region {
         self.len
     }
 
+    /// Whether it is in that memory of this process.
+    pub(crate) fn is_in(&self, memory: &Memory) -> bool {
+        matches!(self._backing, Backing::Own(_)) && self.base.as_ptr() == memory.base()
+    }
+
     pub(crate) fn id(&self) -> RegionId {
         self.id
     }

@@ -471,7 +471,11 @@ impl Own<'_> {
         let size = self.ring.buffers.size() as usize;
         let from = (from as usize).min(size);
         let len = len.min(size - from).min(size - to);
-        self.whole_mut(0).copy_within(from..from + len, to);
+        let whole = self.whole_mut(0);
+        // Others may have written an index into the slot meanwhile that names none.
+        if whole.len() == size {
+            whole.copy_within(from..from + len, to);
+        }
     }
 
     pub(crate) fn set_ptr(&mut self, ptr: u64) {

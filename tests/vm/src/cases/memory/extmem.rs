@@ -21,6 +21,7 @@ use ferromap_abi::consts::*;
 use ferromap_abi::ext::FERROMAP_REQ_PROBE;
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
+use nix::sched::{unshare, CloneFlags};
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use nix::sys::resource::{setrlimit, Resource};
 use nix::unistd::{setresuid, Uid};
@@ -44,7 +45,9 @@ pub const CASES: &[Case] = crate::cases![
     extmem_that_will_not_do,
     extmem_too_small_for_the_port,
     extmem_counts_as_memory_that_stays,
+    extmem_is_given_back_by_closing,
     extmem_of_one_who_may_not_keep_as_much,
+    extmem_of_another_namespace,
     extmem_belongs_to_its_user,
     extmem_stays_when_the_program_unmaps_it,
     extmem_outlives_who_gave_it,
@@ -69,14 +72,6 @@ fn two(switch: &str) -> Outcome<(Bound, Bound)> {
         works("the first", port("a"))?.0,
         works("the second", port("b"))?.0,
     ))
-}
-
-/// How much memory of this process stays, in bytes.
-fn locked() -> Outcome<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    kib.map_or_else(|| fail("no VmLck"), |kib| Ok(kib * 1024))
 }
 
 fn item_180_port_runs_in_user_memory() -> Outcome {
@@ -510,8 +505,7 @@ fn extmem_that_will_not_do() -> Outcome {
     map.protect(MIB, PAGE, libc::PROT_READ)?;
     let (came, status) = vale("valenot:a").try_within(start, fine);
     fails("a page that may not be written", came, fault)?;
-    same("status", status, fault as u32)?;
-    same("memory that stays", locked()?, 0)
+    same("status", status, fault as u32)
 }
 
 fn extmem_too_small_for_the_port() -> Outcome {
@@ -531,37 +525,82 @@ fn extmem_too_small_for_the_port() -> Outcome {
     Ok(())
 }
 
+/// REGISTER of a port in that memory, on this device.
+fn bind_on(device: &Device, name: &str, map: &Mapping, bytes: u64) -> Result<(), Errno> {
+    let mut option = option(map.at(0) as u64, few(bytes));
+    let ask = vale(name).slots(64, 64);
+    ask.options(address(&mut option)).send(device)
+}
+
+/// One who may keep so many bytes does `f`, with some devices that are open.
+fn limited(bytes: u64, f: impl FnOnce([Device; 4]) -> Outcome) -> Outcome {
+    elsewhere(|| {
+        let device = || Device::open();
+        let devices = [device()?, device()?, device()?, device()?];
+        setrlimit(Resource::RLIMIT_MEMLOCK, bytes, bytes)?;
+        let nobody = Uid::from_raw(65534);
+        setresuid(nobody, nobody, nobody)?;
+        f(devices)
+    })
+}
+
 fn extmem_counts_as_memory_that_stays() -> Outcome {
-    let map = anonymous(2 * MIB)?;
-    same("before", locked()?, 0)?;
-    let bind = |name: &str| vale(name).slots(64, 64).bind_within(&map, few(2 * MIB));
-    let (a, _) = works("REGISTER", bind("valestays:a"))?;
-    same("a port", locked()?, 2 * MIB)?;
-    // The second one joins, and what it brought goes.
-    let (b, _) = works("REGISTER", bind("valestays:b"))?;
-    same("two ports in the same", locked()?, 2 * MIB)?;
-    drop(a);
-    same("one of them has gone", locked()?, 2 * MIB)?;
-    drop(b);
-    same("afterwards", locked()?, 0)
+    limited(4 * MIB, |[a, b, c, d]| {
+        let (one, other) = (anonymous(2 * MIB)?, anonymous(2 * MIB)?);
+        works("a port", bind_on(&a, "valestays:a", &one, 2 * MIB))?;
+        // The second one joins, and what it brought goes.
+        works("another", bind_on(&b, "valestays:b", &one, 2 * MIB))?;
+        works(
+            "a third, elsewhere",
+            bind_on(&c, "valestays:c", &other, 2 * MIB),
+        )?;
+        let more = anonymous(2 * MIB)?;
+        let beyond = || bind_on(&d, "valestays:d", &more, 2 * MIB);
+        fails("beyond", beyond(), Errno::ENOMEM)?;
+        drop(a);
+        fails("beyond, while the second is there", beyond(), Errno::ENOMEM)?;
+        drop(b);
+        works("with the first two gone", beyond())
+    })
+}
+
+/// Closing gives back at once, also where another thread is just doing that for others.
+fn extmem_is_given_back_by_closing() -> Outcome {
+    limited(3 * MIB, |[a, b, c, d]| {
+        let map = anonymous(2 * MIB)?;
+        for (i, device) in [a, b, c, d].into_iter().enumerate() {
+            works(
+                format!("number {i}"),
+                bind_on(&device, "valeback:a", &map, 2 * MIB),
+            )?;
+        }
+        Ok(())
+    })
 }
 
 fn extmem_of_one_who_may_not_keep_as_much() -> Outcome {
-    elsewhere(|| {
-        let device = Device::open()?;
-        setrlimit(Resource::RLIMIT_MEMLOCK, MIB, MIB)?;
-        let nobody = Uid::from_raw(65534);
-        setresuid(nobody, nobody, nobody)?;
+    limited(MIB, |[device, ..]| {
         let map = anonymous(2 * MIB)?;
-        let try_as = |bytes: u64| {
-            let mut option = option(map.at(0) as u64, few(bytes));
-            let ask = vale("valelimit:a").slots(64, 64);
-            ask.options(address(&mut option)).send(&device)
-        };
-        fails("twice the limit", try_as(2 * MIB), Errno::ENOMEM)?;
+        let twice = bind_on(&device, "valelimit:a", &map, 2 * MIB);
+        fails("twice the limit", twice, Errno::ENOMEM)?;
         says(&device, Errno::ENOMEM, &["RLIMIT_MEMLOCK"])?;
-        works("as much as the limit", try_as(MIB))
+        let as_much = bind_on(&device, "valelimit:a", &map, MIB);
+        works("as much as the limit", as_much)
     })
+}
+
+fn extmem_of_another_namespace() -> Outcome {
+    let [map] = file_maps(2 * MIB)?;
+    let ask = vale("valenet:a").slots(64, 64);
+    let (port, _) = works("REGISTER", ask.bind_within(&map, few(2 * MIB)))?;
+    elsewhere(|| {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        let device = Device::open()?;
+        let there = bind_on(&device, "valenet:a", &map, 2 * MIB);
+        fails("the same pages", there, Errno::EACCES)?;
+        says(&device, Errno::EACCES, &["another network namespace"])
+    })?;
+    works("the port", port.device.txsync())
 }
 
 fn extmem_belongs_to_its_user() -> Outcome {
@@ -631,7 +670,6 @@ fn extmem_is_only_tried_by_probe() -> Outcome {
         let came = device.request_with(FERROMAP_REQ_PROBE, "valeprobe:a", &mut body, options);
         same("PROBE", came, want)?;
         that("a status", option.nro_opt.nro_status != UNTOUCHED)?;
-        same("memory that stays", locked()?, 0)?;
     }
     Ok(())
 }
