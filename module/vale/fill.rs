@@ -10,7 +10,7 @@ use super::{
     virtio::Reheader,
 };
 use crate::{
-    abi::consts::{NS_MOREFRAG, NS_RFRAGS_SHIFT},
+    abi::consts::{NETMAP_MAX_FRAGS, NS_MOREFRAG, NS_RFRAGS_SHIFT},
     memory::{SlotCell, SlotRun, Source},
     ring::{AfterBatch, Delivery, RxRing},
     sys::{bottom_half, copy::Copier},
@@ -28,18 +28,41 @@ pub(super) struct Load<'l> {
     pub(super) due: &'l Cell<bool>,
 }
 
+/// What becomes of a frame on its way into a ring.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    pub(super) header: Reheader,
+    /// Bytes that each slot of the ring has room for.
+    pub(super) room: u32,
+}
+
+impl Change {
+    /// Bytes of a first slot of `len` that go into the receiver's first slot, where all of it, with
+    /// a header that has grown, is too much for that.
+    fn part_of(self, len: u32) -> Option<u32> {
+        let Change { header, room } = self;
+        let grows = header.len() > header.skip && len >= header.skip;
+        (grows && header.len() < room && header.len() + (len - header.skip) > room)
+            .then(|| room - header.len() + header.skip)
+    }
+}
+
 impl Scratch {
     /// Brings frames into a ring, as many as fit, in order.
     pub(super) fn fill(&self, load: Load<'_>, origin: &impl Origin, ring: &RxRing) {
         let (header, runs) = (load.header, &load.runs);
+        let change = Change {
+            header,
+            room: ring.mem.room(),
+        };
         let each = || {
             let runs = runs.clone();
             runs.filter_map(|run| self.frames.get(run.frames()))
                 .flatten()
         };
         let (frames, mut slots) = (load.frames, load.slots);
-        if header.strips() {
-            slots = each().map(|frame| self.slots_of(frame, header)).sum();
+        if header != Reheader::NONE {
+            slots = each().map(|frame| self.slots_of(frame, change)).sum();
         }
         let take = |free| {
             if slots <= free {
@@ -47,7 +70,7 @@ impl Scratch {
             }
             let mut taken = 0;
             for frame in each() {
-                let more = taken + self.slots_of(frame, header);
+                let more = taken + self.slots_of(frame, change);
                 if more > free {
                     break;
                 }
@@ -61,7 +84,7 @@ impl Scratch {
             return;
         };
         let mut copier = Copier::new(out.left(), &pinned);
-        self.put(load.runs, header, origin, &mut out, &mut copier);
+        self.put(load.runs, change, origin, &mut out, &mut copier);
     }
 
     /// Puts frames into the slots of `out`, as many as fit.
@@ -69,12 +92,12 @@ impl Scratch {
     fn put(
         &self,
         runs: Merge<'_>,
-        header: Reheader,
+        change: Change,
         origin: &impl Origin,
         out: &mut Delivery<'_>,
         by: &mut Copier<'_>,
     ) {
-        let plain = header == Reheader::NONE && !out.has_offsets();
+        let plain = change.header == Reheader::NONE && !out.has_offsets();
         for run in runs {
             let end = run.frames().end;
             let mut frames = self.frames.get(run.frames()).unwrap_or(&[]);
@@ -88,26 +111,41 @@ impl Scratch {
                     frames = frames.get(alike as usize..).unwrap_or(&[]);
                     continue;
                 }
-                let slots = self.slots_of(frame, header);
+                let slots = self.slots_of(frame, change);
                 if slots > out.left() {
                     return;
                 }
-                self.put_chain((frame, at), slots, header, origin, out);
+                self.put_chain((frame, at), slots, change, origin, out);
                 frames = rest;
             }
         }
     }
 
     /// Slots that a frame takes at the receiver: one fewer than it has if the first holds nothing
-    /// but a header that is taken off.
+    /// but a header that is taken off, and one more if the first gets too long by its header.
     #[inline]
-    pub(super) fn slots_of(&self, frame: &Frame, header: Reheader) -> u32 {
+    pub(super) fn slots_of(&self, frame: &Frame, change: Change) -> u32 {
         let slots = u32::from(frame.slots);
-        if !header.strips() || frame.kind == Kind::Simple {
+        if change.header == Reheader::NONE {
             return slots;
         }
-        let first = self.frags.get(frame.first as usize);
-        slots - u32::from(first.is_some_and(|slot| u32::from(slot.len) == header.skip))
+        let first = match frame.kind {
+            Kind::Simple => Some(u32::from(frame.len)),
+            Kind::Plain | Kind::Asking => {
+                let first = self.frags.get(frame.first as usize);
+                first.map(|slot| u32::from(slot.len))
+            }
+        };
+        let header = change.header;
+        match first {
+            Some(len) if header.strips() && frame.kind != Kind::Simple && len == header.skip => {
+                slots - 1
+            }
+            Some(len) if slots < NETMAP_MAX_FRAGS as u32 && change.part_of(len).is_some() => {
+                slots + 1
+            }
+            _ => slots,
+        }
     }
 
     /// Copies any frame, number `at`, into `slots` slots of the receiver.
@@ -116,10 +154,11 @@ impl Scratch {
         &self,
         (frame, at): (&Frame, u32),
         slots: u32,
-        header: Reheader,
+        change: Change,
         origin: &dyn Pieces,
         out: &mut Delivery<'_>,
     ) {
+        let header = change.header;
         let alone = [frame.slot()];
         let frags = self.slots_in(frame, &alone);
         let bytes: u64 = frags.iter().map(|slot| u64::from(slot.len)).sum();
@@ -132,16 +171,28 @@ impl Scratch {
             (frags, header)
         };
         let rfrags = (slots as u16) << NS_RFRAGS_SHIFT;
+        let mut left = slots;
+        let mut put = |source, len, header| {
+            left -= 1;
+            let more = if left == 0 { 0 } else { NS_MOREFRAG };
+            // There is room for the whole frame.
+            if let Some(cell) = out.next() {
+                put_fragment(cell, (source, len), header, rfrags | more, out);
+            }
+        };
+        let grows = slots > frags.len();
         for (i, slot) in frags.iter().enumerate() {
             let source = match frame.kind {
                 Kind::Simple => origin.simple(frame, at),
                 Kind::Plain | Kind::Asking => origin.fragment(slot),
             };
             let header = if i == 0 { header } else { Reheader::NONE };
-            let more = if i + 1 == slots { 0 } else { NS_MOREFRAG };
-            // There is room for the whole frame.
-            if let Some(cell) = out.next() {
-                put_fragment(cell, (source, slot.len), header, rfrags | more, out);
+            match change.part_of(slot.len.into()).filter(|_| grows && i == 0) {
+                Some(part) => {
+                    put(source, part as u16, header);
+                    put(source, slot.len, Reheader::taking_off(part));
+                }
+                None => put(source, slot.len, header),
             }
         }
         out.count(1, bytes);

@@ -9,7 +9,7 @@
 
 use super::{
     checksum::Sum,
-    fill::Load,
+    fill::{Change, Load},
     frame::{Frame, Kind, ONE_SLOT},
     headers::{Headers, MOST},
     origin::Pieces,
@@ -97,9 +97,13 @@ impl Scratch {
         origin: &dyn Pieces,
         to: To<'_>,
     ) -> Result<(), Lost> {
-        let slots = self.slots_of(frame, header);
+        let change = Change {
+            header,
+            room: to.0.mem.room(),
+        };
+        let slots = self.slots_of(frame, change);
         with_slots(slots, to, |out| {
-            self.put_chain((frame, 0), slots, header, origin, out)
+            self.put_chain((frame, 0), slots, change, origin, out)
         })
     }
 

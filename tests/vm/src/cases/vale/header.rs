@@ -19,7 +19,7 @@ pub const CASES: &[Case] = crate::cases![
     item_136_headers_are_added_removed_and_converted,
     item_136_header_may_have_a_slot_of_its_own,
     item_136_short_frames_with_a_header_are_dropped,
-    item_136_growing_frame_never_passes_the_buffer,
+    item_136_growing_frame_goes_on_in_the_next_slot,
 ];
 
 fn item_134_header_length_is_0_10_or_12() -> Outcome {
@@ -193,15 +193,44 @@ fn item_136_short_frames_with_a_header_are_dropped() -> Outcome {
     Ok(())
 }
 
-fn item_136_growing_frame_never_passes_the_buffer() -> Outcome {
-    let [a, b] = with_headers(0, 12)?;
-    // With the header 2049 bytes: the slot arrives empty, if at all; nothing behind it is touched.
-    a.send(&[
-        frame_of(2037, BROADCAST, station(1), 1),
-        frame(BROADCAST, station(1), 2),
-    ])?;
-    let mut came = b.recv()?;
-    came.retain(|frame| !frame.is_empty());
-    let want = [vec![0; 12], frame(BROADCAST, station(1), 2)].concat();
-    same("the frame behind it", came, vec![want])
+/// A first slot that got longer than a buffer by its header arrived without a byte, and the second
+/// was taken for the header: super-frames of VMs have such.
+fn item_136_growing_frame_goes_on_in_the_next_slot() -> Outcome {
+    for (from, to) in [(0, 10), (0, 12), (10, 12)] {
+        let port = |name| vale(name).slots(256, 256).bind();
+        let (a, b) = (port("vale136:a")?, port("vale136:b")?);
+        set_vnet_hdr("vale136:a", from as u32)?;
+        set_vnet_hdr("vale136:b", to as u32)?;
+        for len in [
+            2048 - to,
+            2049 - to,
+            2048 - from,
+            4096 - to,
+            4096 - from,
+            9000,
+        ] {
+            let what = format!("{len} bytes from {from} to {to}");
+            let bytes = frame_of(len, BROADCAST, station(1), len as u32);
+            a.tx(0).put_long(&[header(from), bytes.clone()].concat());
+            // Nothing behind it is touched.
+            let next = frame(BROADCAST, station(1), 2);
+            a.send(&[[header(from), next.clone()].concat()])?;
+            b.device.rxsync()?;
+            let came = b.rx(0).take_long();
+            b.device.rxsync()?;
+            let all = [bytes, next].map(|bytes| [converted(from, to), bytes].concat());
+            same(what, came, all)?;
+        }
+        // As many slots as a frame may have: one more would be one too many.
+        let most = frame_of(NETMAP_MAX_FRAGS * 2048 - from, BROADCAST, station(1), 7);
+        a.tx(0).put_long(&[header(from), most].concat());
+        let last = frame(BROADCAST, station(1), 3);
+        a.send(&[[header(from), last.clone()].concat()])?;
+        let came = b.recv()?;
+        same("slots", came.len(), NETMAP_MAX_FRAGS + 1)?;
+        that("the first is empty", came[0].is_empty())?;
+        let want = [converted(from, to), last].concat();
+        same("the frame behind", came.last(), Some(&want))?;
+    }
+    Ok(())
 }
