@@ -29,7 +29,7 @@ use nix::unistd::{fork, seteuid, ForkResult, Uid};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = crate::cases![
     rights_reading_only_changes_nothing,
@@ -294,7 +294,10 @@ fn rights_asking_keeps_nothing() -> Outcome {
         // It can be opened by them until here.
         wait_until("they ask", || pools_info("fm0", 0).is_ok())?;
     }
-    let tried = (0..100).try_for_each(|_| -> Outcome {
+    // A hundred times, or as often as a busy machine lets it: all wait for their turns.
+    let end = Instant::now() + Duration::from_secs(12);
+    let mut times = (0..100).take_while(|&n| n < 5 || Instant::now() < end);
+    let tried = times.try_for_each(|_| -> Outcome {
         works("root's own", vale("fm0").bind().map(drop))?;
         drop(Attached::new("vale200:fm0")?);
         fails("a port", vale_find("vale200:new"), Errno::ENOENT)
