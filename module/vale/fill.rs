@@ -190,7 +190,11 @@ impl Scratch {
             match change.part_of(slot.len.into()).filter(|_| grows && i == 0) {
                 Some(part) => {
                     put(source, part as u16, header);
-                    put(source, slot.len, Reheader::taking_off(part));
+                    let rest = Reheader {
+                        skip: part,
+                        ..Reheader::NONE
+                    };
+                    put(source, slot.len, rest);
                 }
                 None => put(source, slot.len, header),
             }

@@ -42,11 +42,6 @@ impl Reheader {
         }
     }
 
-    /// So many bytes are left out.
-    pub(crate) const fn taking_off(skip: u32) -> Self {
-        Reheader { skip, ..Self::NONE }
-    }
-
     /// Bytes that stand before the frame at the receiver.
     pub(crate) const fn len(&self) -> u32 {
         self.keep + self.zeros
