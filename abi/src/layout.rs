@@ -6,6 +6,8 @@
 //! of buffers. Object `i` of a pool is at `pool offset + i * object size`, with no gaps inside a
 //! pool. Every pool starts on a page, whose size is the kernel's.
 
+use super::wire::NmreqPoolsInfo;
+
 /// Object sizes are rounded up to this many bytes, one cache line.
 pub const OBJECT_ALIGN: u32 = 64;
 /// Objects are counted in whole clusters of at most this many bytes.
@@ -170,6 +172,20 @@ impl Layout {
     /// Bytes of the region, what programs map; a multiple of the page size.
     pub const fn bytes(&self) -> u64 {
         self.bufs.offset + self.bufs.bytes()
+    }
+
+    /// Tells where the pools are, and what they have, as `POOLS_INFO_GET` and
+    /// `NETMAP_REQ_OPT_EXTMEM` return it. The rest of `info` stays as it is.
+    pub fn tell(&self, info: &mut NmreqPoolsInfo) {
+        info.nr_if_pool_offset = self.ifs.offset;
+        info.nr_if_pool_objtotal = self.ifs.count;
+        info.nr_if_pool_objsize = self.ifs.size;
+        info.nr_ring_pool_offset = self.rings.offset;
+        info.nr_ring_pool_objtotal = self.rings.count;
+        info.nr_ring_pool_objsize = self.rings.size;
+        info.nr_buf_pool_offset = self.bufs.offset;
+        info.nr_buf_pool_objtotal = self.bufs.count;
+        info.nr_buf_pool_objsize = self.bufs.size;
     }
 
     /// `netmap_ring.buf_ofs` of the ring at `ring_offset`: the way to buffer 0.

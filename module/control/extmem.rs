@@ -5,7 +5,7 @@
 
 use super::context::Context;
 use crate::{
-    abi::{layout::Layout, options::NmreqOptExtmem, wire::NmreqPoolsInfo},
+    abi::options::NmreqOptExtmem,
     memory::{Claimant, Region, RegionRef, UserMemory},
     port::Port,
     refusal::{refuse, Fallible, Name},
@@ -25,7 +25,8 @@ pub(super) fn take(
         // A process may take as long as it likes to bring its memory in.
         let memory = turn.aside(|| UserMemory::new(option.nro_usrptr, &option.nro_info))?;
         let region = regions.within(claimant, memory)?;
-        tell(&mut option.nro_info, &region, &region.layout()?);
+        option.nro_info.nr_mem_id = region.id();
+        region.layout()?.tell(&mut option.nro_info);
         Ok(region)
     })
 }
@@ -43,22 +44,4 @@ pub(super) fn check(port: &dyn Port, wanted: &Region) -> Fallible {
         );
     }
     Ok(())
-}
-
-/// Tells the pools of a region, but not how large it is.
-pub(super) fn tell(info: &mut NmreqPoolsInfo, region: &Region, layout: &Layout) {
-    *info = NmreqPoolsInfo {
-        nr_memsize: info.nr_memsize,
-        nr_mem_id: region.id(),
-        pad1: info.pad1,
-        nr_if_pool_offset: layout.ifs.offset,
-        nr_if_pool_objtotal: layout.ifs.count,
-        nr_if_pool_objsize: layout.ifs.size,
-        nr_ring_pool_offset: layout.rings.offset,
-        nr_ring_pool_objtotal: layout.rings.count,
-        nr_ring_pool_objsize: layout.rings.size,
-        nr_buf_pool_offset: layout.bufs.offset,
-        nr_buf_pool_objtotal: layout.bufs.count,
-        nr_buf_pool_objsize: layout.bufs.size,
-    };
 }

@@ -2,7 +2,7 @@
 
 //! The smaller requests.
 
-use super::{context::Context, extmem, region_rights::RegionRights, rights};
+use super::{context::Context, region_rights::RegionRights, rights};
 use crate::{
     abi::{
         consts::*,
@@ -92,7 +92,8 @@ pub(super) fn pools_info_get(
     let region = port.rings().region();
     let layout = region.layout()?;
     req.nr_memsize = layout.bytes();
-    extmem::tell(req, region, &layout);
+    req.nr_mem_id = region.id();
+    layout.tell(req);
     Ok(())
 }
 

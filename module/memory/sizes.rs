@@ -37,6 +37,7 @@ impl Kind {
             Kind::Users(memory) => Ok(memory.layout()),
         }
     }
+
     /// The pages, where they are not the kernel's own.
     pub(super) fn pages(&self) -> Option<&Arc<Pinned>> {
         match self {

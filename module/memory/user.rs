@@ -49,7 +49,12 @@ impl UserMemory {
         };
         let pages = match Pinned::of_caller(addr, bytes / page) {
             Ok(pages) => pages,
-            Err(Unpinnable::TooMany) => refuse!(
+            Err(Unpinnable::NoMemory) => refuse!(
+                ENOMEM,
+                "the machine has no {} bytes that can be kept where they are: give less memory",
+                bytes
+            ),
+            Err(Unpinnable::Limit) => refuse!(
                 ENOMEM,
                 "{} bytes may not stay where they are: raise RLIMIT_MEMLOCK (ulimit -l), or give \
                  less memory",

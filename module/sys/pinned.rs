@@ -31,9 +31,11 @@ unsafe impl Sync for Pinned {}
 
 /// Why there are no pages.
 pub(crate) enum Unpinnable {
-    /// More than the user may keep, or than the machine has; or no memory to note which, or to move
-    /// them to where they can stay.
-    TooMany,
+    /// More than the user may keep.
+    Limit,
+    /// More than the machine has, or no memory to note which, or to move them to where they can
+    /// stay.
+    NoMemory,
     /// There is no memory there that the process may write to, or it is of a kind that cannot stay:
     /// that of a file on a disk.
     Fault,
@@ -43,13 +45,13 @@ pub(crate) enum Unpinnable {
 
 impl From<Error> for Unpinnable {
     fn from(_: Error) -> Self {
-        Unpinnable::TooMany
+        Unpinnable::NoMemory
     }
 }
 
 impl From<kernel::alloc::AllocError> for Unpinnable {
     fn from(_: kernel::alloc::AllocError) -> Self {
-        Unpinnable::TooMany
+        Unpinnable::NoMemory
     }
 }
 
@@ -58,7 +60,7 @@ impl Pinned {
     /// not there, which may take as long as another process likes (userfaultfd).
     pub(crate) fn of_caller(addr: u64, count: u64) -> Result<Self, Unpinnable> {
         let note = Note::blank()?;
-        let count = usize::try_from(count).map_err(|_| Unpinnable::TooMany)?;
+        let count = usize::try_from(count).map_err(|_| Unpinnable::NoMemory)?;
         let mut pins = KBox::new(Pins::charge(count)?, GFP_KERNEL_ACCOUNT)?;
         pins.pin(addr)?;
         let pins = NonNull::from(KBox::leak(pins));
@@ -97,14 +99,14 @@ impl Pins {
     fn charge(count: usize) -> Result<Self, Unpinnable> {
         // SAFETY: reads a counter of the kernel's.
         if count > unsafe { bindings::totalram_pages() } {
-            return Err(Unpinnable::TooMany);
+            return Err(Unpinnable::NoMemory);
         }
         let user = counted(count).or_else(|| {
             // What was closed just now may count until somebody has given it back.
             vmalloc::wait_for_the_rest();
             counted(count)
         });
-        let user = user.ok_or(Unpinnable::TooMany)?;
+        let user = user.ok_or(Unpinnable::Limit)?;
         // INVARIANT: counted just now.
         let mut pins = Pins {
             pages: KVVec::new(),
@@ -135,7 +137,7 @@ impl Pins {
                 // SAFETY: the first so many of the room were written just now.
                 Ok(pinned) if pinned > 0 => unsafe { self.pages.inc_len(pinned.min(count)) },
                 _ if task::is_killed() => return Err(Unpinnable::Killed),
-                _ if pinned == ENOMEM.to_errno() => return Err(Unpinnable::TooMany),
+                _ if pinned == ENOMEM.to_errno() => return Err(Unpinnable::NoMemory),
                 _ => return Err(Unpinnable::Fault),
             }
             if !task::go_on() {

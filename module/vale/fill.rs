@@ -31,12 +31,18 @@ pub(super) struct Load<'l> {
 /// What becomes of a frame on its way into a ring.
 #[derive(Clone, Copy)]
 pub(super) struct Change {
-    pub(super) header: Reheader,
+    header: Reheader,
     /// Bytes that each slot of the ring has room for.
-    pub(super) room: u32,
+    room: u32,
 }
 
 impl Change {
+    /// For frames whose headers are to be like that there.
+    pub(super) fn on(ring: &RxRing, header: Reheader) -> Self {
+        let room = ring.mem.room();
+        Change { header, room }
+    }
+
     /// Bytes of a first slot of `len` that go into the receiver's first slot, where all of it, with
     /// a header that has grown, is too much for that.
     fn part_of(self, len: u32) -> Option<u32> {
@@ -51,10 +57,7 @@ impl Scratch {
     /// Brings frames into a ring, as many as fit, in order.
     pub(super) fn fill(&self, load: Load<'_>, origin: &impl Origin, ring: &RxRing) {
         let (header, runs) = (load.header, &load.runs);
-        let change = Change {
-            header,
-            room: ring.mem.room(),
-        };
+        let change = Change::on(ring, header);
         let each = || {
             let runs = runs.clone();
             runs.filter_map(|run| self.frames.get(run.frames()))
@@ -129,22 +132,14 @@ impl Scratch {
         if change.header == Reheader::NONE {
             return slots;
         }
-        let first = match frame.kind {
-            Kind::Simple => Some(u32::from(frame.len)),
-            Kind::Plain | Kind::Asking => {
-                let first = self.frags.get(frame.first as usize);
-                first.map(|slot| u32::from(slot.len))
-            }
-        };
-        let header = change.header;
-        match first {
-            Some(len) if header.strips() && frame.kind != Kind::Simple && len == header.skip => {
-                slots - 1
-            }
-            Some(len) if slots < NETMAP_MAX_FRAGS as u32 && change.part_of(len).is_some() => {
-                slots + 1
-            }
-            _ => slots,
+        let alone = [frame.slot()];
+        let first = self.slots_in(frame, &alone).first();
+        let len = first.map_or(0, |slot| u32::from(slot.len));
+        if change.header.strips() {
+            slots - u32::from(frame.kind != Kind::Simple && len == change.header.skip)
+        } else {
+            let grows = slots < NETMAP_MAX_FRAGS as u32 && change.part_of(len).is_some();
+            slots + u32::from(grows)
         }
     }
 
@@ -187,8 +182,8 @@ impl Scratch {
                 Kind::Plain | Kind::Asking => origin.fragment(slot),
             };
             let header = if i == 0 { header } else { Reheader::NONE };
-            match change.part_of(slot.len.into()).filter(|_| grows && i == 0) {
-                Some(part) => {
+            match change.part_of(slot.len.into()) {
+                Some(part) if grows && i == 0 => {
                     put(source, part as u16, header);
                     let rest = Reheader {
                         skip: part,
@@ -196,7 +191,7 @@ impl Scratch {
                     };
                     put(source, slot.len, rest);
                 }
-                None => put(source, slot.len, header),
+                _ => put(source, slot.len, header),
             }
         }
         out.count(1, bytes);

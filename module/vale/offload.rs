@@ -97,10 +97,7 @@ impl Scratch {
         origin: &dyn Pieces,
         to: To<'_>,
     ) -> Result<(), Lost> {
-        let change = Change {
-            header,
-            room: to.0.mem.room(),
-        };
+        let change = Change::on(to.0, header);
         let slots = self.slots_of(frame, change);
         with_slots(slots, to, |out| {
             self.put_chain((frame, 0), slots, change, origin, out)

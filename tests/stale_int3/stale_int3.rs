@@ -18,33 +18,9 @@
 use core::ffi::c_void;
 use kernel::{bindings::notifier_block, prelude::*, types::Opaque};
 
-/// What the kernel crate's own bindings lack, generated from `bindings.h` and `bindings.list`.
-#[allow(
-    clippy::all,
-    clippy::cast_lossless,
-    clippy::ptr_as_ptr,
-    clippy::undocumented_unsafe_blocks,
-    dead_code,
-    missing_docs,
-    improper_ctypes,
-    non_camel_case_types,
-    non_snake_case,
-    non_upper_case_globals,
-    unreachable_pub
-)]
-mod bindings {
-    include!(env!("FERROMAP_BINDINGS"));
-}
-
-// A parameter that can be read while the module is loaded: those of netmap.ko.
-#[allow(dead_code)]
-#[path = "../../module/sys/param.rs"]
-mod param;
-
-/// Where the parameters' macro looks for them.
-mod sys {
-    pub(crate) use super::param;
-}
+#[path = "../sys.rs"]
+mod sys;
+use sys::bindings;
 
 module! {
     type: StaleInt3,

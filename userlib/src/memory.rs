@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Result},
     raw::region::Region,
 };
+use ferromap_abi::wire::NmreqPoolsInfo;
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use std::{
@@ -48,6 +49,21 @@ pub struct PoolSizes {
     pub buffers: u32,
     /// Bytes of each.
     pub buffer_size: u32,
+}
+
+impl From<&PoolSizes> for NmreqPoolsInfo {
+    /// What a request asks for.
+    fn from(pools: &PoolSizes) -> Self {
+        NmreqPoolsInfo {
+            nr_if_pool_objtotal: pools.interfaces,
+            nr_if_pool_objsize: pools.interface_size,
+            nr_ring_pool_objtotal: pools.rings,
+            nr_ring_pool_objsize: pools.ring_size,
+            nr_buf_pool_objtotal: pools.buffers,
+            nr_buf_pool_objsize: pools.buffer_size,
+            ..NmreqPoolsInfo::default()
+        }
+    }
 }
 
 impl Memory {

@@ -2,6 +2,9 @@
 
 //! Frames that do not start where their buffers do, on the fake.
 
+mod common;
+
+use common::{frame, send};
 use ferromap::{
     fake::{Kernel, Side},
     Errno, Offsets, Port, SlotFlags,
@@ -18,18 +21,6 @@ fn open(kernel: &Kernel, name: &str) -> Port {
 fn with(kernel: &Kernel, name: &str, offsets: Offsets) -> Port {
     let builder = Port::builder(name).slots(16).offsets(offsets);
     builder.extra_buffers(2).open_fake(kernel).unwrap()
-}
-
-/// A frame that tells its number and its length.
-fn frame(number: u32, len: usize) -> Vec<u8> {
-    let mut frame = number.to_be_bytes().repeat(len.div_ceil(4));
-    frame.truncate(len);
-    frame
-}
-
-fn send(port: &mut Port, bytes: &[u8]) {
-    assert!(port.tx_rings()[0].send(bytes).unwrap());
-    port.sync().unwrap();
 }
 
 /// The offset and the bytes of the only packet that waits.

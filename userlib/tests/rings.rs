@@ -2,6 +2,9 @@
 
 //! Rings and slots on the fake: what a well-behaved program and kernel do.
 
+mod common;
+
+use common::{frame, send};
 use ferromap::{fake::Kernel, Errno, Error, Interest, Port, SlotFlags};
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -15,18 +18,6 @@ fn open(kernel: &Kernel, name: &str) -> Port {
 
 fn small(kernel: &Kernel, name: &str, slots: u32) -> Port {
     Port::builder(name).slots(slots).open_fake(kernel).unwrap()
-}
-
-/// A frame that tells its number and its length.
-fn frame(number: u32, len: usize) -> Vec<u8> {
-    let mut frame = number.to_be_bytes().repeat(len.div_ceil(4));
-    frame.truncate(len);
-    frame
-}
-
-fn send(port: &mut Port, bytes: &[u8]) {
-    assert!(port.tx_rings()[0].send(bytes).unwrap());
-    port.sync().unwrap();
 }
 
 /// All packets that wait.

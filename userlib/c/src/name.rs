@@ -3,8 +3,8 @@
 //! What a name asks for. The crate reads it; here is which options a program wants in it.
 
 use crate::failure::{Failure, Fallible};
-use ferromap::{Control, Extmem, PortSpec};
-use ferromap_abi::wire::{NmreqHeader, NmreqPoolsInfo, NmreqRegister};
+use ferromap::{Control, PortSpec};
+use ferromap_abi::wire::{NmreqHeader, NmreqRegister};
 use nix::errno::Errno;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -80,20 +80,6 @@ pub(crate) fn register(spec: &mut PortSpec) -> Fallible<NmreqRegister> {
     Ok(spec.register())
 }
 
-/// What a region in a file is to be divided into.
-pub(crate) fn pools(wanted: &Extmem) -> NmreqPoolsInfo {
-    let pools = &wanted.pools;
-    NmreqPoolsInfo {
-        nr_if_pool_objtotal: pools.interfaces,
-        nr_if_pool_objsize: pools.interface_size,
-        nr_ring_pool_objtotal: pools.rings,
-        nr_ring_pool_objsize: pools.ring_size,
-        nr_buf_pool_objtotal: pools.buffers,
-        nr_buf_pool_objsize: pools.buffer_size,
-        ..NmreqPoolsInfo::default()
-    }
-}
-
 /// The number of a port's region.
 pub(crate) fn mem_id(port: &str) -> Fallible<u16> {
     Ok(Control::open()?.port_info(port)?.mem_id)
@@ -136,7 +122,7 @@ mod tests {
         let reg = register(&mut spec).unwrap_or_else(|f| panic!("{}", f.words));
         assert_eq!((reg.nr_mem_id, reg.nr_tx_slots, reg.nr_ringid), (5, 64, 2));
         let extmem = spec.extmem.unwrap();
-        let info = pools(&extmem);
+        let info = ferromap_abi::wire::NmreqPoolsInfo::from(&extmem.pools);
         assert_eq!(extmem.file, "/f");
         assert_eq!((info.nr_buf_pool_objtotal, info.nr_if_pool_objsize), (9, 8));
         assert!(spec.offsets.is_none());

@@ -48,7 +48,7 @@ fn read_into(d: &mut Handle, full: &str) -> Fallible {
     d.reg = name::register(&mut spec)?;
     name::put(&spec, &mut d.hdr);
     if let Some(wanted) = &spec.extmem {
-        extmem_from_file(d, &wanted.file, name::pools(wanted))?;
+        extmem_from_file(d, &wanted.file, NmreqPoolsInfo::from(&wanted.pools))?;
     }
     if let Some(wanted) = spec.offsets {
         offset(d, wanted.initial, wanted.max, wanted.bits.into(), 0)?;

@@ -49,13 +49,7 @@ impl<'a> Options<'a> {
             nro_usrptr: memory.base() as u64,
             nro_info: NmreqPoolsInfo {
                 nr_memsize: memory.len() as u64,
-                nr_if_pool_objtotal: pools.interfaces,
-                nr_if_pool_objsize: pools.interface_size,
-                nr_ring_pool_objtotal: pools.rings,
-                nr_ring_pool_objsize: pools.ring_size,
-                nr_buf_pool_objtotal: pools.buffers,
-                nr_buf_pool_objsize: pools.buffer_size,
-                ..NmreqPoolsInfo::default()
+                ..pools.into()
             },
         });
     }

@@ -142,11 +142,11 @@ pub(super) fn option(text: &str, spec: &mut PortSpec) -> Parsed<()> {
                 .try_for_each(|pair| conf(pair, &mut spec.config))
         }
         ("extmem", _) => {
-            spec.extmem = Some(extmem(text)?);
+            spec.extmem = Some(extmem(value)?);
             Ok(())
         }
         ("offset", _) => {
-            spec.offsets = Some(offsets(text)?);
+            spec.offsets = Some(offsets(value)?);
             Ok(())
         }
         _ => Err(format!(
@@ -180,10 +180,11 @@ fn conf(pair: &str, config: &mut Config) -> Parsed<()> {
     Ok(())
 }
 
-fn extmem(text: &str) -> Parsed<Extmem> {
+/// What is behind `@extmem`.
+fn extmem(behind: &str) -> Parsed<Extmem> {
     let mut asked = Extmem::default();
     let pools = &mut asked.pools;
-    for (key, value) in pairs(text, "file")? {
+    for (key, value) in pairs("extmem", behind, "file")? {
         let field = match key.as_str() {
             "file" => {
                 value.clone_into(&mut asked.file);
@@ -205,9 +206,10 @@ fn extmem(text: &str) -> Parsed<Extmem> {
     Ok(asked)
 }
 
-fn offsets(text: &str) -> Parsed<Offsets> {
+/// What is behind `@offset`.
+fn offsets(behind: &str) -> Parsed<Offsets> {
     let mut offsets = Offsets::default();
-    for (key, value) in pairs(text, "initial")? {
+    for (key, value) in pairs("offset", behind, "initial")? {
         match key.as_str() {
             "initial" => offsets.initial = number(value)?,
             "bits" => offsets.bits = number(value)?,
@@ -218,10 +220,8 @@ fn offsets(text: &str) -> Parsed<Offsets> {
 }
 
 /// `NAME=VALUE` is one of the key `default`, `NAME:KEY=VALUE,...` has several. In keys `_` is `-`.
-fn pairs<'a>(text: &'a str, default: &str) -> Parsed<Vec<(String, &'a str)>> {
-    let end = text.find([':', '=']).unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
-    if let Some(value) = rest.strip_prefix('=') {
+fn pairs<'a>(name: &str, behind: &'a str, default: &str) -> Parsed<Vec<(String, &'a str)>> {
+    if let Some(value) = behind.strip_prefix('=') {
         return Ok(vec![(default.to_owned(), value)]);
     }
     let pair = |pair: &'a str| match pair.split_once('=') {
@@ -230,7 +230,11 @@ fn pairs<'a>(text: &'a str, default: &str) -> Parsed<Vec<(String, &'a str)>> {
             "`@{name}` wants keys with values, as in `@{name}:{default}=...`"
         )),
     };
-    rest.trim_start_matches(':').split(',').map(pair).collect()
+    behind
+        .trim_start_matches(':')
+        .split(',')
+        .map(pair)
+        .collect()
 }
 
 fn number<N: std::str::FromStr>(text: &str) -> Parsed<N> {

@@ -7,6 +7,7 @@
 mod access;
 mod buffers;
 mod extmem;
+mod extmem_limits;
 mod mapping;
 mod null;
 mod parameters;
@@ -23,6 +24,7 @@ pub const FILES: &[&[Case]] = &[
     supply::CASES,
     buffers::CASES,
     extmem::CASES,
+    extmem_limits::CASES,
     within::CASES,
     null::CASES,
     parameters::CASES,

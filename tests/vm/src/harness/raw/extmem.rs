@@ -3,12 +3,18 @@
 //! Regions in memory of the test's own (`NETMAP_REQ_OPT_EXTMEM`).
 
 use super::device::{Device, Mapping};
-use super::{Bound, Reg};
+use super::{vale, Bound, Reg};
+use crate::harness::check::*;
 use ferromap_abi::consts::*;
 use ferromap_abi::options::NmreqOptExtmem;
 use ferromap_abi::wire::{NmreqOption, NmreqPoolsInfo};
 use nix::errno::Errno;
+use nix::sys::memfd::{memfd_create, MFdFlags};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
+
+/// What two ports of 64 slots have room in.
+const BYTES: u64 = 2 << 20;
 
 /// Fresh memory, and nobody else's.
 pub fn anonymous(len: u64) -> Result<Arc<Mapping>, Errno> {
@@ -40,6 +46,35 @@ pub fn few(bytes: u64) -> NmreqPoolsInfo {
         nr_buf_pool_objsize: 2048,
         ..Default::default()
     }
+}
+
+/// Two ports of a switch in the same memory of the test's own.
+pub fn two(switch: &str) -> Outcome<(Bound, Bound)> {
+    let map = anonymous(BYTES)?;
+    let port = |name| {
+        vale(&format!("{switch}:{name}"))
+            .slots(64, 64)
+            .bind_within(&map, few(BYTES))
+    };
+    Ok((
+        works("the first", port("a"))?.0,
+        works("the second", port("b"))?.0,
+    ))
+}
+
+/// A file in memory, mapped so many times.
+pub fn file_maps<const N: usize>(len: u64) -> Outcome<[Arc<Mapping>; N]> {
+    let file = memfd_create(c"extmem", MFdFlags::MFD_CLOEXEC)?;
+    nix::unistd::ftruncate(&file, len as i64)?;
+    let mut maps = Vec::new();
+    for _ in 0..N {
+        maps.push(Arc::new(Mapping::new(
+            len,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+        )?));
+    }
+    maps.try_into().or_else(|_| fail("as many as asked for"))
 }
 
 impl Reg {
