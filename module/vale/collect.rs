@@ -115,7 +115,7 @@ fn ethernet(frags: &[Slot], header: u32, sender: &Sender<'_>) -> Result<(Head, b
 #[inline]
 pub(super) fn classify([low, high]: Head, switch: &Switch, from: &Member) -> Dest {
     let (to, sender) = (Mac::new(low), Mac::new(low >> 48 | high << 16));
-    switch.table.learn(sender, from.index);
+    switch.learn(sender, from);
     if to.is_group() {
         return FLOOD;
     }

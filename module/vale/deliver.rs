@@ -21,6 +21,21 @@ impl Scratch {
     #[inline(never)]
     pub(super) fn deliver(&mut self, sender: &Sender<'_>, origin: &impl Origin) {
         let guard = rcu::read_lock();
+        if sender.switch.has(sender.member, &guard) {
+            self.deliver_all(sender, origin, &guard);
+        } else {
+            // It was pulled out meanwhile.
+            let counters = &sender.ring.counters;
+            counters.drop(TxDrop::Nobody, self.taken as u64);
+        }
+        drop(guard);
+        for dest in self.sorted.touched.drain_all() {
+            self.sorted.lists[usize::from(dest)] = RunList::EMPTY;
+        }
+    }
+
+    #[inline(always)]
+    fn deliver_all(&mut self, sender: &Sender<'_>, origin: &impl Origin, guard: &rcu::Guard) {
         let mut woken = core::mem::take(&mut self.woken);
         let counters = &sender.ring.counters;
         let flood = self.sorted.lists[usize::from(FLOOD)];
@@ -29,7 +44,7 @@ impl Scratch {
                 continue;
             }
             let own = self.sorted.lists[usize::from(dest)];
-            let Some(to) = sender.switch.member(dest, self.asked, &guard) else {
+            let Some(to) = sender.switch.member(dest, self.asked, guard) else {
                 counters.drop(TxDrop::Nobody, own.frames.into());
                 continue;
             };
@@ -40,7 +55,7 @@ impl Scratch {
                 continue;
             }
             let lists = (own, RunList::EMPTY);
-            if self.deliver_to(sender, origin, (to, number), lists, &guard) == Some(true) {
+            if self.deliver_to(sender, origin, (to, number), lists, guard) == Some(true) {
                 woken.own.insert(dest);
             }
         }
@@ -48,14 +63,14 @@ impl Scratch {
             let mut reached = false;
             // A flooded frame has several receivers, but one buffer.
             let origin = origin.shared();
-            let all = sender.switch.members(self.asked, &guard);
+            let all = sender.switch.members(self.asked, guard);
             for to in all.filter(|to| to.index != sender.member.index) {
                 let own = if unicast_ring(to, sender.number) == 0 {
                     self.sorted.lists[usize::from(to.index)]
                 } else {
                     RunList::EMPTY
                 };
-                let arrived = self.deliver_to(sender, &origin, (to, 0), (own, flood), &guard);
+                let arrived = self.deliver_to(sender, &origin, (to, 0), (own, flood), guard);
                 reached |= arrived.is_some();
                 if arrived == Some(true) {
                     woken.flood.insert(to.index);
@@ -66,10 +81,6 @@ impl Scratch {
             }
         }
         self.woken = woken;
-        drop(guard);
-        for dest in self.sorted.touched.drain_all() {
-            self.sorted.lists[usize::from(dest)] = RunList::EMPTY;
-        }
     }
 
     /// Brings the frames of two lists, the port's own and flooded ones, to a ring of it. Returns

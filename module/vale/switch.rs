@@ -4,7 +4,7 @@
 
 use super::{
     ports::{self, PortSet},
-    table::{self, Moment, Table},
+    table::{self, Mac, Moment, Table},
     xdp::{Installed, ProgramSlot},
 };
 use crate::{
@@ -162,6 +162,32 @@ impl Switch {
             .filter_map(move |index| self.member(index, asked, guard))
     }
 
+    /// Whether that is a member. One that is stays one, and is not forgotten, until the guard is let
+    /// go of.
+    #[inline]
+    pub(super) fn has(&self, member: &Member, guard: &rcu::Guard) -> bool {
+        let there = self.members.get(usize::from(member.index));
+        let there = there.and_then(|slot| slot.load(guard));
+        there.is_some_and(|there| core::ptr::eq(there, member))
+    }
+
+    /// Remembers that `mac` is behind `from`, if that is a member. A sync that is under way when a
+    /// persistent port is pulled out may be none any more, and its number another's.
+    #[inline]
+    pub(super) fn learn(&self, mac: Mac, from: &Member) {
+        if !self.table.knows(mac, from.index) {
+            self.learn_anew(mac, from);
+        }
+    }
+
+    #[inline(never)]
+    fn learn_anew(&self, mac: Mac, from: &Member) {
+        let guard = rcu::read_lock();
+        if self.has(from, &guard) {
+            self.table.learn(mac, from.index);
+        }
+    }
+
     fn present(&self) -> PortSet {
         PortSet::of(self.present.each_ref().map(|word| word.load(Relaxed)))
     }
@@ -182,11 +208,12 @@ impl Switch {
         self.present[word].fetch_or(bit, Relaxed);
     }
 
-    /// Puts a member out; when this returns, no sender is looking at it, and its index may be given
-    /// to another.
+    /// Puts a member out; when this returns, no sender is looking at it, nothing that it still sends
+    /// is learned or arrives, and its index may be given to another.
     pub(super) fn unplug(&self, index: u8) {
         let (word, bit) = ports::bit_of(index);
         self.present[word].fetch_and(!bit, Relaxed);
+        // Waits for whoever learns, who is then forgotten.
         self.members[usize::from(index)].replace(None);
         self.table.forget(index);
     }

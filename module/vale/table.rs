@@ -70,6 +70,13 @@ impl<D: Deref<Target = [AtomicU64]>> Table<D> {
         }
     }
 
+    /// Whether there is nothing to [`learn`](Self::learn): it is remembered, or never will be.
+    #[inline]
+    pub(crate) fn knows(&self, mac: Mac, port: u8) -> bool {
+        let slot = self.entries.get(mac.hash());
+        mac.is_group() || slot.is_none_or(|slot| slot.load(Relaxed) == entry(mac, port))
+    }
+
     /// Remembers that `mac` is behind `port`. Group addresses are not remembered.
     #[inline]
     pub(crate) fn learn(&self, mac: Mac, port: u8) {

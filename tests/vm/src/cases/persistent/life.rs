@@ -22,6 +22,7 @@ pub const CASES: &[Case] = crate::cases![
     item_145_it_is_listed_as_it_was_plugged_in,
     persistent_plugged_in_once_and_twice,
     persistent_cannot_be_plugged_in_while_open,
+    persistent_pulled_out_while_it_sends_it_is_no_member,
     persistent_renamed_it_is_the_same,
     persistent_moved_it_stays_plugged_in,
     persistent_its_namespace_ends,
@@ -82,6 +83,40 @@ fn persistent_cannot_be_plugged_in_while_open() -> Outcome {
     works("opened", detach("vale222:p0"))?;
     fails("still open", attach("vale222:p0"), Errno::EBUSY)?;
     drop(bound);
+    works("deleted", delif("p0"))
+}
+
+/// What a sync under way still sent after the port had been pulled out was forwarded, and learned
+/// under its number, which was another port's by then: that one got the frames of the station.
+fn persistent_pulled_out_while_it_sends_it_is_no_member() -> Outcome {
+    wire()?;
+    made("p0")?;
+    same("its number", attach("vale227:p0")?, 0)?;
+    let [a, b] = ports("vale227", ["a", "b"])?;
+    let p = vale("p0").bind()?;
+    let page = SlowPage::new()?;
+    p.tx(0).put_indirect(page.address());
+    p.tx(0).put(&frame(BROADCAST, station(5), 1));
+    let c = std::thread::scope(|scope| -> Outcome<Bound> {
+        let sender = scope.spawn(|| p.device.txsync());
+        page.wait()?;
+        works("pulled out", detach("vale227:p0"))?;
+        let c = vale("vale227:c").slots(64, 64).bind()?;
+        same("its number again", vale_find("vale227:c")?, (0, 0))?;
+        page.come()?;
+        let sent = sender.join().map_err(|_| failure("the sender panicked"))?;
+        works("NIOCTXSYNC", sent)?;
+        Ok(c)
+    })?;
+    for receiver in [&a, &b, &c] {
+        same("what came", receiver.recv()?, Vec::<Vec<u8>>::new())?;
+    }
+    same("for nobody", counter(&p, "tx0-drop_nobody")?, 2)?;
+    a.send(&[frame(station(5), station(1), 2)])?;
+    for receiver in [&b, &c] {
+        same("to a station that nobody knows", got(receiver)?, vec![2])?;
+    }
+    drop(p);
     works("deleted", delif("p0"))
 }
 

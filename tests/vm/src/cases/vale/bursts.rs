@@ -8,7 +8,6 @@ use crate::harness::raw::request::vale_find;
 use crate::harness::raw::*;
 use crate::harness::traffic::*;
 use crate::harness::Case;
-use ferromap_abi::consts::*;
 use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::{waitpid, WaitStatus};
 use nix::unistd::{fork, ForkResult, Pid};
@@ -20,15 +19,6 @@ pub const CASES: &[Case] = crate::cases![
     bursts_of_large_buffers_arrive_in_parts,
 ];
 
-/// Puts a slot that says its 60 bytes are at `address`.
-fn put_at(ring: &Ring, address: u64) {
-    let at = ring.head();
-    ring.edit_slot(at, |slot| {
-        (slot.len, slot.flags, slot.ptr) = (60, NS_INDIRECT, address);
-    });
-    ring.set_head_cur(ring.after(at, 1));
-}
-
 /// A sender looked up the number of a port, slept, and brought the frame to another port that had
 /// got the number meanwhile.
 fn bursts_sender_that_stood_still_does_not_reach_a_newcomer() -> Outcome {
@@ -38,7 +28,7 @@ fn bursts_sender_that_stood_still_does_not_reach_a_newcomer() -> Outcome {
     let number_of_b = vale_find("vale141:b")?;
     let page = SlowPage::new()?;
     a.tx(0).put(&frame(station(2), station(1), 1));
-    put_at(&a.tx(0), page.address());
+    a.tx(0).put_indirect(page.address());
     let c = std::thread::scope(|scope| -> Outcome<Bound> {
         let sender = scope.spawn(|| a.device.txsync());
         page.wait()?;
@@ -73,7 +63,7 @@ fn bursts_killed_sender_ends_between_bursts() -> Outcome {
             let send = || -> Outcome {
                 let a = vale("vale142:a").slots(1024, 64).bind()?;
                 let page = SlowPage::new()?;
-                put_at(&a.tx(0), page.address());
+                a.tx(0).put_indirect(page.address());
                 for n in 0..FRAMES {
                     a.tx(0).put(&frame(BROADCAST, station(1), n));
                 }

@@ -171,6 +171,15 @@ impl Ring {
         self.set_head_cur(self.after(head, 1));
     }
 
+    /// Puts a slot that says its frame, of 60 bytes, is at that address of the process.
+    pub fn put_indirect(&self, address: u64) {
+        let head = self.head();
+        self.edit_slot(head, |slot| {
+            (slot.len, slot.flags, slot.ptr) = (60, ferromap_abi::consts::NS_INDIRECT, address);
+        });
+        self.set_head_cur(self.after(head, 1));
+    }
+
     /// Puts one frame as a chain of slots, one per fragment.
     pub fn put_fragments(&self, fragments: &[&[u8]]) {
         for (i, fragment) in fragments.iter().enumerate() {
