@@ -97,6 +97,11 @@ impl Binding {
         Ok(binding)
     }
 
+    /// Gives its rings offsets where they were there without any: see [`Held::set_offsets`].
+    pub(crate) fn set_offsets(&self, wanted: &WantedOffsets) {
+        self.held.set_offsets(wanted, &*self.port);
+    }
+
     /// Tells the kernel log what becomes of the binding, if somebody wants to know.
     fn tell(&self, what: &str) {
         if params::verbose.get() > 0 {

@@ -21,13 +21,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// The port that the request names, and which of its rings it selects.
-fn find(
-    context: &mut Context<'_>,
-    turn: &Taken<'_>,
-    req: &NmreqRegister,
-) -> Fallible<(KBox<dyn Port>, Selection)> {
-    let region_rights = RegionRights::of(context)?;
+fn must_be_unbound(context: &Context<'_>) -> Fallible {
     if let Some(bound) = context.file.binding() {
         refuse!(
             EBUSY,
@@ -35,6 +29,17 @@ fn find(
             Name(bound.port().name())
         );
     }
+    Ok(())
+}
+
+/// The port that the request names, and which of its rings it selects.
+fn find(
+    context: &mut Context<'_>,
+    turn: &Taken<'_>,
+    req: &NmreqRegister,
+) -> Fallible<(KBox<dyn Port>, Selection)> {
+    let region_rights = RegionRights::of(context)?;
+    must_be_unbound(context)?;
     rights::change(context)?;
     let own = extmem::take(context, turn, &region_rights.claimant)?;
     let want = Want {
@@ -133,7 +138,7 @@ pub(super) fn register(
         own + port.needs(&selection)
     })?;
     // Meanwhile others may have given the rings offsets.
-    let offsets = offsets::take(&mut context.options, &*port, &selection)?;
+    let mut offsets = offsets::take(&mut context.options, &*port, &selection)?;
     let process = AddressSpace::of_caller();
     let binding = Binding::new(
         port,
@@ -148,6 +153,13 @@ pub(super) fn register(
     if csb.is_some() {
         // It writes to memory of the process, which may take its time.
         turn.aside(|| kloop::take_csb(&mut context.options, &binding))?;
+        must_be_unbound(context)?;
+        let (port, selection) = (binding.port(), binding.held().selection());
+        offsets = offsets::take(&mut context.options, port, selection)?;
+    }
+    if let Some(offsets) = &offsets {
+        // Others see this, and nothing is refused any more.
+        binding.set_offsets(offsets);
     }
 
     let (set, layout) = (binding.held().set(), *binding.mem().layout());

@@ -202,7 +202,7 @@ impl Rings {
             let exclusive = false;
             let want = Selection { tx, rx, exclusive };
             let rings = pair.rings(end);
-            rings.hold(want, memory, &EndOf(pair, end))
+            rings.hold(want, None, memory, &EndOf(pair, end))
         };
         let all_rx = |end| hold(end, 0..0, 0..pair.rings(end).shape().rx_rings);
         let all_tx = |end| hold(end, 0..pair.rings(end).shape().tx_rings, 0..0);

@@ -131,11 +131,11 @@ impl RingSet {
         shown.is_some_and(|shown| shown.tx.get(usize::from(number)) == Some(&true))
     }
 
-    /// Whether somebody binds the ring of that number.
-    fn has_users<R>(&self, of: impl Fn(&Seats) -> &[Seat<R>], number: u16) -> bool {
+    /// Whether one file, and no other, binds the ring of that number.
+    fn has_one_user<R>(&self, of: impl Fn(&Seats) -> &[Seat<R>], number: u16) -> bool {
         let seats = self.seats.lock();
         let seat = of(&seats).get(usize::from(number));
-        seat.is_some_and(|seat| seat.users > 0)
+        seat.is_some_and(|seat| seat.users == 1)
     }
 
     /// Calls `f` for each receive ring that exists.
@@ -179,7 +179,8 @@ impl RingSet {
     }
 
     /// Binds the selected rings, and makes those that do not exist yet in the region's memory, with
-    /// the queues that `queues` makes; all or none. The ranges must lie within the port's shape.
+    /// the queues that `queues` makes; all or none. Those that are made have the `offsets`; others
+    /// get them by [`Held::set_offsets`]. The ranges must lie within the port's shape.
     pub(crate) fn bind(
         self: &Arc<Self>,
         want: Selection,
@@ -189,11 +190,7 @@ impl RingSet {
     ) -> Fallible<Held> {
         // Before anything is made for who is refused.
         self.admit(&want)?;
-        let mut held = self.hold(want, memory, queues)?;
-        if let Some(wanted) = offsets {
-            // Before anybody sends to them.
-            held.set_offsets(wanted, queues);
-        }
+        let mut held = self.hold(want, offsets, memory, queues)?;
         held.bind()?;
         Ok(held)
     }
@@ -212,6 +209,7 @@ impl RingSet {
     pub(crate) fn hold(
         self: &Arc<Self>,
         want: Selection,
+        offsets: Option<&WantedOffsets>,
         memory: &Use,
         queues: &(impl Queues + ?Sized),
     ) -> Fallible<Held> {
@@ -224,11 +222,14 @@ impl RingSet {
                 TxBufs::None => RingMem::unusable(memory.clone(), n, tx_slots)?,
             };
             let tap = self.watched.tap(place(n, self.shape.tx_rings));
+            begin_at(&mem, offsets);
             TxRing::new(mem, tap, |waiters| queues.tx_queue(n, tx_slots, waiters))
         })?;
         let mut rx = self.find_or_make(&want.rx, Self::known_rx, |n| {
             let tap = self.watched.tap(place(n, self.shape.rx_rings));
-            RxRing::new(memory, n, rx_slots, tap, queues.rx_queue(n)?)
+            let ring = RxRing::new(memory, n, rx_slots, tap, queues.rx_queue(n)?)?;
+            begin_at(&ring.mem, offsets);
+            Ok(ring)
         })?;
         let mut seats = self.seats.lock();
         let (tx_seats, rx_seats) = seats.of(&want)?;
@@ -304,6 +305,16 @@ impl RingSet {
     }
 }
 
+/// Gives a ring its offsets that nobody has seen yet.
+fn begin_at(mem: &RingMem, offsets: Option<&WantedOffsets>) {
+    let Some(wanted) = offsets else {
+        return;
+    };
+    mem.set_offsets(&wanted.offsets);
+    let (view, initial) = (mem.view(), u64::from(wanted.initial));
+    (0..mem.slots()).for_each(|slot| view.cell(slot).set_ptr(initial));
+}
+
 /// Which ring number `number` is where the host rings follow that many others.
 fn place(number: u16, others: u16) -> Place {
     let host = number.checked_sub(others);
@@ -339,35 +350,33 @@ impl Held {
         Ok(())
     }
 
-    /// Has those of the rings have offsets that have none, and with them the rings at the other
-    /// ends of pipes. Slots of those that nobody else has bound begin with the first offset, but
-    /// for those that may have frames: these bring their own.
-    fn set_offsets(&self, wanted: &WantedOffsets, queues: &(impl Queues + ?Sized)) {
+    /// Has those of the rings have offsets that were there without any, and with them the rings at
+    /// the other ends of pipes. Others see that, so it comes when nothing can be refused any more.
+    /// Slots of a pipe's ring that nobody else has bound begin with the first offset, but for those
+    /// that may have frames: these bring their own.
+    pub(crate) fn set_offsets(&self, wanted: &WantedOffsets, queues: &(impl Queues + ?Sized)) {
         let initial = u64::from(wanted.initial);
         for (ring, number) in self.tx.iter().zip(self.selection.tx.clone()) {
             ring.mem.set_offsets(&wanted.offsets);
-            if let TxBufs::Of(to) = queues.tx_bufs(number) {
-                to.mem.set_offsets(&wanted.offsets);
-            }
-            if initial != 0 && !self.set.has_users(|seats| &seats.tx, number) {
+            let TxBufs::Of(to) = queues.tx_bufs(number) else {
+                continue;
+            };
+            to.mem.set_offsets(&wanted.offsets);
+            if self.set.has_one_user(|seats| &seats.tx, number) {
                 let view = ring.mem.view();
                 ring.each_kept(|slot| view.cell(slot).set_ptr(initial));
             }
         }
         for (ring, number) in self.rx.iter().zip(self.selection.rx.clone()) {
             ring.mem.set_offsets(&wanted.offsets);
-            let from = queues.far_sender(number);
-            if let Some(from) = &from {
-                from.mem.set_offsets(&wanted.offsets);
-            }
-            if initial == 0 || self.set.has_users(|seats| &seats.rx, number) {
+            let Some(from) = queues.far_sender(number) else {
                 continue;
-            }
-            let (view, slots) = (ring.mem.view(), ring.mem.slots());
-            match from {
+            };
+            from.mem.set_offsets(&wanted.offsets);
+            if self.set.has_one_user(|seats| &seats.rx, number) {
+                let view = ring.mem.view();
                 // Slots that the sender has are empty here, and he cannot send meanwhile.
-                Some(from) => from.each_kept(|slot| view.cell(slot).set_ptr(initial)),
-                None => (0..slots).for_each(|slot| view.cell(slot).set_ptr(initial)),
+                from.each_kept(|slot| view.cell(slot).set_ptr(initial));
             }
         }
     }

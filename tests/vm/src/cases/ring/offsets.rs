@@ -6,6 +6,7 @@ use crate::harness::check::*;
 use crate::harness::frame::*;
 use crate::harness::random::Random;
 use crate::harness::raw::bound::pair;
+use crate::harness::raw::csb::Csb;
 use crate::harness::raw::request::set_vnet_hdr;
 use crate::harness::raw::stack::{Stack, QUIET};
 use crate::harness::raw::*;
@@ -25,6 +26,7 @@ pub const CASES: &[Case] = crate::cases![
     item_172_offsets_travel_through_pipes,
     item_172_each_end_of_a_pipe_has_an_initial_offset,
     item_172_offsets_end_with_the_binding,
+    item_172_offsets_of_a_refused_register_are_nowhere,
     item_173_offsets_that_will_not_do,
     item_174_zero_copy_monitors_have_no_offsets,
     monitors_see_frames_where_they_start,
@@ -283,6 +285,59 @@ fn item_172_each_end_of_a_pipe_has_an_initial_offset() -> Outcome {
     let b = open("vale172:p}1", 50)?;
     let at: Vec<u64> = b.tx(0).slots().iter().map(|slot| slot.ptr).collect();
     that(format!("then {at:?}"), at[1..].iter().all(|&at| at == 50))
+}
+
+/// Whoever was there has no offsets, and nothing in the words that are his own.
+fn has_none(bound: &Bound) -> Outcome {
+    for (_, ring) in bound.tx_rings().into_iter().chain(bound.rx_rings()) {
+        same("mask", ring.offset_mask(), 0)?;
+        that("slots", ring.slots().iter().all(|slot| slot.ptr == 0))?;
+    }
+    Ok(())
+}
+
+/// What came later than the offsets, a netmap_if or a CSB, could be refused, and both ends of a
+/// pipe that was there kept them, as did rings that another file had bound.
+fn item_172_offsets_of_a_refused_register_are_nowhere() -> Outcome {
+    let a = vale("vale172:p{1").slots(64, 64).bind()?;
+    let gone = Csb::new()?;
+    gone.unmap()?;
+    let end = || vale("vale172:p}1");
+    let mut options = OptionList::of(&[NETMAP_REQ_OPT_OFFSETS, NETMAP_REQ_OPT_CSB]);
+    options.option(0).body[..2].copy_from_slice(&[512, 100]);
+    let csb = [gone.atok_address(), gone.ktoa_address()];
+    options.option(1).body[..2].copy_from_slice(&csb);
+    let ask = end().flags(NR_EXCLUSIVE).options(options.first());
+    fails("no CSB", ask.try_bind(), Errno::EFAULT)?;
+    has_none(&a)?;
+    has_none(&works("its end", end().bind())?)?;
+
+    let region = a.reg.nr_mem_id;
+    let mut all = vec![];
+    let full = loop {
+        match null(region).rings(0, 0).bind() {
+            Ok(one) => all.push(one),
+            Err(errno) => break errno,
+        }
+    };
+    same("no netmap_if is left", full, Errno::ENOMEM)?;
+    let mut options = offsets(512, 100, 0, 0);
+    for ask in [end(), vale("vale172:p{1")] {
+        let ask = ask.options(options.first());
+        fails("no netmap_if", ask.try_bind(), Errno::ENOMEM)?;
+        has_none(&a)?;
+    }
+    drop(all);
+    let b = bind_at(end(), 100)?;
+    same("the other end", a.tx(0).offset_mask(), u64::MAX)?;
+    that(
+        "its slots",
+        a.tx(0).slots().iter().all(|slot| slot.ptr == 0),
+    )?;
+    that(
+        "and its own",
+        b.tx(0).slots().iter().all(|slot| slot.ptr == 100),
+    )
 }
 
 fn item_172_offsets_end_with_the_binding() -> Outcome {
