@@ -53,17 +53,22 @@ pub fn is_vale(name: &[u8]) -> bool {
 }
 
 impl<'a> ValeName<'a> {
-    /// Reads `valeSWITCH:PORT`; `None` if a part is missing, too long, or has characters it
-    /// may not have.
-    pub fn parse(name: &'a [u8]) -> Option<Self> {
+    /// The switch, and what is behind the colon, whether or not a port can be called that; `None`
+    /// if there is no colon, or no switch is called that.
+    pub fn split(name: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         let colon = name.iter().position(|&b| b == b':')?;
         let (switch, port) = (&name[..colon], &name[colon + 1..]);
         let legal = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
-        (is_vale(switch)
-            && switch.len() < IFNAMSIZ
-            && switch.iter().all(legal)
-            && port.strip_suffix(b"^").unwrap_or(port).len() < IFNAMSIZ)
-            .then_some(ValeName { switch, port })
+        let is_switch = is_vale(switch) && switch.len() < IFNAMSIZ && switch.iter().all(legal);
+        is_switch.then_some((switch, port))
+    }
+
+    /// Reads `valeSWITCH:PORT`; `None` if a part is missing, too long, or has characters it
+    /// may not have.
+    pub fn parse(name: &'a [u8]) -> Option<Self> {
+        let (switch, port) = Self::split(name)?;
+        let fits = port.strip_suffix(b"^").unwrap_or(port).len() < IFNAMSIZ;
+        fits.then_some(ValeName { switch, port })
     }
 }
 

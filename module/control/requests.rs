@@ -108,10 +108,10 @@ pub(super) fn vale_list(context: &mut Context<'_>, req: &mut NmreqValeList) -> F
                 Name(context.name())
             );
         }
-        let Some(vale) = ValeName::parse(context.name()) else {
+        let Some((switch, port)) = ValeName::split(context.name()) else {
             refuse!(ENOENT, "there is no switch {}", Name(context.name()));
         };
-        let listed = switches.listed(net, &vale)?;
+        let listed = switches.listed(net, switch, port)?;
         (req.nr_bridge_idx, req.pad1, req.nr_port_idx) = (listed.switch, listed.kind, listed.port);
         return Ok(());
     }

@@ -153,14 +153,16 @@ impl Switches {
     }
 
     /// The line of the port of that name. `Err(ENOENT)` for a switch that is not there; port
-    /// [`VALE_NO_PORT`] for a port that is not.
-    pub(crate) fn listed(&self, net: NetId, name: &ValeName<'_>) -> Fallible<Listed> {
+    /// [`VALE_NO_PORT`] for a port that is not, which may have a name that none can have.
+    pub(crate) fn listed(&self, net: NetId, switch: &[u8], port: &[u8]) -> Fallible<Listed> {
         let mut list = self.list.lock();
-        let Some(entry) = Entry::find(&mut list, net, name) else {
-            refuse!(ENOENT, "there is no switch {}", Name(name.switch));
+        let name = ValeName { switch, port };
+        let Some(entry) = Entry::find(&mut list, net, &name) else {
+            refuse!(ENOENT, "there is no switch {}", Name(switch));
         };
-        let port = Part::new(&[name.port]);
-        let found = entry.ports.iter().find(|p| p.name == port);
+        // A part is cut where it is too long.
+        let found = entry.ports.iter().find(|p| *p.name == *port);
+        let port = Part::new(&[port]);
         Ok(Listed {
             switch: entry.number,
             port: found.map_or(VALE_NO_PORT, |p| p.member.index.into()),

@@ -313,6 +313,17 @@ fn item_146_list_by_name_gives_indexes() -> Outcome {
         vale_find("vale146:zz")?,
         (0, VALE_NO_PORT),
     )?;
+    // None can be called that, so it is not there, either. The first 16 bytes are not its name.
+    let _longest = bare("vale146:fifteen_letters").try_hold()?;
+    same("15 bytes", vale_find("vale146:fifteen_letters")?, (0, 2))?;
+    for name in [
+        "vale146:fifteen_letters_",
+        "vale146:fifteen_letters_and_more",
+    ] {
+        same("16 bytes and more", vale_find(name)?, (0, VALE_NO_PORT))?;
+        let there = name.replace("146", "147");
+        fails("on no switch", vale_find(&there), Errno::ENOENT)?;
+    }
     fails(
         "a switch that is not there",
         vale_find("vale147:a"),

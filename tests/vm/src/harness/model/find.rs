@@ -46,10 +46,16 @@ pub fn meaning(name: &str) -> Name<'_> {
 
 /// The parts of the name of a switch port. That of an interface's host has a `^` more.
 pub fn switch_port_name(name: &str) -> Option<(&str, &str)> {
+    let fits = |port: &str| port.strip_suffix('^').unwrap_or(port).len() < IFNAMSIZ;
+    split(name).filter(|(_, port)| fits(port))
+}
+
+/// The same, whether or not a port can be called that.
+pub fn split(name: &str) -> Option<(&str, &str)> {
     let (switch, port) = name.split_once(':')?;
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let fits = switch.len() < IFNAMSIZ && port.strip_suffix('^').unwrap_or(port).len() < IFNAMSIZ;
-    (switch.starts_with("vale") && switch.chars().all(legal) && fits).then_some((switch, port))
+    let is_switch = switch.starts_with("vale") && switch.len() < IFNAMSIZ;
+    (is_switch && switch.chars().all(legal)).then_some((switch, port))
 }
 
 /// A port: under its key if it is there, and as it is or would be.

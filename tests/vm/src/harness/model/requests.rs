@@ -2,7 +2,7 @@
 
 //! What each step does, and what comes of it (sections 3.5, 4 and 7 of the interface).
 
-use super::find::{meaning, place, select, switch_port_name, Name};
+use super::find::{meaning, place, select, split, Name};
 use super::state::{Key, Place, Port, Rings, State};
 use super::{Answer, Body, Came, Envelope, Request, Shown, Step};
 use ferromap_abi::consts::*;
@@ -400,7 +400,8 @@ impl State {
         if !name.starts_with("vale") {
             return Err(Errno::EINVAL);
         }
-        let (switch, port) = switch_port_name(name).ok_or(Errno::ENOENT)?;
+        // What no port can be called is not there.
+        let (switch, port) = split(name).ok_or(Errno::ENOENT)?;
         let found = self.switches.get(switch).ok_or(Errno::ENOENT)?;
         let key = self.port_at(&Place::Switch(switch.into(), port.into()));
         let number = key.map(|key| self.number(key));
