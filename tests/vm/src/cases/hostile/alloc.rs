@@ -11,11 +11,12 @@ use crate::harness::attach::Attached;
 use crate::harness::check::*;
 use crate::harness::failalloc::{FailAlloc, Failed, Span};
 use crate::harness::frame::numbered;
+use crate::harness::persistent::{delif, made};
 use crate::harness::programs::{detach, Programs};
 use crate::harness::raw::bound::pair;
 use crate::harness::raw::csb::*;
 use crate::harness::raw::device::{address, Mapping};
-use crate::harness::raw::request::{legacy, vale_list};
+use crate::harness::raw::request::{legacy, pools_info, vale_list};
 use crate::harness::raw::*;
 use crate::harness::traces::{live, read_parameter, write_parameter};
 use crate::harness::traffic::wait_until;
@@ -56,6 +57,9 @@ pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_register_extmem,
     hostile_memory_fails_in_xdp_attach,
     hostile_memory_fails_in_attach,
+    hostile_memory_fails_in_attach_in_a_region,
+    hostile_memory_fails_in_newif,
+    hostile_memory_fails_in_plugging_in,
 ];
 
 /// What an attempt may come to while something failed.
@@ -288,6 +292,92 @@ fn hostile_memory_fails_in_attach() -> Outcome {
     that(format!("two dozen allocations, got {count}"), count > 24)?;
     same("its port has gone", vale_list()?.len(), 1)?;
     drop(far);
+    Ok(())
+}
+
+/// VALE_ATTACH in a region.
+fn attached_in(device: &Device, name: &'static str, nr_mem_id: u16) -> Result<Attached, Errno> {
+    let reg = NmreqRegister {
+        nr_mode: NR_REG_NIC_SW,
+        nr_mem_id,
+        ..NmreqRegister::default()
+    };
+    let mut body = NmreqValeAttach {
+        reg,
+        ..NmreqValeAttach::default()
+    };
+    device.request(NETMAP_REQ_VALE_ATTACH, name, &mut body)?;
+    Ok(Attached::already(name))
+}
+
+fn hostile_memory_fails_in_attach_in_a_region() -> Outcome {
+    wire()?;
+    write_parameter("generic_ringsize", "64")?;
+    let wide = vale("vale964:m").rings(8, 8).slots(64, 64);
+    let member = wide.one(0).bind()?;
+    let region = member.reg.nr_mem_id;
+    let attach = |device: &Device| attached_in(device, "vale964:fm0", region);
+    let count = each_failure(new_device, attach, refused)?;
+    that(format!("two dozen allocations, got {count}"), count > 24)?;
+    same("its port has gone", vale_list()?.len(), 1)?;
+    let attached = works("VALE_ATTACH", attach(&Device::open()?))?;
+    let info = pools_info("fm0", 0)?;
+    same("the interface's region", info.nr_mem_id, region)?;
+    drop(attached);
+    Ok(())
+}
+
+/// A persistent port, deleted when this is dropped.
+struct Made(&'static str);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let _ = delif(self.0);
+    }
+}
+
+fn hostile_memory_fails_in_newif() -> Outcome {
+    wire()?;
+    let member = vale("vale966:m").slots(64, 64).bind()?;
+    for nr_mem_id in [0, member.reg.nr_mem_id] {
+        let make = |device: &Device| {
+            let mut wish = NmreqValeNewif {
+                nr_tx_slots: 64,
+                nr_rx_slots: 64,
+                nr_tx_rings: 2,
+                nr_mem_id,
+                ..NmreqValeNewif::default()
+            };
+            device.request(NETMAP_REQ_VALE_NEWIF, "p0", &mut wish)?;
+            Ok(Made("p0"))
+        };
+        let count = each_failure(new_device, make, refused)?;
+        that(format!("some allocations, got {count}"), count > 4)?;
+        fails("an interface that is left", delif("p0"), Errno::ENXIO)?;
+    }
+    Ok(())
+}
+
+/// On a switch that is there, and on one that is made for it.
+fn hostile_memory_fails_in_plugging_in() -> Outcome {
+    wire()?;
+    let a = vale("vale966:a").slots(64, 64).bind()?;
+    made("p0")?;
+    let p = Made("p0");
+    for name in ["vale966:p0", "vale967:p0"] {
+        let plug = |device: &Device| attached_in(device, name, 0);
+        let count = each_failure(new_device, plug, refused)?;
+        that(format!("some allocations, got {count}"), count > 1)?;
+        same("it is pulled out", vale_list()?.len(), 1)?;
+    }
+    let plugged = works(
+        "VALE_ATTACH",
+        attached_in(&Device::open()?, "vale966:p0", 0),
+    )?;
+    let bound = vale("p0").bind()?;
+    a.send(&numbered(0..9))?;
+    same("frames", bound.recv()?, numbered(0..9))?;
+    drop((bound, plugged, p));
     Ok(())
 }
 
