@@ -5,12 +5,14 @@
 
 use crate::harness::check::*;
 use crate::harness::frame::numbered;
+use crate::harness::random::Random;
 use crate::harness::raw::csb::*;
 use crate::harness::raw::*;
 use crate::harness::traffic::*;
 use crate::harness::wire::*;
 use crate::harness::Case;
 use ferromap_abi::consts::*;
+use ferromap_abi::cursor::dist;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::os::fd::AsRawFd;
 use std::time::Instant;
@@ -24,6 +26,7 @@ pub const CASES: &[Case] = crate::cases![
     frames_of_several_rings,
     a_loop_on_a_null_port_takes_back_what_is_received,
     a_sender_without_loop_reaches_one_with,
+    a_full_receiver_has_all_but_one_of_its_slots,
     hostile_cursors_in_a_csb,
 ];
 
@@ -194,6 +197,36 @@ fn a_loop_on_a_null_port_takes_back_what_is_received() -> Outcome {
         running.stop()?;
     }
     Ok(())
+}
+
+/// As without a loop: of a ring of 64 slots the program gets 63 before it gives one back, and as
+/// many more as it gives back.
+fn a_full_receiver_has_all_but_one_of_its_slots() -> Outcome {
+    let from = small("vale15:a").bind()?;
+    let to = Running::start(small("vale15:b"), Mode::Sleep(0))?;
+    let (port, entry) = (&to.port, to.port.rx_entry(0));
+    let mut random = Random::new(4);
+    let (mut sent, mut want, mut got) = (0, vec![], vec![]);
+    let mut held = 0;
+    for round in 0..300 {
+        let count = random.of(&[1, 2, 40, 63]);
+        from.send(&numbered(sent..sent + count))?;
+        want.extend((sent..sent + count).take(63 - held as usize));
+        sent += count;
+        held = (held + count).min(63);
+        let there = || dist(port.csb.head(entry), port.csb.hwtail(entry), 64);
+        wait_until("the frames are there", || there() == held)
+            .map_err(|e| failure(format!("round {round}, {} of {held}: {e}", there())))?;
+        let back = random.of(&[0, 1, 2, held, held]).min(held);
+        got.extend(numbers(&port.take_some(0, back)));
+        let head = port.csb.head(entry);
+        held -= back;
+        wait_until("they are back", || port.csb.hwcur(entry) == head)?;
+    }
+    got.extend(numbers(&port.take_some(0, held)));
+    same("frames", got, want)?;
+    drop(from);
+    to.stop()
 }
 
 fn a_sender_without_loop_reaches_one_with() -> Outcome {

@@ -277,12 +277,17 @@ impl CsbPort {
 
     /// Takes the frames that are in receive ring `i`, and gives the slots back.
     pub fn take(&self, i: usize) -> Vec<Vec<u8>> {
+        self.take_some(i, u32::MAX)
+    }
+
+    /// The same, and no more than so many.
+    pub fn take_some(&self, i: usize, most: u32) -> Vec<Vec<u8>> {
         let (ring, entry) = (&self.rx[i], self.rx_entry(i));
         let (tail, head) = (self.csb.hwtail(entry), self.csb.head(entry));
-        let count = dist(head, tail, ring.n());
+        let count = dist(head, tail, ring.n()).min(most);
         let frames = (0..count).map(|by| ring.payload(add(head, by, ring.n())));
         let frames = frames.collect();
-        self.csb.set_head(entry, tail);
+        self.csb.set_head(entry, add(head, count, ring.n()));
         frames
     }
 
