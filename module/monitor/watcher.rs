@@ -72,6 +72,11 @@ impl Watcher for Audience {
         }
     }
 
+    /// In a delivery to a switch port or from an interface, all copies are made with bottom halves
+    /// off: who fills slots keeps his CPU, since frames of others wait behind these, and once they
+    /// are handed over their program may change what is to be shown. There can be
+    /// [`MONITOR_MAX_PER_PORT`](crate::abi::consts::MONITOR_MAX_PER_PORT) copies of one receiver's
+    /// part of a burst, 256 KiB or a longer frame, and none of them has more bytes than that.
     fn arriving(&self, place: Place, sight: &Sight<'_>) {
         let show = self.show(sight, Way::Received, How::Copied, self.number(place));
         self.copy(show, self.received_stays(sight), |what| what.received);
