@@ -162,8 +162,8 @@ impl Switch {
             .filter_map(move |index| self.member(index, asked, guard))
     }
 
-    /// Whether that is a member. One that is stays one, and is not forgotten, until the guard is let
-    /// go of.
+    /// Whether that is a member. One that is stays one, and is not forgotten, until the guard is
+    /// let go of.
     #[inline]
     pub(super) fn has(&self, member: &Member, guard: &rcu::Guard) -> bool {
         let there = self.members.get(usize::from(member.index));
@@ -208,8 +208,8 @@ impl Switch {
         self.present[word].fetch_or(bit, Relaxed);
     }
 
-    /// Puts a member out; when this returns, no sender is looking at it, nothing that it still sends
-    /// is learned or arrives, and its index may be given to another.
+    /// Puts a member out; when this returns, no sender is looking at it, nothing that it still
+    /// sends is learned or arrives, and its index may be given to another.
     pub(super) fn unplug(&self, index: u8) {
         let (word, bit) = ports::bit_of(index);
         self.present[word].fetch_and(!bit, Relaxed);

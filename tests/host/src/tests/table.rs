@@ -42,9 +42,11 @@ fn a_station_is_found_behind_the_port_where_it_was_last_heard() {
     let (table, a) = (table(), station(7));
     assert_eq!(table.find(a), None);
     for port in [0, 1, 253, 255, 1] {
+        assert!(!table.knows(a, port));
         table.learn(a, port);
         table.learn(a, port);
         assert_eq!(table.find(a), Some(port));
+        assert!(table.knows(a, port));
     }
 }
 
@@ -72,6 +74,7 @@ fn groups_are_told_by_the_lowest_bit_of_the_first_byte_and_never_learned() {
     ] {
         let mac = mac(bytes);
         assert_eq!(mac.is_group(), group, "{bytes:x?}");
+        assert_eq!(table.knows(mac, 3), group);
         table.learn(mac, 3);
         assert_eq!(table.find(mac).is_none(), group, "{bytes:x?}");
     }

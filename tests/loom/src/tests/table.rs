@@ -20,6 +20,7 @@ fn table(learned: &[(Mac, u8)]) -> Small {
     let table = Table::new(vec![AtomicU64::new(0)]);
     for &(mac, port) in learned {
         table.learn(mac, port);
+        assert!(table.knows(mac, port));
         assert_eq!(table.find(mac), Some(port));
     }
     Arc::new(table)
