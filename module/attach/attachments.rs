@@ -184,12 +184,16 @@ impl Attachments {
         Ok(index)
     }
 
-    /// Calls `f` with the name of the port that an interface is, if it is attached.
-    pub(crate) fn port_of<T>(&self, interface: DeviceId, f: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    /// Calls `f` with the port that an interface is, if it is attached.
+    pub(crate) fn port_of<T>(
+        &self,
+        interface: DeviceId,
+        f: impl FnOnce(&dyn Port) -> T,
+    ) -> Option<T> {
         let list = self.list.lock();
         let is_it = |one: &&Attachment| one.ends.nic.port().interface() == Some(interface);
         let attachment = list.iter().find(is_it)?;
-        Some(f(attachment.ends.wire.port().name()))
+        Some(f(attachment.ends.wire.port()))
     }
 
     /// Begins to poll the rings of an attached interface (`Some`), or ends it. In a turn, as all

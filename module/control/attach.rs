@@ -102,7 +102,7 @@ pub(super) fn detach(
     if let Some((port, index)) = persistent {
         let again = |id| {
             let attachments = &world.attachments;
-            attachments.port_of(id, |label| PortLabel::new(&[label]))
+            attachments.port_of(id, |port| PortLabel::new(&[port.name()]))
         };
         if let Some(other) = port.id().and_then(again) {
             refuse!(

@@ -6,7 +6,7 @@
 
 use crate::{
     abi::name::{is_vale, ValeName},
-    port::PortLabel,
+    port::{Port, PortLabel},
     refusal::Fallible,
     sys::net::{Device, NetNs},
     vale::Switches,
@@ -37,7 +37,8 @@ pub(super) fn known(name: &[u8], world: &World) -> Fallible<PortLabel> {
     let id = interface.id();
     let persistent = world.registry.persistents.of(id);
     let plugged = persistent.and_then(|port| port.plugged(here).flatten());
-    let plugged = plugged.or_else(|| world.attachments.port_of(id, here).flatten());
+    let attached = |port: &dyn Port| here(port.name());
+    let plugged = plugged.or_else(|| world.attachments.port_of(id, attached).flatten());
     Ok(plugged.unwrap_or_else(|| PortLabel::new(&[switch, &interface.name(), rest])))
 }
 

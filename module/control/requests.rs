@@ -14,7 +14,7 @@ use crate::{
     refusal::{refuse, Fallible, Name},
     registry::{self, Want},
     ring::Shape,
-    sys::net::NetNs,
+    sys::net::{Device, NetNs},
     turn::Taken,
 };
 use kernel::prelude::*;
@@ -154,16 +154,19 @@ pub(super) fn port_hdr_set(
     Ok(())
 }
 
-/// `NETMAP_REQ_PORT_HDR_GET`. An interface has none, whether it is open or not, but for a
-/// persistent port that has one on its switch.
+/// `NETMAP_REQ_PORT_HDR_GET`. An interface has what it has as a port of a switch, by whichever of
+/// both names; none where it is no such.
 pub(super) fn port_hdr_get(context: &mut Context<'_>, req: &mut NmreqPortHdr) -> Fallible {
-    let (net, registry) = (NetNs::current()?, &context.world.registry);
-    let persistent = registry.persistents.find(&net, context.name());
-    req.nr_hdr_len = match persistent {
-        Some(port) => port.header(),
-        None if net.has_interface(context.name()) => 0,
-        None => registry::open_existing(registry, context.name())?.header(),
+    let (registry, attachments) = (&context.world.registry, &context.world.attachments);
+    let Some(interface) = Device::find(&NetNs::current()?, context.name()) else {
+        req.nr_hdr_len = registry::open_existing(registry, context.name())?.header();
+        return Ok(());
     };
+    let plugged = match registry.persistents.of(interface.id()) {
+        Some(port) => Some(port.header()),
+        None => attachments.port_of(interface.id(), |port| port.header()),
+    };
+    req.nr_hdr_len = plugged.unwrap_or(0);
     Ok(())
 }
 

@@ -141,14 +141,18 @@ impl Scratch {
         let mut headers = [0; MOST];
         let there = (len as usize).min(MOST);
         let start = headers.get_mut(..there).unwrap_or(&mut []);
-        bytes.clone().read(start).map_err(unreadable)?;
-        let headers = Headers::new(headers, there);
+        // What is behind the headers need not be readable: then its segments arrive empty.
+        let read = bytes.clone().read_start(start);
+        let headers = Headers::new(headers, read);
         let id = match cut {
             Cut::Fragments => random::word(),
             _ => 0,
         };
         let segments = Segments::read(&asked, cut, headers, len, (longest, size), id);
-        let segments = segments.ok_or_else(bad_header)?;
+        let segments = segments.ok_or_else(|| match read {
+            _ if read < there => Lost::Bad(TxDrop::BadAddress),
+            _ => bad_header(),
+        })?;
         with_slots(segments.count(), to, |out| {
             put_segments(bytes, segments, out)
         })
@@ -277,6 +281,23 @@ impl<'f> Bytes<'f> {
             let (at, len) = (at as usize, len as usize);
             source.read(from, out.get_mut(at..at + len).unwrap_or(&mut []))
         })
+    }
+
+    /// Fetches as many of the next bytes into a private copy as can be read. Returns how many: what
+    /// is behind them in `out` is anything.
+    fn read_start(&self, out: &mut [u8]) -> usize {
+        let (mut read, mut tried) = (0, out.len());
+        // Mostly all can be; if not, by halves.
+        let mut lost = tried + 1;
+        while read + 1 < lost {
+            let start = out.get_mut(..tried).unwrap_or(&mut []);
+            match self.clone().read(start) {
+                Ok(()) => read = tried,
+                Err(_) => lost = tried,
+            }
+            tried = read.midpoint(lost);
+        }
+        read
     }
 
     /// Copies the next `len` bytes to `at` of a buffer. Returns the buffer, if it is there and

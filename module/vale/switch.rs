@@ -31,7 +31,7 @@ pub(crate) struct Member {
     pub(crate) operator: Operator,
     /// Length of the virtio-net header on its frames: 0, 10 or 12 bytes.
     header: AtomicU32,
-    /// Bytes of the longest frame that one from elsewhere is segmented into.
+    /// Bytes of the longest frame that one from elsewhere is segmented into. A buffer may have less.
     longest: AtomicU32,
     /// The XDP program that its frames go through.
     pub(crate) xdp: ProgramSlot,
@@ -93,8 +93,14 @@ impl Member {
         self.header.load(Relaxed)
     }
 
+    /// A port that has headers once gets longer frames from then on, whatever it has later: up to
+    /// a buffer (section 9 of the interface), at which segments are cut anyhow. An interface sends
+    /// no more than its MTU says.
     pub(crate) fn set_header(&self, len: u32) {
         self.header.store(len, Relaxed);
+        if len != 0 && self.operator == Operator::Programs {
+            self.longest.store(u32::MAX, Relaxed);
+        }
     }
 
     pub(crate) fn longest(&self) -> u32 {

@@ -4,7 +4,7 @@
 
 use crate::harness::attach::{attach, attach_as, detach, poll_off, poll_on, Attached};
 use crate::harness::check::*;
-use crate::harness::raw::request::{vale_find, vale_list};
+use crate::harness::raw::request::{set_vnet_hdr, vale_find, vale_list, vnet_hdr};
 use crate::harness::raw::*;
 use crate::harness::traces::small_region_one;
 use crate::harness::why::refused;
@@ -16,6 +16,7 @@ use nix::errno::Errno;
 pub const CASES: &[Case] = crate::cases![
     item_145_listing_names_attached_interfaces,
     attached_names_are_given_once,
+    item_134_an_attached_interface_has_one_by_both_names,
     attached_by_alternative_names,
     attached_whatever_the_interface_is_called,
 ];
@@ -35,6 +36,26 @@ fn item_145_listing_names_attached_interfaces() -> Outcome {
         .collect();
     same("ports", listed, want)?;
     same("by name", vale_find("vale145:fm0^")?.1, 1)
+}
+
+/// By its own name it had none.
+fn item_134_an_attached_interface_has_one_by_both_names() -> Outcome {
+    wire()?;
+    ip("link property add dev fm0 altname fm0-by-another-name")?;
+    let attached = Attached::with_host("vale153:fm0")?;
+    for len in [0, 10, 12, 0, 12] {
+        works("SET", set_vnet_hdr("vale153:fm0", len))?;
+        for name in ["vale153:fm0", "fm0", "fm0-by-another-name"] {
+            same(name, vnet_hdr(name)?, len)?;
+        }
+        fails("by its own name", set_vnet_hdr("fm0", 10), Errno::ENXIO)?;
+        same("its host", vnet_hdr("vale153:fm0^")?, 0)?;
+        same("the other end", vnet_hdr("fm1")?, 0)?;
+    }
+    drop(attached);
+    same("detached", vnet_hdr("fm0")?, 0)?;
+    let _again = Attached::new("vale153:fm0")?;
+    same("attached again", vnet_hdr("fm0")?, 0)
 }
 
 /// The name of an interface's host could be a program's, and then was two ports' at once.

@@ -10,12 +10,15 @@ use crate::harness::traffic::*;
 use crate::harness::why::why;
 use crate::harness::Case;
 use ferromap_abi::consts::*;
+use ferromap_abi::wire::NmreqPortHdr;
 use nix::errno::Errno;
 
 pub const CASES: &[Case] = crate::cases![
     item_134_header_length_is_0_10_or_12,
     item_134_only_switch_ports_have_one,
+    item_134_all_bindings_have_the_same,
     item_135_header_must_be_accepted,
+    item_136_what_a_header_asks_for_is_passed_on,
     item_136_headers_are_added_removed_and_converted,
     item_136_header_may_have_a_slot_of_its_own,
     item_136_short_frames_with_a_header_are_dropped,
@@ -59,6 +62,31 @@ fn item_134_only_switch_ports_have_one() -> Outcome {
     drop(_bound);
     let _again = vale("vale134:a").slots(64, 64).bind()?;
     same("a new port of the name", vnet_hdr("vale134:a")?, 0)
+}
+
+fn item_134_all_bindings_have_the_same() -> Outcome {
+    let bind = || vale("vale134:a").slots(64, 64).flags(NR_ACCEPT_VNET_HDR);
+    let (one, other) = (bind().bind()?, bind().bind()?);
+    let b = vale("vale134:b").slots(64, 64).bind()?;
+    for (len, by) in [(12, &one), (10, &other), (0, &one), (12, &other)] {
+        let mut body = NmreqPortHdr {
+            nr_hdr_len: len,
+            ..NmreqPortHdr::default()
+        };
+        by.device
+            .request(NETMAP_REQ_PORT_HDR_SET, "vale134:a", &mut body)?;
+        same("GET", vnet_hdr("vale134:a")?, len)?;
+        for (n, from) in [&one, &other].into_iter().enumerate() {
+            let sent = frame(BROADCAST, station(1), n as u32);
+            from.device.rxsync()?;
+            from.send(&[[header(len as usize), sent.clone()].concat()])?;
+            same("sent by either", b.recv()?, vec![sent])?;
+            b.send(&[frame(station(1), station(2), 7)])?;
+            let want = [vec![0; len as usize], frame(station(1), station(2), 7)].concat();
+            same("and received", from.recv()?, vec![want])?;
+        }
+    }
+    Ok(())
 }
 
 fn item_135_header_must_be_accepted() -> Outcome {
@@ -143,6 +171,31 @@ fn item_136_headers_are_added_removed_and_converted() -> Outcome {
         a.send(&[[header(from), frame(station(2), station(1), 6)].concat()])?;
         same("at b", b.recv()?.len(), 1)?;
         same("at another", got(&third)?, vec![])?;
+    }
+    Ok(())
+}
+
+/// Its flags, and all that goes with them; only the count of merged buffers is made 0 where there
+/// was none. Slots are as they were.
+fn item_136_what_a_header_asks_for_is_passed_on() -> Outcome {
+    // A checksum, TCP in segments of 1000 bytes, headers of 54 bytes; two buffers.
+    let asks = [1, 1, 54, 0, 0xe8, 3, 34, 0, 16, 0, 2, 0];
+    for (from, to) in [(10, 12), (12, 10), (10, 10), (12, 12)] {
+        let [a, b] = with_headers(from, to)?;
+        let bytes = frame_of(4000, BROADCAST, station(1), 1);
+        let sent = [&asks[..from], &bytes].concat();
+        let (first, second) = sent.split_at(1500);
+        a.tx(0)
+            .put_fragments(&[first, &second[..1500], &second[1500..]]);
+        a.device.txsync()?;
+        let came = b.recv_slots()?;
+        let what = format!("from {from} to {to}");
+        let flags: Vec<_> = came.iter().map(|(flags, _)| *flags).collect();
+        same(&what, flags, vec![0x320, 0x320, 0x300])?;
+        let mut header = asks[..from.min(to)].to_vec();
+        header.resize(to, 0);
+        let all: Vec<_> = came.into_iter().flat_map(|(_, bytes)| bytes).collect();
+        same(what, all, [header, bytes].concat())?;
     }
     Ok(())
 }

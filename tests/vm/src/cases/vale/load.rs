@@ -17,6 +17,7 @@ use std::time::Instant;
 pub const CASES: &[Case] = crate::cases![
     item_121_slow_receiver_loses_frames_and_blocks_nobody,
     item_121_room_is_used_to_the_last_slot,
+    item_121_what_passes_a_full_receiver_keeps_its_order,
     item_121_many_senders_to_one_lose_nothing_uncounted,
     item_121_one_sender_to_many,
     item_121_everybody_to_everybody,
@@ -80,6 +81,49 @@ fn item_121_room_is_used_to_the_last_slot() -> Outcome {
         sent += fit;
     }
     that("that something was received", received > 1000)
+}
+
+/// A chain that does not fit costs what is behind it in its burst; what is behind that may come.
+fn item_121_what_passes_a_full_receiver_keeps_its_order() -> Outcome {
+    let a = vale("vale121:a").slots(1024, 64).bind()?;
+    let b = vale("vale121:b").slots(64, 64).bind()?;
+    let (ring, mut random, mut next) = (a.tx(0), Random::new(1210), 0);
+    let (mut arrived, mut batches_past) = (0, 0);
+    for _ in 0..300 {
+        let first = next;
+        while ring.space() > 64 {
+            let slots = if random.below(3) == 0 {
+                random.below(63) + 1
+            } else {
+                1
+            };
+            let to = random.of(&[BROADCAST, station(2)]);
+            ring.put_long(&frame_of(
+                60 + 2048 * (slots as usize - 1),
+                to,
+                station(1),
+                next,
+            ));
+            next += 1;
+        }
+        a.device.txsync()?;
+        b.device.rxsync()?;
+        let came = b.rx(0).take_long();
+        b.device.rxsync()?;
+        let came: Vec<_> = came.iter().map(|frame| number(frame)).collect();
+        let grow = came.is_sorted_by(|one, other| one < other);
+        that(format!("{came:?} of {first}..{next}"), grow)?;
+        same("the first", came.first(), Some(&first))?;
+        arrived += came.len() as u64;
+        batches_past += u32::from(
+            came.last()
+                .is_some_and(|last| last - first >= came.len() as u32),
+        );
+    }
+    // Or nothing was tried.
+    that(format!("{batches_past} went past"), batches_past > 10)?;
+    let lost = counter(&b, "rx0-drop_full")?;
+    same("or was counted", arrived + lost, next.into())
 }
 
 /// Sends `count` numbered frames to `to`, as many at a time as fit.

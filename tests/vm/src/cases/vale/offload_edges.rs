@@ -9,6 +9,7 @@ use crate::harness::frame::*;
 use crate::harness::packets::*;
 use crate::harness::programs::Programs;
 use crate::harness::random::Random;
+use crate::harness::raw::hostile::GuardPage;
 use crate::harness::raw::request::set_vnet_hdr;
 use crate::harness::raw::*;
 use crate::harness::traffic::*;
@@ -20,6 +21,8 @@ pub const CASES: &[Case] = crate::cases![
     item_137_segments_come_all_or_none,
     item_137_frames_behind_dropped_ones_are_whole,
     item_137_from_the_programs_own_memory,
+    item_137_headers_that_can_be_read_are_enough,
+    item_137_a_port_that_had_headers_gets_longer_segments,
     item_137_behind_an_xdp_program,
     item_137_any_header_does_no_harm,
     item_137_payload_that_changes_does_no_harm
@@ -161,6 +164,84 @@ fn item_137_from_the_programs_own_memory() -> Outcome {
     same("counted", counter(&b, "rx0-drop_bad_buffer")?, 2)?;
     a.send(&[[vec![0; 12], self::frame(BROADCAST, station(1), 9)].concat()])?;
     same("afterwards", got(&b)?, vec![9])
+}
+
+/// If not all of the first 256 bytes could be read, nothing of the frame arrived.
+fn item_137_headers_that_can_be_read_are_enough() -> Outcome {
+    let [a, b] = large("vale137", [12, 0])?;
+    let (ring, page) = (a.tx(0), GuardPage::new()?);
+    let (make, gso) = &makes()[0];
+    let sent = payload(1200);
+    let frame = make.frame(BROADCAST, station(1), &sent);
+    let asks = long_header(make.asks(*gso, 600), 12);
+    let whole: [u8; 256] = std::array::from_fn(|i| *asks.iter().chain(&frame).nth(i).unwrap());
+    let first = 12 + make.headers() + 600;
+    let mut lost = 0;
+    for (there, arrives) in [
+        (256, true),
+        (12 + make.headers() + 1, true),
+        (12 + make.headers(), true),
+        (12 + make.headers() - 1, false),
+        (40, false),
+        (28, false),
+    ] {
+        let at = ring.head();
+        let address = page.place(whole, 256 - there);
+        ring.edit_slot(at, |slot| {
+            slot.len = first as u16;
+            (slot.flags, slot.ptr) = (NS_INDIRECT | NS_MOREFRAG, address);
+        });
+        ring.set_head_cur(ring.after(at, 1));
+        ring.put(&frame[first - 12..]);
+        a.device.txsync()?;
+        let came = b.recv_slots()?;
+        let lens: Vec<_> = came.iter().map(|(_, frame)| frame.len()).collect();
+        if arrives {
+            same(
+                format!("{there} bytes"),
+                lens,
+                vec![0, make.headers() + 600],
+            )?;
+            that("the other", read(&came[1].1).payload == sent[600..])?;
+        } else {
+            same(format!("{there} bytes"), lens, vec![])?;
+            lost += 1;
+        }
+        same("lost", counter(&a, "tx0-drop_bad_address")?, lost)?;
+    }
+    same("bad headers", counter(&a, "tx0-drop_bad_header")?, 0)?;
+    a.send(&[[vec![0; 12], self::frame(BROADCAST, station(1), 9)].concat()])?;
+    same("afterwards", got(&b)?, vec![9])
+}
+
+/// Section 9: a header length raises the longest frame to a buffer. Nothing takes it back.
+fn item_137_a_port_that_had_headers_gets_longer_segments() -> Outcome {
+    let [a, b] = large("vale137", [12, 0])?;
+    let sent = payload(10_000);
+    let longest = |b: &Bound, size: u16| -> Outcome<usize> {
+        let make = &makes()[0].0;
+        let asks = long_header(make.asks(TCPV4, size), 12);
+        let frame = make.frame(BROADCAST, station(1), &sent);
+        let came = through(&a, b, &[asks, frame].concat(), &[])?;
+        let all: Vec<_> = came.iter().flat_map(|(_, f)| read(f).payload).collect();
+        that("payload", all == sent)?;
+        Ok(came.iter().map(|(_, frame)| frame.len()).max().unwrap_or(0))
+    };
+    let headers = makes()[0].0.headers();
+    same("at first", longest(&b, 0)?, 1514)?;
+    same("at first", longest(&b, 1800)?, 1514)?;
+    for len in [10, 12] {
+        set_vnet_hdr("vale137:b", len)?;
+        set_vnet_hdr("vale137:b", 0)?;
+        same("a buffer", longest(&b, 0)?, 2048)?;
+        same("as was asked", longest(&b, 1800)?, headers + 1800)?;
+        same("as was asked", longest(&b, 1000)?, headers + 1000)?;
+    }
+    drop(b);
+    let b = vale("vale137:b").slots(1024, 1024).bind()?;
+    same("another of the name", longest(&b, 0)?, 1514)?;
+    set_vnet_hdr("vale137:b", 0)?;
+    same("still without", longest(&b, 0)?, 1514)
 }
 
 fn item_137_behind_an_xdp_program() -> Outcome {
