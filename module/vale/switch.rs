@@ -31,7 +31,7 @@ pub(crate) struct Member {
     pub(crate) operator: Operator,
     /// Length of the virtio-net header on its frames: 0, 10 or 12 bytes.
     header: AtomicU32,
-    /// Bytes of the longest frame that one from elsewhere is segmented into. A buffer may have less.
+    /// Bytes of the longest frame that one from elsewhere is segmented into. A buffer is the most.
     longest: AtomicU32,
     /// The XDP program that its frames go through.
     pub(crate) xdp: ProgramSlot,
