@@ -9,6 +9,9 @@ mod child;
 mod clock;
 mod cpu;
 mod frame;
+// What the tools go by, who end quietly where their reader has gone.
+#[path = "../../tools/src/common/out.rs"]
+mod out;
 mod peers;
 mod record;
 mod report;
@@ -47,14 +50,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Args::parse().command) {
+    out::status(match run(Args::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
-            eprintln!("error: {why:#}");
+            note!("error: {why:#}");
             ExitCode::FAILURE
         }
-    }
+    })
 }
 
 /// Whether everything was measured.

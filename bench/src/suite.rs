@@ -5,7 +5,9 @@
 
 use crate::{
     clock::{ticks, Rate},
+    out,
     record::{Record, Spread},
+    say,
     worker::group::Timing,
     yardstick::Yardstick,
 };
@@ -111,7 +113,7 @@ pub fn run(scenarios: Vec<Scenario>, options: &Options) -> Result<bool> {
         .collect();
     if options.list {
         for scenario in &chosen {
-            println!("{}", scenario.title);
+            say!("{}", scenario.title);
         }
         return Ok(true);
     }
@@ -126,15 +128,14 @@ pub fn run(scenarios: Vec<Scenario>, options: &Options) -> Result<bool> {
     };
     let (count, mut well) = (chosen.len(), true);
     for (n, Scenario { title, run }) in chosen.into_iter().enumerate() {
-        print!("[{:>2}/{count}] {title} ... ", n + 1);
-        std::io::stdout().flush()?;
+        out::data(format!("[{:>2}/{count}] {title} ... ", n + 1).as_bytes());
         let records = run(&bench).unwrap_or_else(|why| {
             vec![Record {
                 missing: Some(format!("{why:#}")),
                 ..Record::new("", &title)
             }]
         });
-        println!("{}", in_short(&records));
+        say!("{}", in_short(&records));
         for record in &records {
             well &= record.missing.is_none();
             if let Some(out) = &mut out {

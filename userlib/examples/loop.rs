@@ -3,7 +3,7 @@
 //! Sends and receives without system calls, by loops in the kernel: `loop vale0:a vale0:b 1000`.
 
 use ferromap::{Interest, Pace, Port};
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 /// A broadcast frame of a type that is for experiments, with a number.
 fn frame(number: u32) -> [u8; 60] {
@@ -50,6 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     sending.stop()?;
     receiving.stop()?;
-    println!("received={received}");
+    // Not `println!`, which panics where the reader has gone.
+    writeln!(std::io::stdout(), "received={received}")?;
     Ok(())
 }

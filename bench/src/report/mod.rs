@@ -5,7 +5,7 @@
 mod plot;
 mod table;
 
-use crate::record::Record;
+use crate::{out, record::Record};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::{
@@ -33,7 +33,7 @@ pub fn run(options: &Options) -> Result<()> {
     let json = options.to.join("results.json");
     write(&json, serde_json::to_string_pretty(&records)? + "\n")
         .with_context(|| format!("{} cannot be written", json.display()))?;
-    print!("{}", table::of(&records));
+    out::data(table::of(&records).as_bytes());
     plot::draw(&records, &options.to)
 }
 

@@ -16,6 +16,9 @@
 
 mod cases;
 mod harness;
+// What the tools go by, who end quietly where their reader has gone.
+#[path = "../../../tools/src/common/out.rs"]
+mod out;
 
 use harness::{module, run, traces, Case};
 use std::process::ExitCode;
@@ -39,18 +42,18 @@ fn main() -> ExitCode {
         .collect();
     if args.list {
         for case in chosen {
-            println!("{}", case.name);
+            say!("{}", case.name);
         }
-        return ExitCode::SUCCESS;
+        return out::status(ExitCode::SUCCESS);
     }
     if let Err(e) = prepare(args.module) {
         return stop(&e);
     }
-    run_all(&chosen)
+    out::status(run_all(&chosen))
 }
 
 fn stop(reason: &str) -> ExitCode {
-    eprintln!("vm-tests: {reason}");
+    note!("vm-tests: {reason}");
     ExitCode::from(2)
 }
 
@@ -95,23 +98,23 @@ fn run_all(cases: &[&Case]) -> ExitCode {
     let mut failed = Vec::new();
     for case in cases {
         match run::run(case, &mut log) {
-            Ok(()) => println!("test {} ... ok", case.name),
+            Ok(()) => say!("test {} ... ok", case.name),
             Err(reason) => {
-                println!("test {} ... FAILED", case.name);
+                say!("test {} ... FAILED", case.name);
                 for line in reason.lines() {
-                    println!("    {line}");
+                    say!("    {line}");
                 }
                 failed.push(case.name);
             }
         }
     }
     if !failed.is_empty() {
-        println!("\nfailed:");
+        say!("\nfailed:");
         for name in &failed {
-            println!("    {name}");
+            say!("    {name}");
         }
     }
-    println!(
+    say!(
         "{} passed, {} failed",
         cases.len() - failed.len(),
         failed.len()

@@ -176,9 +176,9 @@ fn print_kernel_stacks(group: Pid) {
         }
         for thread in numbers(&format!("/proc/{pid}/task")) {
             let stack = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/stack"));
-            println!("    kernel stack of thread {thread} of process {pid}:");
+            crate::say!("    kernel stack of thread {thread} of process {pid}:");
             for line in stack.unwrap_or_default().lines() {
-                println!("        {line}");
+                crate::say!("        {line}");
             }
         }
     }

@@ -15,6 +15,7 @@ use nix::{errno::Errno, libc};
 use std::{
     cell::UnsafeCell,
     ffi::{c_char, c_int, c_void, CStr, CString},
+    io::{self, Write},
     ptr::{self, NonNull},
     sync::{
         atomic::{AtomicPtr, Ordering},
@@ -46,7 +47,10 @@ static DEFAULT: AtomicPtr<Nmctx> = AtomicPtr::new(ptr::null_mut());
 unsafe extern "C" fn to_stderr(_: *mut Nmctx, sentence: *const c_char) {
     if !sentence.is_null() {
         // SAFETY: not null, so it is a string by this function's contract.
-        eprintln!("{}", unsafe { CStr::from_ptr(sentence) }.to_string_lossy());
+        let sentence = unsafe { CStr::from_ptr(sentence) }.to_bytes();
+        // One write, so that others' lines stay whole. Where nobody reads it, there is nobody to
+        // tell.
+        let _ = io::stderr().write_all(&[sentence, b"\n"].concat());
     }
 }
 

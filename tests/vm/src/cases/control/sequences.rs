@@ -149,7 +149,7 @@ impl Trial {
             self.model.step(step, &came)
         });
         if compared.is_err() {
-            self.last.iter().for_each(|line| println!("    {line}"));
+            self.last.iter().for_each(|line| crate::say!("    {line}"));
         }
         compared
     }

@@ -282,7 +282,7 @@ impl Sample {
                 attempt(&format!("part {i} with {what}"), &parts)?;
             }
         }
-        println!("    {}: {done} done, {refused} refused", self.what);
+        crate::say!("    {}: {done} done, {refused} refused", self.what);
         that(format!("{}: both", self.what), done > 0 && refused > 5)
     }
 }

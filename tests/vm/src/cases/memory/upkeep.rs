@@ -168,7 +168,7 @@ fn region_requests_in_vain_hurt_nobody() -> Outcome {
         // may.
         match unsafe { fork() }? {
             ForkResult::Child => {
-                let _ = ask_in_vain(i).map_err(|why| eprintln!("child: {why}"));
+                let _ = ask_in_vain(i).map_err(|why| crate::note!("child: {why}"));
                 // SAFETY: always safe; the parent's destructors are not the child's to run.
                 unsafe { libc::_exit(1) }
             }

@@ -69,7 +69,7 @@ fn bursts_killed_sender_ends_between_bursts() -> Outcome {
                 }
                 Ok(a.device.txsync()?)
             };
-            let failed = send().map_err(|why| eprintln!("child: {why}")).is_err();
+            let failed = send().map_err(|why| crate::note!("child: {why}")).is_err();
             // SAFETY: always safe; the parent's destructors are not the child's to run.
             unsafe { libc::_exit(failed.into()) }
         }

@@ -52,7 +52,7 @@ fn in_child(f: impl FnOnce() -> Outcome) -> Result<Pid, Errno> {
     // SAFETY: the case's process has one thread, so the child may do anything that the parent may.
     match unsafe { fork() }? {
         ForkResult::Child => {
-            let status = f().map_err(|why| eprintln!("child: {why}")).is_err();
+            let status = f().map_err(|why| crate::note!("child: {why}")).is_err();
             // SAFETY: always safe; the parent's destructors are not the child's to run.
             unsafe { libc::_exit(status.into()) }
         }
