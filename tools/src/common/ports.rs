@@ -103,12 +103,13 @@ pub fn wait_for_links(
     let wired = || ports.iter().filter(|port| has_wire(port.spec()));
     let any = wired().next().is_some();
     let seconds = seconds.unwrap_or(if any { WAIT } else { 0 });
-    let end = Instant::now() + Duration::from_secs(seconds);
+    let begun = Instant::now();
+    let most = Duration::from_secs(seconds);
     let up = || any && wired().all(has_carrier);
     if seconds > 0 && !up() && !quiet {
         crate::say!("Wait {seconds} secs for the link...");
     }
-    while Instant::now() < end && !up() && !signals.wait(Duration::from_millis(50)) {}
+    while begun.elapsed() < most && !up() && !signals.wait(Duration::from_millis(50)) {}
     let mut told: Vec<&str> = Vec::new();
     for port in wired().filter(|port| !has_carrier(port)) {
         if !told.contains(&port.name()) {

@@ -73,9 +73,9 @@ fn next(from: &SignalFd) -> Option<Signal> {
 }
 
 fn readable(fd: BorrowedFd<'_>, most: Duration) -> bool {
-    let end = Instant::now() + most;
+    let begun = Instant::now();
     loop {
-        let left = end.saturating_duration_since(Instant::now());
+        let left = most.saturating_sub(begun.elapsed());
         let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
         match poll(&mut fds, timeout(left)) {
             // A stop and a continue is no end.
