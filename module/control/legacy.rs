@@ -105,7 +105,7 @@ impl Command {
             (Legacy::Bind, NETMAP_BDG_POLLING_ON) => InTurn::PollingOn,
             (Legacy::Bind, NETMAP_BDG_POLLING_OFF) => InTurn::PollingOff,
             (Legacy::Bind, NETMAP_PT_HOST_CREATE | NETMAP_PT_HOST_DELETE) => {
-                refuse!(EOPNOTSUPP, "passthrough host ports are no more")
+                refuse!(ENOMEM, "passthrough host ports are no more")
             }
             (Legacy::Bind, cmd) => refuse!(EINVAL, "there is no nr_cmd {}", cmd),
         };

@@ -153,10 +153,11 @@ pub(super) fn register(
     if csb.is_some() {
         // It writes to memory of the process, which may take its time.
         turn.aside(|| kloop::take_csb(&mut context.options, &binding))?;
-        must_be_unbound(context)?;
         let (port, selection) = (binding.port(), binding.held().selection());
         offsets = offsets::take(&mut context.options, port, selection)?;
     }
+    // Another thread may have bound the file whenever the turn was given up.
+    must_be_unbound(context)?;
     if let Some(offsets) = &offsets {
         // Others see this, and nothing is refused any more.
         binding.set_offsets(offsets);

@@ -80,15 +80,11 @@ impl<D: Deref<Target = [AtomicU64]>> Table<D> {
     /// Remembers that `mac` is behind `port`. Group addresses are not remembered.
     #[inline]
     pub(crate) fn learn(&self, mac: Mac, port: u8) {
-        if mac.is_group() {
+        if self.knows(mac, port) {
             return;
         }
-        let Some(slot) = self.entries.get(mac.hash()) else {
-            return;
-        };
-        let want = entry(mac, port);
-        if slot.load(Relaxed) != want {
-            slot.store(want, Relaxed);
+        if let Some(slot) = self.entries.get(mac.hash()) {
+            slot.store(entry(mac, port), Relaxed);
         }
     }
 

@@ -48,11 +48,3 @@ fn every_tool_ends_quietly() {
         }
     }
 }
-
-#[test]
-fn what_is_told_without_the_module_ends_quietly_too() {
-    for args in [&["stat", "--explain"][..], &["info", "--help"]] {
-        let ended = to_nobody(env!("CARGO_BIN_EXE_ferromap"), args);
-        assert_eq!(ended, (Some(141), String::new()), "{args:?}");
-    }
-}

@@ -6,17 +6,17 @@ use super::raw::Device;
 use ferromap_abi::{consts::*, wire::*};
 use nix::errno::Errno;
 
-/// VALE_ATTACH in a mode, by this device. The port's number.
-fn attach_by(device: &Device, name: &str, mode: u32) -> Result<u32, Errno> {
+/// VALE_ATTACH in a mode, in a region or in none that is named, by this device. The port's number.
+fn attach_by(device: &Device, name: &str, mode: u32, region: u16) -> Result<u32, Errno> {
     let mut body = NmreqValeAttach::default();
-    body.reg.nr_mode = mode;
+    (body.reg.nr_mode, body.reg.nr_mem_id) = (mode, region);
     device.request(NETMAP_REQ_VALE_ATTACH, name, &mut body)?;
     Ok(body.port_index)
 }
 
 /// VALE_ATTACH in a mode.
 pub fn attach_as(name: &str, mode: u32) -> Result<u32, Errno> {
-    attach_by(&Device::open()?, name, mode)
+    attach_by(&Device::open()?, name, mode, 0)
 }
 
 /// VALE_ATTACH without its host.
@@ -62,7 +62,12 @@ impl Attached {
     }
 
     pub fn by(device: &Device, name: &'static str, mode: u32) -> Result<Self, Errno> {
-        attach_by(device, name, mode).map(|_| Attached(name))
+        attach_by(device, name, mode, 0).map(|_| Attached(name))
+    }
+
+    /// With its host, in that region.
+    pub fn in_region(device: &Device, name: &'static str, region: u16) -> Result<Self, Errno> {
+        attach_by(device, name, NR_REG_NIC_SW, region).map(|_| Attached(name))
     }
 
     pub fn with_host(name: &'static str) -> Result<Self, Errno> {

@@ -295,28 +295,13 @@ fn hostile_memory_fails_in_attach() -> Outcome {
     Ok(())
 }
 
-/// VALE_ATTACH in a region.
-fn attached_in(device: &Device, name: &'static str, nr_mem_id: u16) -> Result<Attached, Errno> {
-    let reg = NmreqRegister {
-        nr_mode: NR_REG_NIC_SW,
-        nr_mem_id,
-        ..NmreqRegister::default()
-    };
-    let mut body = NmreqValeAttach {
-        reg,
-        ..NmreqValeAttach::default()
-    };
-    device.request(NETMAP_REQ_VALE_ATTACH, name, &mut body)?;
-    Ok(Attached::already(name))
-}
-
 fn hostile_memory_fails_in_attach_in_a_region() -> Outcome {
     wire()?;
     write_parameter("generic_ringsize", "64")?;
     let wide = vale("vale964:m").rings(8, 8).slots(64, 64);
     let member = wide.one(0).bind()?;
     let region = member.reg.nr_mem_id;
-    let attach = |device: &Device| attached_in(device, "vale964:fm0", region);
+    let attach = |device: &Device| Attached::in_region(device, "vale964:fm0", region);
     let count = each_failure(new_device, attach, refused)?;
     that(format!("two dozen allocations, got {count}"), count > 24)?;
     same("its port has gone", vale_list()?.len(), 1)?;
@@ -365,14 +350,14 @@ fn hostile_memory_fails_in_plugging_in() -> Outcome {
     made("p0")?;
     let p = Made("p0");
     for name in ["vale966:p0", "vale967:p0"] {
-        let plug = |device: &Device| attached_in(device, name, 0);
+        let plug = |device: &Device| Attached::in_region(device, name, 0);
         let count = each_failure(new_device, plug, refused)?;
         that(format!("some allocations, got {count}"), count > 1)?;
         same("it is pulled out", vale_list()?.len(), 1)?;
     }
     let plugged = works(
         "VALE_ATTACH",
-        attached_in(&Device::open()?, "vale966:p0", 0),
+        Attached::in_region(&Device::open()?, "vale966:p0", 0),
     )?;
     let bound = vale("p0").bind()?;
     a.send(&numbered(0..9))?;
