@@ -60,8 +60,9 @@ pub fn bridge() -> Result<Ends> {
         ip(&format!("link set {inner} master bridge"))?;
     }
     let address = mac(frame::receiver(0));
+    // Our own tool has that name, too, and is found first.
     run(
-        "bridge",
+        "/sbin/bridge",
         &format!("fdb replace {address} dev bridge-out master static"),
     )?;
     Ok(Ends {
