@@ -162,8 +162,7 @@ impl RxBatch<'_> {
     /// Slot by slot.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RxSlot<'_>> {
-        let ring = &*self.ring;
-        (0..self.len).map(move |k| RxSlot { view: ring.view(k) })
+        self.ring.views(self.len).map(|view| RxSlot { view })
     }
 
     /// Packet by packet, each of one or more slots.

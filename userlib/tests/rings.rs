@@ -81,6 +81,49 @@ fn many_rounds_of_a_small_ring_keep_order_and_content() {
 }
 
 #[test]
+fn slot_by_slot_is_the_same_as_each_by_its_number_over_the_rings_end() {
+    let kernel = Kernel::new();
+    let mut a = small(&kernel, "vale0:a", 5);
+    let mut b = small(&kernel, "vale0:b", 5);
+    // Heads at every place of a ring of 5, also where a batch goes over its end.
+    for round in 0..10 {
+        let mut batch = a.tx_rings()[0].reserve(usize::MAX);
+        let by_number: Vec<_> = (0..batch.len())
+            .map(|i| {
+                let slot = batch.slot(i).unwrap();
+                (slot.position(), slot.buffer_index())
+            })
+            .collect();
+        let mut one_by_one = Vec::new();
+        batch.for_each(|mut slot| {
+            one_by_one.push((slot.position(), slot.buffer_index()));
+            slot.fill(&frame(10 * round + one_by_one.len() as u32, 60));
+        });
+        assert_eq!(one_by_one, by_number);
+        assert_eq!(one_by_one.len(), 4);
+        batch.commit(4);
+        a.sync().unwrap();
+
+        b.sync().unwrap();
+        let batch = b.rx_rings()[0].recv(usize::MAX);
+        let mut left = batch.len();
+        for (i, slot) in batch.iter().enumerate() {
+            left -= 1;
+            assert_eq!(slot.bytes(), frame(10 * round + 1 + i as u32, 60));
+            assert_eq!(slot.bytes(), batch.slot(i).unwrap().bytes());
+        }
+        assert_eq!((batch.iter().len(), left), (4, 0));
+        drop(batch);
+        // One more, so that rounds begin elsewhere.
+        b.sync().unwrap();
+        if round % 2 == 0 {
+            send(&mut a, &frame(0, 60));
+            assert_eq!(receive(&mut b).len(), 1);
+        }
+    }
+}
+
+#[test]
 fn a_ring_holds_one_frame_less_than_it_has_slots() {
     let kernel = Kernel::new();
     let mut a = small(&kernel, "vale0:a", 8);

@@ -95,7 +95,7 @@ fn through_a_pipe() -> impl Iterator<Item = Scenario> {
         through: Through::Pipe,
         ..base
     };
-    let sizes = [60, 1500].map(|bytes| Flow {
+    let sizes = SIZES.map(|bytes| Flow {
         bytes,
         ..Flow::KERNEL
     });

@@ -11,7 +11,7 @@ use crate::{
     yardstick::{Yardstick, BUFFER},
 };
 use anyhow::{bail, Result};
-use ferromap::{Port, RxBatch, SlotFlags, TxBatch, TxRing};
+use ferromap::{Port, RxBatch, SlotFlags, TxBatch, TxRing, TxSlot};
 use std::time::Duration;
 
 /// Frames that a receiver compares, during the warm-up.
@@ -51,7 +51,7 @@ pub fn send(port: &mut Port, role: &Role) -> Result<Outcome> {
         }
         let mut batch = ring.reserve(most);
         let used = batch.len() / fragments * fragments;
-        filler.fill(&mut batch, used);
+        filler.fill(&mut batch);
         batch.commit(used);
         if kernel_loop.is_some() {
             // What was committed goes by itself; there may be no room for more yet.
@@ -117,32 +117,42 @@ impl Filler {
         })
     }
 
-    fn fill(&mut self, batch: &mut TxBatch<'_>, count: usize) {
-        for i in 0..count {
-            let Some(mut slot) = batch.slot(i) else {
-                return;
-            };
+    fn fill(&mut self, batch: &mut TxBatch<'_>) {
+        let (mut part, mut number) = (0, None);
+        batch.for_each(|mut slot| {
             // Every fragment carries the start of the frame: a position that is the first fragment
-            // in one round is another one in the next.
-            let number = slot.position() % self.frames.len();
+            // in one round is another one in the next. Nothing is divided but once a batch.
+            let this = number.unwrap_or_else(|| slot.position() % self.frames.len());
             let buffer = slot.buffer_index() as usize;
-            if self.filled.get(buffer) != Some(&(number + 1)) {
-                if buffer >= self.filled.len() {
-                    self.filled.resize(buffer + 1, 0);
-                }
-                self.filled[buffer] = number + 1;
-                let frame = &self.frames[number];
-                let to = slot.buffer_mut();
-                let len = frame.len().min(to.len());
-                to[..len].copy_from_slice(&frame[..len]);
+            if self.filled.get(buffer) != Some(&(this + 1)) {
+                self.refill(&mut slot, buffer, this);
             }
-            let part = i % self.fragments;
             if part + 1 < self.fragments {
                 slot.set(self.size, SlotFlags::MORE_FRAGMENTS);
+                part += 1;
             } else {
                 slot.set(self.bytes - part * self.size, SlotFlags::NONE);
+                part = 0;
             }
+            number = Some(if this + 1 < self.frames.len() {
+                this + 1
+            } else {
+                0
+            });
+        });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self, slot: &mut TxSlot<'_>, buffer: usize, number: usize) {
+        if buffer >= self.filled.len() {
+            self.filled.resize(buffer + 1, 0);
         }
+        self.filled[buffer] = number + 1;
+        let frame = &self.frames[number];
+        let to = slot.buffer_mut();
+        let len = frame.len().min(to.len());
+        to[..len].copy_from_slice(&frame[..len]);
     }
 }
 

@@ -47,7 +47,8 @@ impl<'b> Bytes<'b> {
     }
 
     /// Puts them into a slot; says how many it took.
-    pub fn put(&self, slot: &mut TxSlot<'_>, flags: SlotFlags) -> usize {
+    #[inline]
+    pub fn put(&self, mut slot: TxSlot<'_>, flags: SlotFlags) -> usize {
         match self {
             Bytes::Copied(bytes) => {
                 let len = slot.fill(bytes);

@@ -30,23 +30,14 @@ pub fn send(job: &Job, rings: &mut [TxRing], count: u64) -> Result<Outcome> {
         for (at, ring) in rings.iter_mut().enumerate() {
             let mut batch = ring.reserve(may as usize * per_frame);
             let fit = batch.len() / per_frame;
-            let mut used = 0;
-            if per_frame == 1 && filler.alike.is_some() {
-                bytes += filler.fill_alike(at, &mut batch, fit);
-                used = fit;
+            bytes += if per_frame > 1 {
+                filler.spread_each(&mut batch, fit, per_frame)
+            } else if let Some(frame) = filler.alike {
+                filler.fill_alike(at, &mut batch, frame)
             } else {
-                for _ in 0..fit {
-                    bytes += if per_frame == 1 {
-                        batch
-                            .slot(used)
-                            .map_or(0, |mut slot| filler.fill(&mut slot))
-                    } else {
-                        filler.spread(&mut batch, used, per_frame)
-                    };
-                    used += per_frame;
-                }
-            }
-            batch.commit(used);
+                filler.fill_each(&mut batch)
+            };
+            batch.commit(fit * per_frame);
             frames += fit as u64;
             may -= fit as u64;
             if may == 0 {
@@ -102,34 +93,37 @@ impl<'a> Filler<'a> {
         }
     }
 
-    /// The first `count` slots of a batch, with frames that are all the same; returns their bytes.
+    /// All slots of a batch, with frames that are all the same; returns their bytes.
     /// This is where the generator spends its time: by itself, so that what is around it does not
     /// decide how it is compiled.
     #[inline(never)]
-    fn fill_alike(&mut self, ring: usize, batch: &mut TxBatch<'_>, count: usize) -> usize {
-        let frame = self.alike.unwrap_or_default();
-        let len = frame.len();
+    fn fill_alike(&mut self, ring: usize, batch: &mut TxBatch<'_>, frame: &[u8]) -> usize {
         let filled = &mut self.filled[ring][..];
-        for i in 0..count {
-            let Some(mut slot) = batch.slot(i) else {
-                return i * len;
-            };
+        batch.for_each(|mut slot| {
             // A slot keeps its buffer from round to round, so that most need no filling. Index 0
             // names no buffer: nothing that is 0 here was filled.
             let index = slot.buffer_index();
-            if let Some(filled) = filled.get_mut(slot.position()) {
-                if *filled != index {
+            match filled.get_mut(slot.position()) {
+                Some(filled) if *filled != index => {
                     *filled = index;
-                    slot.fill(frame);
+                    refill(slot, frame);
                 }
+                _ => slot.set(frame.len(), SlotFlags::NONE),
             }
-            slot.set(len, SlotFlags::NONE);
-        }
-        count * len
+        });
+        batch.len() * frame.len()
+    }
+
+    /// A frame in each slot of a batch; returns their bytes.
+    fn fill_each(&mut self, batch: &mut TxBatch<'_>) -> usize {
+        let mut bytes = 0;
+        batch.for_each(|slot| bytes += self.fill(slot));
+        bytes
     }
 
     /// One frame in one slot; returns its bytes.
-    fn fill(&mut self, slot: &mut TxSlot<'_>) -> usize {
+    #[inline]
+    fn fill(&mut self, mut slot: TxSlot<'_>) -> usize {
         let frame = self.source.next();
         if self.dump {
             dump(frame.bytes());
@@ -139,6 +133,13 @@ impl<'a> Filler<'a> {
             return frame.len();
         }
         frame.put(slot, SlotFlags::NONE)
+    }
+
+    /// `frames` frames over `count` slots each; returns their bytes.
+    fn spread_each(&mut self, batch: &mut TxBatch<'_>, frames: usize, count: usize) -> usize {
+        (0..frames)
+            .map(|i| self.spread(batch, i * count, count))
+            .sum()
     }
 
     /// One frame over `count` slots of the batch from `first` on; returns its bytes.
@@ -160,10 +161,17 @@ impl<'a> Filler<'a> {
             } else {
                 SlotFlags::MORE_FRAGMENTS
             };
-            if let Some(mut slot) = batch.slot(first + i) {
-                bytes += part.put(&mut slot, flags);
+            if let Some(slot) = batch.slot(first + i) {
+                bytes += part.put(slot, flags);
             }
         }
         bytes
     }
+}
+
+/// Out of the way of those that need no filling: nothing of a slot has to be in memory for them.
+#[cold]
+#[inline(never)]
+fn refill(mut slot: TxSlot<'_>, frame: &[u8]) {
+    slot.fill(frame);
 }

@@ -171,10 +171,32 @@ impl Ring {
     /// inside the region.
     #[inline]
     fn slot_ptr(&self, k: u32) -> Option<NonNull<u64>> {
-        let at = self.position(k)? as usize;
-        // SAFETY: `at` is below `n`, and that many slots follow the header inside the region.
-        let slot = unsafe { self.header.add(RingHeader::SLOTS + at * size_of::<Slot>()) };
-        Some(slot.cast())
+        let at = self.position(k)?;
+        // SAFETY: a position is below `n`.
+        Some(unsafe { self.slot_at(at) })
+    }
+
+    /// The same of the slot at `at`.
+    ///
+    /// # Safety
+    ///
+    /// `at < n`.
+    #[inline]
+    unsafe fn slot_at(&self, at: u32) -> NonNull<u64> {
+        let by = RingHeader::SLOTS + at as usize * size_of::<Slot>();
+        // SAFETY: `n` slots follow the header inside the region.
+        unsafe { self.header.add(by) }.cast()
+    }
+
+    /// The position after `at`.
+    #[inline]
+    fn after(&self, at: u32) -> u32 {
+        let next = at + 1;
+        if next < self.n {
+            next
+        } else {
+            0
+        }
     }
 
     pub(crate) fn slots(&self) -> u32 {
@@ -343,6 +365,43 @@ impl Ring {
         }
     }
 
+    /// The first `count` slots of ours, each fetched once, to be looked at.
+    #[inline]
+    pub(crate) fn views(&self, count: u32) -> Views<'_> {
+        Views {
+            ring: self,
+            at: self.head,
+            k: 0,
+            end: count.min(self.owned),
+        }
+    }
+
+    /// Calls `each` for the first `count` slots of ours, to be changed.
+    #[inline]
+    pub(crate) fn each(&mut self, count: u32, mut each: impl FnMut(Own<'_>)) {
+        let count = count.min(self.owned);
+        let (mut at, mut done) = (self.head, 0);
+        // One run up to the ring's end, and one from its start: so that nobody asks at each slot
+        // where the next one is.
+        while done < count {
+            let run = (count - done).min(self.n - at);
+            // SAFETY: head is below `n`, and so is 0.
+            let first = unsafe { self.slot_at(at) };
+            for i in 0..run {
+                // SAFETY: `i < n - at`, and a slot is two words.
+                let slot = unsafe { first.add(2 * i as usize) };
+                let (k, at) = (done + i, at + i);
+                each(Own {
+                    ring: self,
+                    k,
+                    at,
+                    slot,
+                });
+            }
+            (at, done) = (0, done + run);
+        }
+    }
+
     /// Slot `k` of ours, to be changed.
     #[inline]
     pub(crate) fn own(&mut self, k: u32) -> Option<Own<'_>> {
@@ -355,6 +414,42 @@ impl Ring {
         })
     }
 }
+
+/// Slots of ours, one after the other, without working out anew where each is.
+///
+/// # Invariant
+///
+/// `at` is a position of the ring.
+pub(crate) struct Views<'a> {
+    ring: &'a Ring,
+    at: u32,
+    k: u32,
+    end: u32,
+}
+
+impl<'a> Iterator for Views<'a> {
+    type Item = View<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<View<'a>> {
+        if self.k == self.end {
+            return None;
+        }
+        let (ring, k) = (self.ring, self.k);
+        // SAFETY: by the invariant.
+        let slot = fetch(unsafe { ring.slot_at(self.at) });
+        (self.k, self.at) = (k + 1, ring.after(self.at));
+        Some(View { ring, slot, k })
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = (self.end - self.k) as usize;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Views<'_> {}
 
 /// Index, length and flags of a slot, all at once. `slot` comes from [`Ring::slot_ptr`].
 #[inline]
