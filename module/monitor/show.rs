@@ -24,9 +24,9 @@ use crate::{
 use core::{cell::Cell, ops::Range};
 use kernel::sync::rcu;
 
-/// Slots that are shown without letting go of the CPU, and about how many bytes. A frame may have
-/// [`NETMAP_MAX_FRAGS`] slots.
-const CHUNK: u32 = 128;
+/// Slots that are shown without letting go of the CPU. A frame may have [`NETMAP_MAX_FRAGS`] slots.
+const CHUNK: u32 = 512;
+/// And about how many bytes, where these are copied.
 const CHUNK_BYTES: u32 = 256 << 10;
 
 /// How frames get into a monitor's ring.
@@ -88,9 +88,10 @@ impl Show<'_> {
             return;
         };
         let due = Cell::new(false);
-        let most = CHUNK_BYTES
-            .checked_div(sight.bufs().size())
-            .unwrap_or(CHUNK);
+        let most = match self.how {
+            How::Copied => CHUNK_BYTES / sight.bufs().size().max(1),
+            How::Exchanged => CHUNK,
+        };
         let most = most.clamp(NETMAP_MAX_FRAGS as u32, CHUNK) as i32;
         while let Some(step) = batch.next(at..end, most) {
             at = match step {

@@ -165,9 +165,11 @@ impl SlotRun<'_> {
             if len > most || !bufs.is_own(slot.buf_idx) || !bufs.is_own(theirs) {
                 break;
             }
+            // What makes one index of the other.
+            let other = u64::from(slot.buf_idx ^ theirs) << BUF;
             // SAFETY: the first words of both slots.
             unsafe {
-                from.write_volatile(u64::from(theirs) << BUF | len << LEN | CHANGED);
+                from.write_volatile(low ^ other | CHANGED);
                 to.write_volatile(low & keep | mark);
             }
             bytes = bytes.wrapping_add(len);
