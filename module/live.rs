@@ -25,9 +25,10 @@ pub(crate) enum Kind {
     Pipe,
     Persistent,
     Audience,
+    BlockPage,
 }
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "files",
     "bindings",
     "ports",
@@ -41,6 +42,7 @@ const NAMES: [&str; 13] = [
     "pipes",
     "persistents",
     "audiences",
+    "block_pages",
 ];
 static COUNTS: [Atomic<isize>; NAMES.len()] = [const { Atomic::new(0) }; NAMES.len()];
 
@@ -58,6 +60,11 @@ impl Drop for Counted {
     fn drop(&mut self) {
         COUNTS[self.0 as usize].add(-1, Relaxed);
     }
+}
+
+/// Counts things that no field is for, which have come or gone.
+pub(crate) fn add(kind: Kind, count: isize) {
+    COUNTS[kind as usize].add(count, Relaxed);
 }
 
 /// A line for each kind: its name and how many are alive.

@@ -11,7 +11,13 @@ use crate::{
     },
     live::{self, Counted},
     refusal::Fallible,
-    sys::{backing::Backing, bindings, pinned::Pinned, stretch::Stretch, user::Writers},
+    sys::{
+        backing::Backing,
+        bindings,
+        pinned::Pinned,
+        stretch::{Stretch, There},
+        user::Writers,
+    },
 };
 use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
 
@@ -88,11 +94,12 @@ impl Mem {
         // INVARIANT: the pools were looked at above.
         match pinned {
             None => {
-                let stretch = |pool: &Pool| Stretch::new(pool.size, pool.count);
+                let stretch =
+                    |pool: &Pool, of: PoolOf| Stretch::new(pool.size, pool.count, of.withheld());
                 let stretches = (
-                    stretch(&layout.ifs),
-                    stretch(&layout.rings),
-                    stretch(&layout.bufs),
+                    stretch(&layout.ifs, PoolOf::Ifs),
+                    stretch(&layout.rings, PoolOf::Rings),
+                    stretch(&layout.bufs, PoolOf::Bufs),
                 );
                 Self::with(layout, stretches, Writers::none(), false)
             }
@@ -182,10 +189,11 @@ impl Mem {
     /// The buffers that are there, for looking up many.
     #[inline]
     pub(crate) fn bufs(&self) -> Bufs<'_> {
-        let (base, count) = self.bufs.there();
-        // SAFETY: so many are there for as long as `self`, of the pool's size by the invariant. A
-        // stretch begins at a page, and objects are aligned to `OBJECT_ALIGN`.
-        unsafe { Bufs::new(base, self.layout.bufs.size, count) }
+        let There { base, first, count } = self.bufs.there();
+        // SAFETY: so many are there for as long as `self`, of the pool's size by the invariant, and
+        // at most the reserved ones lie apart. A stretch begins at a page, and objects are aligned
+        // to `OBJECT_ALIGN`.
+        unsafe { Bufs::new(base, first, self.layout.bufs.size, count) }
     }
 }
 

@@ -96,7 +96,7 @@ impl Staging {
         // as long as `self`, and while a view is borrowed from that there is no `Area`.
         unsafe {
             let first = self.memory.base().add(HEADROOM as usize);
-            Bufs::new(first, self.stride, self.count)
+            Bufs::kernels(first, self.stride, self.count)
         }
     }
 
@@ -107,7 +107,7 @@ impl Staging {
         // while a view is borrowed from that there is no `Area`.
         unsafe {
             let first = self.base_of(self.count).add(HEADROOM as usize);
-            Bufs::new(first, self.longest + TAIL, 1)
+            Bufs::kernels(first, self.longest + TAIL, 1)
         }
     }
 

@@ -32,6 +32,7 @@
 /* Nor are macros made of others. */
 enum ferromap_sizes {
 	FERROMAP_CACHE_LINE = SMP_CACHE_BYTES,
+	FERROMAP_LARGEST_BLOCK = PAGE_SIZE << MAX_PAGE_ORDER,
 };
 
 /* Macros that take arguments are nothing to bindgen. */
@@ -48,6 +49,12 @@ static inline int ferromap_put_user_u32(unsigned int value, unsigned int __user 
 static inline void *ferromap_vmap(struct page **pages, unsigned int count)
 {
 	return vmap(pages, count, VM_MAP, PAGE_KERNEL);
+}
+
+/* The page at an address of allocated memory, or of a mapping of pages. */
+static inline struct page *ferromap_page_of(const void *at)
+{
+	return is_vmalloc_addr(at) ? vmalloc_to_page(at) : virt_to_page(at);
 }
 
 /*

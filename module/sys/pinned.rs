@@ -80,7 +80,7 @@ impl Pinned {
 /// # Safety
 ///
 /// `pins` must have come out of a box, and be nobody else's.
-unsafe extern "C" fn drop_pins(pins: *const c_void) {
+unsafe fn drop_pins(pins: *const c_void, _: usize) {
     // SAFETY: the caller vouches for that.
     drop(unsafe { KBox::from_raw(pins.cast_mut().cast::<Pins>()) });
 }

@@ -6,6 +6,9 @@
 //! What is added lies elsewhere, so that all of it is mapped once more, in one line. The line that
 //! was there before stays: whoever has an address in it may go on. Both show the same pages. Each
 //! line is an eighth longer than the one before, so that there are few of them.
+//!
+//! The first few may lie apart from the line. What is wanted of the others is often a power of two,
+//! for which there is one block or whole huge pages; not so with a page more.
 
 use super::{
     bindings,
@@ -31,16 +34,19 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// From `base` on, `bytes` bytes are valid for reading and writing for as long as this lives, and
-/// `count` objects lie in them; so is what any of the three was before. None gets less. `base` is
-/// aligned to a page, and each was stored before what counts from it. All bases show the same
-/// pages, which are allocated with a count of their own each, or pinned, and then all of them are
-/// there.
+/// From `base` on, `bytes` bytes are valid for reading and writing for as long as this lives, but
+/// for the first `head`, instead of which so many are from `apart` on; and `count` objects lie in
+/// them. So is what any of these was before. None gets less. `base`, `apart` and `head` are aligned
+/// to a page, and each was stored before what counts from it. All bases show the same pages, which
+/// are allocated with a count of their own each, or pinned, and then all of them are there. Where
+/// `head` is 0, `apart` is not used.
 #[pin_data]
 pub(crate) struct Stretch {
     /// Bytes of an object, and how many there can be.
     size: u32,
     most: u32,
+    head: usize,
+    apart: AtomicPtr<u8>,
     base: AtomicPtr<u8>,
     bytes: AtomicUsize,
     count: AtomicU32,
@@ -56,19 +62,36 @@ struct Made {
     _pinned: Option<Arc<Pinned>>,
 }
 
+/// Where objects are, and how many: they are for as long as the stretch is.
+pub(crate) struct There {
+    /// Where the first would be if none lay apart.
+    pub(crate) base: NonNull<u8>,
+    /// Where the first are.
+    pub(crate) first: NonNull<u8>,
+    pub(crate) count: u32,
+}
+
 /// The least that is added to what is there.
 const STEP: usize = 16 * PAGE_SIZE;
 
 impl Stretch {
-    /// One that has nothing yet. `most` objects of `size` bytes fill whole pages.
-    pub(crate) fn new(size: u32, most: u32) -> impl PinInit<Self> {
+    /// One that has nothing yet. `most` objects of `size` bytes fill whole pages. The first `apart`
+    /// may lie elsewhere than the others, and do where they fill whole pages, too.
+    pub(crate) fn new(size: u32, most: u32, apart: u32) -> impl PinInit<Self> {
         let made = Made {
             lines: KVec::new(),
             parts: KVec::new(),
             _pinned: None,
         };
+        let bytes = size as usize * apart as usize;
+        let head = if bytes % PAGE_SIZE == 0 && apart < most {
+            bytes
+        } else {
+            0
+        };
         // INVARIANT: nothing is there, from any page on.
-        Self::begin(size, (without_provenance_mut(PAGE_SIZE), 0), most, 0, made)
+        let nowhere = without_provenance_mut(PAGE_SIZE);
+        Self::begin(size, (nowhere, 0), (most, 0, head), made)
     }
 
     /// One of which all is there: `count` objects of `size` bytes fill these of the pages.
@@ -94,19 +117,20 @@ impl Stretch {
             _pinned: Some(pinned.clone()),
         };
         // INVARIANT: so many bytes are mapped, which is what so many objects have, and are kept.
-        Ok(Self::begin(size, (base, bytes), count, count, made))
+        Ok(Self::begin(size, (base, bytes), (count, count, 0), made))
     }
 
     fn begin(
         size: u32,
         (base, bytes): (*mut u8, usize),
-        most: u32,
-        count: u32,
+        (most, count, head): (u32, u32, usize),
         made: Made,
     ) -> impl PinInit<Self> {
         pin_init!(Stretch {
             size,
             most,
+            head,
+            apart: AtomicPtr::new(base),
             base: AtomicPtr::new(base),
             bytes: AtomicUsize::new(bytes),
             count: AtomicU32::new(count),
@@ -118,23 +142,31 @@ impl Stretch {
         self.size as usize * self.most as usize
     }
 
-    /// Where the first object is, at a page, and how many are there. They are for as long as
-    /// `self` is.
+    /// Where the objects are.
     #[inline]
-    pub(crate) fn there(&self) -> (NonNull<u8>, u32) {
+    pub(crate) fn there(&self) -> There {
         // Acquire: the base is at least the one that this counts from.
         let count = self.count.load(Acquire);
+        let base = self.base.load(Relaxed);
+        let first = if self.head == 0 {
+            base
+        } else {
+            self.apart.load(Relaxed)
+        };
         // SAFETY: never null, by the invariant.
-        let base = unsafe { NonNull::new_unchecked(self.base.load(Relaxed)) };
-        (base, count)
+        let [base, first] = [base, first].map(|at| unsafe { NonNull::new_unchecked(at) });
+        There { base, first, count }
     }
 
     /// Where the object of that number is, if it is there.
     #[inline]
     pub(crate) fn object(&self, index: u32) -> Option<NonNull<u8>> {
-        let (base, count) = self.there();
-        // SAFETY: by the invariant so many objects are valid from the base on.
-        (index < count).then(|| unsafe { base.add(index as usize * self.size as usize) })
+        let There { base, first, count } = self.there();
+        let offset = index as usize * self.size as usize;
+        let from = if offset < self.head { first } else { base };
+        // By the invariant so many objects are valid from the base on, or from where they lie
+        // apart.
+        (index < count).then(|| at(from, offset))
     }
 
     /// How many objects are there.
@@ -159,11 +191,13 @@ impl Stretch {
         if offset >= self.bytes.load(Acquire) {
             self.grow_to(offset + 1)?;
         }
+        let There { base, first, .. } = self.there();
+        let from = if offset < self.head { first } else { base };
         // SAFETY: inside what is there, as was just found; pages are allocated, and counted one by
         // one (mm/vmalloc.c, `vm_area_alloc_pages`, splits large ones), so that a process may keep
         // one for as long as it likes.
         unsafe {
-            let page = page_at(self.base.load(Relaxed), offset);
+            let page = bindings::ferromap_page_of(at(from, offset).as_ptr().cast());
             bindings::get_page(page);
             Ok(page)
         }
@@ -175,28 +209,36 @@ impl Stretch {
         if bytes <= there {
             return Ok(());
         }
-        let bytes = if there == 0 {
-            bytes
-        } else {
-            bytes.max(there + STEP.max(there / 8))
+        let bytes = match there {
+            0 => bytes.max(self.head + PAGE_SIZE),
+            _ => bytes.max(there + STEP.max(there / 8)),
         };
         let bytes = bytes.next_multiple_of(PAGE_SIZE).min(self.most_bytes());
         made.lines.reserve(1, GFP_KERNEL_ACCOUNT)?;
-        made.parts.reserve(1, GFP_KERNEL_ACCOUNT)?;
-        let part = HugeMem::new(bytes - there)?;
-        let base = if there == 0 {
-            part.base()
+        made.parts.reserve(2, GFP_KERNEL_ACCOUNT)?;
+        let line = if there == 0 {
+            let part = HugeMem::new(bytes - self.head)?;
+            let line = part.base();
+            if self.head > 0 {
+                let apart = HugeMem::new(self.head)?;
+                self.apart.store(apart.base().as_ptr(), Relaxed);
+                // There is room, here and below.
+                let _ = made.parts.push_within_capacity(apart);
+            }
+            let _ = made.parts.push_within_capacity(part);
+            line
         } else {
+            let part = HugeMem::new(bytes - there)?;
             let line = self.line(there, &part)?;
             let base = line.base();
-            // There is room.
             let _ = made.lines.push_within_capacity(line);
+            let _ = made.parts.push_within_capacity(part);
             base
         };
-        let _ = made.parts.push_within_capacity(part);
+        let base = line.as_ptr().wrapping_sub(self.head);
         // INVARIANT: so much was mapped or allocated just now, with what was there before first;
         // and it is kept.
-        self.base.store(base.as_ptr(), Relaxed);
+        self.base.store(base, Relaxed);
         self.bytes.store(bytes, Release);
         // No more than `most`, which fill as many bytes as there are at most.
         let count = bytes.checked_div(self.size as usize).unwrap_or(0);
@@ -204,18 +246,18 @@ impl Stretch {
         Ok(())
     }
 
-    /// The `there` bytes that are there and `part`, in one line.
+    /// Of the `there` bytes that are there all but the head, and `part`, in one line.
     fn line(&self, there: usize, part: &HugeMem) -> Result<Joint> {
-        let mut pages =
-            KVVec::with_capacity((there + part.bytes()) / PAGE_SIZE, GFP_KERNEL_ACCOUNT)?;
+        let old = there - self.head;
+        let mut pages = KVVec::with_capacity((old + part.bytes()) / PAGE_SIZE, GFP_KERNEL_ACCOUNT)?;
         let parts = [
-            (self.base.load(Relaxed), there),
-            (part.base().as_ptr(), part.bytes()),
+            (at(self.there().base, self.head), old),
+            (part.base(), part.bytes()),
         ];
-        for (base, bytes) in parts {
+        for (from, bytes) in parts {
             for offset in (0..bytes).step_by(PAGE_SIZE) {
-                // SAFETY: inside what is there, which is mapped.
-                let page = unsafe { page_at(base, offset) };
+                // SAFETY: inside what is there, which is allocated or mapped.
+                let page = unsafe { bindings::ferromap_page_of(at(from, offset).as_ptr().cast()) };
                 pages.push(page, GFP_KERNEL_ACCOUNT)?;
             }
         }
@@ -224,12 +266,9 @@ impl Stretch {
     }
 }
 
-/// The page at `offset` from `base`.
-///
-/// # Safety
-///
-/// It must be one of vmalloc's or vmap's that is there.
-unsafe fn page_at(base: *mut u8, offset: usize) -> *mut bindings::page {
-    // SAFETY: an address of theirs, as the caller promises.
-    unsafe { bindings::vmalloc_to_page(base.add(offset).cast()) }
+/// What is `offset` bytes from there, where something is. `from` may be before where anything is.
+#[inline]
+fn at(from: NonNull<u8>, offset: usize) -> NonNull<u8> {
+    // SAFETY: something is there, so that is not null.
+    unsafe { NonNull::new_unchecked(from.as_ptr().wrapping_add(offset)) }
 }

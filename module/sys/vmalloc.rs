@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Straight lines of kernel memory: allocated, on huge pages where they are to be had, or mapped
-//! of pages that are there already.
+//! Straight lines of kernel memory: allocated, in one block or on huge pages where they are to be
+//! had, or mapped of pages that are there already.
 //!
 //! They may be gigabytes, so that making them and giving them back take seconds. They are made
 //! where nobody else waits for it, and what is dropped with locks held is noted only, and given
 //! back by [`give_back`].
 
 use super::{bindings, task};
+use crate::live;
 use core::{
     ffi::c_void,
     ptr::{null, null_mut, NonNull},
@@ -19,12 +20,12 @@ use kernel::{
     time::{delay::fsleep, Delta, Instant, Monotonic},
 };
 
-/// Zeroed, virtually contiguous memory in whole pages, which processes may map. It is charged to
-/// who makes it.
+/// Zeroed, virtually contiguous memory in whole pages, which processes may map: each page has a
+/// count of its own. It is charged to who makes it.
 ///
 /// # Invariants
 ///
-/// `base` is an allocation of `bytes` by vmalloc, which `_lease` keeps.
+/// `base` is an allocation of `bytes` by [`allocate`], which `_lease` keeps.
 pub(crate) struct HugeMem {
     base: NonNull<u8>,
     bytes: usize,
@@ -113,9 +114,9 @@ impl HugeMem {
         if let Err(lack) = begin_making(bytes) {
             return Ok(Err(lack));
         }
-        let base = allocate(bytes);
+        let made = allocate(bytes);
         MAKING.fetch_sub(bytes, Relaxed);
-        let Some(base) = base else {
+        let Some((base, give)) = made else {
             wait_for_the_part(bytes);
             return Ok(Err(Lack::Memory));
         };
@@ -123,7 +124,7 @@ impl HugeMem {
         Ok(Ok(HugeMem {
             base,
             bytes,
-            _lease: Lease::new(note, base, bytes, bindings::vfree),
+            _lease: Lease::new(note, base, bytes, give),
         }))
     }
 
@@ -154,7 +155,7 @@ impl Joint {
         // INVARIANT: mapped just now.
         Ok(Joint {
             base,
-            _lease: Lease::new(note, base, 0, bindings::vunmap),
+            _lease: Lease::new(note, base, 0, unmap),
         })
     }
 
@@ -183,8 +184,16 @@ fn begin_making(bytes: usize) -> Result<(), Lack> {
 /// What a huge page has.
 const HUGE: usize = 2 << 20;
 
+/// How something is given back: where it is, and how many bytes it has.
+pub(super) type Give = unsafe fn(*const c_void, usize);
+
 /// Zeroed pages, charged to the caller, whom nobody is ended for.
-fn allocate(bytes: usize) -> Option<NonNull<u8>> {
+fn allocate(bytes: usize) -> Option<(NonNull<u8>, Give)> {
+    // One block needs no mapping of its own: that saves a page table, and where a page table is
+    // dear (User Mode Linux) most of the time.
+    if let Some(block) = allocate_block(bytes) {
+        return Some((block, free_block));
+    }
     let gfp = bindings::GFP_KERNEL_ACCOUNT
         | bindings::__GFP_ZERO
         | bindings::__GFP_NOWARN
@@ -201,7 +210,53 @@ fn allocate(bytes: usize) -> Option<NonNull<u8>> {
             bindings::__vmalloc_noprof(bytes, gfp)
         }
     };
-    NonNull::new(ptr.cast())
+    Some((NonNull::new(ptr.cast())?, free))
+}
+
+/// The same in one block, if there is such a block at this moment: nothing is moved or thrown out
+/// for it.
+fn allocate_block(bytes: usize) -> Option<NonNull<u8>> {
+    let gfp = 1 << bindings::___GFP_ACCOUNT_BIT | bindings::__GFP_ZERO | bindings::__GFP_NOWARN;
+    if bytes > bindings::ferromap_sizes_FERROMAP_LARGEST_BLOCK as usize {
+        return None;
+    }
+    // SAFETY: may be called anywhere, and gives memory that is nobody else's, or null. Its pages
+    // are counted one by one (mm/page_alloc.c, `make_alloc_exact`).
+    let ptr = unsafe { bindings::alloc_pages_exact_noprof(bytes, gfp) };
+    let block = NonNull::new(ptr.cast())?;
+    // Nothing of the kernel's tells whose a block is, as /proc/vmallocinfo does.
+    live::add(live::Kind::BlockPage, pages_of(bytes));
+    Some(block)
+}
+
+fn pages_of(bytes: usize) -> isize {
+    (bytes / PAGE_SIZE) as isize
+}
+
+/// # Safety
+///
+/// A block of [`allocate_block`], of so many bytes, that nobody uses any more. Pages of it that
+/// processes map live on by their own count.
+unsafe fn free_block(base: *const c_void, bytes: usize) {
+    // SAFETY: by the caller's promise.
+    unsafe { bindings::free_pages_exact(base.cast_mut(), bytes) };
+    live::add(live::Kind::BlockPage, -pages_of(bytes));
+}
+
+/// # Safety
+///
+/// An allocation by vmalloc that nobody uses any more.
+unsafe fn free(base: *const c_void, _: usize) {
+    // SAFETY: by the caller's promise.
+    unsafe { bindings::vfree(base) };
+}
+
+/// # Safety
+///
+/// A mapping by vmap that nobody uses any more.
+unsafe fn unmap(base: *const c_void, _: usize) {
+    // SAFETY: by the caller's promise.
+    unsafe { bindings::vunmap(base) };
 }
 
 /// Waits until the kernel has given back the part that it had got of an allocation that failed,
@@ -211,10 +266,11 @@ fn allocate(bytes: usize) -> Option<NonNull<u8>> {
 fn wait_for_the_part(bytes: usize) {
     const ROOM: usize = 1 << 20;
     within_a_second(|| {
-        let room = allocate(ROOM.min(bytes));
-        if let Some(room) = room {
-            // SAFETY: allocated by vmalloc just now, and nobody else knows it.
-            unsafe { bindings::vfree(room.as_ptr().cast()) };
+        let bytes = ROOM.min(bytes);
+        let room = allocate(bytes);
+        if let Some((room, give)) = room {
+            // SAFETY: allocated just now, and nobody else knows it.
+            unsafe { give(room.as_ptr().cast(), bytes) };
         }
         room.is_some()
     });
@@ -240,8 +296,7 @@ pub(super) struct Note {
     base: *const c_void,
     /// How much memory that is, or how much is kept by it.
     bytes: usize,
-    /// How it is given back.
-    give: unsafe extern "C" fn(*const c_void),
+    give: Give,
     next: *mut Note,
 }
 
@@ -251,7 +306,7 @@ impl Note {
         let note = Note {
             base: null(),
             bytes: 0,
-            give: bindings::vfree,
+            give: free,
             next: null_mut(),
         };
         Ok(KBox::new(note, GFP_KERNEL_ACCOUNT)?)
@@ -264,12 +319,7 @@ pub(super) struct Lease(Option<KBox<Note>>);
 
 impl Lease {
     /// For what is at `base`, which `give` is right for, at any time.
-    pub(super) fn new(
-        mut note: KBox<Note>,
-        base: NonNull<u8>,
-        bytes: usize,
-        give: unsafe extern "C" fn(*const c_void),
-    ) -> Self {
+    pub(super) fn new(mut note: KBox<Note>, base: NonNull<u8>, bytes: usize, give: Give) -> Self {
         (note.base, note.bytes, note.give) = (base.as_ptr().cast(), bytes, give);
         Lease(Some(note))
     }
@@ -301,11 +351,11 @@ pub(crate) fn give_back() {
         // SAFETY: a box that `drop` put on the list, which was taken whole: nobody else has it.
         let note = unsafe { KBox::from_raw(next) };
         next = note.next;
-        // SAFETY: an allocation by vmalloc, a mapping by vmap or pages that are pinned, with what
-        // is right for it, by the invariants of what was dropped, and nobody's any more: nobody
-        // touches a mapping whose pages have gone before it. Pages that a process still maps or has
-        // pinned live on by their own count.
-        unsafe { (note.give)(note.base) };
+        // SAFETY: an allocation, a mapping by vmap or pages that are pinned, with what is right for
+        // it, by the invariants of what was dropped, and nobody's any more: nobody touches a
+        // mapping whose pages have gone before it. Pages that a process still maps or has pinned
+        // live on by their own count.
+        unsafe { (note.give)(note.base, note.bytes) };
         RETURNING.fetch_sub(note.bytes, Relaxed);
     }
 }

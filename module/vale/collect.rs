@@ -134,10 +134,11 @@ fn start_of(frame: &Frame, bufs: &Bufs<'_>) -> Result<Head, TxDrop> {
     if len < ETH_HLEN as u32 || len > bufs.size() {
         return Err(TxDrop::BadLength);
     }
-    Ok(bufs.get(frame.first).ok_or(TxDrop::BadBuffer)?.head(0))
+    bufs.own_head(frame.first).ok_or(TxDrop::BadBuffer)
 }
 
-/// Whether a slot is a simple frame, if its port has no virtio-net headers.
+/// Whether a slot has a whole frame in its buffer, so that it is a simple one if the port has no
+/// virtio-net headers, and if it is a buffer of somebody's.
 #[inline(always)]
 pub(super) fn is_simple(slot: &Slot) -> bool {
     slot.flags & (NS_MOREFRAG | NS_INDIRECT) == 0
@@ -265,7 +266,8 @@ impl Scratch {
         burst: &mut Burst,
         by: &mut D,
     ) -> bool {
-        let (frame, bytes, verdict) = if sender.has_simple() && is_simple(&slot) {
+        let simple = is_simple(&slot) && sender.bufs.is_own(slot.buf_idx);
+        let (frame, bytes, verdict) = if sender.has_simple() && simple {
             let frame = Frame::simple(slot.buf_idx, slot.len);
             (frame, slot.len.into(), start_of(&frame, &sender.bufs))
         } else {

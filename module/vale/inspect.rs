@@ -189,7 +189,7 @@ impl Scratch {
         for (to_frame, cell) in room.iter_mut().zip(slots) {
             let slot = cell.take();
             let (len, unit) = (u32::from(slot.len), *low + staged);
-            let both = sender.bufs.get(slot.buf_idx).zip(to.known(unit));
+            let both = sender.bufs.own(slot.buf_idx).zip(to.known(unit));
             let good = is_simple(&slot) && lens.contains(&len) && staged < free;
             let copied = both.is_some_and(|(from, to)| {
                 good && len <= from.size() && from.copy_start_to(&to, extent.of(len), &mut copier)

@@ -5,7 +5,8 @@
 //! Stock kernels lack FAILSLAB but have kprobes. A probe on the entry of each function that
 //! netmap.ko allocates with looks who calls: the test's own process (`pid`), from the module's text
 //! (`start` to `end`). Such calls are counted, and from number `nth` on, `span` of them find no
-//! memory. Everybody else's go through.
+//! memory. Everybody else's go through. What the module has another way for is never there, so that
+//! it is the other way whose calls fail.
 //!
 //! A probe that the kernel has optimised cannot change where a function goes on, so whoever loads
 //! this writes 0 to `/proc/sys/debug/kprobes-optimization` first.
@@ -55,7 +56,7 @@ struct Function {
     handler: unsafe extern "C" fn(*mut bindings::kprobe, *mut pt_regs) -> i32,
 }
 
-const FUNCTIONS: [Function; 7] = [
+const FUNCTIONS: [Function; 8] = [
     Function {
         name: c"rust_helper_krealloc_node_align",
         handler: before_realloc::<1>,
@@ -75,6 +76,11 @@ const FUNCTIONS: [Function; 7] = [
     Function {
         name: c"vmap",
         handler: before::<3>,
+    },
+    // Without a block it asks vmalloc.
+    Function {
+        name: c"alloc_pages_exact_noprof",
+        handler: before_choice,
     },
     Function {
         name: c"__napi_alloc_frag_align",
@@ -110,19 +116,27 @@ unsafe extern "C" fn before<const KIND: i32>(_: *mut bindings::kprobe, regs: *mu
     unsafe { maybe_fail(KIND, &mut *regs) }
 }
 
-/// Counts the call if it is one of those that matter. If its turn has come, it goes on in
-/// [`nothing`] instead of the function that was called; the kernel is told by 1.
+/// # Safety
+///
+/// As above.
+unsafe extern "C" fn before_choice(_: *mut bindings::kprobe, regs: *mut pt_regs) -> i32 {
+    // SAFETY: the registers are ours until we return.
+    let regs = unsafe { &mut *regs };
+    // SAFETY: they are those at the entry.
+    if unsafe { matters(regs) } {
+        return fail(regs);
+    }
+    0
+}
+
+/// Counts the call if it is one of those that matter, and has it fail if its turn has come.
 ///
 /// # Safety
 ///
 /// The registers must be those at the entry of a function.
 unsafe fn maybe_fail(kind: i32, regs: &mut pt_regs) -> i32 {
-    // SAFETY: the current task is there while it runs.
-    let process = unsafe { (*Task::current_raw()).tgid };
-    // SAFETY: at the entry of a function the return address is on top of the stack.
-    let caller = unsafe { (regs.sp as *const u64).read() };
-    let range = module_parameters::start.value()..module_parameters::end.value();
-    if process != module_parameters::pid.value() || !range.contains(&caller) {
+    // SAFETY: by the caller's promise.
+    if !unsafe { matters(regs) } {
         return 0;
     }
     // Not one step, but the process has one thread.
@@ -135,6 +149,25 @@ unsafe fn maybe_fail(kind: i32, regs: &mut pt_regs) -> i32 {
     if failed.get() == 0 {
         failed.set(kind);
     }
+    fail(regs)
+}
+
+/// Whether it is the test's process that calls, from the module.
+///
+/// # Safety
+///
+/// The registers must be those at the entry of a function.
+unsafe fn matters(regs: &pt_regs) -> bool {
+    // SAFETY: the current task is there while it runs.
+    let process = unsafe { (*Task::current_raw()).tgid };
+    // SAFETY: at the entry of a function the return address is on top of the stack.
+    let caller = unsafe { (regs.sp as *const u64).read() };
+    let range = module_parameters::start.value()..module_parameters::end.value();
+    process == module_parameters::pid.value() && range.contains(&caller)
+}
+
+/// It goes on in [`nothing`] instead of the function that was called; the kernel is told by 1.
+fn fail(regs: &mut pt_regs) -> i32 {
     regs.ip = nothing as usize;
     1
 }

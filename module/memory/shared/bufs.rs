@@ -13,6 +13,7 @@ use crate::{
     },
 };
 use core::{
+    hint::assert_unchecked,
     marker::PhantomData,
     ops::Range,
     ptr::NonNull,
@@ -25,25 +26,56 @@ use kernel::prelude::*;
 /// # Invariants
 ///
 /// From `base` on `count` objects of `size` bytes are valid, for as long as the memory that they
-/// are in; `base` and `size` are multiples of
-/// [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN).
+/// are in; but the first `reserved` lie from `first` on, which may be elsewhere. `base`, `first` and
+/// `size` are multiples of [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN), and `size` is not 0.
+/// `own` are not reserved.
 #[derive(Clone, Copy)]
 pub(crate) struct Bufs<'m> {
     base: NonNull<u8>,
+    first: NonNull<u8>,
     size: u32,
     count: u32,
+    reserved: u32,
+    own: u32,
     _mem: PhantomData<&'m ()>,
 }
 
 impl<'m> Bufs<'m> {
+    /// Those of a region, the reserved ones of which lie at `first`.
+    ///
     /// # Safety
     ///
     /// The invariants of the type must hold for `'m`.
-    pub(in crate::memory) unsafe fn new(base: NonNull<u8>, size: u32, count: u32) -> Self {
+    pub(in crate::memory) unsafe fn new(
+        base: NonNull<u8>,
+        first: NonNull<u8>,
+        size: u32,
+        count: u32,
+    ) -> Self {
         Bufs {
             base,
+            first,
             size,
             count,
+            reserved: NETMAP_RESERVED_BUFS,
+            own: count.saturating_sub(NETMAP_RESERVED_BUFS),
+            _mem: PhantomData,
+        }
+    }
+
+    /// Buffers of the kernel's own, none of which is reserved.
+    ///
+    /// # Safety
+    ///
+    /// The invariants of the type must hold for `'m`.
+    pub(in crate::memory) unsafe fn kernels(base: NonNull<u8>, size: u32, count: u32) -> Self {
+        Bufs {
+            base,
+            first: base,
+            size,
+            count,
+            reserved: 0,
+            own: count,
             _mem: PhantomData,
         }
     }
@@ -58,21 +90,33 @@ impl<'m> Bufs<'m> {
     /// choose the index.
     #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<Buf<'m>> {
+        // What is outside becomes 0, which is reserved.
         let inside = confine32(index, self.count);
-        // The mask has done the comparison, but for the first one.
-        if inside == 0 {
-            return self.first(index);
+        if inside < NETMAP_RESERVED_BUFS {
+            return self.low(index);
         }
-        // SAFETY: `confine32` gives 0, or what is below the count.
+        // SAFETY: `confine32` gives 0, or what is below the count; and it is not reserved.
         Some(unsafe { self.object(inside) })
     }
 
-    /// Buffer 0, which is nobody's, so that hardly any slot names it.
+    /// One of those whose number may be reserved, which hardly any slot names.
     #[cold]
     #[inline(never)]
-    fn first(&self, index: u32) -> Option<Buf<'m>> {
-        // SAFETY: there is one, as is looked at.
-        (index == 0 && self.count > 0).then(|| unsafe { self.object(0) })
+    fn low(&self, index: u32) -> Option<Buf<'m>> {
+        if index >= NETMAP_RESERVED_BUFS.min(self.count) {
+            return None;
+        }
+        if index >= self.reserved {
+            // SAFETY: below the count, and not reserved.
+            return Some(unsafe { self.object(index) });
+        }
+        // INVARIANT: one of the reserved ones, all of which are valid and aligned.
+        Some(Buf {
+            // SAFETY: so many objects lie there, by the invariant.
+            base: unsafe { self.first.add(index as usize * self.size as usize) },
+            size: self.size,
+            _mem: PhantomData,
+        })
     }
 
     /// How many there are: those from the first on that anybody was ever handed.
@@ -80,23 +124,31 @@ impl<'m> Bufs<'m> {
         self.count
     }
 
-    /// As [`get`](Self::get), for an index that is the kernel's own, or that only the kernel has
-    /// had since it was looked up.
+    /// As [`own`](Self::own), for an index that is the kernel's, or that only the kernel has had
+    /// since it was looked up.
     #[inline]
     pub(crate) fn known(&self, index: u32) -> Option<Buf<'m>> {
-        // SAFETY: below the count, as was just found.
-        (index < self.count).then(|| unsafe { self.object(index) })
+        // An index below the reserved ones becomes larger than any.
+        let inside = index.wrapping_sub(self.reserved) < self.own;
+        // SAFETY: below the count and not reserved, as was just found.
+        inside.then(|| unsafe { self.object(index) })
     }
 
     /// # Safety
     ///
-    /// `index` must be below the count.
+    /// `index` must be below the count, and not be reserved.
     #[inline(always)]
     unsafe fn object(&self, index: u32) -> Buf<'m> {
+        let offset = index as usize * self.size as usize;
+        // Nothing need be at `base`, from which it is counted.
+        let at = self.base.as_ptr().wrapping_add(offset);
+        // SAFETY: the pool has so many objects, as the caller promises. Said by itself, or the
+        // compiler asks whether what it returns is `None`.
+        unsafe { assert_unchecked(!at.is_null()) };
         // INVARIANT: an object of the pool, all of which are valid and aligned.
         Buf {
-            // SAFETY: the pool has so many objects, as the caller promises.
-            base: unsafe { self.base.add(index as usize * self.size as usize) },
+            // SAFETY: as above.
+            base: unsafe { NonNull::new_unchecked(at) },
             size: self.size,
             _mem: PhantomData,
         }
@@ -115,16 +167,24 @@ impl<'m> Bufs<'m> {
         if inside < NETMAP_RESERVED_BUFS {
             return None;
         }
-        // SAFETY: `confine32` gives 0, or what is below the count.
+        // SAFETY: `confine32` gives 0, or what is below the count; and it is not reserved.
         Some(unsafe { self.object(inside) })
+    }
+
+    /// The first 16 bytes of the buffer that [`own`](Self::own) has, as [`Buf::head`] has them.
+    #[inline(always)]
+    pub(crate) fn own_head(&self, index: u32) -> Option<Head> {
+        let words = self.own(index)?.base.cast::<u64>().as_ptr();
+        // SAFETY: they are there, and aligned: both are a whole buffer's, by the invariant.
+        let both = unsafe { [words.read_volatile(), words.add(1).read_volatile()] };
+        Some(both.map(u64::from_le))
     }
 
     /// Whether [`own`](Self::own) has one, for who does not touch it: without a mask.
     #[inline(always)]
     pub(crate) fn is_own(&self, index: u32) -> bool {
         // An index below the reserved ones becomes larger than any.
-        let most = self.count.saturating_sub(NETMAP_RESERVED_BUFS);
-        index.wrapping_sub(NETMAP_RESERVED_BUFS) < most
+        index.wrapping_sub(NETMAP_RESERVED_BUFS) < self.own
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 const MODULE: &str = "/sys/module/netmap";
 const LIVE: &str = "/sys/kernel/debug/netmap/live";
+const BLOCK_PAGES: &str = "block_pages";
 
 /// Words in the kernel log that fail a case.
 const COMPLAINTS: &[&str] = &[
@@ -81,8 +82,15 @@ impl KernelLog {
     }
 }
 
-/// Live objects by kind, as the module counts them.
+/// Live objects by kind, as the module counts them. How much memory they take is another thing.
 pub fn live() -> BTreeMap<String, u64> {
+    let mut counts = counts();
+    counts.remove(BLOCK_PAGES);
+    counts
+}
+
+/// All that the module counts.
+fn counts() -> BTreeMap<String, u64> {
     let text = fs::read_to_string(LIVE).unwrap_or_default();
     text.lines()
         .filter_map(|line| {
@@ -92,15 +100,16 @@ pub fn live() -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// Bytes of the kernel's memory that the module has by vmalloc; mappings of it that are there once
-/// more do not count.
-pub fn vmalloced() -> std::io::Result<u64> {
+/// Bytes of the kernel's memory that the module has for regions and frames: by vmalloc, where
+/// mappings of it that are there once more do not count, or in one block, which it says itself.
+pub fn allocated() -> std::io::Result<u64> {
     let text = fs::read_to_string("/proc/vmallocinfo")?;
     let ours = text.lines().filter(|line| line.contains(" [netmap] "));
     let pages = ours
         .filter_map(|line| line.split(' ').find_map(|word| word.strip_prefix("pages=")))
         .filter_map(|pages| pages.parse::<u64>().ok());
-    Ok(pages.sum::<u64>() * 4096)
+    let blocks = counts().get(BLOCK_PAGES).copied().unwrap_or(0);
+    Ok((pages.sum::<u64>() + blocks) * 4096)
 }
 
 /// Whether the module counts its objects at all; without it no case could be trusted.

@@ -9,7 +9,7 @@ use crate::harness::raw::bound::pair;
 use crate::harness::raw::device::Mapping;
 use crate::harness::raw::request::pools_info;
 use crate::harness::raw::*;
-use crate::harness::traces::vmalloced;
+use crate::harness::traces::allocated;
 use crate::harness::traffic::wait_until;
 use crate::harness::why::why;
 use crate::harness::wire::wire;
@@ -42,13 +42,13 @@ const DEFAULT: std::ops::Range<u64> = 4 * MIB..4 * MIB + MIB / 2;
 
 /// That so much more of the kernel's memory is the module's than `before`.
 fn costs(what: &str, before: u64, want: std::ops::Range<u64>) -> Outcome {
-    let got = vmalloced()?.saturating_sub(before);
+    let got = allocated()?.saturating_sub(before);
     that(format!("{what}: {want:?}, got {got}"), want.contains(&got))
 }
 
 // A port with two rings of 1024 slots took 42 MB.
 fn region_costs_what_its_rings_take() -> Outcome {
-    let before = vmalloced()?;
+    let before = allocated()?;
     let device = Device::open()?;
     let mut port = vale("valecost:a");
     port.send(&device)?;
@@ -56,15 +56,15 @@ fn region_costs_what_its_rings_take() -> Outcome {
     let size = port.body.nr_memsize;
     that(format!("a large region, got {size}"), size > 40 * MIB)?;
     drop(device);
-    same("afterwards", vmalloced()?, before)?;
+    same("afterwards", allocated()?, before)?;
     let small = vale("valecost:a").slots(64, 64).bind()?;
     costs("a small port", before, 256 * 1024..512 * 1024)?;
     drop(small);
-    same("afterwards", vmalloced()?, before)
+    same("afterwards", allocated()?, before)
 }
 
 fn region_costs_more_when_more_is_taken() -> Outcome {
-    let before = vmalloced()?;
+    let before = allocated()?;
     let port = || vale("valemore:a").rings(4, 4);
     let first = port().one(0).bind()?;
     costs("the first pair of rings", before, DEFAULT)?;
@@ -83,18 +83,18 @@ fn region_costs_more_when_more_is_taken() -> Outcome {
     costs("with a pipe", before, 12 * MIB..15 * MIB)?;
     // What was given back is taken first.
     drop((extra, pipe));
-    let kept = vmalloced()?;
+    let kept = allocated()?;
     let second = port().one(1).bind()?;
     let third = port().one(2).bind()?;
-    same("again as many", vmalloced()?, kept)?;
+    same("again as many", allocated()?, kept)?;
     second.send_on(1, &numbered(0..9))?;
     drop((first, second, third));
-    same("afterwards", vmalloced()?, before)
+    same("afterwards", allocated()?, before)
 }
 
 // Where memory was short region 1 had half its buffers.
 fn region_one_keeps_its_size() -> Outcome {
-    let before = vmalloced()?;
+    let before = allocated()?;
     let full = null(GLOBAL_MEM_ID).bind()?.reg.nr_memsize;
     let group = Cgroup::new("one", "32M")?;
     super::access::elsewhere(|| {
@@ -106,7 +106,7 @@ fn region_one_keeps_its_size() -> Outcome {
 }
 
 fn region_costs_let_a_switch_be_full_of_ports() -> Outcome {
-    let before = vmalloced()?;
+    let before = allocated()?;
     let mut held = Vec::new();
     for i in 0..252 {
         let device = Device::open()?;
@@ -124,7 +124,7 @@ fn region_costs_let_a_switch_be_full_of_ports() -> Outcome {
     a.send(&numbered(0..9))?;
     same("frames", b.recv()?, numbered(0..9))?;
     drop((held, a, b));
-    same("afterwards", vmalloced()?, before)
+    same("afterwards", allocated()?, before)
 }
 
 fn zero(map: &Mapping, from: u64, to: u64) -> Outcome {
@@ -137,7 +137,7 @@ fn zero(map: &Mapping, from: u64, to: u64) -> Outcome {
 }
 
 fn region_is_there_where_it_is_touched() -> Outcome {
-    let before = vmalloced()?;
+    let before = allocated()?;
     let (a, b) = pair("valetouch")?;
     let pools = pools_info("valetouch:a", 0)?;
     let size = a.reg.nr_memsize;
@@ -161,7 +161,7 @@ fn region_is_there_where_it_is_touched() -> Outcome {
     b.send(&numbered(0..40))?;
     same("frames", a.recv()?, numbered(0..40))?;
     drop((second, a, b));
-    same("afterwards", vmalloced()?, before)
+    same("afterwards", allocated()?, before)
 }
 
 /// A frame that says where it lies.
@@ -205,7 +205,7 @@ fn region_buffer_that_nobody_had_is_none() -> Outcome {
     let (a, b) = pair("valenone")?;
     let total = pools_info("valenone:a", 0)?.nr_buf_pool_objtotal;
     let (tx, rx) = (a.tx(0), b.rx(0));
-    let before = vmalloced()?;
+    let before = allocated()?;
     for index in [total - 1, total / 2, 2000] {
         // Sent: as one out of range.
         let at = tx.cursors().0;
@@ -244,7 +244,7 @@ fn region_buffer_that_nobody_had_is_none() -> Outcome {
         a.send(&numbered(0..9))?;
         same("frames", b.recv()?, numbered(0..9))?;
     }
-    same("nothing came for it", vmalloced()?, before)
+    same("nothing came for it", allocated()?, before)
 }
 
 fn region_buffer_that_nobody_had_is_none_on_an_interface() -> Outcome {
