@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// virtio-net headers in C: of which length, who may open a port with one, what becomes of it between
-// ports of all lengths, and segments and checksums of what a port without headers gets.
+// virtio-net headers in C: of which length, who may open a port with one, what becomes of it
+// between ports of all lengths, and segments and checksums of what a port without headers gets.
 
 #define _GNU_SOURCE
 #include "check.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// CSB mode and kernel loops in C: frames through a loop on a switch port, a pipe, an interface and a
-// persistent port, asleep, woken by eventfds and in their callers' context; and what is refused. It
-// wants the interfaces cv0 and cv1, wired to each other.
+// CSB mode and kernel loops in C: frames through a loop on a switch port, a pipe, an interface
+// and a persistent port, asleep, woken by eventfds and in their callers' context; and what is
+// refused. It wants the interfaces cv0 and cv1, wired to each other.
 
 #define _GNU_SOURCE
 #include "check.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Monitors in C: copies and exchanged buffers of what a switch port, the end of a pipe, an interface
-// and its host rings send and receive. It wants the interfaces cv0 and cv1, wired to each other.
+// Monitors in C: copies and exchanged buffers of what a switch port, the end of a pipe, an
+// interface and its host rings send and receive. It wants the interfaces cv0 and cv1, wired to
+// each other.
 
 #define _GNU_SOURCE
 #include "check.h"

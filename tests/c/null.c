@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Memory in C: null ports, which are nothing but memory, what a region is made of, how it is mapped,
-// and buffers that wander between two ports of one region.
+// Memory in C: null ports, which are nothing but memory, what a region is made of, how it is
+// mapped, and buffers that wander between two ports of one region.
 
 #define _GNU_SOURCE
 #include "check.h"
@@ -140,8 +140,14 @@ static void region_of_a_descriptor(void)
 	expect(nmport_open_desc(b) == 0 && region.nro_opt.nro_status == 0);
 	expect(b->mem == a->mem);
 	nmreq_remove_option(&b->hdr, &region.nro_opt);
-	expect(request(fd, FERROMAP_REQ_PROBE, "vale1:b", &probe, NULL) == 0);
-	expect(probe.nr_mem_id == a->reg.nr_mem_id && probe.nr_tx_slots == b->reg.nr_tx_slots);
+
+	step = "what a request would return";
+	expect(request(fd, FERROMAP_REQ_PROBE, "vale1:b", &probe, NULL) == 0 && probe.nr_memsize == 0);
+	probe.nr_flags = NR_EXCLUSIVE;
+	refuses(fd, FERROMAP_REQ_PROBE, "vale1:b", &probe, NULL, EBUSY);
+	probe.nr_flags = 0;
+	probe.nr_mode = NR_REG_SW;
+	refuses(fd, FERROMAP_REQ_PROBE, "vale1:b", &probe, NULL, EINVAL);
 	close(fd);
 	nmport_close(b);
 	nmport_close(a);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Pipes in C: on names that nobody has, on a switch port, an interface and another pipe; what is in
-// a slot, what waits, and what is refused. It wants the interfaces cv0 and cv1, wired to each other.
+// Pipes in C: on names that nobody has, on a switch port, an interface and another pipe; what
+// is in a slot, what waits, and what is refused. It wants the interfaces cv0 and cv1, wired to
+// each other.
 
 #define _GNU_SOURCE
 #include "check.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Rings in C: who owns which slot, what a sync does and does not, what poll waits for, which rings a
-// program binds, frames in several slots and in memory of the program's own.
+// Rings in C: who owns which slot, what a sync does and does not, what poll waits for, which
+// rings a program binds, frames in several slots and in memory of the program's own.
 
 #define _GNU_SOURCE
 #include "check.h"

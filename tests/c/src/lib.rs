@@ -185,8 +185,11 @@ fn programs_are_of_all_standards() {
         }
         programs += 1;
         let code = fs::read_to_string(&path).unwrap();
-        for (compiler, standard) in [("cc", "-std=c99"), ("cc", "-std=c11"), ("clang", "-std=c99")]
-        {
+        for (compiler, standard) in [
+            ("cc", "-std=c99"),
+            ("cc", "-std=c11"),
+            ("clang", "-std=c99"),
+        ] {
             if compiler == "clang" && Command::new(compiler).arg("--version").output().is_err() {
                 continue;
             }
