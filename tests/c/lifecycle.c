@@ -44,6 +44,25 @@ static void descriptors_and_mappings(void)
 	expect(is_free("vale0:a"));
 }
 
+// What the library maps once for all ports of a region, it maps by the first.
+static void ports_of_one_region(void)
+{
+	struct nmport_d *first = open_port("vale0:a"), *more = open_port("vale0:b@share=vale0:a");
+
+	step = "the first port of a region";
+	nmport_close(first);
+	expect(!is_free("vale0:a"));
+	nmport_close(more);
+	expect(is_free("vale0:a") && is_free("vale0:b"));
+
+	step = "a later port of a region";
+	first = open_port("vale0:a");
+	more = open_port("vale0:b@share=vale0:a");
+	nmport_close(more);
+	expect(is_free("vale0:b") && !is_free("vale0:a"));
+	nmport_close(first);
+}
+
 static void processes(void)
 {
 	struct nmport_d *a = open_port("vale0:a"), *b = open_port("vale0:b");
@@ -148,6 +167,7 @@ int main(void)
 {
 	listen_to_the_library();
 	descriptors_and_mappings();
+	ports_of_one_region();
 	processes();
 	interfaces();
 	again_and_again();
