@@ -4,33 +4,11 @@
 // them without a copy, and the memory is given back.
 
 #define _GNU_SOURCE
-#include <libnetmap.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "check.h"
 
 #define SIZE ((size_t)4 << 20)
 #define SIZES "if-num=8,ring-num=24,ring-size=20480,buf-num=256"
 #define FILENAME "/dev/shm/ferromap-c-memory"
-
-static const char *step = "the start";
-
-#define expect(what) \
-	do { \
-		if (!(what)) { \
-			printf("%s, line %d: %s (errno %d, %s)\n", step, __LINE__, #what, errno, \
-				strerror(errno)); \
-			exit(1); \
-		} \
-	} while (0)
 
 // How often this process has the file mapped.
 static int mappings(void)
@@ -46,74 +24,25 @@ static int mappings(void)
 	return found;
 }
 
-static void fill(char *frame, size_t len, uint32_t number)
-{
-	size_t i;
-
-	memset(frame, 255, 6);
-	memcpy(frame + 6, "\x02\0\0\0\0\x01\x88\xb5", 8);
-	for (i = 14; i < len; i++)
-		frame[i] = (char)(i * 7 + number);
-}
-
-static size_t take(struct nmport_d *d, char *frame)
-{
-	struct netmap_ring *ring = NETMAP_RXRING(d->nifp, d->first_rx_ring);
-	struct pollfd p = { .fd = d->fd, .events = POLLIN };
-	struct netmap_slot *slot;
-	size_t len;
-
-	expect(poll(&p, 1, 10000) == 1 && !nm_ring_empty(ring));
-	slot = &ring->slot[ring->head];
-	len = slot->len;
-	memcpy(frame, NETMAP_BUF_OFFSET(ring, slot), len);
-	ring->head = ring->cur = nm_ring_next(ring, ring->head);
-	return len;
-}
-
-// Frames of all lengths, more than a ring has slots.
-static void exchange(struct nmport_d *from, struct nmport_d *to)
-{
-	char sent[2048], got[2048];
-	uint32_t number;
-
-	for (number = 0; number < 1500; number++) {
-		size_t len = 60 + number % 1455;
-
-		fill(sent, len, number);
-		expect(nmport_inject(from, sent, len) == (int)len);
-		expect(ioctl(from->fd, NIOCTXSYNC, NULL) == 0);
-		expect(take(to, got) == len && memcmp(sent, got, len) == 0);
-	}
-}
-
 // The buffer of a received frame goes to the transmit ring of the other port.
 static void pass_on(struct nmport_d *source, struct nmport_d *rx, struct nmport_d *tx,
 	struct nmport_d *sink)
 {
-	struct netmap_ring *in = NETMAP_RXRING(rx->nifp, rx->first_rx_ring);
-	struct netmap_ring *out = NETMAP_TXRING(tx->nifp, tx->first_tx_ring);
-	char sent[1000], got[2048];
-	struct pollfd p = { .fd = rx->fd, .events = POLLIN };
-	struct netmap_slot *from, *to;
-	uint32_t index;
+	struct netmap_ring *in = rx_ring(rx), *out = tx_ring(tx);
+	struct netmap_slot *from, *to = &out->slot[out->head];
+	uint32_t index = to->buf_idx;
 
-	fill(sent, sizeof(sent), 9);
-	expect(nmport_inject(source, sent, sizeof(sent)) == (int)sizeof(sent));
-	expect(ioctl(source->fd, NIOCTXSYNC, NULL) == 0);
-	expect(poll(&p, 1, 10000) == 1 && !nm_ring_empty(in) && !nm_ring_empty(out));
-	from = &in->slot[in->head];
-	to = &out->slot[out->head];
-	index = to->buf_idx;
+	send_frame(source, 1000, 9, 0);
+	from = arrived(rx->fd, in);
 	to->buf_idx = from->buf_idx;
 	to->len = from->len;
 	to->flags |= NS_BUF_CHANGED;
 	from->buf_idx = index;
 	from->flags |= NS_BUF_CHANGED;
-	in->head = in->cur = nm_ring_next(in, in->head);
-	out->head = out->cur = nm_ring_next(out, out->head);
-	expect(ioctl(tx->fd, NIOCTXSYNC, NULL) == 0);
-	expect(take(sink, got) == sizeof(sent) && memcmp(sent, got, sizeof(sent)) == 0);
+	advance(in);
+	advance(out);
+	sync_tx(tx);
+	take(sink, 1000, 9, 0);
 }
 
 static void is_told(struct nmport_d *d)
@@ -162,8 +91,8 @@ static void in_memory(void)
 	expect(a->mem == b->mem && b->mem == c->mem && a->mem->refcount == 3);
 	expect(a->mem->is_extmem && a->mem->mem == memory && a->mem->size == SIZE);
 	expect((char *)a->nifp >= (char *)memory && (char *)a->nifp < (char *)memory + 8 * 1024);
-	exchange(a, b);
-	exchange(b, a);
+	exchange(a, b, 1);
+	exchange(b, a, 2);
 	nmport_close(c);
 	c = nmport_open("vale8:sink@conf:slots=256");
 	expect(c != NULL && c->reg.nr_mem_id != a->reg.nr_mem_id);
@@ -202,8 +131,8 @@ static void in_a_file(void)
 	b = nmport_open(name);
 	expect(b != NULL && a->mem == b->mem);
 	is_told(b);
-	exchange(a, b);
-	exchange(b, a);
+	exchange(a, b, 1);
+	exchange(b, a, 2);
 	// Both see what the file has.
 	held = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	expect(held != MAP_FAILED);
@@ -217,17 +146,18 @@ static void in_a_file(void)
 	snprintf(name, sizeof(name), "vale7:a%s", suffix);
 	again = nmport_open(name);
 	expect(again != NULL && again->mem == b->mem);
-	exchange(again, b);
+	exchange(again, b, 3);
 	nmport_close(b);
 	nmport_close(again);
 	expect(mappings() == 0);
 	close(file);
 	unlink(FILENAME);
-	expect(nmport_open(name) == NULL && errno == ENOENT);
+	refused(nmport_open(name) == NULL, ENOENT);
 }
 
 int main(void)
 {
+	listen_to_the_library();
 	in_memory();
 	in_a_file();
 	return 0;

@@ -173,6 +173,34 @@ fn every_compiler_takes_the_headers() {
     }
 }
 
+/// The test programs, which run in the VM, as people are told to build theirs.
+#[test]
+fn programs_are_of_all_standards() {
+    let strict = ["-O2", "-Wall", "-Wextra", "-pedantic", "-Werror"];
+    let mut programs = 0;
+    for file in fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|e| e != "c") {
+            continue;
+        }
+        programs += 1;
+        let code = fs::read_to_string(&path).unwrap();
+        for (compiler, standard) in [
+            ("cc", "-std=c99"),
+            ("cc", "-std=c11"),
+            ("clang", "-std=c99"),
+        ] {
+            if compiler == "clang" && Command::new(compiler).arg("--version").output().is_err() {
+                continue;
+            }
+            let options = [&strict[..], &[standard, "-I", env!("CARGO_MANIFEST_DIR")]].concat();
+            let said = headers::compile(compiler, "c", &options, headers::INCLUDE, &code);
+            assert_eq!(said, "", "{compiler} {standard}: {}", path.display());
+        }
+    }
+    assert_ne!(programs, 0, "there are no programs");
+}
+
 #[test]
 fn every_file_has_its_licence() {
     for header in Sources::ours().headers.keys() {

@@ -23,6 +23,8 @@
  *	@offset=N  @offset:initial=N,bits=N   frames start there (see nmport_enable_option)
  *	@extmem=FILE  @extmem:file=F,buf-num=N,...   memory of a file; also if- and ring-num, -size
  *
+ * A null port has one ring of 1024 slots each way, in region 1, unless something else is asked for.
+ *
  * Functions that return int return 0, or -1 with errno; those that return a pointer NULL with
  * errno. In either case a sentence has gone to the context's error(), the kernel's own where the
  * kernel refused: by default to stderr. EINVAL is a name, an option or an order of calls that is
@@ -80,7 +82,10 @@ struct nmem_d {
 	size_t size;
 };
 
-/* The whole of it. */
+/*
+ * The whole of it. A mapping holds the port that it was made by: of several ports in one region the
+ * first one stays bound, though it is closed, until the last one is closed as well.
+ */
 struct nmport_d *nmport_open(const char *name);
 void nmport_close(struct nmport_d *d);
 

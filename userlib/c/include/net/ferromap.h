@@ -45,7 +45,7 @@ struct nmreq_xdp {
 	struct xdp_count actions[XDP_ACTIONS]; /* returned, by XDP_ABORTED and so on */
 };
 
-/* What REGISTER would return; nothing is bound. Body: struct nmreq_register. */
+/* Whether REGISTER would do it; nothing is bound. Body: struct nmreq_register, back as it was. */
 #define FERROMAP_REQ_PROBE 0x1004
 
 /* Option: the region of another descriptor, also across users and network namespaces. */

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Switches in C: which ports they have, interfaces that are plugged in, alone and with their host
+// rings, and polled. It wants the interfaces cv0 and cv1, wired to each other.
+
+#define _GNU_SOURCE
+#include "check.h"
+
+static int fd;
+
+// How many ports are called so, by asking for one after the other.
+static int listed(const char *name, int *all)
+{
+	struct nmreq_vale_list list = { .nr_bridge_idx = 0 };
+	struct nmreq_header hdr;
+	int found = 0;
+
+	nmreq_header_init(&hdr, NETMAP_REQ_VALE_LIST, &list);
+	for (*all = 0; ioctl(fd, NIOCCTRL, &hdr) == 0; (*all)++) {
+		found += strcmp(hdr.nr_name, name) == 0;
+		memset(hdr.nr_name, 0, sizeof(hdr.nr_name));
+		list.nr_port_idx++;
+	}
+	expect(errno == ENOENT);
+	return found;
+}
+
+static bool is_listed(const char *name)
+{
+	int all;
+
+	return listed(name, &all) == 1;
+}
+
+static void lists(void)
+{
+	struct nmport_d *a = open_port("vale0:a"), *b = open_port("vale0:b"), *c = open_port("vale1:a");
+	struct nmreq_vale_list list = { .nr_bridge_idx = 7, .nr_port_idx = 7 };
+	int all;
+
+	step = "which ports there are";
+	expect(listed("vale0:b", &all) == 1 && all == 3);
+	expect(is_listed("vale0:a") && is_listed("vale1:a") && !is_listed("vale1:b"));
+	expect(request(fd, NETMAP_REQ_VALE_LIST, "vale0:b", &list, NULL) == 0);
+	expect(list.nr_bridge_idx == 0 && list.nr_port_idx == 1);
+	expect(list.pad1 == FERROMAP_VALE_VIRTUAL);
+	expect(request(fd, NETMAP_REQ_VALE_LIST, "vale1:none", &list, NULL) == 0);
+	expect(list.nr_bridge_idx == 1 && list.nr_port_idx == VALE_NO_PORT);
+	refuses(fd, NETMAP_REQ_VALE_LIST, "vale2:a", &list, NULL, ENOENT);
+	refuses(fd, NETMAP_REQ_VALE_LIST, "cv0", &list, NULL, EINVAL);
+	nmport_close(a);
+	nmport_close(b);
+	nmport_close(c);
+	expect(listed("", &all) == 0 && all == 0);
+}
+
+static uint32_t attach(const char *name, uint32_t mode)
+{
+	struct nmreq_vale_attach body = { .reg = { .nr_mode = mode }, .port_index = 99 };
+
+	expect(request(fd, NETMAP_REQ_VALE_ATTACH, name, &body, NULL) == 0);
+	return body.port_index;
+}
+
+static uint32_t detach(const char *name)
+{
+	struct nmreq_vale_detach body = { .port_index = 99 };
+
+	expect(request(fd, NETMAP_REQ_VALE_DETACH, name, &body, NULL) == 0);
+	return body.port_index;
+}
+
+static void an_interface(void)
+{
+	struct nmreq_vale_attach again = { .reg = { .nr_mode = NR_REG_ALL_NIC } };
+	struct nmreq_vale_detach body;
+	struct nmport_d *a = open_port("vale0:a"), *wire = open_port("netmap:cv1");
+	struct nmport_d *monitor, *of_port;
+
+	step = "an interface in a switch";
+	expect(attach("vale0:cv0", NR_REG_ALL_NIC) == 1);
+	expect(is_listed("vale0:cv0") && !is_listed("vale0:cv0^"));
+	exchange(a, wire, 1);
+	exchange(wire, a, 2);
+	refused(nmport_open("netmap:cv0") == NULL, EBUSY);
+	refused(nmport_open("vale0:cv0") == NULL, EBUSY);
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cv0", &again, NULL, EBUSY);
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale1:cv0", &again, NULL, EBUSY);
+	// A program has this one.
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cv1", &again, NULL, EBUSY);
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:none99", &again, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "cv1", &again, NULL, EINVAL);
+	again.reg.nr_mode = NR_REG_ONE_NIC;
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cv1", &again, NULL, EINVAL);
+
+	step = "a monitor of an interface in a switch";
+	monitor = open_port("netmap:cv0/rt");
+	of_port = open_port("vale0:cv0/rt");
+	send_frame(a, 90, 3, 0);
+	take(wire, 90, 3, 0);
+	expect(take(monitor, 90, 3, 0) & NS_TXMON);
+	// What the interface sends the switch's port has received.
+	expect(!(take(of_port, 90, 3, 0) & NS_TXMON));
+	nmport_close(monitor);
+	nmport_close(of_port);
+
+	expect(detach("vale0:cv0") == 1);
+	refuses(fd, NETMAP_REQ_VALE_DETACH, "vale0:cv0", &body, NULL, ENXIO);
+	refuses(fd, NETMAP_REQ_VALE_DETACH, "cv0", &body, NULL, EINVAL);
+	nmport_close(wire);
+	nmport_close(open_port("netmap:cv0"));
+	nmport_close(a);
+}
+
+// The stack of the host is a station of the switch then.
+static void with_host_rings(void)
+{
+	struct nmport_d *a;
+	int host;
+
+	step = "an interface and its host in a switch";
+	attach("vale0:cv0", NR_REG_NIC_SW);
+	expect(is_listed("vale0:cv0") && is_listed("vale0:cv0^"));
+	a = open_port("vale0:a");
+	host = host_of("cv0");
+	host_sends(host, 100, 4, 0);
+	take(a, 100, 4, 0);
+	send_frame(a, 100, 5, 1);
+	host_hears(host, 100, 5, 1);
+	close(host);
+	nmport_close(a);
+	// It stays without any program, until it is taken out.
+	expect(is_listed("vale0:cv0"));
+	detach("vale0:cv0");
+	expect(!is_listed("vale0:cv0") && !is_listed("vale0:cv0^"));
+}
+
+static void polled_by_a_thread(void)
+{
+	struct nmreq_vale_polling poll_it = {
+		.nr_mode = NETMAP_POLLING_MODE_SINGLE_CPU,
+		.nr_num_polling_cpus = 1,
+	};
+	struct nmreq_vale_detach body;
+	struct nmport_d *a = open_port("vale0:a"), *wire = open_port("netmap:cv1");
+
+	step = "an interface that is polled";
+	attach("vale0:cv0", NR_REG_ALL_NIC);
+	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:a", &poll_it, NULL, EOPNOTSUPP);
+	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:none", &poll_it, NULL, ENXIO);
+	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "cv0", &poll_it, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_VALE_POLLING_DISABLE, "vale0:cv0", &poll_it, NULL, EFAULT);
+	poll_it.nr_mode = 3;
+	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:cv0", &poll_it, NULL, EINVAL);
+	poll_it.nr_mode = NETMAP_POLLING_MODE_SINGLE_CPU;
+	expect(request(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:cv0", &poll_it, NULL) == 0);
+	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:cv0", &poll_it, NULL, EFAULT);
+	refuses(fd, NETMAP_REQ_VALE_DETACH, "vale0:cv0", &body, NULL, EBUSY);
+	exchange(wire, a, 6);
+	exchange(a, wire, 7);
+	expect(request(fd, NETMAP_REQ_VALE_POLLING_DISABLE, "vale0:cv0", &poll_it, NULL) == 0);
+	exchange(wire, a, 8);
+	detach("vale0:cv0");
+	nmport_close(a);
+	nmport_close(wire);
+}
+
+int main(void)
+{
+	fd = control();
+	listen_to_the_library();
+	lists();
+	an_interface();
+	with_host_rings();
+	polled_by_a_thread();
+	close(fd);
+	return 0;
+}
