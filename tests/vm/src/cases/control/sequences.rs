@@ -104,13 +104,16 @@ fn try_out(seed: u64, steps: u32, files: usize, interfaces: Vec<Interface>) -> O
         ("Bound", steps / 20),
         ("PortInfo", steps / 40),
         ("Listed", steps / 40),
-        ("Header", steps / 200),
+        ("Header", steps / 400),
+        ("Made", steps / 200),
+        ("Port", steps / 200),
         ("EBUSY", steps / 100),
         ("EINVAL", steps / 20),
         ("ENXIO", steps / 50),
         ("ENOMEM", steps / 400),
         ("EIO", 2),
         ("ENOENT", 3),
+        ("EEXIST", 3),
         ("EOPNOTSUPP", 3),
         ("EFAULT", 3),
     ] {
@@ -285,6 +288,14 @@ impl Program {
                 let reply = call.send(NETMAP_REQ_VALE_DETACH, name, body)?;
                 Ok(reply.answer(|body, _| Answer::Port(body.port_index)))
             }
+            Request::NewInterface(name, body) => {
+                let reply = call.send(NETMAP_REQ_VALE_NEWIF, name, *body)?;
+                Ok(reply.answer(|body, _| Answer::Made(body)))
+            }
+            Request::DeleteInterface(name) => {
+                let reply = call.bare(NETMAP_REQ_VALE_DELIF, name)?;
+                Ok(reply.answer(|_, _| Answer::Done))
+            }
             Request::Poll(name, body) => {
                 let reply = call.send(NETMAP_REQ_VALE_POLLING_ENABLE, name, *body)?;
                 Ok(reply.answer(|_, _| Answer::Done))
@@ -299,7 +310,7 @@ impl Program {
                     true => call
                         .send(*reqtype, "vale0:a", [0u64; 8])?
                         .answer(|_, _| Answer::Done),
-                    false => call.bare(*reqtype)?.answer(|_, _| Answer::Done),
+                    false => call.bare(*reqtype, "vale0:a")?.answer(|_, _| Answer::Done),
                 };
                 Ok(reply)
             }
@@ -356,12 +367,12 @@ impl Call<'_> {
         })
     }
 
-    fn bare(&self, reqtype: u16) -> Outcome<Reply<()>> {
+    fn bare(&self, reqtype: u16, name: &str) -> Outcome<Reply<()>> {
         let at = match self.envelope.body {
             Body::Good => 0,
             Body::Odd | Body::Unreadable => self.bad,
         };
-        self.exchange(reqtype, "vale0:a", at)
+        self.exchange(reqtype, name, at)
     }
 
     /// Sends it, and looks at what comes back around the body.

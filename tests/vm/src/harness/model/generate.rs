@@ -2,7 +2,7 @@
 
 //! Thinks of steps: at random, but so that many of them have something to do with what is there.
 
-use super::find::{meaning, place, Name};
+use super::state::Place;
 use super::{Body, Envelope, Model, Request, Step};
 use crate::harness::random::Random;
 use ferromap_abi::consts::*;
@@ -109,7 +109,7 @@ impl Generator {
                 false => Request::Register(name, body),
             };
         }
-        match self.random.below(10) {
+        match self.random.below(12) {
             0..=2 if model.0.setting.interfaces.len() > 1 => self.about_attached(model),
             0..=3 => self.about_headers(model),
             4 | 5 => {
@@ -123,14 +123,15 @@ impl Generator {
                 Request::List(name, line)
             }
             6..=8 => self.about_ports(model),
-            _ => Request::Other(self.random.of(&[8, 9, 13, 14, 15, 0, 16, 99, 0xffff])),
+            9 | 10 => self.about_persistent(model),
+            _ => Request::Other(self.random.of(&[13, 14, 15, 0, 16, 99, 0xffff])),
         }
     }
 
     fn about_headers(&mut self, model: &Model) -> Request {
         let name = self.name(model);
         match self.random.once_in(3) {
-            true => Request::GetHeader(name),
+            true => Request::GetHeader(by_own_name(model, name)),
             false => Request::SetHeader(name, self.random.of(&[0, 10, 12, 12, 12, 12, 4])),
         }
     }
@@ -194,6 +195,54 @@ impl Generator {
         }
     }
 
+    fn about_persistent(&mut self, model: &Model) -> Request {
+        let mut name = self.random.of(&MADE).to_string();
+        if self.random.once_in(10) {
+            name = self.name(model);
+        }
+        let switch = self.random.below(self.mood.switches);
+        let there = model.0.port_at(&Place::Persistent(name.clone()));
+        let plug = there.and_then(|key| model.0.plug(key));
+        let on_switch = match plug {
+            Some((switch, name, _)) if !self.random.once_in(6) => format!("{switch}:{name}"),
+            _ => format!("vale{switch}:{name}"),
+        };
+        // Mostly what can be done with it next.
+        let next = match (there, plug) {
+            (None, _) => 0,
+            (_, None) => self.random.of(&[1, 1, 2]),
+            _ => self.random.of(&[2, 3, 3, 3]),
+        };
+        let what = self.random.of(&[0, 1, 2, 3, next, next, next, next]);
+        match what {
+            0 => {
+                let slots = [0, 1, 16, 64, 64, 64, 100, 5000];
+                let rings = [0, 1, 1, 1, 2, 3, 17];
+                let wish = NmreqValeNewif {
+                    nr_tx_slots: self.random.of(&slots),
+                    nr_rx_slots: self.random.of(&slots),
+                    nr_tx_rings: self.random.of(&rings),
+                    nr_rx_rings: self.random.of(&rings),
+                    nr_mem_id: self.region(model),
+                    pad1: 0,
+                };
+                Request::NewInterface(name, wish)
+            }
+            1 => Request::DeleteInterface(name),
+            // Its interface would go with the last pipe on it, and with that its place on a second
+            // switch, but nobody knows when.
+            2 if model.0.may_attach(&name) => {
+                let body = NmreqRegister {
+                    nr_mode: self.random.of(&[NR_REG_ALL_NIC, NR_REG_NIC_SW]),
+                    nr_mem_id: self.region(model),
+                    ..Default::default()
+                };
+                Request::Attach(format!("vale{switch}:{name}"), body)
+            }
+            _ => Request::Detach(on_switch),
+        }
+    }
+
     fn register(&mut self, model: &Model) -> (String, NmreqRegister) {
         let name = self.name(model);
         let random = &mut self.random;
@@ -210,8 +259,11 @@ impl Generator {
             nr_flags: 0,
             ..Default::default()
         };
-        let there = place(&name).and_then(|place| model.0.port_at(&place));
-        let monitors = match there.is_some_and(|key| model.0.is_bound(key)) {
+        let monitors = match model
+            .0
+            .named(&name)
+            .is_some_and(|key| model.0.is_bound(key))
+        {
             true => 15,
             false => 150,
         };
@@ -261,6 +313,9 @@ impl Generator {
             body.nr_tx_rings = body.nr_tx_rings.min(5000);
             body.nr_rx_rings = body.nr_rx_rings.min(5000);
         }
+        if body.nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
+            return (by_own_name(model, name), body);
+        }
         (name, body)
     }
 
@@ -293,11 +348,12 @@ impl Generator {
     }
 
     fn name(&mut self, model: &Model) -> String {
-        let mut name = self.base(model);
-        // A pipe on a name that nobody has would make an interface.
-        if matches!(meaning(&name), Name::Interface(own) if model.0.interface(own).is_none()) {
-            return name;
+        if self.random.once_in(8) {
+            if let Some(name) = self.known(model) {
+                return name;
+            }
         }
+        let mut name = self.base(model);
         for n in [6, 4, 3, 2, 2] {
             if !self.random.once_in(n) {
                 break;
@@ -307,12 +363,36 @@ impl Generator {
         name
     }
 
+    /// What a port that is there is called.
+    fn known(&mut self, model: &Model) -> Option<String> {
+        let ports = model.0.ports.values().map(|port| &port.place);
+        let mut named = ports.filter(|place| !matches!(place, Place::Null(_) | Place::Monitor(_)));
+        let count = named.clone().count() as u64;
+        if count == 0 {
+            return None;
+        }
+        let place = named.nth(self.random.below(count) as usize)?;
+        Some(match self.random.once_in(2) {
+            true => model.0.name_on_switch(place),
+            false => place.name(),
+        })
+    }
+
     fn base(&mut self, model: &Model) -> String {
         let interfaces = model.0.setting.interfaces.len() as u64;
-        match self.random.below(40) {
+        match self.random.below(44) {
             0..=2 => self.random.of(&NAMES).to_string(),
             3 => self.on_a_switch(model),
-            n if n < 4 + 3 * interfaces => self.interface(model).to_string(),
+            4 | 5 => self.random.of(&MADE).to_string(),
+            6 | 7 => {
+                let name = self.random.of(&MADE);
+                let key = model.0.port_at(&Place::Persistent(name.into()));
+                match key.and_then(|key| model.0.plug(key)) {
+                    Some((switch, name, _)) => format!("{switch}:{name}"),
+                    None => format!("vale{}:{name}", self.random.below(self.mood.switches)),
+                }
+            }
+            n if n < 8 + 3 * interfaces => self.interface(model).to_string(),
             _ => {
                 let port = self.random.of(&["a", "a", "b", "c", "", "fifteen_letters"]);
                 format!("vale{}:{port}", self.random.below(self.mood.switches))
@@ -326,24 +406,52 @@ impl Model {
     pub fn on_the_way_out(&self) -> Option<Step> {
         let state = &self.0;
         let open = state.files.iter().position(|file| file.is_some());
-        let Some(attachment) = state.attachments.first() else {
-            return open.map(Step::Close);
+        let lasting = state.ports.iter().find(|(_, port)| port.stays);
+        let (attachment, lasting) = match (state.attachments.first(), lasting) {
+            (None, None) => return open.map(Step::Close),
+            there => there,
         };
         let Some(file) = open else {
             return Some(Step::Open(0));
         };
-        let port = &state.ports[&state.bindings[&attachment.bindings[1]].port];
-        let name = port.place.name();
-        let request = match attachment.polled {
-            true => Request::PollNoMore(name),
-            false => Request::Detach(name),
+        let on_switch = |port| {
+            let (switch, name, _) = state.plug(port)?;
+            Some(format!("{switch}:{name}"))
+        };
+        let request = match (attachment, lasting) {
+            (Some(attachment), _) => {
+                let name = on_switch(state.bindings[&attachment.bindings[1]].port);
+                let name = name.expect("an attached interface is on a switch");
+                match attachment.polled {
+                    true => Request::PollNoMore(name),
+                    false => Request::Detach(name),
+                }
+            }
+            (None, Some((&key, port))) => match on_switch(key) {
+                Some(name) => Request::Detach(name),
+                None if state.is_used(key) => return Some(Step::Close(file)),
+                None => Request::DeleteInterface(port.place.name()),
+            },
+            (None, None) => return None,
         };
         Some(Step::Ask(file, Envelope::default(), request))
     }
 }
 
+/// The same port, with the base's own name for one that a persistent port has on a switch, if it is
+/// a pipe: those are looked for by that name.
+fn by_own_name(model: &Model, name: String) -> String {
+    match model.0.place(&name) {
+        Some(pipe @ Place::Pipe(..)) => pipe.name(),
+        _ => name,
+    }
+}
+
+/// Names of persistent ports. Ports of switches are called some of these as well.
+const MADE: [&str; 4] = ["pp", "c", "fifteen_letters", "q{x"];
+
 /// Names that are nobody's, or mean something else.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 18] = [
     "",
     "nosuch0",
     "a name",
@@ -360,4 +468,6 @@ const NAMES: [&str; 16] = [
     "vale0:a{",
     "}",
     "netmap:lo",
+    "foo{1",
+    "foo}1",
 ];

@@ -5,7 +5,7 @@
 //!
 //! [`Model::step`] is told what was done and what came of it, and says what should have. In
 //! [`state`] is what there is, in [`find`] which port a request means, in [`requests`] and
-//! [`attach`] what comes of it; [`generate`] thinks of requests.
+//! [`attach`] and [`persistent`] what comes of it; [`generate`] thinks of requests.
 //!
 //! Where several things stand in a request's way, the text leaves open which is told. The model
 //! wants one of them, always the same: the first that the functions here come across.
@@ -16,6 +16,7 @@
 mod attach;
 mod find;
 pub mod generate;
+mod persistent;
 mod requests;
 mod state;
 
@@ -80,9 +81,11 @@ pub enum Request {
     GetHeader(String),
     Attach(String, NmreqRegister),
     Detach(String),
+    NewInterface(String, NmreqValeNewif),
+    DeleteInterface(String),
     Poll(String, NmreqValePolling),
     PollNoMore(String),
-    /// One for loops or persistent ports, or one that will never be.
+    /// One for loops, or one that will never be.
     Other(u16),
 }
 
@@ -100,6 +103,8 @@ pub enum Answer {
     Header(u32),
     /// The number of a port.
     Port(u32),
+    /// A persistent port.
+    Made(NmreqValeNewif),
 }
 
 /// What a netmap_if shows of a binding.
@@ -157,6 +162,11 @@ impl Model {
             }
             (Answer::Pools(want), Answer::Pools(came)) => {
                 number(&mut want.nr_mem_id, came.nr_mem_id)
+            }
+            (Answer::Made(want), Answer::Made(came)) => {
+                number(&mut want.nr_mem_id, came.nr_mem_id)?;
+                self.0.number_region(came.nr_mem_id);
+                Ok(())
             }
             (Answer::Bound(want, _), Answer::Bound(came, _)) => {
                 number(&mut want.nr_mem_id, came.nr_mem_id)?;

@@ -2,7 +2,8 @@
 
 //! What each step does, and what comes of it (sections 3.5, 4 and 7 of the interface).
 
-use super::find::{meaning, place, select, split, Name};
+use super::find::{select, split, Name};
+use super::persistent::PERSISTENT_MTU;
 use super::state::{Key, Place, Port, Rings, State};
 use super::{Answer, Body, Came, Envelope, Request, Shown, Step};
 use ferromap_abi::consts::*;
@@ -120,23 +121,21 @@ impl State {
             Request::GetHeader(name) => self.get_header(name).map(Answer::Header),
             Request::Attach(name, req) => self.attach(name, req).map(Answer::Port),
             Request::Detach(name) => self.detach(name).map(Answer::Port),
+            Request::NewInterface(name, req) => self.new_interface(name, req).map(Answer::Made),
+            Request::DeleteInterface(name) => self.delete_interface(name),
             Request::Poll(name, req) => self.poll(name, req),
             Request::PollNoMore(name) => self.poll_no_more(name),
             Request::Other(request) => self.other(file, *request),
         }
     }
 
-    /// Requests of which nothing comes here: for loops no file is in CSB mode, and persistent ports
-    /// are not made.
+    /// Requests of which nothing comes here: for loops no file is in CSB mode.
     fn other(&self, file: usize, request: u16) -> Result<Answer> {
         let bound = self.binding(file).is_some();
         match request {
             NETMAP_REQ_SYNC_KLOOP_START..=NETMAP_REQ_CSB_ENABLE if !bound => Err(Errno::ENXIO),
             NETMAP_REQ_SYNC_KLOOP_STOP => Ok(Answer::Done),
             NETMAP_REQ_SYNC_KLOOP_START | NETMAP_REQ_CSB_ENABLE => Err(Errno::EINVAL),
-            // By the name of a switch port, which no interface can have.
-            NETMAP_REQ_VALE_NEWIF => Err(Errno::EINVAL),
-            NETMAP_REQ_VALE_DELIF => Err(Errno::ENXIO),
             _ => unreachable!("a request that is not known was refused before"),
         }
     }
@@ -187,8 +186,7 @@ impl State {
         };
         let mtu = self
             .interface(name)
-            .expect("an interface that was found")
-            .mtu;
+            .map_or(PERSISTENT_MTU, |interface| interface.mtu);
         // The text has this looked at with the first binding only. Here nobody gets round it by
         // being the second. Of receive rings those of the NIC are meant: what the host sends comes
         // to its rings only while somebody has the NIC's.
@@ -267,7 +265,7 @@ impl State {
         self.may_bind(key, &port, &rings)?;
         let bufs = self.room(key, &port, &rings)?;
         let most = match port.place {
-            Place::Switch(..) => VALE_MAX_EXTRA_BUFS,
+            Place::Switch(..) | Place::Persistent(_) => VALE_MAX_EXTRA_BUFS,
             _ => u32::MAX,
         };
         let extra_bufs = req.nr_extra_bufs.min(most).min(bufs);
@@ -386,7 +384,7 @@ impl State {
             let from = (req.nr_bridge_idx, req.nr_port_idx);
             let all = self.switches.values().flat_map(|switch| {
                 let ports = switch.ports.iter();
-                ports.map(|(&number, &key)| ((switch.number, u32::from(number)), key))
+                ports.map(|(&number, (_, key))| ((switch.number, u32::from(number)), *key))
             });
             let next = all.filter(|&(at, _)| at >= from).min_by_key(|&(at, _)| at);
             let ((nr_bridge_idx, nr_port_idx), key) = next.ok_or(Errno::ENOENT)?;
@@ -395,7 +393,8 @@ impl State {
                 pad1: self.behind(key),
                 nr_port_idx,
             };
-            return Ok(Answer::Listed(self.ports[&key].place.name(), line));
+            let (switch, name, _) = self.plug(key).expect("a port on a switch");
+            return Ok(Answer::Listed(format!("{switch}:{name}"), line));
         }
         if !name.starts_with("vale") {
             return Err(Errno::EINVAL);
@@ -403,7 +402,7 @@ impl State {
         // What no port can be called is not there.
         let (switch, port) = split(name).ok_or(Errno::ENOENT)?;
         let found = self.switches.get(switch).ok_or(Errno::ENOENT)?;
-        let key = self.port_at(&Place::Switch(switch.into(), port.into()));
+        let key = self.station(switch, port);
         let number = key.map(|key| self.number(key));
         let line = NmreqValeList {
             nr_bridge_idx: found.number,
@@ -416,6 +415,10 @@ impl State {
     /// What is behind a port of a switch.
     fn behind(&self, key: Key) -> u16 {
         match &self.ports[&key] {
+            Port {
+                place: Place::Persistent(_),
+                ..
+            } => FERROMAP_VALE_PERSISTENT,
             port if !port.attached => FERROMAP_VALE_VIRTUAL,
             Port {
                 place: Place::Switch(_, name),
@@ -429,8 +432,8 @@ impl State {
         if ![0, 10, 12].contains(&len) {
             return Err(Errno::EINVAL);
         }
-        let key = match meaning(name) {
-            Name::Switch(switch, port) => self.port_at(&Place::Switch(switch.into(), port.into())),
+        let key = match self.meaning(name) {
+            Name::Switch(switch, port) => self.station(switch, port),
             _ => None,
         };
         let key = key.ok_or(Errno::ENXIO)?;
@@ -442,24 +445,29 @@ impl State {
     }
 
     fn get_header(&self, name: &str) -> Result<u32> {
-        match meaning(name) {
-            Name::Switch(switch, port) => {
-                let key = self.port_at(&Place::Switch(switch.into(), port.into()));
-                Ok(self.ports[&key.ok_or(Errno::ENXIO)?].header)
+        let key = match self.meaning(name) {
+            Name::Switch(switch, port) => self.station(switch, port).ok_or(Errno::ENXIO)?,
+            Name::Interface(name) if self.is_interface(name) => {
+                // One that is attached has what its port on the switch has.
+                let port = self.named(name).filter(|&key| self.plug(key).is_some());
+                match port.or_else(|| self.port_of(name)) {
+                    Some(key) => key,
+                    None => return Ok(0),
+                }
             }
-            Name::Interface(name) if self.interface(name).is_some() => Ok(0),
-            Name::Pipe(..) => {
-                let there = place(name).and_then(|place| self.port_at(&place));
-                there.map(|_| 0).ok_or(Errno::ENODEV)
-            }
-            _ => Err(Errno::ENXIO),
-        }
+            Name::Pipe(..) => self.named(name).ok_or(Errno::ENODEV)?,
+            _ => return Err(Errno::ENXIO),
+        };
+        Ok(self.ports[&key].header)
     }
 }
 
 /// What is wrong around a request (7.1), whatever it asks for.
 fn wrong(envelope: &Envelope, request: &Request) -> Option<Errno> {
-    let bare = matches!(request, Request::Other(kind) if !has_body(*kind));
+    let bare = match request {
+        Request::Other(kind) => !has_body(*kind),
+        request => matches!(request, Request::DeleteInterface(_)),
+    };
     match envelope {
         Envelope { version, .. } if ![14, 15].contains(version) => Some(Errno::EINVAL),
         Envelope { reserved: 1.., .. } => Some(Errno::EINVAL),
@@ -486,10 +494,5 @@ fn is_known(reqtype: u16) -> bool {
 }
 
 pub fn has_body(reqtype: u16) -> bool {
-    ![
-        NETMAP_REQ_VALE_DELIF,
-        NETMAP_REQ_SYNC_KLOOP_STOP,
-        NETMAP_REQ_CSB_ENABLE,
-    ]
-    .contains(&reqtype)
+    ![NETMAP_REQ_SYNC_KLOOP_STOP, NETMAP_REQ_CSB_ENABLE].contains(&reqtype)
 }
