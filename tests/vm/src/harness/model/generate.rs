@@ -2,8 +2,9 @@
 
 //! Thinks of steps: at random, but so that many of them have something to do with what is there.
 
+use super::old::name_of;
 use super::state::Place;
-use super::{Body, Envelope, Model, Request, Step};
+use super::{Arrays, Body, Envelope, Model, Opt, Request, Step};
 use crate::harness::random::Random;
 use ferromap_abi::consts::*;
 use ferromap_abi::wire::*;
@@ -63,22 +64,103 @@ impl Generator {
         if self.random.once_in(close) {
             return Step::Close(file);
         }
-        match self.random.below(20) {
+        match self.random.below(24) {
             0 => Step::TxSync(file),
             1 => Step::RxSync(file),
-            2 => Step::Map(file, self.random.of(&[0, 0, 1, 1000])),
-            _ => Step::Ask(
-                file,
-                self.envelope(),
-                self.request(model, binding.is_some()),
-            ),
+            2 => Step::Poll(file),
+            3 => Step::Map(file, self.random.of(&[0, 0, 1, 1000])),
+            4..=6 => {
+                let (info, req) = self.old(model);
+                Step::Old(file, info, req)
+            }
+            _ => {
+                let request = match self.request(model, binding.is_some()) {
+                    // The call would not return.
+                    Request::StartLoop(_) if !model.0.would_end(file) => Request::StopLoop,
+                    request => request,
+                };
+                let mut envelope = self.envelope();
+                let exclusive = |body: &NmreqRegister| body.nr_flags & NR_EXCLUSIVE != 0;
+                let csb = match &request {
+                    Request::EnableCsb => !self.random.once_in(6),
+                    Request::Register(_, body) | Request::Probe(_, body) => {
+                        self.random.once_in(if exclusive(body) { 3 } else { 60 })
+                    }
+                    _ => self.random.once_in(100),
+                };
+                if csb {
+                    let good = [Arrays::Good; 5];
+                    let bad = [Arrays::Unaligned, Arrays::Lapping, Arrays::Unreadable];
+                    envelope.option = Some(Opt::Csb(self.random.of(&[&good[..], &bad].concat())));
+                }
+                Step::Ask(file, envelope, request)
+            }
         }
+    }
+
+    /// A call of old programs.
+    fn old(&mut self, model: &Model) -> (bool, Nmreq) {
+        let (name, body) = self.register(model);
+        let random = &mut self.random;
+        let mut req = Nmreq {
+            nr_version: random.of(&[14, 14, 14, 14, 14, 14, 14, 15, 99, u32::MAX, 0, 13]),
+            nr_tx_slots: body.nr_tx_slots,
+            nr_rx_slots: body.nr_rx_slots,
+            nr_tx_rings: body.nr_tx_rings,
+            nr_rx_rings: body.nr_rx_rings,
+            nr_ringid: random.of(&[0, 0, 1, 2, 0xfff])
+                | random.of(&[0, 0, NETMAP_HW_RING, NETMAP_HW_RING, NETMAP_SW_RING])
+                | random.of(&[0, 0, NETMAP_NO_TX_POLL, NETMAP_DO_RX_POLL]),
+            nr_arg1: random.of(&[0, 0, 1, 1, 2, 10, 12]),
+            nr_arg2: body.nr_mem_id,
+            nr_arg3: body.nr_extra_bufs,
+            nr_flags: body.nr_flags as u32 & !NR_REG_MASK,
+            ..Nmreq::default()
+        };
+        // Most are old style, or as today.
+        req.nr_flags |= random.of(&[0, 0, 0, body.nr_mode & NR_REG_MASK, 1, 4, 5, 6, 2, 9]);
+        let info = random.once_in(4);
+        let name = if info {
+            req.nr_cmd = random.of(&[0, 0, 1, NETMAP_BDG_LIST, NETMAP_BDG_LIST, 99]);
+            if random.once_in(3) {
+                String::new()
+            } else {
+                name
+            }
+        } else if random.once_in(2) {
+            name
+        } else {
+            req.nr_cmd = random.below(14) as u16;
+            match req.nr_cmd {
+                NETMAP_BDG_NEWIF | NETMAP_BDG_DELIF => random.of(&MADE).into(),
+                NETMAP_BDG_ATTACH
+                | NETMAP_BDG_DETACH
+                | NETMAP_BDG_POLLING_ON
+                | NETMAP_BDG_POLLING_OFF => self.on_a_switch(model),
+                _ => name,
+            }
+        };
+        let room = IFNAMSIZ - 1;
+        for (to, from) in req.nr_name[..room]
+            .iter_mut()
+            .zip(by_own_name(model, name).bytes())
+        {
+            *to = from;
+        }
+        let name = name_of(&req);
+        if req.nr_cmd == NETMAP_BDG_ATTACH && !model.0.may_attach(&name) {
+            req.nr_cmd = NETMAP_BDG_DETACH;
+        }
+        if [NR_REG_PIPE_MASTER, NR_REG_PIPE_SLAVE].contains(&(req.nr_flags & NR_REG_MASK)) {
+            req.nr_flags &= !(NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) as u32;
+        }
+        (info, req)
     }
 
     fn envelope(&mut self) -> Envelope {
         let random = &mut self.random;
         let mut rarely = |n: u64| random.once_in(n);
-        let (version, reserved, body, option) = (rarely(100), rarely(150), rarely(80), rarely(25));
+        let (version, reserved, body, option) = (rarely(100), rarely(150), rarely(80), rarely(15));
         let versions: &[u16] = if version {
             &[0, 13, 16, 99]
         } else {
@@ -95,7 +177,7 @@ impl Generator {
                 true => random.of(&[Body::Odd, Body::Unreadable]),
                 false => Body::Good,
             },
-            option: option.then(|| random.of(&[0, 1, 5, 6, 6, 50, 50, u32::MAX])),
+            option: option.then(|| Opt::Empty(random.of(&[0, 1, 3, 5, 6, 6, 50, 50, u32::MAX]))),
         }
     }
 
@@ -109,7 +191,7 @@ impl Generator {
                 false => Request::Register(name, body),
             };
         }
-        match self.random.below(12) {
+        match self.random.below(13) {
             0..=2 if model.0.setting.interfaces.len() > 1 => self.about_attached(model),
             0..=3 => self.about_headers(model),
             4 | 5 => {
@@ -124,7 +206,12 @@ impl Generator {
             }
             6..=8 => self.about_ports(model),
             9 | 10 => self.about_persistent(model),
-            _ => Request::Other(self.random.of(&[13, 14, 15, 0, 16, 99, 0xffff])),
+            11 => match self.random.below(6) {
+                0..=2 => Request::EnableCsb,
+                3 | 4 => Request::StartLoop(self.random.of(&[0, 0, 1000, 1_000_001])),
+                _ => Request::StopLoop,
+            },
+            _ => Request::Other(self.random.of(&[0, 16, 99, 0xffff])),
         }
     }
 
@@ -169,7 +256,7 @@ impl Generator {
             false => self.on_a_switch(model),
         };
         match self.random.below(8) {
-            0..=3 => {
+            0..=3 if model.0.may_attach(&name) => {
                 let mut body = NmreqRegister {
                     nr_mode: self.random.of(&[NR_REG_ALL_NIC, NR_REG_NIC_SW]),
                     nr_mem_id: self.region(model),
@@ -191,7 +278,8 @@ impl Generator {
                 };
                 Request::Poll(name, body)
             }
-            _ => Request::PollNoMore(name),
+            7 => Request::PollNoMore(name),
+            _ => Request::Detach(name),
         }
     }
 
@@ -231,7 +319,7 @@ impl Generator {
             1 => Request::DeleteInterface(name),
             // Its interface would go with the last pipe on it, and with that its place on a second
             // switch, but nobody knows when.
-            2 if model.0.may_attach(&name) => {
+            2 if model.0.may_attach(&format!("vale{switch}:{name}")) => {
                 let body = NmreqRegister {
                     nr_mode: self.random.of(&[NR_REG_ALL_NIC, NR_REG_NIC_SW]),
                     nr_mem_id: self.region(model),

@@ -125,8 +125,12 @@ impl State {
         }
     }
 
-    /// Whether one of that name can be attached, as far as the model can tell what comes of it.
+    /// Whether the interface of that name on a switch can be attached, as far as the model can tell
+    /// what comes of it.
     pub fn may_attach(&self, name: &str) -> bool {
+        let name = name
+            .split_once(':')
+            .map_or(name, |(_, interface)| interface);
         let key = self.port_at(&Place::Persistent(name.into()));
         key.is_none_or(|key| self.ports[&key].stays || self.plug(key).is_none())
     }

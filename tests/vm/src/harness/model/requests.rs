@@ -2,10 +2,11 @@
 
 //! What each step does, and what comes of it (sections 3.5, 4 and 7 of the interface).
 
+use super::csb;
 use super::find::{select, split, Name};
 use super::persistent::PERSISTENT_MTU;
 use super::state::{Key, Place, Port, Rings, State};
-use super::{Answer, Body, Came, Envelope, Request, Shown, Step};
+use super::{Answer, Arrays, Body, Came, Envelope, Opt, Request, Shown, Step};
 use ferromap_abi::consts::*;
 use ferromap_abi::ext::*;
 use ferromap_abi::wire::*;
@@ -13,16 +14,37 @@ use nix::errno::Errno;
 
 type Result<T> = std::result::Result<T, Errno>;
 
-/// An option of a request, with nothing in it.
-struct Wish {
+/// An option of a request.
+pub struct Wish {
     kind: u32,
+    /// Of a CSB. Both are at 0 where nothing is in the option.
+    arrays: Arrays,
     status: u32,
 }
 
 impl Wish {
-    fn new(kind: u32) -> Self {
+    fn new(option: Opt) -> Self {
+        let (kind, arrays) = match option {
+            Opt::Empty(kind) => (kind, Arrays::Lapping),
+            Opt::Csb(arrays) => (NETMAP_REQ_OPT_CSB, arrays),
+        };
         let status = Errno::EOPNOTSUPP as u32;
-        Wish { kind, status }
+        Wish {
+            kind,
+            arrays,
+            status,
+        }
+    }
+
+    /// The arrays, if it is a CSB.
+    fn csb(&self) -> Option<Arrays> {
+        (self.kind == NETMAP_REQ_OPT_CSB).then_some(self.arrays)
+    }
+
+    /// Its status is what comes of it.
+    fn told<T>(&mut self, result: Result<T>) -> Result<T> {
+        self.status = result.as_ref().err().map_or(0, |&errno| errno as u32);
+        result
     }
 
     /// Memory of no bytes has no room for a region.
@@ -34,9 +56,12 @@ impl Wish {
         Err(Errno::ENOMEM)
     }
 
-    /// Offsets that are all 0 can be had, but by zero-copy monitors; nothing else is known to a
-    /// request that binds.
-    fn honour(&mut self, port: &Port, req: &NmreqRegister) -> Result<()> {
+    /// Offsets that are all 0 can be had, but by zero-copy monitors; besides these and a CSB nothing
+    /// is known to a request that binds.
+    fn honour(&mut self, port: &Port, rings: &Rings, req: &NmreqRegister) -> Result<()> {
+        if let Some(arrays) = self.csb() {
+            return self.told(csb::check(arrays, rings));
+        }
         let zero_copy = port.watches.is_some() && req.nr_flags & NR_ZCOPY_MON != 0;
         if self.kind != NETMAP_REQ_OPT_OFFSETS || zero_copy {
             return Err(Errno::EOPNOTSUPP);
@@ -62,9 +87,12 @@ impl State {
                 Ok(Answer::Done)
             }
             Step::TxSync(file) | Step::RxSync(file) => match self.binding(*file) {
+                Some(key) if self.bindings[&key].csb => Err(Errno::EBUSY),
                 Some(_) => Ok(Answer::Done),
                 None => Err(Errno::ENXIO),
             },
+            Step::Poll(file) => Ok(Answer::Polled(self.has_poll_error(*file))),
+            Step::Old(file, info, req) => self.old(*file, *info, req),
             Step::Map(file, beyond) => match self.binding(*file) {
                 Some(_) if *beyond == 0 => Ok(Answer::Done),
                 _ => Err(Errno::EINVAL),
@@ -76,14 +104,14 @@ impl State {
         }
     }
 
-    fn binding(&self, file: usize) -> Option<Key> {
+    pub fn binding(&self, file: usize) -> Option<Key> {
         self.files[file].expect("an open file")
     }
 
     fn ask(&mut self, file: usize, envelope: &Envelope, request: &Request) -> Came {
         let (answer, status) = match wrong(envelope, request) {
             Some(errno) => (Answer::Refused(errno), None),
-            None if envelope.option == Some(0) => {
+            None if envelope.option == Some(Opt::Empty(0)) => {
                 (Answer::Refused(Errno::EINVAL), Some(Errno::EINVAL))
             }
             None => {
@@ -110,7 +138,7 @@ impl State {
             Request::Register(name, req) => self.register(file, wish, name, req),
             Request::Probe(name, req) => {
                 let (key, port, rings) = self.admit(file, wish.as_deref_mut(), name, req)?;
-                wish.map_or(Ok(()), |wish| wish.honour(&port, req))?;
+                wish.map_or(Ok(()), |wish| wish.honour(&port, &rings, req))?;
                 self.may_bind(key, &port, &rings)?;
                 Ok(Answer::WouldBind(*req))
             }
@@ -125,18 +153,20 @@ impl State {
             Request::DeleteInterface(name) => self.delete_interface(name),
             Request::Poll(name, req) => self.poll(name, req),
             Request::PollNoMore(name) => self.poll_no_more(name),
-            Request::Other(request) => self.other(file, *request),
-        }
-    }
-
-    /// Requests of which nothing comes here: for loops no file is in CSB mode.
-    fn other(&self, file: usize, request: u16) -> Result<Answer> {
-        let bound = self.binding(file).is_some();
-        match request {
-            NETMAP_REQ_SYNC_KLOOP_START..=NETMAP_REQ_CSB_ENABLE if !bound => Err(Errno::ENXIO),
-            NETMAP_REQ_SYNC_KLOOP_STOP => Ok(Answer::Done),
-            NETMAP_REQ_SYNC_KLOOP_START | NETMAP_REQ_CSB_ENABLE => Err(Errno::EINVAL),
-            _ => unreachable!("a request that is not known was refused before"),
+            Request::EnableCsb => {
+                let arrays = wish.as_ref().and_then(|wish| wish.csb());
+                let done = self.enable_csb(file, arrays);
+                match wish {
+                    // Without a binding nobody looks at the options.
+                    Some(wish) if arrays.is_some() && self.binding(file).is_some() => {
+                        wish.told(done)
+                    }
+                    _ => done,
+                }
+            }
+            Request::StartLoop(sleep_us) => self.start_loop(file, *sleep_us),
+            Request::StopLoop => self.stop_loop(file),
+            Request::Other(_) => unreachable!("a request that is not known was refused before"),
         }
     }
 
@@ -252,7 +282,7 @@ impl State {
             .ok_or(Errno::ENOMEM)
     }
 
-    fn register(
+    pub fn register(
         &mut self,
         file: usize,
         mut wish: Option<&mut Wish>,
@@ -261,9 +291,15 @@ impl State {
     ) -> Result<Answer> {
         let (key, port, rings) = self.admit(file, wish.as_deref_mut(), name, req)?;
         // The text has this come last, and all undone that was done until then.
-        wish.map_or(Ok(()), |wish| wish.honour(&port, req))?;
+        if let Some(wish) = wish.as_deref_mut() {
+            wish.honour(&port, &rings, req)?;
+        }
         self.may_bind(key, &port, &rings)?;
         let bufs = self.room(key, &port, &rings)?;
+        let csb = match wish.and_then(|wish| Some((wish.csb()?, wish))) {
+            Some((arrays, wish)) => wish.told(csb::enter(arrays, &rings))?,
+            None => false,
+        };
         let most = match port.place {
             Place::Switch(..) | Place::Persistent(_) => VALE_MAX_EXTRA_BUFS,
             _ => u32::MAX,
@@ -271,6 +307,7 @@ impl State {
         let extra_bufs = req.nr_extra_bufs.min(most).min(bufs);
         let key = key.unwrap_or_else(|| self.add_port(port));
         let binding = self.bind(key, rings, extra_bufs);
+        self.bindings.get_mut(&binding).expect("the new one").csb = csb;
         self.files[file] = Some(Some(binding));
         let port = &self.ports[&key];
         let body = NmreqRegister {
@@ -322,7 +359,7 @@ impl State {
         }
     }
 
-    fn port_info(&self, name: &str, req: &NmreqPortInfoGet) -> Result<NmreqPortInfoGet> {
+    pub fn port_info(&self, name: &str, req: &NmreqPortInfoGet) -> Result<NmreqPortInfoGet> {
         if name.is_empty() {
             let key = self.region(req.nr_mem_id.max(GLOBAL_MEM_ID))?;
             let region = &self.regions[&key.expect("a region with a number")];
@@ -379,7 +416,7 @@ impl State {
         })
     }
 
-    fn list(&self, name: &str, req: &NmreqValeList) -> Result<Answer> {
+    pub fn list(&self, name: &str, req: &NmreqValeList) -> Result<Answer> {
         if name.is_empty() {
             let from = (req.nr_bridge_idx, req.nr_port_idx);
             let all = self.switches.values().flat_map(|switch| {
@@ -428,7 +465,7 @@ impl State {
         }
     }
 
-    fn set_header(&mut self, name: &str, len: u32) -> Result<Answer> {
+    pub fn set_header(&mut self, name: &str, len: u32) -> Result<Answer> {
         if ![0, 10, 12].contains(&len) {
             return Err(Errno::EINVAL);
         }
@@ -444,7 +481,7 @@ impl State {
         Ok(Answer::Done)
     }
 
-    fn get_header(&self, name: &str) -> Result<u32> {
+    pub fn get_header(&self, name: &str) -> Result<u32> {
         let key = match self.meaning(name) {
             Name::Switch(switch, port) => self.station(switch, port).ok_or(Errno::ENXIO)?,
             Name::Interface(name) if self.is_interface(name) => {
@@ -464,14 +501,14 @@ impl State {
 
 /// What is wrong around a request (7.1), whatever it asks for.
 fn wrong(envelope: &Envelope, request: &Request) -> Option<Errno> {
-    let bare = match request {
-        Request::Other(kind) => !has_body(*kind),
-        request => matches!(request, Request::DeleteInterface(_)),
-    };
+    let bare = matches!(
+        request,
+        Request::DeleteInterface(_) | Request::EnableCsb | Request::StopLoop
+    );
     match envelope {
         Envelope { version, .. } if ![14, 15].contains(version) => Some(Errno::EINVAL),
         Envelope { reserved: 1.., .. } => Some(Errno::EINVAL),
-        _ if matches!(request, Request::Other(kind) if !is_known(*kind)) => Some(Errno::EINVAL),
+        _ if matches!(request, Request::Other(_)) => Some(Errno::EINVAL),
         Envelope {
             body: Body::Odd, ..
         } => Some(Errno::EINVAL),
@@ -486,13 +523,4 @@ fn wrong(envelope: &Envelope, request: &Request) -> Option<Errno> {
         } => Some(Errno::EFAULT),
         _ => None,
     }
-}
-
-/// Whether there is such a request (2.15).
-fn is_known(reqtype: u16) -> bool {
-    (NETMAP_REQ_REGISTER..=NETMAP_REQ_CSB_ENABLE).contains(&reqtype)
-}
-
-pub fn has_body(reqtype: u16) -> bool {
-    ![NETMAP_REQ_SYNC_KLOOP_STOP, NETMAP_REQ_CSB_ENABLE].contains(&reqtype)
 }

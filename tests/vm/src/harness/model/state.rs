@@ -141,6 +141,10 @@ pub struct Binding {
     pub port: Key,
     pub rings: Rings,
     pub extra_bufs: u32,
+    /// Only a loop syncs its rings.
+    pub csb: bool,
+    /// The next loop ends before it begins.
+    pub stopped: bool,
     /// Where its netmap_if is, once that is known.
     pub offset: Option<u64>,
 }
@@ -469,6 +473,8 @@ impl State {
             port,
             rings,
             extra_bufs,
+            csb: false,
+            stopped: false,
             offset: None,
         };
         self.bindings.insert(key, binding);
