@@ -5,6 +5,7 @@
 //! open then do is in the room of that kind of port.
 
 mod info;
+mod kinds;
 mod legacy;
 mod legacy_commands;
 mod options;
@@ -19,6 +20,7 @@ use crate::harness::Case;
 pub const FILES: &[&[Case]] = &[
     options::CASES,
     register::CASES,
+    kinds::CASES,
     rights::CASES,
     info::CASES,
     legacy::CASES,

@@ -5,7 +5,7 @@
 //! Not here, but where an interface is at hand: 29 (host rings only), 30 (both kinds of rings), 33
 //! (one host ring pair), 46 (numbers of host rings), 48 (loopback's MTU, among the reasons of
 //! refusals), 49 (members of a bridge). Of items that speak of an interface (23, 28, 31, 32, 39 to
-//! 45) this is the part that any port must show. Pipes and persistent ports will join 34.
+//! 45) this is the part that any port must show. Other kinds are in `kinds.rs`.
 
 use crate::harness::check::*;
 use crate::harness::frame::numbered;

@@ -6,6 +6,7 @@
 use crate::harness::check::*;
 use crate::harness::model::generate::Generator;
 use crate::harness::model::*;
+use crate::harness::raw::device::Mapping;
 use crate::harness::raw::device::{address, header};
 use crate::harness::raw::hostile::UNTOUCHED;
 use crate::harness::raw::request::vale_list;
@@ -20,9 +21,11 @@ use ferromap_abi::layout::PoolRequest;
 use ferromap_abi::name::trim;
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use nix::sched::{unshare, CloneFlags};
 use nix::unistd::{sysconf, SysconfVar};
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 pub const CASES: &[Case] = crate::cases![;
     slow: sequences_on_switches_and_regions, sequences_with_interfaces
@@ -104,13 +107,19 @@ fn try_out(seed: u64, steps: u32, files: usize, interfaces: Vec<Interface>) -> O
         ("Bound", steps / 20),
         ("PortInfo", steps / 40),
         ("Listed", steps / 40),
-        ("Header", steps / 200),
+        ("Header", steps / 400),
+        ("Made", steps / 200),
+        ("Polled", steps / 50),
+        ("Old", steps / 400),
+        ("OldPort", steps / 100),
+        ("Port", steps / 200),
         ("EBUSY", steps / 100),
         ("EINVAL", steps / 20),
         ("ENXIO", steps / 50),
         ("ENOMEM", steps / 400),
         ("EIO", 2),
         ("ENOENT", 3),
+        ("EEXIST", 3),
         ("EOPNOTSUPP", 3),
         ("EFAULT", 3),
     ] {
@@ -168,7 +177,12 @@ fn kind(answer: &Answer) -> String {
 struct Program {
     files: Vec<Option<File>>,
     page: GuardPage,
+    /// Room for a CSB with as many rings as anybody asks for. Nobody says anything there.
+    csb: Mapping,
 }
+
+/// Bytes of one of its two arrays.
+const ARRAY: u64 = 1 << 20;
 
 enum File {
     Unbound(Device),
@@ -197,6 +211,7 @@ impl Program {
         Ok(Program {
             files: (0..files).map(|_| None).collect(),
             page: GuardPage::new()?,
+            csb: Mapping::new(2 * ARRAY, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)?,
         })
     }
 
@@ -214,6 +229,14 @@ impl Program {
             Step::Close(file) => {
                 self.files[*file] = None;
                 Ok(())
+            }
+            Step::Old(file, info, req) => return self.old(*file, *info, *req),
+            Step::Poll(file) => {
+                let came = self.device(*file).poll(PollFlags::POLLIN, Duration::ZERO)?;
+                return Ok(Came {
+                    answer: Answer::Polled(came.contains(PollFlags::POLLERR)),
+                    status: None,
+                });
             }
             Step::TxSync(file) => self.device(*file).txsync(),
             Step::RxSync(file) => self.device(*file).rxsync(),
@@ -234,6 +257,7 @@ impl Program {
         let call = Call {
             device: self.device(file),
             bad: self.page.bad(),
+            csb: self.csb.at(0) as u64,
             envelope,
         };
         match request {
@@ -285,6 +309,14 @@ impl Program {
                 let reply = call.send(NETMAP_REQ_VALE_DETACH, name, body)?;
                 Ok(reply.answer(|body, _| Answer::Port(body.port_index)))
             }
+            Request::NewInterface(name, body) => {
+                let reply = call.send(NETMAP_REQ_VALE_NEWIF, name, *body)?;
+                Ok(reply.answer(|body, _| Answer::Made(body)))
+            }
+            Request::DeleteInterface(name) => {
+                let reply = call.bare(NETMAP_REQ_VALE_DELIF, name)?;
+                Ok(reply.answer(|_, _| Answer::Done))
+            }
             Request::Poll(name, body) => {
                 let reply = call.send(NETMAP_REQ_VALE_POLLING_ENABLE, name, *body)?;
                 Ok(reply.answer(|_, _| Answer::Done))
@@ -294,16 +326,55 @@ impl Program {
                 let reply = call.send(NETMAP_REQ_VALE_POLLING_DISABLE, name, body)?;
                 Ok(reply.answer(|_, _| Answer::Done))
             }
+            Request::EnableCsb => {
+                let reply = call.bare(NETMAP_REQ_CSB_ENABLE, "")?;
+                Ok(reply.answer(|_, _| Answer::Done))
+            }
+            Request::StopLoop => {
+                let reply = call.bare(NETMAP_REQ_SYNC_KLOOP_STOP, "")?;
+                Ok(reply.answer(|_, _| Answer::Done))
+            }
+            Request::StartLoop(sleep_us) => {
+                let (sleep_us, pad1) = (*sleep_us, 0);
+                let body = NmreqSyncKloopStart { sleep_us, pad1 };
+                let reply = call.send(NETMAP_REQ_SYNC_KLOOP_START, "", body)?;
+                Ok(reply.answer(|_, _| Answer::Done))
+            }
             Request::Other(reqtype) => {
-                let reply = match has_body(*reqtype) {
-                    true => call
-                        .send(*reqtype, "vale0:a", [0u64; 8])?
-                        .answer(|_, _| Answer::Done),
-                    false => call.bare(*reqtype)?.answer(|_, _| Answer::Done),
-                };
-                Ok(reply)
+                let reply = call.send(*reqtype, "vale0:a", [0u64; 8])?;
+                Ok(reply.answer(|_, _| Answer::Done))
             }
         }
+    }
+
+    /// A call of old programs.
+    fn old(&mut self, file: usize, info: bool, req: Nmreq) -> Outcome<Came> {
+        let mut came = req;
+        let device = self.device(file);
+        let result = match info {
+            true => device.ginfo(&mut came),
+            false => device.regif(&mut came),
+        };
+        let answer = match result {
+            Err(errno) => {
+                same("what was refused", came, req)?;
+                same("the reason's errno", why(device)?.0, errno as u32)?;
+                Answer::Refused(errno)
+            }
+            Ok(()) if !tells_of_port(info, req.nr_cmd) => Answer::Old(came),
+            Ok(()) if info || req.nr_cmd != 0 => Answer::OldPort(came, None),
+            Ok(()) => {
+                // As if REGISTER had said it.
+                let body = NmreqRegister {
+                    nr_offset: came.nr_offset.into(),
+                    nr_memsize: came.nr_memsize.into(),
+                    ..Default::default()
+                };
+                Answer::OldPort(came, Some(self.bind(file, body)?))
+            }
+        };
+        let status = None;
+        Ok(Came { answer, status })
     }
 
     /// The file has been bound: maps its region, and says what it finds there.
@@ -335,6 +406,8 @@ struct Call<'a> {
     device: &'a Device,
     /// An address where nothing is.
     bad: u64,
+    /// Where there is room for a CSB.
+    csb: u64,
     envelope: &'a Envelope,
 }
 
@@ -356,17 +429,35 @@ impl Call<'_> {
         })
     }
 
-    fn bare(&self, reqtype: u16) -> Outcome<Reply<()>> {
+    fn bare(&self, reqtype: u16, name: &str) -> Outcome<Reply<()>> {
         let at = match self.envelope.body {
             Body::Good => 0,
             Body::Odd | Body::Unreadable => self.bad,
         };
-        self.exchange(reqtype, "vale0:a", at)
+        self.exchange(reqtype, name, at)
+    }
+
+    fn option(&self, option: Opt) -> OptionList {
+        let arrays = match option {
+            Opt::Empty(kind) => return OptionList::of(&[kind]),
+            Opt::Csb(arrays) => arrays,
+        };
+        let (atok, ktoa) = (self.csb, self.csb + ARRAY);
+        let (atok, ktoa) = match arrays {
+            Arrays::Good => (atok, ktoa),
+            Arrays::Unaligned => (atok + 8, ktoa),
+            Arrays::Lapping => (atok, atok),
+            // Beyond what a process can have.
+            Arrays::Unreadable => (atok, 0u64.wrapping_sub(64)),
+        };
+        let mut list = OptionList::of(&[NETMAP_REQ_OPT_CSB]);
+        list.option(0).body[..2].copy_from_slice(&[atok, ktoa]);
+        list
     }
 
     /// Sends it, and looks at what comes back around the body.
     fn exchange(&self, reqtype: u16, name: &str, body: u64) -> Outcome<Reply<()>> {
-        let mut options = self.envelope.option.map(|kind| OptionList::of(&[kind]));
+        let mut options = self.envelope.option.map(|option| self.option(option));
         let mut sent = header(reqtype, name.as_bytes());
         sent.nr_version = self.envelope.version;
         sent.nr_reserved = self.envelope.reserved;

@@ -4,8 +4,8 @@
 //! `buffers.rs`, their parameters (64, 65) in `parameters.rs`.
 //!
 //! Of 50 and 68 this is the part that VALE ports show, with `nr_mem_id` 1 in the place of an
-//! interface's default. 53 for VALE_ATTACH is with what cannot be attached (142); VALE_NEWIF will
-//! join.
+//! interface's default; interfaces are in `nic/memory.rs`. 53 for other kinds of ports is in
+//! `control/kinds.rs`.
 
 use crate::harness::check::*;
 use crate::harness::raw::bound::pair;

@@ -15,6 +15,10 @@ impl State {
     /// VALE_ATTACH: the number of the port.
     pub fn attach(&mut self, name: &str, req: &NmreqRegister) -> Result<u32> {
         let (switch, interface) = switch_port_name(name).ok_or(Errno::EINVAL)?;
+        let region = self.region(req.nr_mem_id)?;
+        if let Some(port) = self.loose(interface) {
+            return self.plug_in_persistent(port, switch, interface);
+        }
         let with_host = match req.nr_mode {
             NR_REG_ALL_NIC => false,
             NR_REG_NIC_SW => true,
@@ -23,19 +27,13 @@ impl State {
         if req.nr_ringid != 0 {
             return Err(Errno::EINVAL);
         }
-        self.region(req.nr_mem_id)?;
-        if self
-            .port_at(&Place::Switch(switch.into(), interface.into()))
-            .is_some()
-        {
+        if self.station(switch, interface).is_some() {
             return Err(Errno::EBUSY);
         }
-        self.interface(interface).ok_or(Errno::EINVAL)?;
-        let want = NmreqRegister {
-            nr_mem_id: req.nr_mem_id,
-            ..Default::default()
-        };
-        let (key, nic) = self.look_up(interface, &want)?;
+        if !self.is_interface(interface) {
+            return Err(Errno::EINVAL);
+        }
+        let (key, nic) = self.open_interface(interface, &NmreqRegister::default(), region)?;
         if key.is_some_and(|key| self.bindings_of(key).next().is_some()) {
             // Programs have it, or another switch. To have pipes on it is not to have it.
             return Err(Errno::EBUSY);
@@ -78,6 +76,9 @@ impl State {
         bindings.push(self.bind_whole(key, nic, rings)?);
         // What the interface receives, its port on the switch sends.
         let mut plug = |name: String, tx_rings, rx_rings| -> Result<()> {
+            if self.station(switch, &name).is_some() {
+                return Err(Errno::EBUSY);
+            }
             self.has_room(switch)?;
             let port = Port {
                 place: Place::Switch(switch.into(), name),
@@ -94,6 +95,7 @@ impl State {
                 base: None,
                 watches: None,
                 is_whole: false,
+                stays: false,
             };
             bindings.push(self.bind_whole(None, port, (tx_rings, rx_rings))?);
             Ok(())
@@ -120,10 +122,18 @@ impl State {
     }
 
     /// The port that a request about an attached interface names.
-    fn named(&self, name: &str) -> Result<Key> {
+    fn plugged(&self, name: &str) -> Result<Key> {
         let (switch, port) = switch_port_name(name).ok_or(Errno::EINVAL)?;
-        self.port_at(&Place::Switch(switch.into(), port.into()))
-            .ok_or(Errno::ENXIO)
+        self.station(switch, port).ok_or(Errno::ENXIO)
+    }
+
+    /// The port on its switch that an attached interface has.
+    pub fn port_of(&self, interface: &str) -> Option<Key> {
+        let port = |binding: Key| self.bindings[&binding].port;
+        let place = Place::Interface(interface.into());
+        let mut all = self.attachments.iter();
+        let found = all.find(|one| self.ports[&port(one.bindings[0])].place == place);
+        found.map(|one| port(one.bindings[1]))
     }
 
     /// Which attachment has the port as that of its interface.
@@ -134,8 +144,15 @@ impl State {
 
     /// VALE_DETACH: the number that the port had.
     pub fn detach(&mut self, name: &str) -> Result<u32> {
-        let port = self.named(name)?;
+        let port = self.plugged(name)?;
         let number = self.number(port);
+        if let Place::Persistent(interface) = &self.ports[&port].place {
+            if self.port_of(interface).is_some() {
+                return Err(Errno::EBUSY);
+            }
+            self.pull_out_persistent(port);
+            return Ok(number);
+        }
         // The port of a program, or of an interface's host, stays (quirk 12).
         if let Some(at) = self.attachment(port) {
             if self.attachments[at].polled {
@@ -162,7 +179,7 @@ impl State {
             return Err(Errno::EINVAL);
         }
         let at = self
-            .attachment(self.named(name)?)
+            .attachment(self.plugged(name)?)
             .ok_or(Errno::EOPNOTSUPP)?;
         if self.attachments[at].polled {
             return Err(Errno::EFAULT);
@@ -179,7 +196,7 @@ impl State {
     /// POLLING_DISABLE.
     pub fn poll_no_more(&mut self, name: &str) -> Result<Answer> {
         let at = self
-            .attachment(self.named(name)?)
+            .attachment(self.plugged(name)?)
             .ok_or(Errno::EOPNOTSUPP)?;
         match std::mem::take(&mut self.attachments[at].polled) {
             true => Ok(Answer::Done),

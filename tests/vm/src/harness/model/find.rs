@@ -28,7 +28,8 @@ pub enum Name<'n> {
     Empty,
 }
 
-pub fn meaning(name: &str) -> Name<'_> {
+/// The same, whatever interfaces there are.
+fn parse(name: &str) -> Name<'_> {
     for (mark, master) in [('{', true), ('}', false)] {
         match name.rsplit_once(mark) {
             Some((base, id)) if base.is_empty() || id.is_empty() => return Name::BadPipe,
@@ -62,6 +63,48 @@ pub fn split(name: &str) -> Option<(&str, &str)> {
 pub type Found = (Option<Key>, Port);
 
 impl State {
+    /// What the name means. It is an interface if there is one of that very name (quirk 6).
+    pub fn meaning<'n>(&self, name: &'n str) -> Name<'n> {
+        match parse(name) {
+            Name::BadSwitch | Name::Pipe(..) | Name::BadPipe if self.is_interface(name) => {
+                Name::Interface(name)
+            }
+            meaning => meaning,
+        }
+    }
+
+    /// Where a port of that name is, or would be. A persistent port has two names.
+    pub fn place(&self, name: &str) -> Option<Place> {
+        match self.meaning(name) {
+            Name::Switch(switch, port) => {
+                let there = self
+                    .station(switch, port)
+                    .map(|key| &self.ports[&key].place);
+                let place = || Place::Switch(switch.into(), port.into());
+                Some(there.cloned().unwrap_or_else(place))
+            }
+            Name::Interface(name) => {
+                let persistent = Place::Persistent(name.into());
+                let is_there = self.port_at(&persistent).is_some();
+                Some(if is_there {
+                    persistent
+                } else {
+                    Place::Interface(name.into())
+                })
+            }
+            Name::Pipe(base, master, id) => {
+                let base = Box::new(self.place(base)?);
+                Some(Place::Pipe(base, master, id.into()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The port of that name, if it is there.
+    pub fn named(&self, name: &str) -> Option<Key> {
+        self.port_at(&self.place(name)?)
+    }
+
     /// The region of that number; none for 0.
     pub fn region(&self, id: u16) -> Result<Option<Key>, Errno> {
         match id {
@@ -88,9 +131,12 @@ impl State {
         if want.nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
             return self.monitor(name, want, region);
         }
-        match meaning(name) {
+        match self.meaning(name) {
             Name::Switch(switch, name) => self.switch_port(switch, name, want, region),
-            Name::Interface(name) => self.open_interface(name, want, region),
+            Name::Interface(name) => match self.there(&Place::Persistent(name.into())) {
+                Some(found) => Ok(found),
+                None => self.open_interface(name, want, region),
+            },
             Name::Pipe(base, master, id) => self.pipe(base, master, id, want),
             Name::BadPipe | Name::BadSwitch => Err(Errno::EINVAL),
             Name::Empty => Err(Errno::ENXIO),
@@ -119,18 +165,25 @@ impl State {
         want: &NmreqRegister,
         region: Option<Key>,
     ) -> Result<Found, Errno> {
-        let place = Place::Switch(switch.into(), name.into());
-        if let Some(found) = self.there(&place) {
-            return Ok(found);
+        if let Some(key) = self.station(switch, name) {
+            return Ok((Some(key), self.ports[&key].clone()));
         }
         // The name of an interface's host port is its own as well.
-        if self
-            .interface(name.strip_suffix('^').unwrap_or(name))
-            .is_some()
-        {
+        if self.is_interface(name.strip_suffix('^').unwrap_or(name)) {
             return Err(Errno::EINVAL);
         }
         self.has_room(switch)?;
+        let place = Place::Switch(switch.into(), name.into());
+        Ok((None, self.switched(place, want, region)?))
+    }
+
+    /// A port of the kind that is on switches, which the request would make.
+    pub fn switched(
+        &self,
+        place: Place,
+        want: &NmreqRegister,
+        region: Option<Key>,
+    ) -> Result<Port, Errno> {
         let or = |asked: u32, default, most| if asked == 0 { default } else { asked.min(most) };
         let rings = |asked: u16| or(asked.into(), 1, VALE_MAX_RINGS.into()) as u16;
         let slots = |asked| or(asked, VALE_DEFAULT_SLOTS, VALE_MAX_SLOTS);
@@ -145,7 +198,7 @@ impl State {
             Some(region) => Memory::There(region),
             None => Memory::New(self.private_layout(shape, 2, want.nr_extra_bufs)?),
         };
-        Ok((None, port(place, memory, shape)))
+        Ok(port(place, memory, shape))
     }
 
     /// A monitor (8.7).
@@ -155,13 +208,12 @@ impl State {
         want: &NmreqRegister,
         region: Option<Key>,
     ) -> Result<Found, Errno> {
-        match meaning(name) {
-            Name::Interface(name) => drop(self.interface(name).ok_or(Errno::ENXIO)?),
-            Name::Empty => return Err(Errno::ENXIO),
+        match self.meaning(name) {
+            Name::Interface(name) if self.is_interface(name) => {}
+            Name::Interface(_) | Name::Empty => return Err(Errno::ENXIO),
             _ => {}
         }
-        let there = place(name).and_then(|place| self.port_at(&place));
-        let key = there.ok_or(Errno::EINVAL)?;
+        let key = self.named(name).ok_or(Errno::EINVAL)?;
         if !self.is_bound(key) {
             return Err(Errno::EINVAL);
         }
@@ -224,7 +276,16 @@ impl State {
             nr_flags: 0,
             ..*want
         };
-        let (there, base) = self.find(base, &all)?;
+        let (there, base) = match self.meaning(base) {
+            Name::Interface(name) if !self.is_interface(name) => {
+                let region = self.region(want.nr_mem_id)?;
+                (
+                    None,
+                    self.persistent(name, &NmreqRegister::default(), region)?,
+                )
+            }
+            _ => self.find(base, &all)?,
+        };
         let place = Place::Pipe(Box::new(base.place.clone()), master, id.into());
         if let Some(found) = self.there(&place) {
             return Ok(found);
@@ -303,7 +364,7 @@ impl State {
     }
 
     /// An interface (8.1), which is opened for the first time or has been.
-    fn open_interface(
+    pub fn open_interface(
         &self,
         name: &str,
         want: &NmreqRegister,
@@ -313,11 +374,14 @@ impl State {
         if let Some(found) = self.there(&place) {
             return Ok(found);
         }
-        let queues = self.interface(name).ok_or(Errno::ENXIO)?.queues;
+        let (tx_rings, rx_rings) = match self.interface(name) {
+            Some(interface) => (interface.queues, interface.queues),
+            None => self.queues(name).ok_or(Errno::ENXIO)?,
+        };
         let host = |asked: u16| asked.clamp(1, MOST_HOST_RINGS);
         let shape = Shape {
-            tx_rings: queues,
-            rx_rings: queues,
+            tx_rings,
+            rx_rings,
             host_tx_rings: host(want.nr_host_tx_rings),
             host_rx_rings: host(want.nr_host_rx_rings),
             tx_slots: self.setting.nic_slots,
@@ -333,21 +397,9 @@ const MOST_NESTED_PIPES: usize = 4;
 
 /// On how many pipes the port of that name is built, itself included.
 fn nesting(name: &str) -> usize {
-    match meaning(name) {
+    match parse(name) {
         Name::Pipe(base, ..) => 1 + nesting(base),
         _ => 0,
-    }
-}
-
-/// Where a port of that name would be.
-pub fn place(name: &str) -> Option<Place> {
-    match meaning(name) {
-        Name::Switch(switch, port) => Some(Place::Switch(switch.into(), port.into())),
-        Name::Interface(name) => Some(Place::Interface(name.into())),
-        Name::Pipe(base, master, id) => {
-            Some(Place::Pipe(Box::new(place(base)?), master, id.into()))
-        }
-        _ => None,
     }
 }
 
@@ -361,6 +413,7 @@ fn port(place: Place, memory: Memory, shape: Shape) -> Port {
         base: None,
         watches: None,
         is_whole: false,
+        stays: false,
     }
 }
 

@@ -2,8 +2,9 @@
 
 //! Thinks of steps: at random, but so that many of them have something to do with what is there.
 
-use super::find::{meaning, place, Name};
-use super::{Body, Envelope, Model, Request, Step};
+use super::old::name_of;
+use super::state::Place;
+use super::{Arrays, Body, Envelope, Model, Opt, Request, Step};
 use crate::harness::random::Random;
 use ferromap_abi::consts::*;
 use ferromap_abi::wire::*;
@@ -63,22 +64,103 @@ impl Generator {
         if self.random.once_in(close) {
             return Step::Close(file);
         }
-        match self.random.below(20) {
+        match self.random.below(24) {
             0 => Step::TxSync(file),
             1 => Step::RxSync(file),
-            2 => Step::Map(file, self.random.of(&[0, 0, 1, 1000])),
-            _ => Step::Ask(
-                file,
-                self.envelope(),
-                self.request(model, binding.is_some()),
-            ),
+            2 => Step::Poll(file),
+            3 => Step::Map(file, self.random.of(&[0, 0, 1, 1000])),
+            4..=6 => {
+                let (info, req) = self.old(model);
+                Step::Old(file, info, req)
+            }
+            _ => {
+                let request = match self.request(model, binding.is_some()) {
+                    // The call would not return.
+                    Request::StartLoop(_) if !model.0.would_end(file) => Request::StopLoop,
+                    request => request,
+                };
+                let mut envelope = self.envelope();
+                let exclusive = |body: &NmreqRegister| body.nr_flags & NR_EXCLUSIVE != 0;
+                let csb = match &request {
+                    Request::EnableCsb => !self.random.once_in(6),
+                    Request::Register(_, body) | Request::Probe(_, body) => {
+                        self.random.once_in(if exclusive(body) { 3 } else { 60 })
+                    }
+                    _ => self.random.once_in(100),
+                };
+                if csb {
+                    let good = [Arrays::Good; 5];
+                    let bad = [Arrays::Unaligned, Arrays::Lapping, Arrays::Unreadable];
+                    envelope.option = Some(Opt::Csb(self.random.of(&[&good[..], &bad].concat())));
+                }
+                Step::Ask(file, envelope, request)
+            }
         }
+    }
+
+    /// A call of old programs.
+    fn old(&mut self, model: &Model) -> (bool, Nmreq) {
+        let (name, body) = self.register(model);
+        let random = &mut self.random;
+        let mut req = Nmreq {
+            nr_version: random.of(&[14, 14, 14, 14, 14, 14, 14, 15, 99, u32::MAX, 0, 13]),
+            nr_tx_slots: body.nr_tx_slots,
+            nr_rx_slots: body.nr_rx_slots,
+            nr_tx_rings: body.nr_tx_rings,
+            nr_rx_rings: body.nr_rx_rings,
+            nr_ringid: random.of(&[0, 0, 1, 2, 0xfff])
+                | random.of(&[0, 0, NETMAP_HW_RING, NETMAP_HW_RING, NETMAP_SW_RING])
+                | random.of(&[0, 0, NETMAP_NO_TX_POLL, NETMAP_DO_RX_POLL]),
+            nr_arg1: random.of(&[0, 0, 1, 1, 2, 10, 12]),
+            nr_arg2: body.nr_mem_id,
+            nr_arg3: body.nr_extra_bufs,
+            nr_flags: body.nr_flags as u32 & !NR_REG_MASK,
+            ..Nmreq::default()
+        };
+        // Most are old style, or as today.
+        req.nr_flags |= random.of(&[0, 0, 0, body.nr_mode & NR_REG_MASK, 1, 4, 5, 6, 2, 9]);
+        let info = random.once_in(4);
+        let name = if info {
+            req.nr_cmd = random.of(&[0, 0, 1, NETMAP_BDG_LIST, NETMAP_BDG_LIST, 99]);
+            if random.once_in(3) {
+                String::new()
+            } else {
+                name
+            }
+        } else if random.once_in(2) {
+            name
+        } else {
+            req.nr_cmd = random.below(14) as u16;
+            match req.nr_cmd {
+                NETMAP_BDG_NEWIF | NETMAP_BDG_DELIF => random.of(&MADE).into(),
+                NETMAP_BDG_ATTACH
+                | NETMAP_BDG_DETACH
+                | NETMAP_BDG_POLLING_ON
+                | NETMAP_BDG_POLLING_OFF => self.on_a_switch(model),
+                _ => name,
+            }
+        };
+        let room = IFNAMSIZ - 1;
+        for (to, from) in req.nr_name[..room]
+            .iter_mut()
+            .zip(by_own_name(model, name).bytes())
+        {
+            *to = from;
+        }
+        let name = name_of(&req);
+        if req.nr_cmd == NETMAP_BDG_ATTACH && !model.0.may_attach(&name) {
+            req.nr_cmd = NETMAP_BDG_DETACH;
+        }
+        if [NR_REG_PIPE_MASTER, NR_REG_PIPE_SLAVE].contains(&(req.nr_flags & NR_REG_MASK)) {
+            req.nr_flags &= !(NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) as u32;
+        }
+        (info, req)
     }
 
     fn envelope(&mut self) -> Envelope {
         let random = &mut self.random;
         let mut rarely = |n: u64| random.once_in(n);
-        let (version, reserved, body, option) = (rarely(100), rarely(150), rarely(80), rarely(25));
+        let (version, reserved, body, option) = (rarely(100), rarely(150), rarely(80), rarely(15));
         let versions: &[u16] = if version {
             &[0, 13, 16, 99]
         } else {
@@ -95,7 +177,7 @@ impl Generator {
                 true => random.of(&[Body::Odd, Body::Unreadable]),
                 false => Body::Good,
             },
-            option: option.then(|| random.of(&[0, 1, 5, 6, 6, 50, 50, u32::MAX])),
+            option: option.then(|| Opt::Empty(random.of(&[0, 1, 3, 5, 6, 6, 50, 50, u32::MAX]))),
         }
     }
 
@@ -109,7 +191,7 @@ impl Generator {
                 false => Request::Register(name, body),
             };
         }
-        match self.random.below(10) {
+        match self.random.below(13) {
             0..=2 if model.0.setting.interfaces.len() > 1 => self.about_attached(model),
             0..=3 => self.about_headers(model),
             4 | 5 => {
@@ -123,14 +205,20 @@ impl Generator {
                 Request::List(name, line)
             }
             6..=8 => self.about_ports(model),
-            _ => Request::Other(self.random.of(&[8, 9, 13, 14, 15, 0, 16, 99, 0xffff])),
+            9 | 10 => self.about_persistent(model),
+            11 => match self.random.below(6) {
+                0..=2 => Request::EnableCsb,
+                3 | 4 => Request::StartLoop(self.random.of(&[0, 0, 1000, 1_000_001])),
+                _ => Request::StopLoop,
+            },
+            _ => Request::Other(self.random.of(&[0, 16, 99, 0xffff])),
         }
     }
 
     fn about_headers(&mut self, model: &Model) -> Request {
         let name = self.name(model);
         match self.random.once_in(3) {
-            true => Request::GetHeader(name),
+            true => Request::GetHeader(by_own_name(model, name)),
             false => Request::SetHeader(name, self.random.of(&[0, 10, 12, 12, 12, 12, 4])),
         }
     }
@@ -168,7 +256,7 @@ impl Generator {
             false => self.on_a_switch(model),
         };
         match self.random.below(8) {
-            0..=3 => {
+            0..=3 if model.0.may_attach(&name) => {
                 let mut body = NmreqRegister {
                     nr_mode: self.random.of(&[NR_REG_ALL_NIC, NR_REG_NIC_SW]),
                     nr_mem_id: self.region(model),
@@ -190,7 +278,56 @@ impl Generator {
                 };
                 Request::Poll(name, body)
             }
-            _ => Request::PollNoMore(name),
+            7 => Request::PollNoMore(name),
+            _ => Request::Detach(name),
+        }
+    }
+
+    fn about_persistent(&mut self, model: &Model) -> Request {
+        let mut name = self.random.of(&MADE).to_string();
+        if self.random.once_in(10) {
+            name = self.name(model);
+        }
+        let switch = self.random.below(self.mood.switches);
+        let there = model.0.port_at(&Place::Persistent(name.clone()));
+        let plug = there.and_then(|key| model.0.plug(key));
+        let on_switch = match plug {
+            Some((switch, name, _)) if !self.random.once_in(6) => format!("{switch}:{name}"),
+            _ => format!("vale{switch}:{name}"),
+        };
+        // Mostly what can be done with it next.
+        let next = match (there, plug) {
+            (None, _) => 0,
+            (_, None) => self.random.of(&[1, 1, 2]),
+            _ => self.random.of(&[2, 3, 3, 3]),
+        };
+        let what = self.random.of(&[0, 1, 2, 3, next, next, next, next]);
+        match what {
+            0 => {
+                let slots = [0, 1, 16, 64, 64, 64, 100, 5000];
+                let rings = [0, 1, 1, 1, 2, 3, 17];
+                let wish = NmreqValeNewif {
+                    nr_tx_slots: self.random.of(&slots),
+                    nr_rx_slots: self.random.of(&slots),
+                    nr_tx_rings: self.random.of(&rings),
+                    nr_rx_rings: self.random.of(&rings),
+                    nr_mem_id: self.region(model),
+                    pad1: 0,
+                };
+                Request::NewInterface(name, wish)
+            }
+            1 => Request::DeleteInterface(name),
+            // Its interface would go with the last pipe on it, and with that its place on a second
+            // switch, but nobody knows when.
+            2 if model.0.may_attach(&format!("vale{switch}:{name}")) => {
+                let body = NmreqRegister {
+                    nr_mode: self.random.of(&[NR_REG_ALL_NIC, NR_REG_NIC_SW]),
+                    nr_mem_id: self.region(model),
+                    ..Default::default()
+                };
+                Request::Attach(format!("vale{switch}:{name}"), body)
+            }
+            _ => Request::Detach(on_switch),
         }
     }
 
@@ -210,8 +347,11 @@ impl Generator {
             nr_flags: 0,
             ..Default::default()
         };
-        let there = place(&name).and_then(|place| model.0.port_at(&place));
-        let monitors = match there.is_some_and(|key| model.0.is_bound(key)) {
+        let monitors = match model
+            .0
+            .named(&name)
+            .is_some_and(|key| model.0.is_bound(key))
+        {
             true => 15,
             false => 150,
         };
@@ -261,6 +401,9 @@ impl Generator {
             body.nr_tx_rings = body.nr_tx_rings.min(5000);
             body.nr_rx_rings = body.nr_rx_rings.min(5000);
         }
+        if body.nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
+            return (by_own_name(model, name), body);
+        }
         (name, body)
     }
 
@@ -293,11 +436,12 @@ impl Generator {
     }
 
     fn name(&mut self, model: &Model) -> String {
-        let mut name = self.base(model);
-        // A pipe on a name that nobody has would make an interface.
-        if matches!(meaning(&name), Name::Interface(own) if model.0.interface(own).is_none()) {
-            return name;
+        if self.random.once_in(8) {
+            if let Some(name) = self.known(model) {
+                return name;
+            }
         }
+        let mut name = self.base(model);
         for n in [6, 4, 3, 2, 2] {
             if !self.random.once_in(n) {
                 break;
@@ -307,12 +451,36 @@ impl Generator {
         name
     }
 
+    /// What a port that is there is called.
+    fn known(&mut self, model: &Model) -> Option<String> {
+        let ports = model.0.ports.values().map(|port| &port.place);
+        let mut named = ports.filter(|place| !matches!(place, Place::Null(_) | Place::Monitor(_)));
+        let count = named.clone().count() as u64;
+        if count == 0 {
+            return None;
+        }
+        let place = named.nth(self.random.below(count) as usize)?;
+        Some(match self.random.once_in(2) {
+            true => model.0.name_on_switch(place),
+            false => place.name(),
+        })
+    }
+
     fn base(&mut self, model: &Model) -> String {
         let interfaces = model.0.setting.interfaces.len() as u64;
-        match self.random.below(40) {
+        match self.random.below(44) {
             0..=2 => self.random.of(&NAMES).to_string(),
             3 => self.on_a_switch(model),
-            n if n < 4 + 3 * interfaces => self.interface(model).to_string(),
+            4 | 5 => self.random.of(&MADE).to_string(),
+            6 | 7 => {
+                let name = self.random.of(&MADE);
+                let key = model.0.port_at(&Place::Persistent(name.into()));
+                match key.and_then(|key| model.0.plug(key)) {
+                    Some((switch, name, _)) => format!("{switch}:{name}"),
+                    None => format!("vale{}:{name}", self.random.below(self.mood.switches)),
+                }
+            }
+            n if n < 8 + 3 * interfaces => self.interface(model).to_string(),
             _ => {
                 let port = self.random.of(&["a", "a", "b", "c", "", "fifteen_letters"]);
                 format!("vale{}:{port}", self.random.below(self.mood.switches))
@@ -326,24 +494,52 @@ impl Model {
     pub fn on_the_way_out(&self) -> Option<Step> {
         let state = &self.0;
         let open = state.files.iter().position(|file| file.is_some());
-        let Some(attachment) = state.attachments.first() else {
-            return open.map(Step::Close);
+        let lasting = state.ports.iter().find(|(_, port)| port.stays);
+        let (attachment, lasting) = match (state.attachments.first(), lasting) {
+            (None, None) => return open.map(Step::Close),
+            there => there,
         };
         let Some(file) = open else {
             return Some(Step::Open(0));
         };
-        let port = &state.ports[&state.bindings[&attachment.bindings[1]].port];
-        let name = port.place.name();
-        let request = match attachment.polled {
-            true => Request::PollNoMore(name),
-            false => Request::Detach(name),
+        let on_switch = |port| {
+            let (switch, name, _) = state.plug(port)?;
+            Some(format!("{switch}:{name}"))
+        };
+        let request = match (attachment, lasting) {
+            (Some(attachment), _) => {
+                let name = on_switch(state.bindings[&attachment.bindings[1]].port);
+                let name = name.expect("an attached interface is on a switch");
+                match attachment.polled {
+                    true => Request::PollNoMore(name),
+                    false => Request::Detach(name),
+                }
+            }
+            (None, Some((&key, port))) => match on_switch(key) {
+                Some(name) => Request::Detach(name),
+                None if state.is_used(key) => return Some(Step::Close(file)),
+                None => Request::DeleteInterface(port.place.name()),
+            },
+            (None, None) => return None,
         };
         Some(Step::Ask(file, Envelope::default(), request))
     }
 }
 
+/// The same port, with the base's own name for one that a persistent port has on a switch, if it is
+/// a pipe: those are looked for by that name.
+fn by_own_name(model: &Model, name: String) -> String {
+    match model.0.place(&name) {
+        Some(pipe @ Place::Pipe(..)) => pipe.name(),
+        _ => name,
+    }
+}
+
+/// Names of persistent ports. Ports of switches are called some of these as well.
+const MADE: [&str; 4] = ["pp", "c", "fifteen_letters", "q{x"];
+
 /// Names that are nobody's, or mean something else.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 18] = [
     "",
     "nosuch0",
     "a name",
@@ -360,4 +556,6 @@ const NAMES: [&str; 16] = [
     "vale0:a{",
     "}",
     "netmap:lo",
+    "foo{1",
+    "foo}1",
 ];

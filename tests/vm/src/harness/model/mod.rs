@@ -5,7 +5,7 @@
 //!
 //! [`Model::step`] is told what was done and what came of it, and says what should have. In
 //! [`state`] is what there is, in [`find`] which port a request means, in [`requests`] and
-//! [`attach`] what comes of it; [`generate`] thinks of requests.
+//! [`attach`], [`persistent`], [`csb`] and [`old`] what comes of it; [`generate`] thinks of requests.
 //!
 //! Where several things stand in a request's way, the text leaves open which is told. The model
 //! wants one of them, always the same: the first that the functions here come across.
@@ -14,12 +14,15 @@
 //! region, and where in its pool a netmap_if lies.
 
 mod attach;
+mod csb;
 mod find;
 pub mod generate;
+mod old;
+mod persistent;
 mod requests;
 mod state;
 
-pub use requests::has_body;
+pub use old::tells_of_port;
 pub use state::{Interface, Setting};
 
 use ferromap_abi::consts::NETMAP_API;
@@ -34,9 +37,13 @@ pub enum Step {
     Close(usize),
     TxSync(usize),
     RxSync(usize),
+    /// Looks whether anything has been received, and waits for nothing.
+    Poll(usize),
     /// Maps the whole region and so many pages more.
     Map(usize, u64),
     Ask(usize, Envelope, Request),
+    /// A call of old programs, NIOCGINFO or else NIOCREGIF.
+    Old(usize, bool, Nmreq),
 }
 
 /// What is around a request, and may be wrong with any.
@@ -45,8 +52,7 @@ pub struct Envelope {
     pub version: u16,
     pub reserved: u32,
     pub body: Body,
-    /// Type of an option, with nothing in it.
-    pub option: Option<u32>,
+    pub option: Option<Opt>,
 }
 
 impl Default for Envelope {
@@ -58,6 +64,25 @@ impl Default for Envelope {
             option: None,
         }
     }
+}
+
+/// The option that a request comes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opt {
+    /// One of that type, with nothing in it.
+    Empty(u32),
+    /// Where the CSB is.
+    Csb(Arrays),
+}
+
+/// The two arrays of a CSB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrays {
+    Good,
+    Unaligned,
+    /// They lap over each other.
+    Lapping,
+    Unreadable,
 }
 
 /// The body that a request comes with.
@@ -80,9 +105,15 @@ pub enum Request {
     GetHeader(String),
     Attach(String, NmreqRegister),
     Detach(String),
+    NewInterface(String, NmreqValeNewif),
+    DeleteInterface(String),
     Poll(String, NmreqValePolling),
     PollNoMore(String),
-    /// One for loops or persistent ports, or one that will never be.
+    EnableCsb,
+    /// With so many microseconds of sleep.
+    StartLoop(u32),
+    StopLoop,
+    /// One that will never be.
     Other(u16),
 }
 
@@ -100,6 +131,13 @@ pub enum Answer {
     Header(u32),
     /// The number of a port.
     Port(u32),
+    /// A persistent port.
+    Made(NmreqValeNewif),
+    /// Whether there was an error.
+    Polled(bool),
+    /// What comes back of an old call, and of one that tells of a port and its region.
+    Old(Nmreq),
+    OldPort(Nmreq, Option<Shown>),
 }
 
 /// What a netmap_if shows of a binding.
@@ -157,6 +195,20 @@ impl Model {
             }
             (Answer::Pools(want), Answer::Pools(came)) => {
                 number(&mut want.nr_mem_id, came.nr_mem_id)
+            }
+            (Answer::Made(want), Answer::Made(came)) => {
+                number(&mut want.nr_mem_id, came.nr_mem_id)?;
+                self.0.number_region(came.nr_mem_id);
+                Ok(())
+            }
+            (Answer::OldPort(want, bound), Answer::OldPort(came, _)) => {
+                number(&mut want.nr_arg2, came.nr_arg2)?;
+                if bound.is_none() {
+                    self.0.number_region(came.nr_arg2);
+                    return Ok(());
+                }
+                want.nr_offset = came.nr_offset;
+                self.0.choose(came.nr_arg2, came.nr_offset.into())
             }
             (Answer::Bound(want, _), Answer::Bound(came, _)) => {
                 number(&mut want.nr_mem_id, came.nr_mem_id)?;

@@ -2,9 +2,11 @@
 
 //! What each step does, and what comes of it (sections 3.5, 4 and 7 of the interface).
 
-use super::find::{meaning, place, select, split, Name};
+use super::csb;
+use super::find::{select, split, Name};
+use super::persistent::PERSISTENT_MTU;
 use super::state::{Key, Place, Port, Rings, State};
-use super::{Answer, Body, Came, Envelope, Request, Shown, Step};
+use super::{Answer, Arrays, Body, Came, Envelope, Opt, Request, Shown, Step};
 use ferromap_abi::consts::*;
 use ferromap_abi::ext::*;
 use ferromap_abi::wire::*;
@@ -12,16 +14,37 @@ use nix::errno::Errno;
 
 type Result<T> = std::result::Result<T, Errno>;
 
-/// An option of a request, with nothing in it.
-struct Wish {
+/// An option of a request.
+pub struct Wish {
     kind: u32,
+    /// Of a CSB. Both are at 0 where nothing is in the option.
+    arrays: Arrays,
     status: u32,
 }
 
 impl Wish {
-    fn new(kind: u32) -> Self {
+    fn new(option: Opt) -> Self {
+        let (kind, arrays) = match option {
+            Opt::Empty(kind) => (kind, Arrays::Lapping),
+            Opt::Csb(arrays) => (NETMAP_REQ_OPT_CSB, arrays),
+        };
         let status = Errno::EOPNOTSUPP as u32;
-        Wish { kind, status }
+        Wish {
+            kind,
+            arrays,
+            status,
+        }
+    }
+
+    /// The arrays, if it is a CSB.
+    fn csb(&self) -> Option<Arrays> {
+        (self.kind == NETMAP_REQ_OPT_CSB).then_some(self.arrays)
+    }
+
+    /// Its status is what comes of it.
+    fn told<T>(&mut self, result: Result<T>) -> Result<T> {
+        self.status = result.as_ref().err().map_or(0, |&errno| errno as u32);
+        result
     }
 
     /// Memory of no bytes has no room for a region.
@@ -33,9 +56,12 @@ impl Wish {
         Err(Errno::ENOMEM)
     }
 
-    /// Offsets that are all 0 can be had, but by zero-copy monitors; nothing else is known to a
-    /// request that binds.
-    fn honour(&mut self, port: &Port, req: &NmreqRegister) -> Result<()> {
+    /// Offsets that are all 0 can be had, but by zero-copy monitors; besides these and a CSB nothing
+    /// is known to a request that binds.
+    fn honour(&mut self, port: &Port, rings: &Rings, req: &NmreqRegister) -> Result<()> {
+        if let Some(arrays) = self.csb() {
+            return self.told(csb::check(arrays, rings));
+        }
         let zero_copy = port.watches.is_some() && req.nr_flags & NR_ZCOPY_MON != 0;
         if self.kind != NETMAP_REQ_OPT_OFFSETS || zero_copy {
             return Err(Errno::EOPNOTSUPP);
@@ -61,9 +87,12 @@ impl State {
                 Ok(Answer::Done)
             }
             Step::TxSync(file) | Step::RxSync(file) => match self.binding(*file) {
+                Some(key) if self.bindings[&key].csb => Err(Errno::EBUSY),
                 Some(_) => Ok(Answer::Done),
                 None => Err(Errno::ENXIO),
             },
+            Step::Poll(file) => Ok(Answer::Polled(self.has_poll_error(*file))),
+            Step::Old(file, info, req) => self.old(*file, *info, req),
             Step::Map(file, beyond) => match self.binding(*file) {
                 Some(_) if *beyond == 0 => Ok(Answer::Done),
                 _ => Err(Errno::EINVAL),
@@ -75,14 +104,14 @@ impl State {
         }
     }
 
-    fn binding(&self, file: usize) -> Option<Key> {
+    pub fn binding(&self, file: usize) -> Option<Key> {
         self.files[file].expect("an open file")
     }
 
     fn ask(&mut self, file: usize, envelope: &Envelope, request: &Request) -> Came {
         let (answer, status) = match wrong(envelope, request) {
             Some(errno) => (Answer::Refused(errno), None),
-            None if envelope.option == Some(0) => {
+            None if envelope.option == Some(Opt::Empty(0)) => {
                 (Answer::Refused(Errno::EINVAL), Some(Errno::EINVAL))
             }
             None => {
@@ -109,7 +138,7 @@ impl State {
             Request::Register(name, req) => self.register(file, wish, name, req),
             Request::Probe(name, req) => {
                 let (key, port, rings) = self.admit(file, wish.as_deref_mut(), name, req)?;
-                wish.map_or(Ok(()), |wish| wish.honour(&port, req))?;
+                wish.map_or(Ok(()), |wish| wish.honour(&port, &rings, req))?;
                 self.may_bind(key, &port, &rings)?;
                 Ok(Answer::WouldBind(*req))
             }
@@ -120,24 +149,24 @@ impl State {
             Request::GetHeader(name) => self.get_header(name).map(Answer::Header),
             Request::Attach(name, req) => self.attach(name, req).map(Answer::Port),
             Request::Detach(name) => self.detach(name).map(Answer::Port),
+            Request::NewInterface(name, req) => self.new_interface(name, req).map(Answer::Made),
+            Request::DeleteInterface(name) => self.delete_interface(name),
             Request::Poll(name, req) => self.poll(name, req),
             Request::PollNoMore(name) => self.poll_no_more(name),
-            Request::Other(request) => self.other(file, *request),
-        }
-    }
-
-    /// Requests of which nothing comes here: for loops no file is in CSB mode, and persistent ports
-    /// are not made.
-    fn other(&self, file: usize, request: u16) -> Result<Answer> {
-        let bound = self.binding(file).is_some();
-        match request {
-            NETMAP_REQ_SYNC_KLOOP_START..=NETMAP_REQ_CSB_ENABLE if !bound => Err(Errno::ENXIO),
-            NETMAP_REQ_SYNC_KLOOP_STOP => Ok(Answer::Done),
-            NETMAP_REQ_SYNC_KLOOP_START | NETMAP_REQ_CSB_ENABLE => Err(Errno::EINVAL),
-            // By the name of a switch port, which no interface can have.
-            NETMAP_REQ_VALE_NEWIF => Err(Errno::EINVAL),
-            NETMAP_REQ_VALE_DELIF => Err(Errno::ENXIO),
-            _ => unreachable!("a request that is not known was refused before"),
+            Request::EnableCsb => {
+                let arrays = wish.as_ref().and_then(|wish| wish.csb());
+                let done = self.enable_csb(file, arrays);
+                match wish {
+                    // Without a binding nobody looks at the options.
+                    Some(wish) if arrays.is_some() && self.binding(file).is_some() => {
+                        wish.told(done)
+                    }
+                    _ => done,
+                }
+            }
+            Request::StartLoop(sleep_us) => self.start_loop(file, *sleep_us),
+            Request::StopLoop => self.stop_loop(file),
+            Request::Other(_) => unreachable!("a request that is not known was refused before"),
         }
     }
 
@@ -187,8 +216,7 @@ impl State {
         };
         let mtu = self
             .interface(name)
-            .expect("an interface that was found")
-            .mtu;
+            .map_or(PERSISTENT_MTU, |interface| interface.mtu);
         // The text has this looked at with the first binding only. Here nobody gets round it by
         // being the second. Of receive rings those of the NIC are meant: what the host sends comes
         // to its rings only while somebody has the NIC's.
@@ -254,7 +282,7 @@ impl State {
             .ok_or(Errno::ENOMEM)
     }
 
-    fn register(
+    pub fn register(
         &mut self,
         file: usize,
         mut wish: Option<&mut Wish>,
@@ -263,16 +291,23 @@ impl State {
     ) -> Result<Answer> {
         let (key, port, rings) = self.admit(file, wish.as_deref_mut(), name, req)?;
         // The text has this come last, and all undone that was done until then.
-        wish.map_or(Ok(()), |wish| wish.honour(&port, req))?;
+        if let Some(wish) = wish.as_deref_mut() {
+            wish.honour(&port, &rings, req)?;
+        }
         self.may_bind(key, &port, &rings)?;
         let bufs = self.room(key, &port, &rings)?;
+        let csb = match wish.and_then(|wish| Some((wish.csb()?, wish))) {
+            Some((arrays, wish)) => wish.told(csb::enter(arrays, &rings))?,
+            None => false,
+        };
         let most = match port.place {
-            Place::Switch(..) => VALE_MAX_EXTRA_BUFS,
+            Place::Switch(..) | Place::Persistent(_) => VALE_MAX_EXTRA_BUFS,
             _ => u32::MAX,
         };
         let extra_bufs = req.nr_extra_bufs.min(most).min(bufs);
         let key = key.unwrap_or_else(|| self.add_port(port));
         let binding = self.bind(key, rings, extra_bufs);
+        self.bindings.get_mut(&binding).expect("the new one").csb = csb;
         self.files[file] = Some(Some(binding));
         let port = &self.ports[&key];
         let body = NmreqRegister {
@@ -324,7 +359,7 @@ impl State {
         }
     }
 
-    fn port_info(&self, name: &str, req: &NmreqPortInfoGet) -> Result<NmreqPortInfoGet> {
+    pub fn port_info(&self, name: &str, req: &NmreqPortInfoGet) -> Result<NmreqPortInfoGet> {
         if name.is_empty() {
             let key = self.region(req.nr_mem_id.max(GLOBAL_MEM_ID))?;
             let region = &self.regions[&key.expect("a region with a number")];
@@ -381,12 +416,12 @@ impl State {
         })
     }
 
-    fn list(&self, name: &str, req: &NmreqValeList) -> Result<Answer> {
+    pub fn list(&self, name: &str, req: &NmreqValeList) -> Result<Answer> {
         if name.is_empty() {
             let from = (req.nr_bridge_idx, req.nr_port_idx);
             let all = self.switches.values().flat_map(|switch| {
                 let ports = switch.ports.iter();
-                ports.map(|(&number, &key)| ((switch.number, u32::from(number)), key))
+                ports.map(|(&number, (_, key))| ((switch.number, u32::from(number)), *key))
             });
             let next = all.filter(|&(at, _)| at >= from).min_by_key(|&(at, _)| at);
             let ((nr_bridge_idx, nr_port_idx), key) = next.ok_or(Errno::ENOENT)?;
@@ -395,7 +430,8 @@ impl State {
                 pad1: self.behind(key),
                 nr_port_idx,
             };
-            return Ok(Answer::Listed(self.ports[&key].place.name(), line));
+            let (switch, name, _) = self.plug(key).expect("a port on a switch");
+            return Ok(Answer::Listed(format!("{switch}:{name}"), line));
         }
         if !name.starts_with("vale") {
             return Err(Errno::EINVAL);
@@ -403,7 +439,7 @@ impl State {
         // What no port can be called is not there.
         let (switch, port) = split(name).ok_or(Errno::ENOENT)?;
         let found = self.switches.get(switch).ok_or(Errno::ENOENT)?;
-        let key = self.port_at(&Place::Switch(switch.into(), port.into()));
+        let key = self.station(switch, port);
         let number = key.map(|key| self.number(key));
         let line = NmreqValeList {
             nr_bridge_idx: found.number,
@@ -416,6 +452,10 @@ impl State {
     /// What is behind a port of a switch.
     fn behind(&self, key: Key) -> u16 {
         match &self.ports[&key] {
+            Port {
+                place: Place::Persistent(_),
+                ..
+            } => FERROMAP_VALE_PERSISTENT,
             port if !port.attached => FERROMAP_VALE_VIRTUAL,
             Port {
                 place: Place::Switch(_, name),
@@ -425,12 +465,12 @@ impl State {
         }
     }
 
-    fn set_header(&mut self, name: &str, len: u32) -> Result<Answer> {
+    pub fn set_header(&mut self, name: &str, len: u32) -> Result<Answer> {
         if ![0, 10, 12].contains(&len) {
             return Err(Errno::EINVAL);
         }
-        let key = match meaning(name) {
-            Name::Switch(switch, port) => self.port_at(&Place::Switch(switch.into(), port.into())),
+        let key = match self.meaning(name) {
+            Name::Switch(switch, port) => self.station(switch, port),
             _ => None,
         };
         let key = key.ok_or(Errno::ENXIO)?;
@@ -441,29 +481,34 @@ impl State {
         Ok(Answer::Done)
     }
 
-    fn get_header(&self, name: &str) -> Result<u32> {
-        match meaning(name) {
-            Name::Switch(switch, port) => {
-                let key = self.port_at(&Place::Switch(switch.into(), port.into()));
-                Ok(self.ports[&key.ok_or(Errno::ENXIO)?].header)
+    pub fn get_header(&self, name: &str) -> Result<u32> {
+        let key = match self.meaning(name) {
+            Name::Switch(switch, port) => self.station(switch, port).ok_or(Errno::ENXIO)?,
+            Name::Interface(name) if self.is_interface(name) => {
+                // One that is attached has what its port on the switch has.
+                let port = self.named(name).filter(|&key| self.plug(key).is_some());
+                match port.or_else(|| self.port_of(name)) {
+                    Some(key) => key,
+                    None => return Ok(0),
+                }
             }
-            Name::Interface(name) if self.interface(name).is_some() => Ok(0),
-            Name::Pipe(..) => {
-                let there = place(name).and_then(|place| self.port_at(&place));
-                there.map(|_| 0).ok_or(Errno::ENODEV)
-            }
-            _ => Err(Errno::ENXIO),
-        }
+            Name::Pipe(..) => self.named(name).ok_or(Errno::ENODEV)?,
+            _ => return Err(Errno::ENXIO),
+        };
+        Ok(self.ports[&key].header)
     }
 }
 
 /// What is wrong around a request (7.1), whatever it asks for.
 fn wrong(envelope: &Envelope, request: &Request) -> Option<Errno> {
-    let bare = matches!(request, Request::Other(kind) if !has_body(*kind));
+    let bare = matches!(
+        request,
+        Request::DeleteInterface(_) | Request::EnableCsb | Request::StopLoop
+    );
     match envelope {
         Envelope { version, .. } if ![14, 15].contains(version) => Some(Errno::EINVAL),
         Envelope { reserved: 1.., .. } => Some(Errno::EINVAL),
-        _ if matches!(request, Request::Other(kind) if !is_known(*kind)) => Some(Errno::EINVAL),
+        _ if matches!(request, Request::Other(_)) => Some(Errno::EINVAL),
         Envelope {
             body: Body::Odd, ..
         } => Some(Errno::EINVAL),
@@ -478,18 +523,4 @@ fn wrong(envelope: &Envelope, request: &Request) -> Option<Errno> {
         } => Some(Errno::EFAULT),
         _ => None,
     }
-}
-
-/// Whether there is such a request (2.15).
-fn is_known(reqtype: u16) -> bool {
-    (NETMAP_REQ_REGISTER..=NETMAP_REQ_CSB_ENABLE).contains(&reqtype)
-}
-
-pub fn has_body(reqtype: u16) -> bool {
-    ![
-        NETMAP_REQ_VALE_DELIF,
-        NETMAP_REQ_SYNC_KLOOP_STOP,
-        NETMAP_REQ_CSB_ENABLE,
-    ]
-    .contains(&reqtype)
 }

@@ -62,6 +62,8 @@ pub enum Place {
     /// Switch, and name there.
     Switch(String, String),
     Interface(String),
+    /// An interface of the kernel's that is made by request, and can be plugged into a switch.
+    Persistent(String),
     /// Nowhere: a null port, with its label.
     Null(String),
     /// Nowhere, either: a monitor, with its name.
@@ -75,7 +77,7 @@ impl Place {
     pub fn name(&self) -> String {
         match self {
             Place::Switch(switch, port) => format!("{switch}:{port}"),
-            Place::Interface(name) | Place::Monitor(name) => name.clone(),
+            Place::Interface(name) | Place::Persistent(name) | Place::Monitor(name) => name.clone(),
             Place::Null(label) => format!("null:{label}"),
             Place::Pipe(base, true, id) => format!("{}{{{id}", base.name()),
             Place::Pipe(base, false, id) => format!("{}}}{id}", base.name()),
@@ -123,6 +125,8 @@ pub struct Port {
     pub watches: Option<Key>,
     /// All its rings are there, as those of a pipe are from the first binding of either end on.
     pub is_whole: bool,
+    /// It is there until it is deleted, whether or not somebody has it open.
+    pub stays: bool,
 }
 
 /// Which rings a binding has.
@@ -137,6 +141,10 @@ pub struct Binding {
     pub port: Key,
     pub rings: Rings,
     pub extra_bufs: u32,
+    /// Only a loop syncs its rings.
+    pub csb: bool,
+    /// The next loop ends before it begins.
+    pub stopped: bool,
     /// Where its netmap_if is, once that is known.
     pub offset: Option<u64>,
 }
@@ -159,8 +167,8 @@ pub struct Region {
 
 pub struct Switch {
     pub number: u16,
-    /// Ports by their numbers.
-    pub ports: BTreeMap<u8, Key>,
+    /// Ports by their numbers, and what they are called there.
+    pub ports: BTreeMap<u8, (String, Key)>,
     /// Free numbers; the last one goes first.
     free: Vec<u8>,
 }
@@ -226,6 +234,17 @@ impl State {
         all.find(|(_, region)| region.id == id).map(|(&key, _)| key)
     }
 
+    /// Whether there is an interface of that name, made by request or not.
+    pub fn is_interface(&self, name: &str) -> bool {
+        self.interface(name).is_some() || self.port_at(&Place::Persistent(name.into())).is_some()
+    }
+
+    /// The port of that name on a switch.
+    pub fn station(&self, switch: &str, name: &str) -> Option<Key> {
+        let mut all = self.switches.get(switch)?.ports.values();
+        all.find(|(called, _)| called == name).map(|&(_, key)| key)
+    }
+
     /// The port of that place, if it is there.
     pub fn port_at(&self, place: &Place) -> Option<Key> {
         let mut all = self.ports.iter();
@@ -256,11 +275,19 @@ impl State {
         }
     }
 
+    /// The switch that a port is on, what it is called there, and its number.
+    pub fn plug(&self, port: Key) -> Option<(&str, &str, u8)> {
+        self.switches
+            .iter()
+            .find_map(|(switch, Switch { ports, .. })| {
+                let (number, (name, _)) = ports.iter().find(|(_, (_, key))| *key == port)?;
+                Some((&**switch, &**name, *number))
+            })
+    }
+
     /// The number of a port on its switch.
     pub fn number(&self, port: Key) -> u32 {
-        let all = self.switches.values().flat_map(|switch| &switch.ports);
-        let mut found = all.filter(|(_, &key)| key == port);
-        let (&number, _) = found.next().expect("a port on a switch");
+        let (_, _, number) = self.plug(port).expect("a port on a switch");
         number.into()
     }
 
@@ -351,29 +378,46 @@ impl State {
             port.memory = Memory::There(key);
         }
         let key = self.new_key();
-        if let Place::Switch(switch, _) = &port.place {
-            if !self.switches.contains_key(switch) {
-                let taken: BTreeSet<u16> = self.switches.values().map(|s| s.number).collect();
-                let number = (0..).find(|n| !taken.contains(n));
-                let new = Switch {
-                    number: number.expect("one of so many"),
-                    ports: BTreeMap::new(),
-                    free: (0..VALE_MAX_PORTS as u8).rev().collect(),
-                };
-                self.switches.insert(switch.clone(), new);
-            }
-            let switch = self.switches.get_mut(switch).expect("the one just made");
-            let number = switch
-                .free
-                .pop()
-                .expect("a number on a switch that is not full");
-            switch.ports.insert(number, key);
+        if let Place::Switch(switch, name) = &port.place {
+            self.put_on(key, switch, name);
         }
         if let Some(watched) = port.watches {
             port.watches = Some(self.sit(watched, key));
         }
         self.ports.insert(key, port);
         key
+    }
+
+    /// Puts a port on a switch that has room, which is made if it is not there.
+    pub fn put_on(&mut self, port: Key, switch: &str, name: &str) {
+        if !self.switches.contains_key(switch) {
+            let taken: BTreeSet<u16> = self.switches.values().map(|s| s.number).collect();
+            let number = (0..).find(|n| !taken.contains(n));
+            let new = Switch {
+                number: number.expect("one of so many"),
+                ports: BTreeMap::new(),
+                free: (0..VALE_MAX_PORTS as u8).rev().collect(),
+            };
+            self.switches.insert(switch.into(), new);
+        }
+        let switch = self.switches.get_mut(switch).expect("the one just made");
+        let number = switch.free.pop();
+        let number = number.expect("a number on a switch that is not full");
+        switch.ports.insert(number, (name.into(), port));
+    }
+
+    /// Takes a port off its switch, if it is on one. The switch goes with its last port.
+    pub fn pull_out(&mut self, port: Key) {
+        let Some((switch, _, number)) = self.plug(port) else {
+            return;
+        };
+        let name = switch.to_string();
+        let switch = self.switches.get_mut(&name).expect("its switch");
+        switch.ports.remove(&number);
+        switch.free.push(number);
+        if switch.ports.is_empty() {
+            self.switches.remove(&name);
+        }
     }
 
     /// The number of the next monitor of a port.
@@ -429,6 +473,8 @@ impl State {
             port,
             rings,
             extra_bufs,
+            csb: false,
+            stopped: false,
             offset: None,
         };
         self.bindings.insert(key, binding);
@@ -436,7 +482,7 @@ impl State {
     }
 
     /// Whether anybody has the port, or an end of the pipe that it is one of, or a pipe on it.
-    fn is_used(&self, key: Key) -> bool {
+    pub fn is_used(&self, key: Key) -> bool {
         let place = &self.ports[&key].place;
         let other_end = place.other_end().and_then(|place| self.port_at(&place));
         let mut ends = [Some(key), other_end].into_iter().flatten();
@@ -458,7 +504,11 @@ impl State {
         if !self.is_bound(key) {
             self.audiences.retain(|_, audience| audience.port != key);
         }
-        let unused = |state: &Self| state.ports.keys().copied().find(|&key| !state.is_used(key));
+        let unused = |state: &Self| {
+            let mut all = state.ports.iter();
+            let found = all.find(|(&key, port)| !port.stays && !state.is_used(key));
+            found.map(|(&key, _)| key)
+        };
         while let Some(key) = unused(self) {
             let place = self.ports[&key].place.other_end();
             let other_end = place.and_then(|place| self.port_at(&place));
@@ -468,17 +518,8 @@ impl State {
     }
 
     /// Takes away a port that nobody uses, with its switch and its region if it was the last there.
-    fn remove(&mut self, key: Key) {
-        if let Place::Switch(name, _) = &self.ports[&key].place {
-            let name = name.clone();
-            let number = self.number(key) as u8;
-            let switch = self.switches.get_mut(&name).expect("its switch");
-            switch.ports.remove(&number);
-            switch.free.push(number);
-            if switch.ports.is_empty() {
-                self.switches.remove(&name);
-            }
-        }
+    pub fn remove(&mut self, key: Key) {
+        self.pull_out(key);
         let port = self.ports.remove(&key).expect("a port");
         if let Some(audience) = port.watches {
             self.rise(key, audience);
@@ -490,6 +531,14 @@ impl State {
         let gone = region(&port);
         if gone != SHARED && !self.ports.values().any(|port| region(port) == gone) {
             self.regions.remove(&gone);
+        }
+    }
+
+    /// What the kernel has chosen as the number of a region that has none, if there is such.
+    pub fn number_region(&mut self, id: u16) {
+        let mut all = self.regions.values_mut();
+        if let Some(region) = all.find(|region| region.id == super::NEW) {
+            region.id = id;
         }
     }
 
@@ -511,10 +560,7 @@ impl State {
                 "a netmap_if at {offset} is none, or somebody else's"
             ));
         }
-        let region = self.regions.get_mut(&region).expect("its region");
-        if region.id == super::NEW {
-            region.id = id;
-        }
+        self.number_region(id);
         self.bindings.get_mut(&key).expect("a binding").offset = Some(offset);
         Ok(())
     }
