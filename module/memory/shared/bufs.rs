@@ -26,9 +26,9 @@ use kernel::prelude::*;
 /// # Invariants
 ///
 /// From `base` on `count` objects of `size` bytes are valid, for as long as the memory that they
-/// are in; but the first `reserved` lie from `first` on, which may be elsewhere. `base`, `first` and
-/// `size` are multiples of [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN), and `size` is not 0.
-/// `own` are not reserved.
+/// are in; but the first `reserved` lie from `first` on, which may be elsewhere, and `own` are the
+/// others. `base`, `first` and `size` are multiples of
+/// [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN), and `size` is not 0.
 #[derive(Clone, Copy)]
 pub(crate) struct Bufs<'m> {
     base: NonNull<u8>,
