@@ -198,7 +198,7 @@ fn open_pipe(
         }
         _ => open(registry, &of_base)?,
     };
-    PipePort::open(&registry.pipes, net.id(), port, pipe, want.shape)
+    PipePort::open(&registry.pipes, port, pipe, want.shape)
 }
 
 /// Makes an interface of a name that nobody has, for pipes on it: a persistent port, which goes
@@ -254,13 +254,34 @@ fn find(registry: &Registry, name: &[u8]) -> Fallible<Option<KBox<dyn Port>>> {
             let joined = registry.switches.find(net.id(), &vale);
             joined.map(|joined| open_joined(registry, &vale, joined))
         }
-        PortName::Pipe { base, id, master } => {
+        PortName::Pipe { base, id, master } if nesting(name) <= MOST_NESTED_PIPES => {
             let pipe = PipeName { id, master };
-            PipePort::find(&registry.pipes, net.id(), base, pipe)
+            rings_of(registry, &net, base)
+                .and_then(|rings| PipePort::find(&registry.pipes, (base, &rings), pipe))
         }
         _ => None,
     };
     found.transpose()
+}
+
+/// The rings of the port of that name, if there is one: what pipes on it are known by, since an
+/// interface may be called otherwise by now, and a persistent port has two names. Never makes one.
+fn rings_of(registry: &Registry, net: &NetNs, name: &[u8]) -> Option<Arc<RingSet>> {
+    match meaning(net, name) {
+        PortName::Vale(vale) => {
+            let joined = registry.switches.find(net.id(), &vale)?;
+            Some(joined.member().rings.clone())
+        }
+        PortName::Pipe { base, id, master } => {
+            let base = rings_of(registry, net, base)?;
+            registry.pipes.rings(&base, PipeName { id, master })
+        }
+        PortName::Interface(name) => match registry.persistents.find(net, name) {
+            Some(port) => Some(port.rings().clone()),
+            None => registry.nics.rings(net, name),
+        },
+        _ => None,
+    }
 }
 
 /// Opens a network interface. The wish and the region are heeded if nobody has it open yet.

@@ -99,6 +99,14 @@ impl Nics {
         })
     }
 
+    /// The rings of the interface of that name, if it is open.
+    pub(crate) fn rings(&self, net: &NetNs, name: &[u8]) -> Option<Arc<RingSet>> {
+        let device = Device::find(net, name)?;
+        let list = self.list.lock();
+        let open = list.iter().find(|open| open.nic.id() == device.id())?;
+        Some(open.nic.rings.clone())
+    }
+
     /// Calls `each` for every open interface, with how it is run.
     pub(crate) fn each(&self, mut each: impl FnMut(&Nic, &Emulated)) {
         for open in self.list.lock().iter() {

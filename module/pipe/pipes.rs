@@ -2,13 +2,15 @@
 
 //! All pipes there are. A pipe is there while somebody has one of its ends open.
 
-use super::pair::{End, Pair};
+use super::{
+    pair::{End, Pair},
+    port::PipeName,
+};
 use crate::{
     abi::consts::PIPE_MAX_PER_BASE,
     port::{Port, PortLabel},
     refusal::{refuse, Fallible, Name},
     ring::{RingSet, Shape},
-    sys::net::NetId,
 };
 use core::ops::Deref;
 use kernel::{
@@ -23,7 +25,6 @@ pub(crate) struct Pipes {
 }
 
 struct Entry {
-    net: NetId,
     id: PortLabel,
     pair: Arc<Pair>,
     /// Who has one of its ends open.
@@ -51,7 +52,6 @@ impl Pipes {
     /// at a time does.
     pub(super) fn open(
         self: &Arc<Self>,
-        net: NetId,
         base: KBox<dyn Port>,
         id: &[u8],
         wish: Shape,
@@ -73,7 +73,6 @@ impl Pipes {
         }
         let pair = Pair::new(base, wish)?;
         let entry = Entry {
-            net,
             id: PortLabel::new(&[id]),
             pair: pair.clone(),
             users: 1,
@@ -85,9 +84,17 @@ impl Pipes {
         })
     }
 
-    /// The pipe of that id on the port that is called `base` there, if there is one.
-    pub(super) fn find(self: &Arc<Self>, net: NetId, base: &[u8], id: &[u8]) -> Option<PipeRef> {
-        self.take(|entry| entry.net == net && &*entry.id == id && entry.pair.base().name() == base)
+    /// The pipe of that id on the port that has the rings `base`, if there is one.
+    pub(super) fn find(self: &Arc<Self>, base: &Arc<RingSet>, id: &[u8]) -> Option<PipeRef> {
+        self.take(|entry| entry.is_on(base) && &*entry.id == id)
+    }
+
+    /// The rings of that end of such a pipe.
+    pub(crate) fn rings(&self, base: &Arc<RingSet>, name: PipeName<'_>) -> Option<Arc<RingSet>> {
+        let list = self.list.lock();
+        let mut all = list.iter();
+        let entry = all.find(|entry| entry.is_on(base) && &*entry.id == name.id)?;
+        Some(entry.pair.rings(End::new(name.master)).clone())
     }
 
     /// One user more for the first pipe of which `is_it` is true.

@@ -12,10 +12,7 @@ use crate::{
     port::{Habits, Port, PortLabel},
     refusal::Fallible,
     ring::{Queues, RingSet, RxQueue, Selection, Shape, TxBufs, TxQueue, TxRing},
-    sys::{
-        net::{device::DeviceId, NetId},
-        wait::WaitQueue,
-    },
+    sys::{net::device::DeviceId, wait::WaitQueue},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -39,30 +36,30 @@ impl PipePort {
     /// there.
     pub(crate) fn open(
         pipes: &Arc<Pipes>,
-        net: NetId,
         base: KBox<dyn Port>,
         name: PipeName<'_>,
         wish: Shape,
     ) -> Fallible<KBox<dyn Port>> {
-        let pipe = pipes.open(net, base, name.id, wish)?;
-        PipePort::view(pipe, name)
+        let called = PortLabel::new(&[base.name()]);
+        let pipe = pipes.open(base, name.id, wish)?;
+        PipePort::view(pipe, &called, name)
     }
 
-    /// The same if the pipe is there already, on the port that is called `base`.
+    /// The same if the pipe is there already, on the port that has the rings `base` and is `called`
+    /// so by who asks.
     pub(crate) fn find(
         pipes: &Arc<Pipes>,
-        net: NetId,
-        base: &[u8],
+        (called, base): (&[u8], &Arc<RingSet>),
         name: PipeName<'_>,
     ) -> Option<Fallible<KBox<dyn Port>>> {
-        let pipe = pipes.find(net, base, name.id)?;
-        Some(PipePort::view(pipe, name))
+        let pipe = pipes.find(base, name.id)?;
+        Some(PipePort::view(pipe, called, name))
     }
 
-    fn view(pipe: PipeRef, name: PipeName<'_>) -> Fallible<KBox<dyn Port>> {
+    fn view(pipe: PipeRef, called: &[u8], name: PipeName<'_>) -> Fallible<KBox<dyn Port>> {
         let end = End::new(name.master);
         let port = PipePort {
-            name: PortLabel::new(&[pipe.base().name(), end.mark(), name.id]),
+            name: PortLabel::new(&[called, end.mark(), name.id]),
             pipe,
             end,
             _live: Counted::new(live::Kind::Port),

@@ -3,9 +3,10 @@
 //! What pipes are called, what they are built on, and what rings they have.
 
 use super::pipe;
-use crate::harness::attach::Attached;
+use crate::harness::attach::{attach, detach, Attached};
 use crate::harness::check::*;
 use crate::harness::frame::*;
+use crate::harness::persistent::{delif, made, newif};
 use crate::harness::raw::request::{port_info, vale_list, vnet_hdr};
 use crate::harness::raw::stack::{Stack, QUIET};
 use crate::harness::raw::*;
@@ -34,6 +35,7 @@ pub const CASES: &[Case] = crate::cases![
     pipe_is_made_for_nobody_by_asking,
     pipe_has_no_virtio_header,
     pipe_outlives_its_interface,
+    pipe_is_its_bases_whatever_that_is_called,
     pipe_is_shown_in_debugfs,
 ];
 
@@ -337,4 +339,47 @@ fn pipe_is_shown_in_debugfs() -> Outcome {
     drop(slave);
     let gone = debug_counter("vale150:d}x", "rx0", "frames");
     that("an end that nobody has open is not shown", gone.is_err())
+}
+
+// A monitor of `p0{1` was shown what went through the pipe on the port that had been p0 before.
+fn pipe_is_its_bases_whatever_that_is_called() -> Outcome {
+    wire()?;
+    made("p0")?;
+    for (old, new) in [("p0", "q0"), ("fm0", "gm0")] {
+        let (master, slave) = pipe(old, "1")?;
+        ip(&format!("link set {old} down"))?;
+        ip(&format!("link set {old} name {new}"))?;
+        let watch = |base: &str| vale(&format!("{base}}}1")).flags(NR_MONITOR_RX).try_bind();
+        let header = |base: &str| vnet_hdr(&format!("{base}{{1"));
+        fails("by the old name", watch(old), Errno::EINVAL)?;
+        fails("by the old name", header(old), Errno::ENODEV)?;
+        let monitor = works("by the new name", watch(new))?;
+        works("by the new name", header(new))?;
+        let again = works("by the new name", vale(&format!("{new}}}1")).bind())?;
+        same("it is the same", again.reg.nr_mem_id, slave.reg.nr_mem_id)?;
+        same("its name", again.port_name(), format!("{new}}}1"))?;
+        drop(again);
+        // A port that has the name by now is another one.
+        works("its old name is free", newif(old))?;
+        let other = pipe(old, "1")?;
+        other.0.send(&[frame(BROADCAST, station(1), 7)])?;
+        same("in the other pipe", got(&other.1)?, [7])?;
+        same("none of it", got(&monitor)?, [0; 0])?;
+        master.send(&[frame(BROADCAST, station(1), 1)])?;
+        same("in the pipe", got(&slave)?, [1])?;
+        same("seen", got(&monitor)?, [1])?;
+        drop((other, monitor, master, slave));
+        works("deleted", delif(old))?;
+    }
+    // By each name of its base.
+    works("plugged in", attach("vale228:q0"))?;
+    let (_master, slave) = pipe("q0", "1")?;
+    for name in ["vale228:q0}1", "q0}1"] {
+        let monitor = vale(name).flags(NR_MONITOR_RX).bind();
+        let region = works(name, monitor)?.reg.nr_mem_id;
+        that("a region of its own", region != slave.reg.nr_mem_id)?;
+    }
+    drop((_master, slave));
+    works("pulled out", detach("vale228:q0"))?;
+    works("deleted", delif("q0"))
 }
