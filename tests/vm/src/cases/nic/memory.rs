@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The memory that interfaces share (items 50 and 68), and the kernel's for frames that leave through one:
-//! long ones, and none at all.
+//! The memory that interfaces share (items 50 and 68), and the kernel's for frames that leave
+//! through one: long ones, and none at all.
 
 use crate::harness::check::*;
 use crate::harness::failalloc::{FailAlloc, Failed, Span};

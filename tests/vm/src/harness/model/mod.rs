@@ -4,8 +4,9 @@
 //! that they are bound to, switches and regions. Pure: nothing here makes a call.
 //!
 //! [`Model::step`] is told what was done and what came of it, and says what should have. In
-//! [`state`] is what there is, in [`find`] which port a request means, in [`requests`] and
-//! [`attach`], [`persistent`], [`csb`] and [`old`] what comes of it; [`generate`] thinks of requests.
+//! [`state`] is what there is, in [`find`] which port a request means, in [`requests`],
+//! [`attach`], [`persistent`], [`csb`] and [`old`] what comes of it; [`generate`] thinks of
+//! requests.
 //!
 //! Where several things stand in a request's way, the text leaves open which is told. The model
 //! wants one of them, always the same: the first that the functions here come across.

@@ -37,7 +37,7 @@ impl State {
         self.switched(Place::Persistent(name.into()), want, region)
     }
 
-    /// Queues of a persistent port's interface: as many as the port has rings, transmit and receive.
+    /// Queues of a persistent port's interface, transmit and receive: the port has as many rings.
     pub fn queues(&self, name: &str) -> Option<(u16, u16)> {
         let key = self.port_at(&Place::Persistent(name.into()))?;
         let shape = self.ports[&key].shape;

@@ -56,8 +56,8 @@ impl Wish {
         Err(Errno::ENOMEM)
     }
 
-    /// Offsets that are all 0 can be had, but by zero-copy monitors; besides these and a CSB nothing
-    /// is known to a request that binds.
+    /// Offsets that are all 0 can be had, but by zero-copy monitors; besides these and a CSB
+    /// nothing is known to a request that binds.
     fn honour(&mut self, port: &Port, rings: &Rings, req: &NmreqRegister) -> Result<()> {
         if let Some(arrays) = self.csb() {
             return self.told(csb::check(arrays, rings));
