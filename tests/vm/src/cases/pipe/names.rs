@@ -349,11 +349,11 @@ fn pipe_is_its_bases_whatever_that_is_called() -> Outcome {
         let (master, slave) = pipe(old, "1")?;
         ip(&format!("link set {old} down"))?;
         ip(&format!("link set {old} name {new}"))?;
-        let watch = |base: &str| vale(&format!("{base}}}1")).flags(NR_MONITOR_RX).try_bind();
+        let watch = |base: &str| vale(&format!("{base}}}1")).flags(NR_MONITOR_RX);
         let header = |base: &str| vnet_hdr(&format!("{base}{{1"));
-        fails("by the old name", watch(old), Errno::EINVAL)?;
+        fails("by the old name", watch(old).try_bind(), Errno::EINVAL)?;
         fails("by the old name", header(old), Errno::ENODEV)?;
-        let monitor = works("by the new name", watch(new))?;
+        let monitor = works("by the new name", watch(new).bind())?;
         works("by the new name", header(new))?;
         let again = works("by the new name", vale(&format!("{new}}}1")).bind())?;
         same("it is the same", again.reg.nr_mem_id, slave.reg.nr_mem_id)?;

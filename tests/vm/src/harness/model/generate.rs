@@ -141,10 +141,7 @@ impl Generator {
             }
         };
         let room = IFNAMSIZ - 1;
-        for (to, from) in req.nr_name[..room]
-            .iter_mut()
-            .zip(by_own_name(model, name).bytes())
-        {
+        for (to, from) in req.nr_name[..room].iter_mut().zip(name.bytes()) {
             *to = from;
         }
         let name = name_of(&req);
@@ -218,7 +215,7 @@ impl Generator {
     fn about_headers(&mut self, model: &Model) -> Request {
         let name = self.name(model);
         match self.random.once_in(3) {
-            true => Request::GetHeader(by_own_name(model, name)),
+            true => Request::GetHeader(name),
             false => Request::SetHeader(name, self.random.of(&[0, 10, 12, 12, 12, 12, 4])),
         }
     }
@@ -401,9 +398,6 @@ impl Generator {
             body.nr_tx_rings = body.nr_tx_rings.min(5000);
             body.nr_rx_rings = body.nr_rx_rings.min(5000);
         }
-        if body.nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
-            return (by_own_name(model, name), body);
-        }
         (name, body)
     }
 
@@ -523,15 +517,6 @@ impl Model {
             (None, None) => return None,
         };
         Some(Step::Ask(file, Envelope::default(), request))
-    }
-}
-
-/// The same port, with the base's own name for one that a persistent port has on a switch, if it is
-/// a pipe: those are looked for by that name.
-fn by_own_name(model: &Model, name: String) -> String {
-    match model.0.place(&name) {
-        Some(pipe @ Place::Pipe(..)) => pipe.name(),
-        _ => name,
     }
 }
 
