@@ -412,14 +412,13 @@ impl Drop for Held {
         }
         let watcher = match seats.are_bound() {
             true => None,
-            false => self.set.watched.end(),
+            false => self.set.end_watching(&seats),
         };
         // With the lock held: who finds a seat empty finds the ring's memory back in the region.
         self.tx.clear();
         self.rx.clear();
         drop(seats);
-        if let Some(watcher) = watcher {
-            watcher.over();
-        }
+        // What goes with him takes locks of its own.
+        drop(watcher);
     }
 }

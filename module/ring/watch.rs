@@ -41,7 +41,8 @@ pub(crate) trait Watcher: Send + Sync {
     /// buffers may be exchanged.
     fn released(&self, place: Place, sight: &Sight<'_>);
 
-    /// Nobody has the port bound any more, or it has gone away.
+    /// Nobody has the port bound any more, or it has gone away. Called with a lock held; wakes, but
+    /// never waits.
     fn over(&self);
 }
 

@@ -2,7 +2,7 @@
 
 //! Beginning to watch the rings of a port, and the end of it.
 
-use super::{set::RingSet, watch::Watcher};
+use super::{seats::Seats, set::RingSet, watch::Watcher};
 use kernel::{prelude::*, sync::Arc};
 
 impl RingSet {
@@ -30,10 +30,16 @@ impl RingSet {
         self.each_tx(|_, ring| ring.waiters().wake_in_vain());
         self.each_rx(|_, ring| ring.waiters().wake_in_vain());
         let seats = self.seats.lock();
-        let watcher = self.watched.end();
+        let watcher = self.end_watching(&seats);
         drop(seats);
-        if let Some(watcher) = watcher {
-            watcher.over();
-        }
+        drop(watcher);
+    }
+
+    /// Nobody watches any more, and who did is told before anybody can bind the rings anew: a
+    /// monitor that came then would join an audience that is at its end.
+    pub(super) fn end_watching(&self, _: &Seats) -> Option<Arc<dyn Watcher>> {
+        let watcher = self.watched.end()?;
+        watcher.over();
+        Some(watcher)
     }
 }
