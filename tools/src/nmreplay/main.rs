@@ -29,6 +29,7 @@ use std::{
     process::ExitCode,
     time::{Duration, Instant},
 };
+use values::Bandwidth;
 use way::Way;
 
 const TOOL: &str = "nmreplay";
@@ -50,7 +51,13 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, plans: &[Plan]) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
-    let recordings = plans.iter().map(|plan| Recording::load(TOOL, &plan.file));
+    let recordings = plans.iter().map(|plan| {
+        let recording = Recording::load(TOOL, &plan.file)?;
+        if matches!(plan.nature.bandwidth, Bandwidth::Real(_)) {
+            recording.tell_odd_times(TOOL, &plan.file);
+        }
+        Ok(recording)
+    });
     let recordings = recordings.collect::<Result<Vec<Recording>, String>>()?;
     let seed = args.seed.unwrap_or_else(rand::random);
     let both = plans.iter().zip(&recordings);

@@ -55,7 +55,13 @@ fn main() -> ExitCode {
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
     let recording = args.replay.pcap.as_deref();
-    let recording = recording.map(|path| Recording::load(TOOL, path));
+    let recording = recording.map(|path| {
+        let recording = Recording::load(TOOL, path)?;
+        if args.replay.speed.is_some() {
+            recording.tell_odd_times(TOOL, path);
+        }
+        Ok::<_, String>(recording)
+    });
     let recording = recording.transpose()?;
     let opened = open::open(args, spec, recording.as_ref())?;
     let capture = args.capture.as_deref().map(Capture::create).transpose()?;
