@@ -87,7 +87,7 @@ enum Order {
 }
 
 impl Order {
-    fn block(self, bytes: &[u8]) -> Result<(&[u8], Block<'_>), nom::Err<PcapError<&[u8]>>> {
+    fn block(self, bytes: &[u8]) -> nom::IResult<&[u8], Block<'_>, PcapError<&[u8]>> {
         match self {
             Order::Little => parse_block_le(bytes),
             Order::Big => parse_block_be(bytes),
@@ -130,7 +130,7 @@ impl Order {
     fn fcs(self, options: &[PcapNGOption<'_>]) -> Option<usize> {
         let flags = options.iter().find(|option| option.code.0 == FLAGS)?;
         let flags = self.word(*flags.value().first_chunk()?);
-        Some((flags >> 5 & 0xf) as usize).filter(|&bytes| bytes > 0)
+        Some(((flags >> 5) & 0xf) as usize).filter(|&bytes| bytes > 0)
     }
 }
 

@@ -76,7 +76,7 @@ mod tests {
 
     /// Seconds, where -1 is no time; the due times, and which frames are odd.
     fn due(seconds: &[f64]) -> (Vec<f64>, Odd) {
-        let stamp = |&s: &f64| (s >= 0.0).then(|| (s * 1e9) as u64);
+        let stamp = |&s: &f64| (s >= 0.0).then_some((s * 1e9) as u64);
         let stamps: Vec<_> = seconds.iter().map(stamp).collect();
         let settled = settle(&stamps);
         let times = settled.times.iter().map(|&t| (t as f64 / 1e6).round());
