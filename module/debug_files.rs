@@ -4,17 +4,27 @@
 //!
 //! - `live`: how many objects of each kind are alive.
 //! - `ports`: every switch port and interface with its counters, one block each, from the moment on
-//!   that rings of it are bound.
+//!   that rings of it are bound. A block's first line begins with the name, which is one word
+//!   whatever is in it: a space is `\040`, and `\` is `\134`.
 
 use crate::{
     live,
     port::PortLabel,
-    refusal::Name,
     ring::{Operator, RingSet},
     sys::debugfs::{Dir, File, Show},
+    text::write_word,
     world::World,
 };
-use kernel::{prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
+use kernel::{fmt, prelude::*, seq_file::SeqFile, seq_print, sync::Arc};
+
+/// A name that is one word of a line.
+struct Word<'a>(&'a [u8]);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_word(self.0, f)
+    }
+}
 
 struct Live;
 
@@ -39,7 +49,7 @@ impl Show for Ports {
             }
             let region = nic.rings.region().id();
             let (name, mode) = (nic.name(), run.mode());
-            seq_print!(out, "{} {} region {}\n", Name(&name), mode, region);
+            seq_print!(out, "{} {} region {}\n", Word(&name), mode, region);
             show_rings(out, &nic.rings);
             run.host_counters().each(|name, value| {
                 if value != 0 {
@@ -50,14 +60,14 @@ impl Show for Ports {
         self.0.registry.pipes.each(|[base, mark, id], rings| {
             if rings.is_bound() {
                 let (name, region) = (PortLabel::new(&[base, mark, id]), rings.region().id());
-                seq_print!(out, "{} pipe region {}\n", Name(&name), region);
+                seq_print!(out, "{} pipe region {}\n", Word(&name), region);
                 show_rings(out, rings);
             }
         });
         self.0.registry.monitors.each(|name, copies, rings| {
             let region = rings.region().id();
             let kind = if copies { "copies" } else { "zero-copy" };
-            seq_print!(out, "{} monitor {} region {}\n", Name(name), kind, region);
+            seq_print!(out, "{} monitor {} region {}\n", Word(name), kind, region);
             show_rings(out, rings);
         });
     }
@@ -67,8 +77,8 @@ fn show(out: &SeqFile, switch: &[u8], port: &[u8], member: &crate::vale::Member)
     seq_print!(
         out,
         "{}:{} index {} region {} header {}{}\n",
-        Name(switch),
-        Name(port),
+        Word(switch),
+        Word(port),
         member.index,
         member.rings.region().id(),
         member.header(),

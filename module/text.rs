@@ -2,7 +2,10 @@
 
 //! A short text that is held in place: a name, a sentence. Pure.
 
-use core::{fmt, ops::Deref};
+use core::{
+    fmt::{self, Write},
+    ops::Deref,
+};
 
 /// Up to `N` bytes. What does not fit is cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,8 +54,20 @@ impl<const N: usize> Deref for Text<N> {
 }
 
 /// Adds to it. It fails where something does not fit, and has written what does.
-impl<const N: usize> fmt::Write for Text<N> {
+impl<const N: usize> Write for Text<N> {
     fn write_str(&mut self, part: &str) -> fmt::Result {
         self.push(part.as_bytes()).then_some(()).ok_or(fmt::Error)
     }
+}
+
+/// Writes bytes as one word, as the kernel's own files do with names: what is no visible character
+/// of ASCII is three octal digits behind a `\`, and so is `\`.
+pub(crate) fn write_word(bytes: &[u8], out: &mut impl Write) -> fmt::Result {
+    for &byte in bytes {
+        match byte {
+            b'!'..=b'~' if byte != b'\\' => out.write_char(char::from(byte))?,
+            byte => write!(out, "\\{byte:03o}")?,
+        }
+    }
+    Ok(())
 }

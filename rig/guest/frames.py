@@ -10,6 +10,7 @@ frames.py lens FILE            a line for each length: bytes and how many frames
 frames.py flows FILE           how many flows there are
 frames.py number COUNT FILE    makes so many frames, each with its number
 frames.py numbers FILE RANGE.. its frames have these numbers, as 0-62 900-999
+frames.py wrong COUNT FILE      the same, and the second has a time of a year later
 frames.py sorted FILE COUNT    so many numbers from 0 on are there, in whatever order
 frames.py span FILE LEAST MOST so many seconds are between the first frame and the last
 frames.py talk COUNT FILE      makes so many conversations of four frames, to and fro
@@ -80,6 +81,13 @@ def write(path, bodies):
 def number(count, path, size=60):
     head = bytes([0xFF] * 6 + [2, 0, 0, 0, 0, 1, 0x88, 0xB5])
     write(path, ((head + struct.pack(">I", n)).ljust(size, b"\0") for n in range(count)))
+
+
+def wrong(count, path):
+    number(count, path)
+    with open(path, "r+b") as file:
+        file.seek(24 + 16 + 60)
+        file.write(struct.pack("<I", START + 365 * 86400))
 
 
 def numbers(path, *ranges):
@@ -229,8 +237,8 @@ def main(do, *args):
     elif do == "lens":
         for size, count in sorted(Counter(map(len, bodies(args[0]))).items()):
             print(size, count)
-    elif do in ("number", "talk"):
-        {"number": number, "talk": talk}[do](int(args[0]), args[1], *map(int, args[2:]))
+    elif do in ("number", "talk", "wrong"):
+        {"number": number, "talk": talk, "wrong": wrong}[do](int(args[0]), args[1], *map(int, args[2:]))
     elif do in ("numbers", "together", "sorted", "span"):
         {"numbers": numbers, "together": together, "sorted": in_any_order, "span": span}[do](*args)
     elif do == "flows":

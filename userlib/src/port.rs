@@ -229,6 +229,13 @@ impl Port {
         (self.rx, self.tx)
     }
 
+    /// How many extra buffers came of those that [`PortBuilder::extra_buffers`] asked for. This
+    /// touches none of them, unlike [`take_extra_buffers`](Self::take_extra_buffers), and so takes
+    /// no time however many they are.
+    pub fn extra_buffers(&self) -> u32 {
+        self.binding.answer.nr_extra_bufs
+    }
+
     /// Takes the extra buffers that [`PortBuilder::extra_buffers`] asked for out of
     /// the port's list.
     pub fn take_extra_buffers(&mut self) -> ExtraBuffers {

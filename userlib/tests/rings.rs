@@ -441,6 +441,7 @@ fn extra_buffers_are_ours_and_come_back() {
             .extra_buffers(10)
             .open_fake(&kernel)
             .unwrap();
+        assert_eq!(b.extra_buffers(), 10);
         let mut extra = b.take_extra_buffers();
         assert_eq!((extra.len(), extra.buffer_size()), (10, 2048));
         assert!(b.take_extra_buffers().is_empty(), "taken once");

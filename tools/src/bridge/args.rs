@@ -3,12 +3,8 @@
 //! The command line. Letters and meanings are those of netmap's bridge.
 
 use clap::{ArgAction, Parser};
-use common::{
-    cli::{seconds, Generate},
-    ports,
-};
+use common::{cli::Generate, ports, run::Run};
 use ferromap::{PortSpec, Rings};
-use std::time::Duration;
 
 /// Forwards frames between two ports of the netmap API, in both directions.
 ///
@@ -50,21 +46,12 @@ pub struct Args {
     #[arg(short, action = ArgAction::Count)]
     pub verbose: u8,
 
-    /// Seconds to wait for each link; by default 2, and 0 where there is no wire
-    #[arg(short, long, value_name = "SECONDS")]
-    pub wait_link: Option<u64>,
-
     /// Copy frames even where they could change ports without
     #[arg(short, long)]
     pub copy: bool,
 
-    /// One JSON object a line: a report for each interval, and a summary
-    #[arg(long)]
-    pub json: bool,
-
-    /// Stop after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub duration: Option<Duration>,
+    #[command(flatten)]
+    pub run: Run,
 
     /// Print the manual page, or the completion script of a shell, and exit
     #[arg(long, value_name = "WHAT", hide = true, exclusive = true)]

@@ -12,7 +12,7 @@ mod report;
 mod way;
 
 use args::Args;
-use common::{cli, ports, signals, signals::Signals};
+use common::{cli, ports, run::End, signals, signals::Signals};
 use ferromap::{Port, PortSpec};
 use nix::{
     errno::Errno,
@@ -58,9 +58,9 @@ fn run(args: &Args, specs: &[PortSpec; 2]) -> Result<(), Box<dyn Error>> {
         return Err("no frame could go either way: each port lacks the rings for it".into());
     }
     open::banner(args, &names, &ports, zero_copy);
-    ports::wait_for_links(TOOL, &ports, args.wait_link, args.json, &signals);
-    let mut reporter = Reporter::new(args.json, &names, &ways, &ports, zero_copy);
-    let done = forward(args, &mut ports, &mut ways, &signals, &mut reporter);
+    let end = args.run.begin(TOOL, &ports, args.run.json, signals);
+    let mut reporter = Reporter::new(args.run.json, &names, &ways, &ports, zero_copy);
+    let done = forward(args, &mut ports, &mut ways, &end, &mut reporter);
     let in_vain = reporter.summary(&ways, &ports);
     done?;
     match in_vain {
@@ -78,25 +78,21 @@ fn forward(
     args: &Args,
     ports: &mut [Port; 2],
     ways: &mut [Way; 2],
-    signals: &Signals,
+    end: &End,
     reporter: &mut Reporter,
 ) -> Result<(), Box<dyn Error>> {
-    let start = Instant::now();
-    let end = args.duration.map(|d| start + d);
-    let mut next = start + EVERY;
+    let mut next = Instant::now() + EVERY;
     loop {
         let [a, b] = &mut *ports;
         ways[0].pass(a.rx_rings(), b.tx_rings(), args.batch)?;
         ways[1].pass(b.rx_rings(), a.tx_rings(), args.batch)?;
-        let until = end.map_or(next, |end| end.min(next));
-        let wait = until.saturating_duration_since(Instant::now());
         // What a port has to send leaves in this call, too, whatever it waits for.
         let mut fds = [
             PollFd::new(ports[0].as_fd(), events(&ways[0], &ways[1])),
             PollFd::new(ports[1].as_fd(), events(&ways[1], &ways[0])),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(end.signals.as_fd(), PollFlags::POLLIN),
         ];
-        match poll(&mut fds, signals::timeout(wait)) {
+        match poll(&mut fds, signals::timeout(end.left(next))) {
             // A stop and a continue is no end.
             Ok(_) | Err(Errno::EINTR) => {}
             Err(e) => return Err(e.into()),
@@ -108,7 +104,7 @@ fn forward(
             }
         }
         let now = Instant::now();
-        if !got[2].is_empty() || end.is_some_and(|end| now >= end) {
+        if !got[2].is_empty() || end.is_over() {
             return Ok(());
         }
         if now >= next {

@@ -26,7 +26,7 @@ pub fn open(args: &Args, names: &[String; 2], specs: &[PortSpec; 2]) -> Result<[
 /// What people should know before frames go.
 pub fn banner(args: &Args, names: &[String; 2], ports: &[Port; 2], zero_copy: bool) {
     ports::tell_sizes(TOOL, ports);
-    if args.json {
+    if args.run.json {
         return;
     }
     ports::tell_emulated(TOOL, ports);

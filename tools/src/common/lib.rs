@@ -13,6 +13,7 @@ pub mod out;
 pub mod pace;
 pub mod pcap;
 pub mod ports;
+pub mod run;
 pub mod signals;
 pub mod table;
 pub mod units;

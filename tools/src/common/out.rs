@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! What the tools print. Every line goes through here: [`say!`](crate::say) for what was asked for,
-//! [`note!`](crate::note) for what people should know beside it.
+//! [`note!`](crate::note) for what people should know beside it. Names in a line may be anybody's:
+//! it stays one line, and what could not be seen in it is spelt out.
 //!
 //! A line is one write, so that tools that share a terminal do not tear each other's lines. Where
 //! the reader has gone, as `head` does, the tool ends at once and quietly, from whichever thread,
 //! as if by SIGPIPE. That signal itself is ignored in Rust's programs.
 
+use crate::units::visible;
 use nix::{
     errno::Errno,
     poll::{poll, PollFd, PollFlags, PollTimeout},
@@ -38,12 +40,16 @@ static FAILED: AtomicBool = AtomicBool::new(false);
 
 /// What [`say!`](crate::say) does.
 pub fn say(line: Arguments<'_>) {
-    data(format!("{line}\n").as_bytes());
+    data(shown(line).as_bytes());
 }
 
 /// What [`note!`](crate::note) does.
 pub fn note(line: Arguments<'_>) {
-    lines(&format!("{line}\n"));
+    lines(&shown(line));
+}
+
+fn shown(line: Arguments<'_>) -> String {
+    format!("{}\n", visible(&line.to_string()))
 }
 
 /// Bytes for stdout as they are.
@@ -151,6 +157,16 @@ mod tests {
         drop(reader);
         assert!(is_unread(&writer));
         assert_eq!(put(&writer, b"too late\n"), Err(Errno::EPIPE));
+    }
+
+    /// vale-ctl and errors had names in their sentences as they were.
+    #[test]
+    fn a_line_stays_one_whatever_name_is_in_it() {
+        let name = "vale0:x\nvale0:\u{202e}0hte";
+        assert_eq!(
+            shown(format_args!("{name} is removed.")),
+            "vale0:x\\nvale0:\\u{202e}0hte is removed.\n"
+        );
     }
 
     #[test]

@@ -2,12 +2,8 @@
 
 //! Ports: their names as people give them, and what to know before frames go.
 
-use crate::signals::Signals;
 use ferromap::{Config, Errno, Port, PortInfo, PortSpec, Result, Rings};
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::fs;
 
 /// The name in full: a bare one is an interface.
 pub fn full_name(name: &str) -> String {
@@ -88,30 +84,10 @@ pub fn gone(port: &mut Port) -> String {
     }
 }
 
-/// How long to wait for a link, if nobody said.
-const WAIT: u64 = 2;
-
-/// Waits until the links of all ports are up, but no longer than `seconds`, and not after a signal.
-/// Where there is no wire it waits only if told to. Tells people which links are down then.
-pub fn wait_for_links(
-    tool: &str,
-    ports: &[Port],
-    seconds: Option<u64>,
-    quiet: bool,
-    signals: &Signals,
-) {
-    let wired = || ports.iter().filter(|port| has_wire(port.spec()));
-    let any = wired().next().is_some();
-    let seconds = seconds.unwrap_or(if any { WAIT } else { 0 });
-    let begun = Instant::now();
-    let most = Duration::from_secs(seconds);
-    let up = || any && wired().all(has_carrier);
-    if seconds > 0 && !up() && !quiet {
-        crate::say!("Wait {seconds} secs for the link...");
-    }
-    while begun.elapsed() < most && !up() && !signals.wait(Duration::from_millis(50)) {}
+/// Tells people once for each interface that has no link.
+pub fn tell_lost_links(tool: &str, ports: &[Port]) {
     let mut told: Vec<&str> = Vec::new();
-    for port in wired().filter(|port| !has_carrier(port)) {
+    for port in ports.iter().filter(|port| !is_up(port)) {
         if !told.contains(&port.name()) {
             told.push(port.name());
             if let Some(why) = why_no_carrier(port.name()) {
@@ -121,12 +97,23 @@ pub fn wait_for_links(
     }
 }
 
+/// Whether there is an interface with a link behind its rings.
+pub fn is_wired(port: &Port) -> bool {
+    has_wire(port.spec())
+}
+
+/// Whether the link is up, where there is one.
+pub fn is_up(port: &Port) -> bool {
+    let carrier = || fs::read_to_string(format!("/sys/class/net/{}/carrier", port.name()));
+    !is_wired(port) || carrier().is_ok_and(|c| c.trim() == "1")
+}
+
 /// What a frame may have beside the MTU: an Ethernet header and two VLAN tags.
 pub const HEADERS: usize = 14 + 8;
 
 /// The MTU of the interface behind NIC rings; what host rings give to the stack is not bound by it.
 pub fn mtu(port: &Port) -> Option<usize> {
-    if !has_wire(port.spec()) {
+    if !is_wired(port) {
         return None;
     }
     let mtu = fs::read_to_string(format!("/sys/class/net/{}/mtu", port.name()));
@@ -160,11 +147,6 @@ pub fn lacks_members(name: &str, told: impl Fn(&str) -> Option<String>) -> Optio
     members.trim().is_empty().then(|| {
         format!("{name} has no members: {LOST}. Give it one: ip link set IF master {name}")
     })
-}
-
-fn has_carrier(port: &Port) -> bool {
-    let carrier = format!("/sys/class/net/{}/carrier", port.name());
-    fs::read_to_string(carrier).is_ok_and(|c| c.trim() == "1")
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl Column {
 pub fn lay_out(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
     let rows: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| row.iter().map(|cell| visible(cell)).collect())
+        .map(|row| row.iter().map(|cell| visible(cell).into()).collect())
         .collect();
     let head = columns.iter().map(|column| column.head().to_owned());
     let head: Vec<String> = head.collect();

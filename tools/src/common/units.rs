@@ -2,7 +2,10 @@
 
 //! Figures and texts, for people and in JSON.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 /// Bytes on the wire beside the frame: CRC 4, preamble 8, gap 12.
 pub const FRAMING: u64 = 24;
@@ -43,30 +46,54 @@ pub fn wall_clock() -> Duration {
         .unwrap_or_default()
 }
 
+/// Whether people cannot see a character, or see others changed by it: what moves a terminal's
+/// cursor, ends a line, turns the direction of what follows, or has no width.
+fn is_hidden(c: char) -> bool {
+    // Letters to Unicode, and empty to the eye.
+    const BLANK: [char; 6] = [
+        '\u{115f}',
+        '\u{1160}',
+        '\u{2800}',
+        '\u{3164}',
+        '\u{ffa0}',
+        '\u{1d159}',
+    ];
+    // The standard library knows which characters are not to be printed as they are.
+    let spelt = c.escape_debug().len() > 1;
+    spelt && !matches!(c, '"' | '\'' | '\\') || BLANK.contains(&c)
+}
+
 /// A text as the inside of a JSON string.
 pub fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if is_hidden(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
             c => out.push(c),
         }
     }
     out
 }
 
-/// A text for people to see: what would move a terminal's cursor, or end a line, is spelt out.
-pub fn visible(text: &str) -> String {
+/// A text for people to see: what they could not is spelt out.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::new();
     for c in text.chars() {
-        if c.is_control() {
+        if is_hidden(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -98,6 +125,43 @@ mod tests {
     fn texts_stay_inside_their_string() {
         assert_eq!(escape("a\"b\\\n"), "a\\\"b\\\\\\u000a");
         assert_eq!(escape("\u{9b}"), "\\u009b");
+    }
+
+    /// A port called `vale0:\u{202e}0hte` was shown as `vale0:eth0`.
+    #[test]
+    fn what_nobody_sees_is_spelt_out() {
+        let hidden = [
+            '\u{ad}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{2028}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{fe0f}',
+            '\u{301}',
+            '\u{a0}',
+            '\u{e0001}',
+            '\u{e0100}',
+            '\u{10ffff}',
+        ];
+        for c in hidden {
+            let code = u32::from(c);
+            assert_eq!(visible(&format!("a{c}")), format!("a\\u{{{code:x}}}"));
+            let json = escape(&c.to_string());
+            assert!(json.is_ascii() && json.starts_with("\\u"), "{json}");
+        }
+        assert_eq!(escape("\u{e0001}"), "\\udb40\\udc01");
+        let seen = "vale0:äÖß \"'\\ 漢字 עברית 😀~";
+        assert_eq!(visible(seen), seen);
+        assert_eq!(escape("é😀'"), "é😀'");
     }
 
     /// A port called `x\nvale0  9  eth0` made a line of the table that was not there.

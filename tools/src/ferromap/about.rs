@@ -6,6 +6,7 @@ use crate::{
     counters::{self, Kind, Port},
     facts::Facts,
     holders::{self, Holders},
+    names,
 };
 use common::json::Object;
 use common::ports::full_name;
@@ -63,11 +64,14 @@ impl About {
         Ok(About {
             name: name.to_owned(),
             plugged: plugged.map(str::to_owned),
-            open: ports.and_then(|all| match all.into_iter().find(|port| port.name == name) {
-                None if counters::only_own(facts) => Err(
-                    "none of your processes has it open, and only root may see the others".into(),
-                ),
-                port => Ok(port),
+            open: ports.and_then(|all| {
+                match all.into_iter().find(|port| names::is(&port.name, name)) {
+                    None if counters::only_own(facts) => Err(
+                        "none of your processes has it open, and only root may see the others"
+                            .into(),
+                    ),
+                    port => Ok(port),
+                }
             }),
             link,
             sizes,

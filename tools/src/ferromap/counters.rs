@@ -3,7 +3,7 @@
 //! `/sys/kernel/debug/netmap/ports`: the ports that are open, and what went through their rings.
 //! Who may not read that sees the ports of his own processes.
 
-use crate::{facts::Facts, holders};
+use crate::{facts::Facts, holders, names};
 use ferromap::RingCounters;
 use std::io;
 
@@ -12,6 +12,7 @@ pub const PORTS: &str = "sys/kernel/debug/netmap/ports";
 /// An open port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Port {
+    /// As the module shows it.
     pub name: String,
     pub kind: Kind,
     pub region: Option<u64>,
@@ -117,7 +118,10 @@ impl Port {
 /// The switch port that an interface is, if it is plugged in. A switch port of the kernel is its
 /// own.
 pub fn plugged<'a>(ports: &'a [Port], name: &str) -> Option<&'a str> {
-    let is = |port: &str| port == name || port.split_once(':').is_some_and(|(_, own)| own == name);
+    let is = |port: &str| {
+        let own = port.split_once(':').map(|(_, own)| own);
+        names::is(port, name) || own.is_some_and(|own| names::is(own, name))
+    };
     let found = ports
         .iter()
         .find(|port| port.kind == Kind::Attached && is(&port.name));
@@ -126,7 +130,7 @@ pub fn plugged<'a>(ports: &'a [Port], name: &str) -> Option<&'a str> {
 
 /// What `ports` call the port of that name: an interface may have others.
 pub fn listed(ports: &[Port], facts: &Facts, name: &str) -> String {
-    if ports.iter().any(|port| port.name == name) {
+    if ports.iter().any(|port| names::is(&port.name, name)) {
         name.to_owned()
     } else {
         facts.port_name(name)
@@ -242,7 +246,7 @@ fn heading(name: &str, words: &[&str]) -> Port {
         words.get(at + 1)?.parse().ok()
     };
     Port {
-        name: name.to_owned(),
+        name: names::of_word(name),
         kind: if words.contains(&"attached") {
             Kind::Attached
         } else if words.contains(&"emulated") {
@@ -317,6 +321,16 @@ vale0:a/rt#0 monitor copies region 3
         assert_eq!(ports[1].rings, []);
         let rings: Vec<_> = ports[2].rings.iter().map(Ring::direction).collect();
         assert_eq!(rings, ["host-rx", "later-ring", "host"]);
+    }
+
+    /// It was a port called `vale0:a`, whose index was what followed the space.
+    #[test]
+    fn names_may_have_spaces() {
+        let text = "vale0:a\\040index\\0407 index 1 region 2 header 0\n  tx0 frames 5\n";
+        let port = &parse(text)[0];
+        let what = (port.name.as_str(), port.index, port.region);
+        assert_eq!(what, ("vale0:a index 7", Some(1), Some(2)));
+        assert_eq!(port.ring("tx0").unwrap().count("frames"), 5);
     }
 
     #[test]

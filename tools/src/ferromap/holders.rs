@@ -2,7 +2,7 @@
 
 //! Which processes have which ports, from `/proc/PID/fdinfo`.
 
-use crate::facts::Facts;
+use crate::{facts::Facts, names};
 use ferromap::Counters;
 use std::{collections::BTreeSet, io};
 
@@ -24,7 +24,9 @@ pub struct Holders {
 
 impl Holders {
     pub fn of<'a>(&'a self, port: &'a str) -> impl Iterator<Item = &'a Holder> {
-        self.all.iter().filter(move |holder| holder.port == port)
+        self.all
+            .iter()
+            .filter(move |holder| names::is(&holder.port, port))
     }
 }
 

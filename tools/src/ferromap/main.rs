@@ -12,6 +12,7 @@ mod doctor;
 mod facts;
 mod holders;
 mod info;
+mod names;
 mod parameters;
 mod stat;
 

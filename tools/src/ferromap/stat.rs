@@ -6,6 +6,7 @@ use crate::{
     args::{bare, Stat},
     counters::{self, Port, Ring},
     facts::Facts,
+    names,
 };
 use common::{
     causes,
@@ -70,7 +71,7 @@ fn ports(facts: &Facts, args: &Stat) -> Result<Vec<Port>, String> {
         let name = bare(name);
         PortSpec::check_length(name).map_err(|e| e.to_string())?;
         let name = counters::listed(&ports, facts, name);
-        ports.retain(|port| port.name == name);
+        ports.retain(|port| names::is(&port.name, &name));
         if ports.is_empty() && counters::only_own(facts) {
             return Err(format!(
                 "none of your processes has {name} open, and only root may see the others. Run \

@@ -7,6 +7,7 @@ use clap::{ArgAction, Parser};
 use common::{
     cli::{seconds, Generate},
     ports,
+    run::Run,
 };
 use ferromap::PortSpec;
 use std::time::Duration;
@@ -73,10 +74,6 @@ pub struct Args {
     #[arg(short, long, value_name = "SLOTS", default_value_t = 1024)]
     pub batch: usize,
 
-    /// Seconds to wait for the link; by default 2, and 0 where there is no wire
-    #[arg(short, long, value_name = "SECONDS")]
-    pub wait_link: Option<u64>,
-
     /// Seconds between reports
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     pub statistics: Duration,
@@ -85,13 +82,8 @@ pub struct Args {
     #[arg(short, action = ArgAction::Count)]
     pub verbose: u8,
 
-    /// One JSON object a line: a report for each interval, and a summary
-    #[arg(long)]
-    pub json: bool,
-
-    /// Stop after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub duration: Option<Duration>,
+    #[command(flatten)]
+    pub run: Run,
 
     /// Print the manual page, or the completion script of a shell, and exit
     #[arg(long, value_name = "WHAT", hide = true, exclusive = true)]

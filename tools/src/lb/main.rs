@@ -18,7 +18,7 @@ mod report;
 
 use args::{Args, Plan};
 use balance::Balancer;
-use common::{cli, ports, signals, signals::Signals};
+use common::{cli, ports, run::End, signals, signals::Signals};
 use ferromap::Port;
 use nix::{
     errno::Errno,
@@ -46,9 +46,9 @@ fn run(args: &Args, plan: &Plan) -> Result<(), Box<dyn Error>> {
     let mut port = opened.port;
     let mut balancer = Balancer::new(opened.groups, opened.extra);
     let link = slice::from_ref(&port);
-    ports::wait_for_links(TOOL, link, args.wait_link, args.json, &signals);
+    let end = args.run.begin(TOOL, link, args.run.json, signals);
     let mut reporter = Reporter::new(args, &plan.name, &balancer, &port);
-    let done = balance(args, &mut port, &mut balancer, &signals, &mut reporter);
+    let done = balance(args, &mut port, &mut balancer, &end, &mut reporter);
     let ended = balancer.end();
     let in_vain = reporter.summary(&balancer, &port);
     done?;
@@ -67,19 +67,15 @@ fn balance(
     args: &Args,
     port: &mut Port,
     balancer: &mut Balancer,
-    signals: &Signals,
+    end: &End,
     reporter: &mut Reporter,
 ) -> Result<(), Box<dyn Error>> {
-    let start = Instant::now();
-    let end = args.duration.map(|d| start + d);
-    let mut next = start + args.statistics;
+    let mut next = Instant::now() + args.statistics;
     loop {
         balancer.turn(port.rx_rings(), args.batch)?;
-        let until = end.map_or(next, |end| end.min(next));
-        let wait = until.saturating_duration_since(Instant::now());
-        let stopped = sleep(port, balancer, signals, wait)?;
+        let stopped = sleep(port, balancer, &end.signals, end.left(next))?;
         let now = Instant::now();
-        if stopped || end.is_some_and(|end| now >= end) {
+        if stopped || end.is_over() {
             return Ok(());
         }
         if now >= next {

@@ -80,7 +80,7 @@ fn open_pipe(name: &str, port: &Port) -> std::result::Result<Pipe, Box<dyn Error
 /// What people should know before frames go.
 pub fn banner(args: &Args, plan: &Plan, opened: &Opened) {
     ports::tell_sizes(TOOL, [&opened.port]);
-    if args.json {
+    if args.run.json {
         return;
     }
     ports::tell_emulated(TOOL, [&opened.port]);

@@ -52,7 +52,7 @@ impl Reporter {
     pub fn new(args: &Args, name: &str, balancer: &Balancer, port: &Port) -> Self {
         let now = (Instant::now(), State::now(balancer, port));
         Reporter {
-            json: args.json,
+            json: args.run.json,
             verbose: args.verbose > 0,
             port: name.to_owned(),
             pipes: balancer.pipes().iter().map(|p| far_end(&p.name)).collect(),

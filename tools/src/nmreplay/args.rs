@@ -7,10 +7,7 @@ use crate::{
     values::{Bandwidth, Delay, Loss},
 };
 use clap::{ArgAction, Parser};
-use common::{
-    cli::{seconds, Generate},
-    ports,
-};
+use common::{cli::Generate, ports, run::Run};
 use std::{path::PathBuf, time::Duration};
 
 /// Replays what was recorded as if it came over a link of given bandwidth, delay and loss.
@@ -90,21 +87,12 @@ pub struct Args {
     #[arg(short, long, value_name = "FRAMES", default_value_t = 512)]
     pub batch: usize,
 
-    /// Seconds to wait for each link; by default 2, and 0 where there is no wire
-    #[arg(short, long, value_name = "SECONDS")]
-    pub wait_link: Option<u64>,
-
     /// Say more: the files, and what the links are like
     #[arg(short, action = ArgAction::Count)]
     pub verbose: u8,
 
-    /// One JSON object a line: a report for each interval, and a summary
-    #[arg(long)]
-    pub json: bool,
-
-    /// Stop after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub duration: Option<Duration>,
+    #[command(flatten)]
+    pub run: Run,
 
     /// Print the manual page, or the completion script of a shell, and exit
     #[arg(long, value_name = "WHAT", hide = true, exclusive = true)]

@@ -18,7 +18,7 @@ use common::{
     cli,
     pace::{toward, NAP},
     pcap::Recording,
-    ports,
+    run::End,
     signals::Signals,
 };
 use ferromap::Port;
@@ -29,6 +29,7 @@ use std::{
     process::ExitCode,
     time::{Duration, Instant},
 };
+use values::Bandwidth;
 use way::Way;
 
 const TOOL: &str = "nmreplay";
@@ -50,14 +51,20 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, plans: &[Plan]) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
-    let recordings = plans.iter().map(|plan| Recording::load(TOOL, &plan.file));
+    let recordings = plans.iter().map(|plan| {
+        let recording = Recording::load(TOOL, &plan.file)?;
+        if matches!(plan.nature.bandwidth, Bandwidth::Real(_)) {
+            recording.tell_odd_times(TOOL, &plan.file);
+        }
+        Ok(recording)
+    });
     let recordings = recordings.collect::<Result<Vec<Recording>, String>>()?;
     let seed = args.seed.unwrap_or_else(rand::random);
     let both = plans.iter().zip(&recordings);
     let ports = both.map(|(plan, recording)| open::port(plan, recording));
     let ports = ports.collect::<Result<Vec<Port>, _>>()?;
     open::banner(args, plans, &recordings, &ports, seed);
-    ports::wait_for_links(TOOL, &ports, args.wait_link, args.json, &signals);
+    let end = args.run.begin(TOOL, &ports, args.run.json, signals);
 
     let link = |way: usize| {
         let (plan, recording) = (&plans[way], &recordings[way]);
@@ -66,8 +73,8 @@ fn run(args: &Args, plans: &[Plan]) -> Result<(), Box<dyn Error>> {
     };
     let ways = ports.into_iter().enumerate();
     let mut ways: Vec<Way<'_>> = ways.map(|(i, port)| Way::new(port, link(i))).collect();
-    let mut reporter = Reporter::new(args.json, seed, plans, &ways);
-    let done = replay(args, &mut ways, &signals, &mut reporter);
+    let mut reporter = Reporter::new(args.run.json, seed, plans, &ways);
+    let done = replay(args, &mut ways, &end, &mut reporter);
     let stopped = done.as_ref().map_or(true, |stopped| *stopped);
     let ended: Result<(), _> = ways.iter_mut().try_for_each(|way| way.end(stopped));
     let in_vain = reporter.summary(&ways);
@@ -88,12 +95,19 @@ fn run(args: &Args, plans: &[Plan]) -> Result<(), Box<dyn Error>> {
 fn replay(
     args: &Args,
     ways: &mut [Way<'_>],
-    signals: &Signals,
+    end: &End,
     reporter: &mut Reporter,
 ) -> Result<bool, Box<dyn Error>> {
     let began = Instant::now();
-    let (mut look, mut report) = (LOOK, EVERY);
+    let (mut look, mut report) = (Duration::ZERO, EVERY);
     loop {
+        let now = began.elapsed();
+        if now >= look {
+            look = now + end.left(began + now + LOOK);
+            if end.has_come() {
+                return Ok(true);
+            }
+        }
         for way in &mut *ways {
             way.send(began.elapsed(), args.batch)?;
         }
@@ -101,17 +115,11 @@ fn replay(
             return Ok(false);
         };
         let now = began.elapsed();
-        if now >= look {
-            look = now + LOOK;
-            if signals.wait(Duration::ZERO) || args.duration.is_some_and(|most| now >= most) {
-                return Ok(true);
-            }
-        }
         if now >= report {
             report = now + EVERY;
             reporter.interval(ways, Instant::now());
         }
-        let until = report.min(args.duration.unwrap_or(Duration::MAX));
+        let until = now + end.left(began + report);
         match ways.iter().position(Way::is_blocked) {
             // The other way's frames are due by their own times.
             Some(i) => {

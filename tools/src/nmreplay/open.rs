@@ -50,7 +50,7 @@ fn fits(plan: &Plan, recording: &Recording, port: &mut Port) -> Result<(), Strin
 /// What people should know before frames go.
 pub fn banner(args: &Args, plans: &[Plan], recordings: &[Recording], ports: &[Port], seed: u64) {
     ports::tell_sizes(TOOL, ports);
-    if args.json {
+    if args.run.json {
         return;
     }
     ports::tell_emulated(TOOL, ports);

@@ -28,7 +28,7 @@ mod worker;
 
 use args::Args;
 use capture::Capture;
-use common::{cli, pcap::Recording, ports, signals, signals::Signals};
+use common::{cli, pcap::Recording, ports, run::End, signals, signals::Signals};
 use ferromap::PortSpec;
 use flow::Range;
 use frame::Template;
@@ -55,12 +55,18 @@ fn main() -> ExitCode {
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
     let recording = args.replay.pcap.as_deref();
-    let recording = recording.map(|path| Recording::load(TOOL, path));
+    let recording = recording.map(|path| {
+        let recording = Recording::load(TOOL, path)?;
+        if args.replay.speed.is_some() {
+            recording.tell_odd_times(TOOL, path);
+        }
+        Ok::<_, String>(recording)
+    });
     let recording = recording.transpose()?;
     let opened = open::open(args, spec, recording.as_ref())?;
     let capture = args.capture.as_deref().map(Capture::create).transpose()?;
     ports::tell_sizes(TOOL, opened.ports.first());
-    if !args.json {
+    if !args.run.json {
         ports::tell_emulated(TOOL, opened.ports.iter());
     }
     // The kernel may be pointed to its frames (-I), so it stays for good.
@@ -77,7 +83,7 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
         opened.vnet,
     )
     .ok_or("the addresses and the length do not make a frame")?;
-    if !args.json && !args.quiet {
+    if !args.run.json && !args.quiet {
         banner::banner(args, &opened);
         match recording {
             Some(recording) => banner::recording(recording),
@@ -85,10 +91,13 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
         }
     }
     let link = &opened.ports[..1];
-    let quiet = args.json || args.quiet;
-    ports::wait_for_links(TOOL, link, args.wait_link, quiet, &signals);
+    let quiet = args.run.json || args.quiet;
+    let end = args.run.begin(TOOL, link, quiet, signals);
 
     let shared = Shared::new(args.threads)?;
+    if end.has_come() {
+        shared.stop();
+    }
     let job = |index: u16| Job {
         args,
         template: &template,
@@ -119,7 +128,7 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
         let watched = {
             // Also if it panics: the scope waits for the threads.
             let _stop = Stop(&shared);
-            watch(args, &shared, &signals, &mut reporter)
+            watch(args, &shared, &end, &mut reporter)
         };
         let mut outcomes = Vec::new();
         for thread in threads {
@@ -149,36 +158,31 @@ impl Drop for Stop<'_> {
 fn watch(
     args: &Args,
     shared: &Shared,
-    signals: &Signals,
+    end: &End,
     reporter: &mut Reporter,
 ) -> Result<(), Box<dyn Error>> {
-    let start = Instant::now();
-    let end = args.duration.map(|d| start + d);
     let every = Duration::from_millis(args.report_ms);
-    let mut last = start;
+    let mut last = Instant::now();
     let mut running = u64::from(args.threads);
     let mut stopping = false;
     while running > 0 {
-        let now = Instant::now();
-        if end.is_some_and(|end| now >= end) {
+        if end.is_over() {
+            stopping = true;
             shared.stop();
         }
-        let mut next = last + every;
-        if let Some(end) = end.filter(|&end| end > now) {
-            next = next.min(end);
-        }
-        let wait = signals::timeout(next.saturating_duration_since(now));
-        // Once a signal has come there is always one.
-        let until = if stopping {
-            PollFlags::empty()
+        let next = last + every;
+        // Once a signal has come there is always one, and once the time is over nothing is left.
+        let (wait, until) = if stopping {
+            let left = next.saturating_duration_since(Instant::now());
+            (left, PollFlags::empty())
         } else {
-            PollFlags::POLLIN
+            (end.left(next), PollFlags::POLLIN)
         };
         let mut fds = [
             PollFd::new(shared.ended.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.as_fd(), until),
+            PollFd::new(end.signals.as_fd(), until),
         ];
-        match poll(&mut fds, wait) {
+        match poll(&mut fds, signals::timeout(wait)) {
             // A stop and a continue is no end.
             Ok(_) | Err(Errno::EINTR) => {}
             Err(e) => return Err(e.into()),

@@ -16,7 +16,7 @@ pub struct Opened {
     /// Bytes of the virtio-net header before each frame.
     pub vnet: usize,
     /// How many came of those that were asked for.
-    pub extra_buffers: usize,
+    pub extra_buffers: u32,
 }
 
 pub fn open(
@@ -44,10 +44,11 @@ pub fn open(
     if args.threads > 1 {
         builder = builder.one_ring(0);
     }
-    let mut first = builder.open()?;
+    let first = builder.open()?;
     let vnet = vnet_header(args, spec)?;
-    let extra_buffers = first.take_extra_buffers().len();
-    if extra_buffers < args.extra_buffers as usize {
+    // They are only counted: to take them would touch each one.
+    let extra_buffers = first.extra_buffers();
+    if extra_buffers < args.extra_buffers {
         note!(
             "pkt-gen: {extra_buffers} extra buffers of {} came: the memory region has no more",
             args.extra_buffers

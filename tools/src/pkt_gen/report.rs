@@ -96,7 +96,7 @@ pub struct Reporter {
 impl Reporter {
     pub fn new(args: &Args) -> Self {
         Reporter {
-            json: args.json,
+            json: args.run.json,
             quiet: args.quiet,
             plain: args.plain_units,
             framing: args.framing,

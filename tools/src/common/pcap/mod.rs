@@ -4,8 +4,10 @@
 
 mod parse;
 mod read;
+mod sections;
 #[cfg(test)]
 mod tests;
+mod times;
 mod write;
 
 pub use read::Recording;

@@ -3,7 +3,10 @@
 //! A file of frames, in memory as a whole: who sends at millions of frames a second cannot wait for
 //! a disk.
 
-use super::parse::parse;
+use super::{
+    parse::{parse, Found},
+    times::{settle, Odd},
+};
 use std::{fs, path::Path, time::Duration};
 
 /// The frames of a file, in their order, with their times.
@@ -13,6 +16,7 @@ pub struct Recording {
     frames: Vec<Frame>,
     /// How many frames are shorter here than they were on the wire.
     cut: usize,
+    odd: Odd,
 }
 
 /// Where a frame is in the file.
@@ -51,15 +55,37 @@ impl Recording {
         Ok(recording)
     }
 
-    /// The same of what is in memory.
+    /// Tells people of times that are not kept, where times count.
+    pub fn tell_odd_times(&self, tool: &str, path: &Path) {
+        if self.odd.frames > 0 {
+            crate::note!(
+                "{tool}: {}: by the times of {} of {} frames, the first of which is frame {}, a \
+                 clock was wrong or was set: each follows the one before it at once",
+                path.display(),
+                self.odd.frames,
+                self.len(),
+                self.odd.first
+            );
+        }
+    }
+
+    /// A file that is in memory.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, String> {
-        let found = parse(&bytes)?;
-        if found.frames.is_empty() {
+        let Found { frames, cut } = parse(&bytes)?;
+        if frames.is_empty() {
             return Err("it has no frames. Record some first: tcpdump -w FILE".into());
         }
+        let stamps: Vec<Option<u64>> = frames.iter().map(|seen| seen.time).collect();
+        let settled = settle(&stamps);
+        let frames = frames.iter().zip(settled.times).map(|(seen, time)| Frame {
+            at: seen.at,
+            len: seen.len,
+            time,
+        });
         Ok(Recording {
-            frames: found.frames,
-            cut: found.cut,
+            frames: frames.collect(),
+            cut,
+            odd: settled.odd,
             bytes,
         })
     }
@@ -84,6 +110,7 @@ impl Recording {
             frames: frames.collect(),
             bytes,
             cut: self.cut,
+            odd: self.odd,
         }
     }
 

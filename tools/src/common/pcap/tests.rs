@@ -122,8 +122,12 @@ fn sections_may_follow_each_other() {
     let both = Recording::parse(both).unwrap();
     assert_eq!(both.len(), 8);
     assert_eq!(both.frame(7), frames()[3].1);
-    // The second one's times lie before the first one's: no frame waits for the past.
-    assert_eq!(both.time(7), both.time(3));
+    // The second one's times lie before the first one's: it begins where that ends.
+    assert_eq!(both.time(4), both.time(3));
+    assert_eq!(
+        both.time(7) - both.time(3),
+        Duration::from_nanos(2_999_999_993)
+    );
 }
 
 #[test]
@@ -139,6 +143,164 @@ fn simple_blocks_have_no_times() {
     let recording = Recording::parse(writer.into_inner()).unwrap();
     assert_eq!(recording.frame(2), frames()[2].1);
     assert_eq!(recording.lasts(), Duration::ZERO);
+}
+
+/// The first of them were 53 years before the others.
+#[test]
+fn who_has_no_time_follows_the_one_before() {
+    let mut writer = section(Endianness::Big, None);
+    for (i, (time, frame)) in (0..).zip(frames()) {
+        let (original_len, data) = (frame.len() as u32, Cow::Owned(frame));
+        let written = if i % 2 == 0 {
+            writer.write_pcapng_block(SimplePacketBlock { original_len, data })
+        } else {
+            writer.write_pcapng_block(EnhancedPacketBlock {
+                interface_id: 0,
+                timestamp: Duration::from_nanos(1_700_000_000_000_000 + time),
+                original_len,
+                data,
+                options: vec![],
+            })
+        };
+        written.unwrap();
+    }
+    let recording = Recording::parse(writer.into_inner()).unwrap();
+    let since = Duration::from_micros(frames()[3].0 - frames()[1].0);
+    let times = [0, 1, 2, 3].map(|i| recording.time(i));
+    assert_eq!(
+        times,
+        [Duration::ZERO, Duration::ZERO, Duration::ZERO, since]
+    );
+}
+
+/// A block of a section, in either byte order.
+fn block(end: Endianness, kind: u32, words: &[u32], rest: &[u8]) -> Vec<u8> {
+    let order = |word: u32| match end {
+        Endianness::Big => word.to_be_bytes(),
+        Endianness::Little => word.to_le_bytes(),
+    };
+    let len = (12 + words.len() * 4 + rest.len().next_multiple_of(4)) as u32;
+    let mut block = [order(kind), order(len)].concat();
+    words.iter().for_each(|word| block.extend(order(*word)));
+    block.extend(rest);
+    block.resize(len as usize - 4, 0);
+    block.extend(order(len));
+    block
+}
+
+/// They were left out without a word.
+#[test]
+fn blocks_of_before_2009_are_read() {
+    for end in ENDS {
+        let mut file = section(end, Some(9)).into_inner();
+        for (time, frame) in frames() {
+            // Interface 0, and in the other half how many were dropped: none, or unknown.
+            let first = match end {
+                Endianness::Big => 0xffff,
+                Endianness::Little => 0xffff_0000,
+            };
+            let (high, low) = ((time >> 32) as u32, time as u32);
+            let len = frame.len() as u32;
+            file.extend(block(end, 2, &[first, high, low, len, len], &frame));
+        }
+        same(&Recording::parse(file.clone()).unwrap(), 1);
+        let orphans = [&file[..28], &file[file.len() - 9032..]].concat();
+        let why = Recording::parse(orphans).err().unwrap();
+        assert!(why.contains("frame 1 came by interface 0"), "{why}");
+        // A frame that is longer than its block.
+        file.extend(block(end, 2, &[0, 0, 0, 61, 61], &[0; 60]));
+        let why = Recording::parse(file).err().unwrap();
+        assert!(why.contains("frame 5 is not whole"), "{why}");
+    }
+}
+
+/// Files whose header tells of checksums were refused, as of a link type of 603979777.
+#[test]
+fn checksums_are_left_out() {
+    let kind = |word: u32| {
+        let mut file = pcap(
+            Endianness::Little,
+            TsResolution::MicroSecond,
+            DataLink::ETHERNET,
+        );
+        file[20..24].copy_from_slice(&word.to_le_bytes());
+        Recording::parse(file)
+    };
+    // With 4 bytes of them, with none, and without a word about them: length and reserved bit.
+    for (word, fcs) in [(0x2400_0001, 4), (0x0400_0001, 0), (0x2800_0001, 0)] {
+        let recording = kind(word).unwrap();
+        for (i, (_, frame)) in frames().iter().enumerate() {
+            assert_eq!(recording.frame(i), &frame[fcs..], "{word:x}");
+        }
+        assert_eq!(recording.cut(), 0);
+    }
+    assert!(kind(0x2400_0071).err().unwrap().contains("link type 113"));
+}
+
+#[test]
+fn checksums_are_left_out_by_interface_and_by_frame() {
+    for end in ENDS {
+        for fcs_len in [4, 32, 0] {
+            let section = section(end, None).into_inner();
+            // The section's header alone, and an interface that tells.
+            let option = match end {
+                Endianness::Big => [0, 13, 0, 1, fcs_len, 0, 0, 0],
+                Endianness::Little => [13, 0, 1, 0, fcs_len, 0, 0, 0],
+            };
+            let linktype = match end {
+                Endianness::Big => 1 << 16,
+                Endianness::Little => 1,
+            };
+            let mut file = section[..28].to_vec();
+            file.extend(block(end, 1, &[linktype, 0], &option));
+            let data: Vec<u8> = (0..64).collect();
+            let packet = |len: u32, rest: &[u8]| block(end, 6, &[0, 0, 0, len, 64], rest);
+            file.extend(packet(64, &data));
+            // Cut within the checksum, and before it.
+            file.extend(packet(62, &data[..62]));
+            file.extend(packet(40, &data[..40]));
+            // A simple one; and those that tell of 2 bytes themselves, of either kind.
+            file.extend(block(end, 3, &[64], &data));
+            let mut told = data.clone();
+            told.extend(match end {
+                Endianness::Big => [0, 2, 0, 4, 0, 0, 0, 0x40],
+                Endianness::Little => [2, 0, 4, 0, 0x40, 0, 0, 0],
+            });
+            file.extend(packet(64, &told));
+            file.extend(block(end, 2, &[0, 0, 0, 64, 64], &told));
+            let recording = Recording::parse(file).unwrap();
+            let lens: Vec<usize> = (0..6).map(|i| recording.frame(i).len()).collect();
+            let (expected, cut) = match fcs_len {
+                0 => ([64, 62, 40, 64, 62, 62], 2),
+                _ => ([60, 60, 40, 60, 62, 62], 1),
+            };
+            assert_eq!((&lens[..], recording.cut()), (&expected[..], cut));
+            assert_eq!(recording.frame(2), &data[..40]);
+        }
+    }
+}
+
+/// An hour later, by a word that was read in the wrong byte order.
+#[test]
+fn interfaces_may_have_an_offset() {
+    for end in ENDS {
+        let mut writer = section(end, None);
+        let mut interface = InterfaceDescriptionBlock::new(DataLink::ETHERNET, 0);
+        interface.options = vec![InterfaceDescriptionOption::IfTsOffset(3600)];
+        writer.write_pcapng_block(interface).unwrap();
+        for interface_id in [0, 1] {
+            let block = EnhancedPacketBlock {
+                interface_id,
+                timestamp: Duration::from_nanos(7),
+                original_len: 60,
+                data: Cow::Owned(vec![0; 60]),
+                options: vec![],
+            };
+            writer.write_pcapng_block(block).unwrap();
+        }
+        let recording = Recording::parse(writer.into_inner()).unwrap();
+        assert_eq!(recording.lasts(), Duration::from_secs(3600));
+    }
 }
 
 #[test]

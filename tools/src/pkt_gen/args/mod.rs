@@ -11,13 +11,14 @@ mod values;
 
 use clap::{ArgAction, Parser, ValueEnum};
 use common::{
-    cli::{number, seconds, Generate},
+    cli::{number, Generate},
     ports,
+    run::Run,
 };
 use ferromap::PortSpec;
 use frame::FrameArgs;
 use replay::Replay;
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 pub use values::mac;
 use values::RingSizes;
 
@@ -122,10 +123,6 @@ pub struct Args {
     )]
     pub report_ms: u64,
 
-    /// Seconds to wait for the link; by default 2, and 0 where there is no wire
-    #[arg(short, long, value_name = "SECONDS")]
-    pub wait_link: Option<u64>,
-
     /// Frames per second to send, as in 1000, 50k, 1.5M; by default as fast as it goes
     #[arg(short = 'R', long, value_name = "PPS", value_parser = number)]
     pub rate: Option<u64>,
@@ -167,13 +164,8 @@ pub struct Args {
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// One JSON object a line: a report for each interval, and a summary
-    #[arg(long)]
-    pub json: bool,
-
-    /// Stop after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub duration: Option<Duration>,
+    #[command(flatten)]
+    pub run: Run,
 
     #[command(flatten)]
     pub frame: FrameArgs,
