@@ -14,5 +14,6 @@ mod pipes;
 mod port;
 mod strand;
 
+pub(crate) use pair::PipeName;
 pub(crate) use pipes::Pipes;
-pub(crate) use port::{PipeName, PipePort};
+pub(crate) use port::PipePort;

@@ -26,6 +26,13 @@ pub(super) enum End {
     Slave,
 }
 
+/// Which end of which pipe on a port.
+#[derive(Clone, Copy)]
+pub(crate) struct PipeName<'n> {
+    pub(crate) id: &'n [u8],
+    pub(crate) master: bool,
+}
+
 impl End {
     pub(super) fn new(master: bool) -> Self {
         if master {

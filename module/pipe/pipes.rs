@@ -2,10 +2,7 @@
 
 //! All pipes there are. A pipe is there while somebody has one of its ends open.
 
-use super::{
-    pair::{End, Pair},
-    port::PipeName,
-};
+use super::pair::{End, Pair, PipeName};
 use crate::{
     abi::consts::PIPE_MAX_PER_BASE,
     port::{Port, PortLabel},

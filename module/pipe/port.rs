@@ -3,7 +3,7 @@
 //! A file's view of one end of a pipe.
 
 use super::{
-    pair::{End, EndOf},
+    pair::{End, EndOf, PipeName},
     pipes::{PipeRef, Pipes},
 };
 use crate::{
@@ -15,13 +15,6 @@ use crate::{
     sys::{net::device::DeviceId, wait::WaitQueue},
 };
 use kernel::{prelude::*, sync::Arc};
-
-/// Which end of which pipe on a port.
-#[derive(Clone, Copy)]
-pub(crate) struct PipeName<'n> {
-    pub(crate) id: &'n [u8],
-    pub(crate) master: bool,
-}
 
 /// A binding's view of one end; several bindings may share it.
 pub(crate) struct PipePort {

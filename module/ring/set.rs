@@ -13,7 +13,7 @@ use super::{
     seats::{empty, Seat, Seats},
     shape::{Selection, Shape},
     tx::{TxQueue, TxRing},
-    watch::{Place, Watched},
+    watch::{Place, Watched, Watcher},
 };
 use crate::{
     memory::{Needs, RegionRef, Use},
@@ -286,6 +286,14 @@ impl RingSet {
             tx: KVec::with_capacity(self.shape.host_tx().end.into(), GFP_KERNEL_ACCOUNT)?,
         };
         Ok(UniqueArc::new(room, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// Nobody watches any more, and who did is told before anybody can bind the rings anew: a
+    /// monitor that came then would join an audience that is at its end.
+    pub(super) fn end_watching(&self, _: &Seats) -> Option<Arc<dyn Watcher>> {
+        let watcher = self.watched.end()?;
+        watcher.over();
+        Some(watcher)
     }
 
     /// Shows senders the rings that are bound now; waits until nobody looks at the previous lists.

@@ -2,7 +2,7 @@
 
 //! Beginning to watch the rings of a port, and the end of it.
 
-use super::{seats::Seats, set::RingSet, watch::Watcher};
+use super::{set::RingSet, watch::Watcher};
 use kernel::{prelude::*, sync::Arc};
 
 impl RingSet {
@@ -33,13 +33,5 @@ impl RingSet {
         let watcher = self.end_watching(&seats);
         drop(seats);
         drop(watcher);
-    }
-
-    /// Nobody watches any more, and who did is told before anybody can bind the rings anew: a
-    /// monitor that came then would join an audience that is at its end.
-    pub(super) fn end_watching(&self, _: &Seats) -> Option<Arc<dyn Watcher>> {
-        let watcher = self.watched.end()?;
-        watcher.over();
-        Some(watcher)
     }
 }
