@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Tells what opening a port would bring, and whether it would succeed: `ask vale0:a@conf:slots=64`.
+//! Tells what opening a port would bring, and whether it would succeed:
+//! `ask vale0:a@conf:slots=64`.
 
 use ferromap::Control;
 

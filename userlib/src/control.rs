@@ -19,8 +19,9 @@ use std::{
 /// An open `/dev/netmap` that is not bound to a port.
 ///
 /// Ports are named as for [`Port::open`](crate::Port::open); the suffixes for rings and flags do
-/// not matter, nor do offsets, except where something else is said. The requests about switches take the kernel's own names, such as `vale0:eth0`, since
-/// an interface that is plugged in may have a `-` in its name.
+/// not matter, nor do offsets, except where something else is said. The requests about switches
+/// take the kernel's own names, such as `vale0:eth0`, since an interface that is plugged in may
+/// have a `-` in its name.
 pub struct Control(pub(crate) NetmapFile);
 
 /// One of the three pools of a memory region.
