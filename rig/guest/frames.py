@@ -238,7 +238,8 @@ def main(do, *args):
         for size, count in sorted(Counter(map(len, bodies(args[0]))).items()):
             print(size, count)
     elif do in ("number", "talk", "wrong"):
-        {"number": number, "talk": talk, "wrong": wrong}[do](int(args[0]), args[1], *map(int, args[2:]))
+        making = {"number": number, "talk": talk, "wrong": wrong}[do]
+        making(int(args[0]), args[1], *map(int, args[2:]))
     elif do in ("numbers", "together", "sorted", "span"):
         {"numbers": numbers, "together": together, "sorted": in_any_order, "span": span}[do](*args)
     elif do == "flows":

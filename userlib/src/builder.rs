@@ -177,8 +177,8 @@ impl PortBuilder {
     pub fn open(&self) -> Result<Port> {
         // The name first: a wrong one should be told even where no module is loaded.
         let mut wanted = self.wanted()?;
-        if let Some(other) = &wanted.spec.share {
-            wanted.spec.mem_id = Control::open()?.port_info(other)?.mem_id;
+        if wanted.spec.share.is_some() {
+            wanted.spec.mem_id = Control::open()?.shared(&wanted.spec)?;
         }
         let device = NetmapFile::open()?.within(wanted.memory);
         Port::bind(Box::new(device), &wanted.spec, wanted.extra)

@@ -5,7 +5,9 @@
 use crate::{
     device::{self, NetmapFile},
     error::{Error, Result},
+    memory::Memory,
     port::PortInfo,
+    raw::ioctl::Options,
     spec::{Config, PortSpec},
 };
 use ferromap_abi::{consts::*, ext::FERROMAP_REQ_PROBE, wire::*};
@@ -17,8 +19,9 @@ use std::{
 /// An open `/dev/netmap` that is not bound to a port.
 ///
 /// Ports are named as for [`Port::open`](crate::Port::open); the suffixes for rings and flags do
-/// not matter. The requests about switches take the kernel's own names, such as `vale0:eth0`, since
-/// an interface that is plugged in may have a `-` in its name.
+/// not matter, nor do offsets, except where something else is said. The requests about switches
+/// take the kernel's own names, such as `vale0:eth0`, since an interface that is plugged in may
+/// have a `-` in its name.
 pub struct Control(pub(crate) NetmapFile);
 
 /// One of the three pools of a memory region.
@@ -54,10 +57,33 @@ impl Control {
     }
 
     /// `PORT_INFO_GET` — sizes of a port. A switch port or pipe that does not exist is made for the
-    /// duration of the call, so this shows what opening it would give.
+    /// duration of the call, so this shows what opening it would give. A name with `@extmem` is
+    /// refused: only who opens a port there makes such a region.
     pub fn port_info(&self, port: &str) -> Result<PortInfo> {
         let spec: PortSpec = port.parse()?;
-        self.info(&spec.name, &spec.config, spec.mem_id)
+        self.info(&spec.name, &spec.config, self.region(&spec)?)
+    }
+
+    /// The region that a name asks for, by its number.
+    fn region(&self, spec: &PortSpec) -> Result<u16> {
+        if let Some(extmem) = &spec.extmem {
+            return Err(Error::Memory {
+                name: extmem.file.clone(),
+                reason: "the kernel divides it into a region when a port is opened there, and \
+                         tells nothing before: ask without `@extmem`, or open the port"
+                    .to_owned(),
+                errno: None,
+            });
+        }
+        self.shared(spec)
+    }
+
+    /// The same of a name without memory of a program's.
+    pub(crate) fn shared(&self, spec: &PortSpec) -> Result<u16> {
+        match &spec.share {
+            Some(other) => Ok(self.port_info(other)?.mem_id),
+            None => Ok(spec.mem_id),
+        }
     }
 
     /// As [`port_info`](Self::port_info), for a port as the kernel names it.
@@ -89,18 +115,34 @@ impl Control {
     }
 
     /// `FERROMAP_REQ_PROBE` — whether [`Port::open`](crate::Port::open) of this name would succeed
-    /// now, and if not, why. Nothing is bound; the suffixes for rings and flags count.
+    /// now, and if not, why. Nothing is bound; suffixes and options count, all of them.
     pub fn probe(&self, port: &str) -> Result<()> {
-        let spec: PortSpec = port.parse()?;
+        let mut spec: PortSpec = port.parse()?;
+        spec.mem_id = self.shared(&spec)?;
+        let memory = match &spec.extmem {
+            Some(extmem) => Some((Memory::file(&extmem.file)?, extmem.pools)),
+            None => None,
+        };
+        let mut options = Options::default();
+        if let Some((memory, pools)) = &memory {
+            options.memory(memory, pools);
+        }
+        if let Some(offsets) = &spec.offsets {
+            options.offsets(offsets);
+        }
+        let mut name = spec.kernel_name().into();
         let mut body = spec.register();
-        self.request("REGISTER", FERROMAP_REQ_PROBE, &spec.name, &mut body)
+        let request = FERROMAP_REQ_PROBE;
+        self.0
+            .ask("REGISTER", request, &mut name, &mut body, &mut options)
     }
 
-    /// `POOLS_INFO_GET` — the memory region of a port, or what it would have. Nothing is made.
+    /// `POOLS_INFO_GET` — the memory region of a port, or what it would have. Nothing is made. A
+    /// name with `@extmem` is refused, as by [`port_info`](Self::port_info).
     pub fn pools_info(&self, port: &str) -> Result<PoolsInfo> {
         let spec: PortSpec = port.parse()?;
         let mut body = NmreqPoolsInfo {
-            nr_mem_id: spec.mem_id,
+            nr_mem_id: self.region(&spec)?,
             ..NmreqPoolsInfo::default()
         };
         self.request(

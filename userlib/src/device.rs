@@ -149,14 +149,19 @@ impl NetmapFile {
         name: &mut OsString,
         body: &mut B,
     ) -> Result<()> {
-        ioctl::control(
-            self.file.as_fd(),
-            reqtype,
-            name,
-            body,
-            &mut Options::default(),
-        )
-        .map_err(|errno| {
+        self.ask(call, reqtype, name, body, &mut Options::default())
+    }
+
+    /// The same with options.
+    pub(crate) fn ask<B: Plain>(
+        &self,
+        call: &'static str,
+        reqtype: u16,
+        name: &mut OsString,
+        body: &mut B,
+        options: &mut Options<'_>,
+    ) -> Result<()> {
+        ioctl::control(self.file.as_fd(), reqtype, name, body, options).map_err(|errno| {
             let name = name.to_string_lossy();
             Error::request(call, &name, errno, self.why(reqtype, errno))
         })

@@ -117,6 +117,39 @@ impl Memory {
         Self::of(map.map_err(|e| Error::memory(&name, &e))?.into(), &name)
     }
 
+    /// So many bytes, or a little more, that no other program has, in huge pages: the processor
+    /// looks up a few addresses for all of them. The machine has as many as
+    /// `sysctl vm.nr_hugepages` says.
+    pub fn huge_pages(bytes: usize) -> Result<Self> {
+        let name = format!("{bytes} bytes of huge pages");
+        let failed = |e: &std::io::Error| Error::memory(&name, e);
+        let told = std::fs::read_to_string("/proc/meminfo").map_err(|e| failed(&e))?;
+        let refused = |reason: String, errno| Error::Memory {
+            name: name.clone(),
+            reason,
+            errno,
+        };
+        let page = huge_page(&told)
+            .ok_or_else(|| refused("this kernel has no huge pages".to_owned(), None))?;
+        // A part of such a page could not be unmapped.
+        let len = bytes.checked_next_multiple_of(page);
+        let len = len.ok_or_else(|| refused("there are not so many".to_owned(), None))?;
+        let bits = page.trailing_zeros() as u8;
+        let map = MmapOptions::new().len(len).huge(Some(bits)).map_anon();
+        let map = map.map_err(|e| match failed(&e).errno() {
+            errno @ Some(Errno::ENOMEM) => refused(
+                format!(
+                    "too few huge pages are free, and it takes {}: sysctl vm.nr_hugepages=N makes \
+                     N of them",
+                    len / page
+                ),
+                errno,
+            ),
+            _ => failed(&e),
+        })?;
+        Self::of(map.into(), &name)
+    }
+
     fn of(map: MmapRaw, name: impl std::fmt::Display) -> Result<Self> {
         if map.len() == 0 {
             return Err(Error::Memory {
@@ -138,6 +171,15 @@ impl Memory {
     pub(crate) fn base(&self) -> *mut u8 {
         self.0.as_mut_ptr()
     }
+}
+
+/// Bytes of a huge page, by `/proc/meminfo`.
+fn huge_page(meminfo: &str) -> Option<usize> {
+    let mut lines = meminfo.lines();
+    let size = lines.find_map(|line| line.strip_prefix("Hugepagesize:"))?;
+    let kib: usize = size.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    kib.checked_mul(1024)
+        .filter(|bytes| bytes.is_power_of_two())
 }
 
 impl std::fmt::Debug for Memory {
@@ -227,6 +269,31 @@ mod tests {
             missing.to_string().contains("/proc/self/fd/- "),
             "{missing}"
         );
+    }
+
+    #[test]
+    fn huge_pages_are_whole() {
+        let told = "MemFree: 1 kB\nHugetlb:  0 kB\nHugepagesize:       2048 kB\n";
+        assert_eq!(huge_page(told), Some(2 << 20));
+        for none in [
+            "",
+            "Hugepagesize: 3 kB\n",
+            "Hugepagesize: 0 kB\n",
+            "Hugepagesize: x kB\n",
+        ] {
+            assert_eq!(huge_page(none), None, "{none}");
+        }
+        let told = std::fs::read_to_string("/proc/meminfo").unwrap();
+        // Most machines have none to give.
+        match (Memory::huge_pages(1), huge_page(&told)) {
+            (Ok(memory), page) => assert_eq!(Some(memory.len()), page),
+            (Err(why), Some(_)) => {
+                assert!(why.to_string().contains("sysctl vm.nr_hugepages"), "{why}");
+            }
+            (Err(why), None) => assert!(why.to_string().contains("no huge pages"), "{why}"),
+        }
+        assert!(Memory::huge_pages(usize::MAX).is_err());
+        assert!(Memory::huge_pages(0).is_err());
     }
 
     #[test]

@@ -93,6 +93,9 @@ pub struct Offsets {
     pub initial: u64,
     /// How many low bits of a slot's `ptr` are its offset; 0 for all.
     pub bits: u32,
+    /// Bytes that the kernel may write behind an offset, where it is the first to ask for offsets
+    /// of a ring; 0 for all up to the buffer's end.
+    pub min_gap: u64,
 }
 
 impl Offsets {
@@ -101,13 +104,21 @@ impl Offsets {
         Offsets {
             max: initial,
             initial,
-            bits: 0,
+            ..Offsets::default()
         }
     }
 
     /// The same, but slots may say more, up to `max`.
     pub fn up_to(self, max: u64) -> Self {
         Offsets { max, ..self }
+    }
+
+    /// The same, and of what comes no more than `min_gap` bytes are put behind a slot's offset: so
+    /// several slots may share a buffer, each with a part of its own. A longer frame goes on in
+    /// further slots, where the port has such frames.
+    #[doc(alias = "nro_min_gap")]
+    pub fn with_min_gap(self, min_gap: u64) -> Self {
+        Offsets { min_gap, ..self }
     }
 }
 

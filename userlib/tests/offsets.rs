@@ -76,6 +76,67 @@ fn long_frames_have_what_is_behind_the_offsets() {
     assert_eq!(a.tx_rings()[0].free(), 14);
 }
 
+/// It was not asked for.
+#[test]
+fn no_more_is_written_than_the_gap() {
+    let kernel = Kernel::new();
+    let mut a = open(&kernel, "vale0:a");
+    let offsets = Offsets::starting_at(64).with_min_gap(256);
+    let mut b = with(&kernel, "vale0:b", offsets);
+    assert_eq!(b.offsets(), Some(offsets));
+    send(&mut a, &frame(1, 200));
+    assert_eq!(receive(&mut b), (64, frame(1, 200)));
+    send(&mut a, &frame(2, 300));
+    assert_eq!(receive(&mut b), (64, frame(2, 300)[..256].to_vec()));
+}
+
+/// Another process asked for some, and frames are where the slots say.
+#[test]
+fn a_ring_gets_offsets_that_this_port_did_not_ask_for() {
+    const MASK: usize = 56;
+    let kernel = Kernel::new();
+    let mut a = open(&kernel, "vale0:a");
+    let mut b = open(&kernel, "vale0:b");
+    let bytes = frame(1, 600);
+    for (ptr, offset) in [(64, 64), (0x1_0040, 64), (2048, BUFFER), (0xfff8, BUFFER)] {
+        send(&mut a, &bytes);
+        b.sync().unwrap();
+        for (port, side) in [("vale0:b", Side::Rx), ("vale0:a", Side::Tx)] {
+            kernel.scribble(port, side, 0, MASK, 0xffff);
+            for slot in 0..16 {
+                kernel.scribble(port, side, 0, SLOTS + 16 * slot + 8, ptr);
+            }
+        }
+        a.sync().unwrap();
+        b.sync().unwrap();
+        {
+            let mut batch = b.rx_rings()[0].recv(1);
+            let slot = batch.slot(0).unwrap();
+            assert_eq!(slot.offset(), offset);
+            let there = 600.min(BUFFER - offset);
+            assert_eq!(slot.bytes().len(), there);
+            // The kernel inside this process knows nothing of it: the frame is where it was.
+            if there == 600 {
+                assert_eq!(slot.bytes()[..536], bytes[64..]);
+            }
+            let mut slot = batch.slot_mut(0).unwrap();
+            assert_eq!(slot.buffer_mut().len(), BUFFER - offset);
+        }
+        {
+            let mut batch = a.tx_rings()[0].reserve(1);
+            let mut slot = batch.slot(0).unwrap();
+            assert_eq!((slot.offset(), slot.room()), (offset, BUFFER - offset));
+            // How large they may be is not known: what is there stays.
+            assert_eq!(slot.set_offset(8), offset);
+            assert_eq!(slot.fill(&bytes), 600.min(BUFFER - offset));
+        }
+        b.sync().unwrap();
+        for (port, side) in [("vale0:b", Side::Rx), ("vale0:a", Side::Tx)] {
+            kernel.scribble(port, side, 0, MASK, 0);
+        }
+    }
+}
+
 #[test]
 fn a_slot_says_another_offset() {
     let kernel = Kernel::new();

@@ -109,7 +109,8 @@ fn run_all(cases: &[&Case]) -> ExitCode {
         }
     }
     if !failed.is_empty() {
-        say!("\nfailed:");
+        say!("");
+        say!("failed:");
         for name in &failed {
             say!("    {name}");
         }

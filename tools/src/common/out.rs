@@ -8,7 +8,6 @@
 //! the reader has gone, as `head` does, the tool ends at once and quietly, from whichever thread,
 //! as if by SIGPIPE. That signal itself is ignored in Rust's programs.
 
-use crate::units::visible;
 use nix::{
     errno::Errno,
     poll::{poll, PollFd, PollFlags, PollTimeout},
@@ -16,6 +15,7 @@ use nix::{
     unistd::write,
 };
 use std::{
+    borrow::Cow,
     fmt::Arguments,
     io,
     os::fd::AsFd,
@@ -50,6 +50,39 @@ pub fn note(line: Arguments<'_>) {
 
 fn shown(line: Arguments<'_>) -> String {
     format!("{}\n", visible(&line.to_string()))
+}
+
+/// Whether people cannot see a character, or see others changed by it: what moves a terminal's
+/// cursor, ends a line, turns the direction of what follows, or has no width.
+pub fn is_hidden(c: char) -> bool {
+    // Letters to Unicode, and empty to the eye.
+    const BLANK: [char; 6] = [
+        '\u{115f}',
+        '\u{1160}',
+        '\u{2800}',
+        '\u{3164}',
+        '\u{ffa0}',
+        '\u{1d159}',
+    ];
+    // The standard library knows which characters are not to be printed as they are.
+    let spelt = c.escape_debug().len() > 1;
+    spelt && !matches!(c, '"' | '\'' | '\\') || BLANK.contains(&c)
+}
+
+/// A text for people to see: what they could not is spelt out.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        if is_hidden(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// Bytes for stdout as they are.

@@ -2,7 +2,7 @@
 
 //! Tables for people.
 
-use crate::units::visible;
+use crate::out::visible;
 use std::cmp::Ordering;
 
 /// A column by its head.

@@ -2,10 +2,8 @@
 
 //! Figures and texts, for people and in JSON.
 
-use std::{
-    borrow::Cow,
-    time::{Duration, SystemTime},
-};
+use crate::out::is_hidden;
+use std::time::{Duration, SystemTime};
 
 /// Bytes on the wire beside the frame: CRC 4, preamble 8, gap 12.
 pub const FRAMING: u64 = 24;
@@ -46,23 +44,6 @@ pub fn wall_clock() -> Duration {
         .unwrap_or_default()
 }
 
-/// Whether people cannot see a character, or see others changed by it: what moves a terminal's
-/// cursor, ends a line, turns the direction of what follows, or has no width.
-fn is_hidden(c: char) -> bool {
-    // Letters to Unicode, and empty to the eye.
-    const BLANK: [char; 6] = [
-        '\u{115f}',
-        '\u{1160}',
-        '\u{2800}',
-        '\u{3164}',
-        '\u{ffa0}',
-        '\u{1d159}',
-    ];
-    // The standard library knows which characters are not to be printed as they are.
-    let spelt = c.escape_debug().len() > 1;
-    spelt && !matches!(c, '"' | '\'' | '\\') || BLANK.contains(&c)
-}
-
 /// A text as the inside of a JSON string.
 pub fn escape(text: &str) -> String {
     let mut out = String::new();
@@ -80,25 +61,10 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// A text for people to see: what they could not is spelt out.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_hidden) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::new();
-    for c in text.chars() {
-        if is_hidden(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    Cow::Owned(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::out::visible;
 
     #[test]
     fn figures_have_units() {

@@ -109,10 +109,19 @@ fn check(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Where the consumer finds the pipe whose master's end is called so.
+/// The consumer's end of the pipe whose master's end is called so.
 pub fn far_end(name: &str) -> String {
     let name = name.split('@').next().unwrap_or(name);
     name.replace('{', "}")
+}
+
+/// What the consumer opens to have that end, where `port` is what is balanced. Memory of a file is
+/// not found by its number: who opens a port there names the file.
+pub fn to_open(name: &str, port: &str) -> String {
+    let mut options = port.split('@').skip(1);
+    let memory = options.find(|option| option.starts_with("extmem"));
+    let memory = memory.map(|option| format!("@{option}"));
+    far_end(name) + &memory.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -137,7 +146,15 @@ mod tests {
         );
         assert_eq!(named(&["1"], "eth0-1/R").unwrap(), [["netmap:eth0{0"]]);
         assert_eq!(named(&["a:1"], "vale0:x}1").unwrap(), [["netmap:a{0"]]);
-        assert_eq!(far_end("vale1:x{0@conf:slots=64"), "vale1:x}0");
+        assert_eq!(
+            to_open("vale1:x{0@conf:slots=64", "vale0:in@1"),
+            "vale1:x}0"
+        );
+        let port = "vale0:in@offset=64@extmem:file=/dev/shm/f,buf-num=9@conf:slots=64";
+        assert_eq!(
+            to_open("vale0:in{0", port),
+            "vale0:in}0@extmem:file=/dev/shm/f,buf-num=9"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use crate::{
     args::{Args, Plan},
-    group::far_end,
+    group::to_open,
     pipe::Pipe,
     TOOL,
 };
@@ -84,6 +84,7 @@ pub fn banner(args: &Args, plan: &Plan, opened: &Opened) {
         return;
     }
     ports::tell_emulated(TOOL, [&opened.port]);
+    let end_of = |name: &str| to_open(name, &plan.name);
     for (i, names) in plan.pipes.iter().enumerate() {
         let how = if i == 0 {
             "without a copy"
@@ -91,8 +92,8 @@ pub fn banner(args: &Args, plan: &Plan, opened: &Opened) {
             "a copy of each frame"
         };
         let ends = match &names[..] {
-            [first, .., last] => format!("{} to {}", far_end(first), far_end(last)),
-            all => all.iter().map(|name| far_end(name)).collect(),
+            [first, .., last] => format!("{} to {}", end_of(first), end_of(last)),
+            all => all.iter().map(|name| end_of(name)).collect(),
         };
         say!(
             "Balancing {} over {} pipes, {how}: read {ends}.",

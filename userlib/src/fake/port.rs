@@ -110,7 +110,7 @@ impl PortState {
             let at = ring.hwtail;
             let mut to = ring.slot(inner, at);
             let own = ring.start(&to);
-            let len = usize::from(from.len).min(BUF_SIZE as usize - own) as u16;
+            let len = usize::from(from.len).min(ring.left(own)) as u16;
             if let (Some(to), Some(from)) = (inner.buffer(to.buf_idx), inner.buffer(from.buf_idx)) {
                 let (to, from) = (to + own, from + start);
                 inner.region.copy_from(to, &inner.region, from, len.into());

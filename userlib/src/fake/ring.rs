@@ -30,6 +30,8 @@ pub(super) struct RingState {
 pub(super) struct Granted {
     pub(super) mask: u64,
     pub(super) max: u64,
+    /// Bytes that may be written behind an offset; 0 for all.
+    pub(super) gap: u64,
 }
 
 impl Granted {
@@ -42,7 +44,11 @@ impl Granted {
         };
         let max = wanted.max;
         let fits = max <= BUF_SIZE.into() && max <= mask && wanted.initial <= max;
-        fits.then_some(Granted { mask, max })
+        fits.then_some(Granted {
+            mask,
+            max,
+            gap: wanted.min_gap,
+        })
     }
 }
 
@@ -144,6 +150,15 @@ impl RingState {
         self.offsets.map_or(0, |granted| {
             (slot.ptr & granted.mask).min(granted.max) as usize
         })
+    }
+
+    /// Bytes that may be written from `start` on.
+    pub(super) fn left(&self, start: usize) -> usize {
+        let left = BUF_SIZE as usize - start;
+        match self.offsets {
+            Some(Granted { gap, .. }) if gap > 0 => left.min(gap as usize),
+            _ => left,
+        }
     }
 
     pub(super) fn offset(&self) -> usize {

@@ -62,7 +62,7 @@ impl<'a> Options<'a> {
             nro_initial_offset: offsets.initial,
             nro_offset_bits: offsets.bits,
             nro_tx_align: 0,
-            nro_min_gap: 0,
+            nro_min_gap: offsets.min_gap,
         });
     }
 
