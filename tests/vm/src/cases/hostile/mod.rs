@@ -29,5 +29,10 @@ pub const FILES: &[&[Case]] = &[
     threads::CASES,
     minute::CASES,
     memory::CASES,
-    alloc::CASES,
+    alloc::asks::CASES,
+    alloc::register::CASES,
+    alloc::options::CASES,
+    alloc::switches::CASES,
+    alloc::loops::CASES,
+    alloc::none::CASES,
 ];
