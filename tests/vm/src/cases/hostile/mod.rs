@@ -6,6 +6,7 @@
 
 mod alloc;
 mod calls;
+mod chains;
 mod fields;
 mod maps;
 mod memory;
@@ -20,6 +21,7 @@ pub const FILES: &[&[Case]] = &[
     rings::CASES,
     maps::CASES,
     calls::CASES,
+    chains::CASES,
     fields::register::CASES,
     fields::asks::CASES,
     fields::switches::CASES,
