@@ -11,6 +11,7 @@ mod fields;
 mod maps;
 mod memory;
 mod minute;
+mod own_memory;
 mod random;
 mod rings;
 mod threads;
@@ -31,6 +32,7 @@ pub const FILES: &[&[Case]] = &[
     threads::CASES,
     minute::CASES,
     memory::CASES,
+    own_memory::CASES,
     alloc::asks::CASES,
     alloc::register::CASES,
     alloc::options::CASES,
