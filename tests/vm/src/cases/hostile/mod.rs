@@ -12,6 +12,7 @@ mod maps;
 mod memory;
 mod minute;
 mod own_memory;
+mod pipes;
 mod random;
 mod rings;
 mod threads;
@@ -29,6 +30,7 @@ pub const FILES: &[&[Case]] = &[
     fields::loops::CASES,
     fields::legacy::CASES,
     random::CASES,
+    pipes::CASES,
     threads::CASES,
     minute::CASES,
     memory::CASES,
