@@ -6,10 +6,13 @@
 
 mod alloc;
 mod calls;
+mod chains;
 mod fields;
 mod maps;
 mod memory;
 mod minute;
+mod own_memory;
+mod pipes;
 mod random;
 mod rings;
 mod threads;
@@ -20,10 +23,22 @@ pub const FILES: &[&[Case]] = &[
     rings::CASES,
     maps::CASES,
     calls::CASES,
-    fields::CASES,
+    chains::CASES,
+    fields::register::CASES,
+    fields::asks::CASES,
+    fields::switches::CASES,
+    fields::loops::CASES,
+    fields::legacy::CASES,
     random::CASES,
+    pipes::CASES,
     threads::CASES,
     minute::CASES,
     memory::CASES,
-    alloc::CASES,
+    own_memory::CASES,
+    alloc::asks::CASES,
+    alloc::register::CASES,
+    alloc::options::CASES,
+    alloc::switches::CASES,
+    alloc::loops::CASES,
+    alloc::none::CASES,
 ];

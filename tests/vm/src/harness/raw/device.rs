@@ -182,6 +182,44 @@ impl Mapping {
         Errno::result(done).map(drop)
     }
 
+    /// `madvise(2)` for a part.
+    pub fn advise_part(&self, offset: u64, len: u64, advice: i32) -> Result<(), Errno> {
+        assert!(offset as usize + len as usize <= self.len);
+        // SAFETY: a part of our own mapping, which stays one; any bytes may be in it.
+        let done = unsafe { libc::madvise(self.at(offset).cast(), len as usize, advice) };
+        Errno::result(done).map(drop)
+    }
+
+    /// Other memory in the place of a part, with these rights: of a file, or of none.
+    pub fn replace(
+        &self,
+        offset: u64,
+        len: u64,
+        rights: i32,
+        file: Option<RawFd>,
+    ) -> Result<(), Errno> {
+        assert!(offset as usize + len as usize <= self.len);
+        let kind = match file {
+            Some(_) => libc::MAP_SHARED,
+            None => libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+        };
+        // SAFETY: a part of our own mapping, into which nobody has a reference.
+        let base = unsafe {
+            libc::mmap(
+                self.at(offset).cast(),
+                len as usize,
+                rights,
+                kind | libc::MAP_FIXED,
+                file.unwrap_or(-1),
+                0,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(Errno::last());
+        }
+        Ok(())
+    }
+
     /// `mprotect(2)` for a part.
     pub fn protect(&self, offset: u64, len: u64, rights: i32) -> Result<(), Errno> {
         assert!(offset as usize + len as usize <= self.len);

@@ -91,6 +91,17 @@ impl LowPage {
         unsafe { self.0.add(at).cast::<T>().write_unaligned(value) };
     }
 
+    /// All of it, as it is now.
+    pub fn bytes(&self) -> [u8; PAGE] {
+        // SAFETY: the page, which is ours.
+        unsafe { self.0.cast::<[u8; PAGE]>().read() }
+    }
+
+    pub fn set_bytes(&self, bytes: &[u8; PAGE]) {
+        // SAFETY: the page, which is ours, and into which there is no reference.
+        unsafe { self.0.cast::<[u8; PAGE]>().write(*bytes) };
+    }
+
     /// What is there now: the kernel may have written it.
     pub fn read<T: Plain>(&self, at: usize) -> T {
         assert!(at + size_of::<T>() <= PAGE);

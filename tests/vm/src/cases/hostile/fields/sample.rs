@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Requests that work, with one field after the other made wrong: every field of header, body and
-//! options, and of old requests, by what lies at the ends of its range. Whatever comes of it has an
-//! errno that is documented, and a reason; and what was refused has changed nothing.
+//! Samples of requests, the files that they are made on, and what is made wrong in them.
 
-use super::calls::documented;
-use crate::harness::attach::{attach, detach, poll_off, poll_on};
+use crate::cases::hostile::calls::documented;
 use crate::harness::check::*;
-use crate::harness::persistent::{delif, newif};
+use crate::harness::persistent::delif;
 use crate::harness::raw::csb::*;
 use crate::harness::raw::device::header;
 use crate::harness::raw::request::{legacy, vale_list};
 use crate::harness::raw::*;
 use crate::harness::traces::{write_parameter, Traces};
 use crate::harness::why::why;
-use crate::harness::wire::wire;
-use crate::harness::Case;
 use ferromap_abi::consts::*;
-use ferromap_abi::ext::*;
-use ferromap_abi::options::*;
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
 use std::collections::BTreeSet;
@@ -26,14 +19,6 @@ use std::fs;
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
-
-pub const CASES: &[Case] = crate::cases![;
-    slow: hostile_fields_of_register,
-    hostile_fields_of_what_only_asks,
-    hostile_fields_of_what_changes_switches,
-    hostile_fields_of_loops,
-    hostile_fields_of_old_requests
-];
 
 /// The ends of each range and what lies beside them, by width; of addresses: none, bad ones, and
 /// one of the kernel's.
@@ -102,19 +87,20 @@ impl Part {
 }
 
 /// A request that works, and what it works on.
-struct Sample {
+pub struct Sample<'a> {
     what: &'static str,
     ioctl: u32,
     parts: Vec<Part>,
     /// The file that it is made on.
     file: fn() -> Outcome<File>,
     /// Brings back what it works on.
-    again: fn(),
+    again: Box<dyn Fn() + 'a>,
 }
 
 /// A file in the state that a request wants, with what that takes.
-enum File {
+pub enum File {
     Fresh(Device),
+    Bound(Bound),
     Csb(CsbPort),
 }
 
@@ -122,13 +108,14 @@ impl File {
     fn device(&self) -> &Device {
         match self {
             File::Fresh(device) => device,
+            File::Bound(bound) => &bound.device,
             File::Csb(port) => port.device(),
         }
     }
 
     /// The ioctl. What starts a loop would not return: another thread says STOP.
     fn ioctl(&self, command: u32, argument: u64) -> Result<(), Errno> {
-        let over = AtomicBool::new(matches!(self, File::Fresh(_)));
+        let over = AtomicBool::new(!matches!(self, File::Csb(_)));
         std::thread::scope(|scope| {
             if !over.load(SeqCst) {
                 scope.spawn(|| {
@@ -149,35 +136,39 @@ fn fresh() -> Outcome<File> {
     Ok(File::Fresh(Device::open()?))
 }
 
-fn in_csb_mode() -> Outcome<File> {
-    Ok(File::Csb(CsbPort::bind(shared("vale940:a"))?))
+/// A file whose rings are nobody else's.
+pub fn bound() -> Outcome<File> {
+    let port = shared("vale940:a").flags(NR_EXCLUSIVE);
+    Ok(File::Bound(port.bind()?))
 }
 
-fn nothing() {}
+pub fn in_csb_mode() -> Outcome<File> {
+    Ok(File::Csb(CsbPort::bind(shared("vale940:a"))?))
+}
 
 /// Where a request's parts are: the header, the body, and the options.
 const HEADER: usize = 0;
 const BODY: usize = 1;
 const OPTIONS: usize = 2;
 
-impl Sample {
-    fn new<B: Plain>(what: &'static str, reqtype: u16, name: &str, body: B) -> Self {
+impl<'a> Sample<'a> {
+    pub fn new<B: Plain>(what: &'static str, reqtype: u16, name: &str, body: B) -> Self {
         Sample {
             what,
             ioctl: NIOCCTRL,
             parts: vec![Part::of(header(reqtype, name.as_bytes())), Part::of(body)],
             file: fresh,
-            again: nothing,
+            again: Box::new(|| ()),
         }
     }
 
-    fn bare(what: &'static str, reqtype: u16, name: &str) -> Self {
+    pub fn bare(what: &'static str, reqtype: u16, name: &str) -> Self {
         let mut sample = Sample::new(what, reqtype, name, NmreqOption::default());
         sample.parts[BODY] = Part::none();
         sample
     }
 
-    fn old(what: &'static str, ioctl: u32, request: Nmreq) -> Self {
+    pub fn old(what: &'static str, ioctl: u32, request: Nmreq) -> Self {
         Sample {
             ioctl,
             parts: vec![Part::of(request)],
@@ -185,15 +176,16 @@ impl Sample {
         }
     }
 
-    fn on(self, file: fn() -> Outcome<File>) -> Self {
+    pub fn on(self, file: fn() -> Outcome<File>) -> Self {
         Sample { file, ..self }
     }
 
-    fn again(self, again: fn()) -> Self {
+    pub fn again(self, again: impl Fn() + 'a) -> Self {
+        let again = Box::new(again);
         Sample { again, ..self }
     }
 
-    fn option<O: Plain>(mut self, reqtype: u32, size: usize, mut option: O) -> Self {
+    pub fn option<O: Plain>(mut self, reqtype: u32, size: usize, mut option: O) -> Self {
         let at = std::ptr::from_mut(&mut option).cast::<NmreqOption>();
         // SAFETY: every option begins with what all of them have in common.
         unsafe {
@@ -202,6 +194,26 @@ impl Sample {
         }
         self.parts.push(Part::of(option));
         self
+    }
+
+    /// With these words behind its last option, which is longer by them.
+    pub fn and(mut self, words: &[u64]) -> Self {
+        if let Some(option) = self.parts.last_mut() {
+            let end = option.len / 8;
+            option.words[end..end + words.len()].copy_from_slice(words);
+            option.len += 8 * words.len();
+        }
+        self
+    }
+
+    /// A command of an old program: `NIOCREGIF` on the name, with one argument.
+    pub fn command(what: &'static str, name: &str, nr_cmd: u16, nr_arg1: u16) -> Self {
+        let request = Nmreq {
+            nr_cmd,
+            nr_arg1,
+            ..legacy(name)
+        };
+        Sample::old(what, NIOCREGIF, request)
     }
 
     /// Makes the request with these parts, on a file of its own. Whether it was done; where it
@@ -245,7 +257,7 @@ impl Sample {
 
     /// Tries it with every field wrong, one at a time, but for names, of which
     /// `hostile_names_of_every_kind` has all kinds.
-    fn try_all(&self) -> Outcome {
+    pub fn try_all(&self) -> Outcome {
         let name = match self.ioctl {
             NIOCCTRL => offset_of!(NmreqHeader, nr_name)..offset_of!(NmreqHeader, nr_options),
             _ => 0..offset_of!(Nmreq, nr_version),
@@ -288,7 +300,7 @@ impl Sample {
 }
 
 /// All regions are: some requests make one that others would not.
-fn small_regions() -> Outcome {
+pub fn small_regions() -> Outcome {
     write_parameter("buf_num", "8192")?;
     write_parameter("priv_buf_num", "64")?;
     Ok(())
@@ -322,213 +334,4 @@ impl World {
         same("interfaces", links()?, self.links.clone())?;
         self.traces.wait_until_back().map_err(failure)
     }
-}
-
-/// A small port, as REGISTER has it.
-fn small() -> NmreqRegister {
-    shared("").body
-}
-
-fn hostile_fields_of_register() -> Outcome {
-    small_regions()?;
-    let page = Csb::at(0x10_0000_3000)?;
-    let csb = NmreqOptCsb {
-        csb_atok: page.atok_address(),
-        csb_ktoa: page.ktoa_address(),
-        ..Default::default()
-    };
-    let exclusive = NmreqRegister {
-        nr_flags: NR_EXCLUSIVE,
-        ..small()
-    };
-    let watch = NmreqRegister {
-        nr_flags: NR_MONITOR_RX,
-        ..small()
-    };
-    let region = vale("vale940:b").slots(64, 64).bind()?;
-    let by_descriptor = NmreqOptRegion {
-        fd: region.device.raw(),
-        ..NmreqOptRegion::zeroed()
-    };
-    let own = NmreqRegister {
-        nr_mem_id: 0,
-        ..small()
-    };
-    let memory = extmem::anonymous(2 << 20)?;
-    let within = extmem::option(memory.at(0) as u64, extmem::few(2 << 20));
-    let register = |what, name, body| Sample::new(what, NETMAP_REQ_REGISTER, name, body);
-    for sample in [
-        register("a switch port", "vale940:a", small()),
-        register("a pipe", "vale940:a{1", small()),
-        register("a port in CSB mode", "vale940:a", exclusive).option(
-            NETMAP_REQ_OPT_CSB,
-            size_of::<NmreqOptCsb>(),
-            csb,
-        ),
-        register("a port with offsets", "vale940:a", small()).option(
-            NETMAP_REQ_OPT_OFFSETS,
-            size_of::<NmreqOptOffsets>(),
-            NmreqOptOffsets {
-                nro_max_offset: 512,
-                nro_initial_offset: 64,
-                nro_offset_bits: 16,
-                ..Default::default()
-            },
-        ),
-        register("a monitor", "vale940:b", watch),
-        register("a port in its own memory", "vale940:a", own).option(
-            NETMAP_REQ_OPT_EXTMEM,
-            size_of::<NmreqOptExtmem>(),
-            within,
-        ),
-        register("a port in a region by descriptor", "vale940:a", own).option(
-            FERROMAP_OPT_REGION,
-            size_of::<NmreqOptRegion>(),
-            by_descriptor,
-        ),
-    ] {
-        sample.try_all()?;
-    }
-    Ok(())
-}
-
-fn hostile_fields_of_what_only_asks() -> Outcome {
-    small_regions()?;
-    let _port = shared("vale940:b").bind()?;
-    let ask = "vale940:b";
-    for sample in [
-        Sample::new(
-            "PORT_INFO_GET",
-            NETMAP_REQ_PORT_INFO_GET,
-            ask,
-            NmreqPortInfoGet::zeroed(),
-        ),
-        Sample::new(
-            "POOLS_INFO_GET",
-            NETMAP_REQ_POOLS_INFO_GET,
-            ask,
-            NmreqPoolsInfo::zeroed(),
-        ),
-        Sample::new(
-            "VALE_LIST",
-            NETMAP_REQ_VALE_LIST,
-            ask,
-            NmreqValeList::zeroed(),
-        ),
-        Sample::new(
-            "PORT_HDR_GET",
-            NETMAP_REQ_PORT_HDR_GET,
-            ask,
-            NmreqPortHdr::zeroed(),
-        ),
-        Sample::new("PROBE", FERROMAP_REQ_PROBE, "vale940:c", small()),
-        Sample::new("XDP_QUERY", FERROMAP_REQ_XDP_QUERY, ask, NmreqXdp::zeroed()),
-    ] {
-        sample.try_all()?;
-    }
-    Ok(())
-}
-
-fn hostile_fields_of_what_changes_switches() -> Outcome {
-    wire()?;
-    small_regions()?;
-    let _port = shared("vale940:b").bind()?;
-    let plugged = "vale940:fm0";
-    let plug = NmreqValeAttach {
-        reg: NmreqRegister {
-            nr_mode: NR_REG_ALL_NIC,
-            ..NmreqRegister::default()
-        },
-        ..NmreqValeAttach::default()
-    };
-    let polling = NmreqValePolling {
-        nr_mode: NETMAP_POLLING_MODE_SINGLE_CPU,
-        nr_num_polling_cpus: 1,
-        ..NmreqValePolling::default()
-    };
-    let header_of = NmreqPortHdr {
-        nr_hdr_len: 12,
-        ..NmreqPortHdr::default()
-    };
-    fn unplugged() {
-        let _ = (poll_off("vale940:fm0"), detach("vale940:fm0"));
-    }
-    fn plugged_in() {
-        let _ = (attach("vale940:fm0"), poll_off("vale940:fm0"));
-    }
-    fn polled() {
-        let _ = attach("vale940:fm0");
-        let _ = poll_on("vale940:fm0", NETMAP_POLLING_MODE_SINGLE_CPU, 0, 1);
-    }
-    fn gone() {
-        let _ = delif("fp940");
-    }
-    fn there() {
-        let _ = newif("fp940");
-    }
-    let polling_of = |what, reqtype| Sample::new(what, reqtype, plugged, polling);
-    for sample in [
-        Sample::new(
-            "PORT_HDR_SET",
-            NETMAP_REQ_PORT_HDR_SET,
-            "vale940:b",
-            header_of,
-        ),
-        Sample::new("VALE_ATTACH", NETMAP_REQ_VALE_ATTACH, plugged, plug).again(unplugged),
-        Sample::new(
-            "VALE_DETACH",
-            NETMAP_REQ_VALE_DETACH,
-            plugged,
-            NmreqValeDetach::default(),
-        )
-        .again(plugged_in),
-        polling_of("POLLING_ENABLE", NETMAP_REQ_VALE_POLLING_ENABLE).again(plugged_in),
-        polling_of("POLLING_DISABLE", NETMAP_REQ_VALE_POLLING_DISABLE).again(polled),
-        Sample::new(
-            "VALE_NEWIF",
-            NETMAP_REQ_VALE_NEWIF,
-            "fp940",
-            NmreqValeNewif::default(),
-        )
-        .again(gone),
-        Sample::bare("VALE_DELIF", NETMAP_REQ_VALE_DELIF, "fp940").again(there),
-    ] {
-        sample.try_all()?;
-    }
-    unplugged();
-    gone();
-    Ok(())
-}
-
-fn hostile_fields_of_loops() -> Outcome {
-    small_regions()?;
-    let start = NmreqSyncKloopStart {
-        sleep_us: 20,
-        pad1: 0,
-    };
-    let mode = NmreqOptSyncKloopMode::default();
-    for sample in [
-        Sample::new("KLOOP_START", NETMAP_REQ_SYNC_KLOOP_START, "", start).option(
-            NETMAP_REQ_OPT_SYNC_KLOOP_MODE,
-            size_of::<NmreqOptSyncKloopMode>(),
-            mode,
-        ),
-        Sample::bare("KLOOP_STOP", NETMAP_REQ_SYNC_KLOOP_STOP, ""),
-    ] {
-        sample.on(in_csb_mode).try_all()?;
-    }
-    Ok(())
-}
-
-fn hostile_fields_of_old_requests() -> Outcome {
-    small_regions()?;
-    let request = Nmreq {
-        nr_tx_slots: 64,
-        nr_rx_slots: 64,
-        nr_arg2: GLOBAL_MEM_ID,
-        ..legacy("vale940:a")
-    };
-    Sample::old("NIOCREGIF", NIOCREGIF, request).try_all()?;
-    let _port = shared("vale940:a").bind()?;
-    Sample::old("NIOCGINFO", NIOCGINFO, request).try_all()
 }

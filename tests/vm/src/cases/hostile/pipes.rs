@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A pipe whose other end writes all over what both ends share: interfaces, rings, slots and
+//! buffers. It may lose the pipe's own frames. Nobody in other memory notices, and with everybody
+//! gone the name is as good as before.
+
+use crate::harness::check::*;
+use crate::harness::frame::numbered;
+use crate::harness::random::Random;
+use crate::harness::raw::bound::pair;
+use crate::harness::raw::device::Mapping;
+use crate::harness::raw::request::pools_info;
+use crate::harness::raw::*;
+use crate::harness::traces::live;
+use crate::harness::traffic::wait_until;
+use crate::harness::Case;
+use ferromap_abi::wire::NmreqPoolsInfo;
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+pub const CASES: &[Case] = crate::cases![;
+    slow: hostile_end_scribbles_over_the_memory_of_a_pipe,
+    hostile_end_scribbles_over_the_memory_of_a_pipe_alone,
+    hostile_end_scribbles_under_the_base_of_a_pipe,
+];
+
+/// How long each of them goes on.
+const SECONDS: Duration = Duration::from_secs(4);
+
+/// Both ends, with two rings each way.
+fn ends(base: &str) -> Result<(Bound, Bound), Errno> {
+    let end = |mark, mem| {
+        let ask = vale(&format!("{base}{mark}x")).rings(2, 2).slots(64, 64);
+        ask.mem(mem).bind()
+    };
+    let master = end('{', 0)?;
+    let slave = end('}', master.reg.nr_mem_id)?;
+    Ok((master, slave))
+}
+
+/// Writes to one word after the other, or all over the place: mostly where rings are, and mostly
+/// what could be meant.
+fn scribble(map: &Mapping, pools: &NmreqPoolsInfo, random: &mut Random) {
+    let ring = u64::from(pools.nr_ring_pool_objsize);
+    match random.below(40) {
+        // A sweep over what interfaces and rings there are.
+        0 => {
+            let any = random.next();
+            let value = random.of(&[0, u64::MAX, 0x8000_0000_8000_0000, any]);
+            let rings = pools.nr_ring_pool_offset + 9 * ring;
+            let sweep = |part: std::ops::Range<u64>| {
+                part.step_by(8).for_each(|at| map.write(at, value));
+            };
+            sweep(0..4096);
+            sweep(pools.nr_ring_pool_offset..rings);
+        }
+        _ => {
+            for _ in 0..200 {
+                let at = match random.below(8) {
+                    0 => random.below(4096),
+                    // The cursors of a ring.
+                    1 => pools.nr_ring_pool_offset + ring * random.below(9) + 16 + random.below(16),
+                    2..6 => pools.nr_ring_pool_offset + random.below(9 * ring),
+                    _ => random.below(pools.nr_memsize - 8),
+                };
+                let value = random.next() as u32 >> random.below(32);
+                map.write(at & !3, value);
+            }
+        }
+    }
+}
+
+/// A pipe that works, to the frame.
+fn works_both_ways(base: &str) -> Outcome {
+    let (master, slave) = works("a pipe of that name", ends(base))?;
+    for round in 0..10 {
+        for ring in 0..2 {
+            let frames = numbered(round * 63..round * 63 + 63);
+            for (from, to) in [(&master, &slave), (&slave, &master)] {
+                from.send_on(ring, &frames)?;
+                same("frames", to.recv_on(ring)?, frames.clone())?;
+                // Room for as many.
+                from.device.txsync()?;
+                same("room", from.tx(ring).space(), 63)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One end scribbles while both are synced and waited for, in all ways.
+fn scribbled_over(base: &str, seed: u64) -> Outcome {
+    let neighbours = pair("vale981")?;
+    let (master, slave) = works("a pipe", ends(base))?;
+    let pools = pools_info(&format!("{base}{{x"), 0)?;
+    let over = AtomicBool::new(false);
+    let syncs = std::thread::scope(|scope| -> Outcome<u64> {
+        let (over, pools, evil) = (&over, &pools, &*slave.map);
+        scope.spawn(move || {
+            let mut random = Random::new(seed);
+            while !over.load(SeqCst) {
+                scribble(evil, pools, &mut random);
+            }
+        });
+        let synced = [&master, &slave].map(|end| {
+            scope.spawn(move || {
+                let events = [
+                    PollFlags::POLLIN,
+                    PollFlags::POLLOUT,
+                    PollFlags::POLLIN | PollFlags::POLLOUT,
+                ];
+                let mut count = 0;
+                while !over.load(SeqCst) {
+                    // Whatever comes of it.
+                    let _ = (end.device.txsync(), end.device.rxsync());
+                    let _ = end.poll(events[count as usize % 3], 0);
+                    count += 1;
+                }
+                count
+            })
+        });
+        let (start, mut round) = (Instant::now(), 0);
+        let exchanged = loop {
+            let frames = numbered(round..round + 40);
+            let came = works("a neighbour's sync", neighbours.0.send(&frames))
+                .and_then(|()| same("the neighbours' frames", neighbours.1.recv()?, frames));
+            round += 40;
+            if came.is_err() || start.elapsed() > SECONDS {
+                break came;
+            }
+        };
+        over.store(true, SeqCst);
+        let counts = synced.map(|thread| thread.join().unwrap_or(0));
+        exchanged?;
+        crate::say!("    {counts:?} syncs beside {round} frames of the neighbours");
+        Ok(counts[0].min(counts[1]))
+    })?;
+    that("that there were syncs", syncs > 100)
+}
+
+fn hostile_end_scribbles_over_the_memory_of_a_pipe() -> Outcome {
+    let before = live();
+    let base = vale("vale980:p").slots(64, 64).bind()?;
+    scribbled_over("vale980:p", 980)?;
+    drop(base);
+    wait_until("everybody has left", || live() == before)?;
+    works_both_ways("vale980:p")
+}
+
+fn hostile_end_scribbles_over_the_memory_of_a_pipe_alone() -> Outcome {
+    let before = live();
+    scribbled_over("pipe980", 981)?;
+    wait_until("everybody has left", || live() == before)?;
+    works_both_ways("pipe980")
+}
+
+/// The port that it is built on stays, and is good for more pipes in the same memory.
+fn hostile_end_scribbles_under_the_base_of_a_pipe() -> Outcome {
+    let base = vale("vale980:p").slots(64, 64).bind()?;
+    for round in 0..3 {
+        let before = live();
+        scribbled_over("vale980:p", 982 + round)?;
+        wait_until("both ends have left", || live() == before)?;
+        works_both_ways("vale980:p")?;
+    }
+    let _ = (base.device.txsync(), base.device.rxsync());
+    drop(base);
+    works_both_ways("vale980:p")
+}
