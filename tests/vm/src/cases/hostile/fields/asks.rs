@@ -10,7 +10,7 @@ use ferromap_abi::consts::*;
 use ferromap_abi::ext::*;
 use ferromap_abi::wire::*;
 
-pub const CASES: &[Case] = crate::cases![hostile_fields_of_what_only_asks];
+pub const CASES: &[Case] = crate::cases![; slow: hostile_fields_of_what_only_asks];
 
 fn hostile_fields_of_what_only_asks() -> Outcome {
     small_regions()?;

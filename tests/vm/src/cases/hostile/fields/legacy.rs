@@ -11,7 +11,7 @@ use crate::harness::Case;
 use ferromap_abi::consts::*;
 use ferromap_abi::wire::Nmreq;
 
-pub const CASES: &[Case] = crate::cases![hostile_fields_of_old_requests];
+pub const CASES: &[Case] = crate::cases![; slow: hostile_fields_of_old_requests];
 
 fn hostile_fields_of_old_requests() -> Outcome {
     small_regions()?;

@@ -5,6 +5,7 @@
 use crate::cases::hostile::calls::documented;
 use crate::harness::check::*;
 use crate::harness::persistent::delif;
+use crate::harness::random::Random;
 use crate::harness::raw::csb::*;
 use crate::harness::raw::device::header;
 use crate::harness::raw::request::{legacy, vale_list};
@@ -30,6 +31,9 @@ const VALUES: [(usize, &[u64]); 3] = [
         &[0, 8, 0x7fff_ffff_f000, 0xffff_8880_0000_0000, u64::MAX],
     ),
 ];
+
+/// How many pairs of wrong fields are tried of a request.
+const PAIRS: u32 = 40;
 
 /// Part of a request, whose bytes are made wrong. There is room behind it for the largest that a
 /// wrong number may make of it.
@@ -76,6 +80,15 @@ impl Part {
             }
         }
         all
+    }
+
+    /// What is wrong in either of two: of a field that is in both, anything.
+    fn and(&self, first: &Part, second: &Part) -> Part {
+        let mut part = self.clone();
+        for (i, word) in part.words.iter_mut().enumerate() {
+            *word ^= first.words[i] ^ second.words[i];
+        }
+        part
     }
 
     fn set(&mut self, at: usize, width: usize, value: u64) {
@@ -255,7 +268,7 @@ impl<'a> Sample<'a> {
         Ok(false)
     }
 
-    /// Tries it with every field wrong, one at a time, but for names, of which
+    /// Tries it with every field wrong, one at a time, and with some pairs; but for names, of which
     /// `hostile_names_of_every_kind` has all kinds.
     pub fn try_all(&self) -> Outcome {
         let name = match self.ioctl {
@@ -264,10 +277,11 @@ impl<'a> Sample<'a> {
         };
         (self.again)();
         let (links, mut done, mut refused) = (links()?, 0, 0);
-        let mut attempt = |what: &str, parts: &[Part]| -> Outcome {
+        let mut attempt = |what: &str, parts: &[Part]| -> Outcome<bool> {
             let came = self.attempt(parts);
             let blame = |f: Failure| failure(format!("{}, {what}: {f}", self.what));
-            let counted = if came.map_err(blame)? {
+            let came = came.map_err(blame)?;
+            let counted = if came {
                 // Whatever was made with another name goes.
                 for made in self::links()?.difference(&links) {
                     works(format!("deleting {made}"), delif(made))?;
@@ -278,21 +292,31 @@ impl<'a> Sample<'a> {
                 &mut refused
             };
             *counted += 1;
-            Ok(())
+            Ok(came)
         };
-        attempt("nothing wrong", &self.parts)?;
+        let works = attempt("nothing wrong", &self.parts)?;
+        that(format!("{} works", self.what), works)?;
+        let words = name.start / 8..name.end / 8;
+        let mut all = Vec::new();
         for (i, part) in self.parts.iter().enumerate() {
             for (what, wrong) in part.wrong() {
-                if i == HEADER
-                    && wrong.words[name.start / 8..name.end / 8]
-                        != part.words[name.start / 8..name.end / 8]
-                {
+                if i == HEADER && wrong.words[words.clone()] != part.words[words.clone()] {
                     continue;
                 }
                 let mut parts = self.parts.clone();
-                parts[i] = wrong;
-                attempt(&format!("part {i} with {what}"), &parts)?;
+                parts[i] = wrong.clone();
+                let what = format!("part {i} with {what}");
+                attempt(&what, &parts)?;
+                all.push((what, i, wrong));
             }
+        }
+        let mut random = Random::new(all.len() as u64);
+        for _ in 0..PAIRS {
+            let [first, second] = [0; 2].map(|_| &all[random.below(all.len() as u64) as usize]);
+            let mut parts = self.parts.clone();
+            parts[first.1] = first.2.clone();
+            parts[second.1] = self.parts[second.1].and(&parts[second.1], &second.2);
+            attempt(&format!("{} and {}", first.0, second.0), &parts)?;
         }
         crate::say!("    {}: {done} done, {refused} refused", self.what);
         that(format!("{}: both", self.what), done > 0 && refused > 5)
@@ -313,10 +337,39 @@ fn links() -> Outcome<BTreeSet<String>> {
         .collect())
 }
 
-/// What there is: ports on switches, interfaces, and the module's objects.
+/// The threads that carry frames of an interface, if there is one, by number and name. Others take
+/// their place where polling begins or ends.
+fn threads() -> Outcome<BTreeSet<String>> {
+    /// It has ended, and is on its way out (`PF_EXITING`, linux/sched.h).
+    const EXITING: u32 = 4;
+    let mut threads = BTreeSet::new();
+    if !fs::exists("/sys/class/net/fm0")? {
+        return Ok(threads);
+    }
+    for entry in fs::read_dir("/proc")?.filter_map(Result::ok) {
+        // "pid (name) state" and numbers, of which the seventh is its flags. Who ends meanwhile has
+        // none.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let Some((thread, rest)) = stat.rsplit_once(')') else {
+            continue;
+        };
+        let flags = rest.split_whitespace().nth(6);
+        let flags = flags
+            .and_then(|flags| flags.parse().ok())
+            .unwrap_or(EXITING);
+        if thread.contains("(netmap/") && flags & EXITING == 0 {
+            threads.insert(thread.to_owned());
+        }
+    }
+    Ok(threads)
+}
+
+/// What there is: ports on switches, interfaces, what carries frames between them, and the module's
+/// objects.
 struct World {
     ports: Vec<(String, u16, u32)>,
     links: BTreeSet<String>,
+    threads: BTreeSet<String>,
     traces: Traces,
 }
 
@@ -325,6 +378,7 @@ impl World {
         Ok(World {
             ports: vale_list()?,
             links: links()?,
+            threads: threads()?,
             traces: Traces::now(),
         })
     }
@@ -332,6 +386,7 @@ impl World {
     fn is_still(&self) -> Outcome {
         same("ports", vale_list()?, self.ports.clone())?;
         same("interfaces", links()?, self.links.clone())?;
+        same("threads", threads()?, self.threads.clone())?;
         self.traces.wait_until_back().map_err(failure)
     }
 }

@@ -10,6 +10,7 @@ use crate::harness::persistent::{delif, newif};
 use crate::harness::programs::{self, Programs};
 use crate::harness::raw::request::legacy;
 use crate::harness::raw::*;
+use crate::harness::traces::write_parameter;
 use crate::harness::wire::wire;
 use crate::harness::Case;
 use ferromap_abi::consts::*;
@@ -18,6 +19,7 @@ use ferromap_abi::wire::*;
 
 pub const CASES: &[Case] = crate::cases![;
     slow: hostile_fields_of_what_changes_switches,
+    hostile_fields_of_what_is_plugged_in,
     hostile_fields_of_xdp,
     hostile_fields_of_old_commands
 ];
@@ -49,6 +51,35 @@ fn hostile_fields_of_what_changes_switches() -> Outcome {
     wire()?;
     small_regions()?;
     let _port = shared("vale940:b").bind()?;
+    let header_of = NmreqPortHdr {
+        nr_hdr_len: 12,
+        ..NmreqPortHdr::default()
+    };
+    for sample in [
+        Sample::new(
+            "PORT_HDR_SET",
+            NETMAP_REQ_PORT_HDR_SET,
+            "vale940:b",
+            header_of,
+        ),
+        Sample::new(
+            "VALE_NEWIF",
+            NETMAP_REQ_VALE_NEWIF,
+            "fp940",
+            NmreqValeNewif::default(),
+        )
+        .again(gone),
+        Sample::bare("VALE_DELIF", NETMAP_REQ_VALE_DELIF, "fp940").again(there),
+    ] {
+        sample.try_all()?;
+    }
+    gone();
+    Ok(())
+}
+
+fn hostile_fields_of_what_is_plugged_in() -> Outcome {
+    wire()?;
+    small_regions()?;
     let plug = NmreqValeAttach {
         reg: NmreqRegister {
             nr_mode: NR_REG_ALL_NIC,
@@ -61,18 +92,8 @@ fn hostile_fields_of_what_changes_switches() -> Outcome {
         nr_num_polling_cpus: 1,
         ..NmreqValePolling::default()
     };
-    let header_of = NmreqPortHdr {
-        nr_hdr_len: 12,
-        ..NmreqPortHdr::default()
-    };
     let polling_of = |what, reqtype| Sample::new(what, reqtype, PLUGGED, polling);
     for sample in [
-        Sample::new(
-            "PORT_HDR_SET",
-            NETMAP_REQ_PORT_HDR_SET,
-            "vale940:b",
-            header_of,
-        ),
         Sample::new("VALE_ATTACH", NETMAP_REQ_VALE_ATTACH, PLUGGED, plug).again(unplugged),
         Sample::new(
             "VALE_DETACH",
@@ -83,19 +104,10 @@ fn hostile_fields_of_what_changes_switches() -> Outcome {
         .again(plugged_in),
         polling_of("POLLING_ENABLE", NETMAP_REQ_VALE_POLLING_ENABLE).again(plugged_in),
         polling_of("POLLING_DISABLE", NETMAP_REQ_VALE_POLLING_DISABLE).again(polled),
-        Sample::new(
-            "VALE_NEWIF",
-            NETMAP_REQ_VALE_NEWIF,
-            "fp940",
-            NmreqValeNewif::default(),
-        )
-        .again(gone),
-        Sample::bare("VALE_DELIF", NETMAP_REQ_VALE_DELIF, "fp940").again(there),
     ] {
         sample.try_all()?;
     }
     unplugged();
-    gone();
     Ok(())
 }
 
@@ -135,6 +147,8 @@ fn hostile_fields_of_xdp() -> Outcome {
 fn hostile_fields_of_old_commands() -> Outcome {
     wire()?;
     small_regions()?;
+    // An interface, its host and what faces both are in one region.
+    write_parameter("generic_ringsize", "64")?;
     let _port = shared("vale940:b").bind()?;
     let polling = |what, nr_cmd| {
         let request = Nmreq {
