@@ -7,6 +7,7 @@
 mod alloc;
 mod calls;
 mod chains;
+mod csb_places;
 mod fields;
 mod maps;
 mod memory;
@@ -31,6 +32,7 @@ pub const FILES: &[&[Case]] = &[
     fields::legacy::CASES,
     random::CASES,
     pipes::CASES,
+    csb_places::CASES,
     threads::CASES,
     minute::CASES,
     memory::CASES,

@@ -15,6 +15,7 @@ use std::os::fd::AsRawFd;
 
 pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_csb_enable,
+    hostile_memory_fails_in_csb_within_a_region,
     hostile_memory_fails_in_loops,
 ];
 
@@ -46,4 +47,21 @@ fn hostile_memory_fails_in_loops() -> Outcome {
     })?;
     let stop = |port: &CsbPort| kloop_stop(port.device());
     each_failure(prepare, stop, refused).map(drop)
+}
+
+/// The CSB lies where a region has no memory yet: it comes when the kernel writes there.
+fn hostile_memory_fails_in_csb_within_a_region() -> Outcome {
+    let prepare = || -> Outcome<(Bound, Bound)> {
+        let bound = vale("vale961:c").slots(64, 64).flags(NR_EXCLUSIVE).bind()?;
+        Ok((bound, vale("vale961:d").slots(64, 64).bind()?))
+    };
+    let attempt = |(bound, other): &(Bound, Bound)| {
+        let last = other.map.at(other.reg.nr_memsize - 4096) as u64;
+        csb_enable(&bound.device, &mut csb_option(last, last + 2048))
+    };
+    let count = each_failure(prepare, attempt, |span, failed, result| match result {
+        Err(Errno::EFAULT) if failed != Failed::Nothing => Ok(()),
+        result => refused(span, failed, result),
+    })?;
+    that(format!("some allocations, got {count}"), count > 4)
 }
