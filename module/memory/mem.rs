@@ -189,7 +189,9 @@ impl Mem {
     /// The buffers that are there, for looking up many.
     #[inline]
     pub(crate) fn bufs(&self) -> Bufs<'_> {
-        let There { base, first, count } = self.bufs.there();
+        let There {
+            base, first, count, ..
+        } = self.bufs.there();
         // SAFETY: so many are there for as long as `self`, of the pool's size by the invariant, and
         // at most the reserved ones lie apart. A stretch begins at a page, and objects are aligned
         // to `OBJECT_ALIGN`.

@@ -26,8 +26,10 @@ use kernel::sync::rcu;
 
 /// Slots that are shown without letting go of the CPU. A frame may have [`NETMAP_MAX_FRAGS`] slots.
 const CHUNK: u32 = 512;
-/// And about how many bytes, where these are copied.
-const CHUNK_BYTES: u32 = 256 << 10;
+/// And about how many bytes, where these are copied; and where buffers are exchanged, since some
+/// may have to be copied all the same.
+const COPIED_BYTES: u32 = 256 << 10;
+const EXCHANGED_BYTES: u32 = 1 << 20;
 
 /// How frames get into a monitor's ring.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,10 +90,11 @@ impl Show<'_> {
             return;
         };
         let due = Cell::new(false);
-        let most = match self.how {
-            How::Copied => CHUNK_BYTES / sight.bufs().size().max(1),
-            How::Exchanged => CHUNK,
+        let bytes = match self.how {
+            How::Copied => COPIED_BYTES,
+            How::Exchanged => EXCHANGED_BYTES,
         };
+        let most = bytes.checked_div(sight.bufs().size()).unwrap_or(CHUNK);
         let most = most.clamp(NETMAP_MAX_FRAGS as u32, CHUNK) as i32;
         while let Some(step) = batch.next(at..end, most) {
             at = match step {

@@ -35,18 +35,18 @@ use kernel::{
 /// # Invariants
 ///
 /// From `base` on, `bytes` bytes are valid for reading and writing for as long as this lives, but
-/// for the first `head`, instead of which so many are from `apart` on; and `count` objects lie in
-/// them. So is what any of these was before. None gets less. `base`, `apart` and `head` are aligned
-/// to a page, and each was stored before what counts from it. All bases show the same pages, which
-/// are allocated with a count of their own each, or pinned, and then all of them are there. Where
-/// `head` is 0, `apart` is not used.
+/// for the first `head`, instead of which so many are from `first` on; and `count` objects lie in
+/// them. So is what any of these was before. None gets less. `base`, `first` and `head` are aligned
+/// to a page, neither of the first two is null, and both were stored before what counts from them.
+/// All bases show the same pages, which are allocated with a count of their own each, or pinned,
+/// and then all of them are there. Where `head` is 0, `first` is a `base`.
 #[pin_data]
 pub(crate) struct Stretch {
     /// Bytes of an object, and how many there can be.
     size: u32,
     most: u32,
     head: usize,
-    apart: AtomicPtr<u8>,
+    first: AtomicPtr<u8>,
     base: AtomicPtr<u8>,
     bytes: AtomicUsize,
     count: AtomicU32,
@@ -69,6 +69,26 @@ pub(crate) struct There {
     /// Where the first are.
     pub(crate) first: NonNull<u8>,
     pub(crate) count: u32,
+    head: usize,
+}
+
+impl There {
+    /// Where what is `offset` bytes behind the beginning lies.
+    ///
+    /// # Safety
+    ///
+    /// Something must be there.
+    unsafe fn at(&self, offset: usize) -> NonNull<u8> {
+        let from = if offset < self.head {
+            self.first
+        } else {
+            self.base
+        };
+        // Nothing need be at `base`, from which it is counted.
+        let at = from.as_ptr().wrapping_add(offset);
+        // SAFETY: something is there, as the caller promises.
+        unsafe { NonNull::new_unchecked(at) }
+    }
 }
 
 /// The least that is added to what is there.
@@ -130,7 +150,7 @@ impl Stretch {
             size,
             most,
             head,
-            apart: AtomicPtr::new(base),
+            first: AtomicPtr::new(base),
             base: AtomicPtr::new(base),
             bytes: AtomicUsize::new(bytes),
             count: AtomicU32::new(count),
@@ -145,28 +165,25 @@ impl Stretch {
     /// Where the objects are.
     #[inline]
     pub(crate) fn there(&self) -> There {
-        // Acquire: the base is at least the one that this counts from.
+        // Acquire: both places are at least those that this counts from.
         let count = self.count.load(Acquire);
-        let base = self.base.load(Relaxed);
-        let first = if self.head == 0 {
-            base
-        } else {
-            self.apart.load(Relaxed)
-        };
+        let places = [&self.base, &self.first];
         // SAFETY: never null, by the invariant.
-        let [base, first] = [base, first].map(|at| unsafe { NonNull::new_unchecked(at) });
-        There { base, first, count }
+        let [base, first] = places.map(|at| unsafe { NonNull::new_unchecked(at.load(Relaxed)) });
+        There {
+            base,
+            first,
+            count,
+            head: self.head,
+        }
     }
 
     /// Where the object of that number is, if it is there.
     #[inline]
     pub(crate) fn object(&self, index: u32) -> Option<NonNull<u8>> {
-        let There { base, first, count } = self.there();
-        let offset = index as usize * self.size as usize;
-        let from = if offset < self.head { first } else { base };
-        // By the invariant so many objects are valid from the base on, or from where they lie
-        // apart.
-        (index < count).then(|| at(from, offset))
+        let there = self.there();
+        // SAFETY: by the invariant so many objects are there.
+        (index < there.count).then(|| unsafe { there.at(index as usize * self.size as usize) })
     }
 
     /// How many objects are there.
@@ -191,13 +208,12 @@ impl Stretch {
         if offset >= self.bytes.load(Acquire) {
             self.grow_to(offset + 1)?;
         }
-        let There { base, first, .. } = self.there();
-        let from = if offset < self.head { first } else { base };
         // SAFETY: inside what is there, as was just found; pages are allocated, and counted one by
-        // one (mm/vmalloc.c, `vm_area_alloc_pages`, splits large ones), so that a process may keep
-        // one for as long as it likes.
+        // one (mm/vmalloc.c, `vm_area_alloc_pages`, and mm/page_alloc.c, `make_alloc_exact`, split
+        // large ones), so that a process may keep one for as long as it likes.
         unsafe {
-            let page = bindings::ferromap_page_of(at(from, offset).as_ptr().cast());
+            let at = self.there().at(offset);
+            let page = bindings::ferromap_page_of(at.as_ptr().cast());
             bindings::get_page(page);
             Ok(page)
         }
@@ -216,29 +232,42 @@ impl Stretch {
         let bytes = bytes.next_multiple_of(PAGE_SIZE).min(self.most_bytes());
         made.lines.reserve(1, GFP_KERNEL_ACCOUNT)?;
         made.parts.reserve(2, GFP_KERNEL_ACCOUNT)?;
-        let line = if there == 0 {
+        let (line, apart) = if there == 0 {
             let part = HugeMem::new(bytes - self.head)?;
             let line = part.base();
-            if self.head > 0 {
-                let apart = HugeMem::new(self.head)?;
-                self.apart.store(apart.base().as_ptr(), Relaxed);
-                // There is room, here and below.
+            let apart = match self.head {
+                0 => None,
+                head => Some(HugeMem::new(head)?),
+            };
+            let place = apart.as_ref().map(HugeMem::base);
+            // There is room, here and below.
+            let _ = made.parts.push_within_capacity(part);
+            if let Some(apart) = apart {
                 let _ = made.parts.push_within_capacity(apart);
             }
-            let _ = made.parts.push_within_capacity(part);
-            line
+            (line, place)
         } else {
             let part = HugeMem::new(bytes - there)?;
             let line = self.line(there, &part)?;
             let base = line.base();
             let _ = made.lines.push_within_capacity(line);
             let _ = made.parts.push_within_capacity(part);
-            base
+            (base, None)
         };
         let base = line.as_ptr().wrapping_sub(self.head);
         // INVARIANT: so much was mapped or allocated just now, with what was there before first;
-        // and it is kept.
+        // and it is kept. The line is behind the first pages of all memory, so that `base` is not
+        // null.
         self.base.store(base, Relaxed);
+        // What lies apart stays where it is.
+        let first = if self.head == 0 {
+            Some(base)
+        } else {
+            apart.map(NonNull::as_ptr)
+        };
+        if let Some(first) = first {
+            self.first.store(first, Relaxed);
+        }
         self.bytes.store(bytes, Release);
         // No more than `most`, which fill as many bytes as there are at most.
         let count = bytes.checked_div(self.size as usize).unwrap_or(0);
@@ -250,25 +279,16 @@ impl Stretch {
     fn line(&self, there: usize, part: &HugeMem) -> Result<Joint> {
         let old = there - self.head;
         let mut pages = KVVec::with_capacity((old + part.bytes()) / PAGE_SIZE, GFP_KERNEL_ACCOUNT)?;
-        let parts = [
-            (at(self.there().base, self.head), old),
-            (part.base(), part.bytes()),
-        ];
-        for (from, bytes) in parts {
+        // SAFETY: behind the head something is there.
+        let from = unsafe { self.there().at(self.head) };
+        for (from, bytes) in [(from, old), (part.base(), part.bytes())] {
             for offset in (0..bytes).step_by(PAGE_SIZE) {
                 // SAFETY: inside what is there, which is allocated or mapped.
-                let page = unsafe { bindings::ferromap_page_of(at(from, offset).as_ptr().cast()) };
+                let page = unsafe { bindings::ferromap_page_of(from.add(offset).as_ptr().cast()) };
                 pages.push(page, GFP_KERNEL_ACCOUNT)?;
             }
         }
         // SAFETY: the pages are there for as long as `self`, which keeps all parts.
         unsafe { Joint::new(&pages) }
     }
-}
-
-/// What is `offset` bytes from there, where something is. `from` may be before where anything is.
-#[inline]
-fn at(from: NonNull<u8>, offset: usize) -> NonNull<u8> {
-    // SAFETY: something is there, so that is not null.
-    unsafe { NonNull::new_unchecked(from.as_ptr().wrapping_add(offset)) }
 }

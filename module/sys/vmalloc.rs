@@ -184,7 +184,12 @@ fn begin_making(bytes: usize) -> Result<(), Lack> {
 /// What a huge page has.
 const HUGE: usize = 2 << 20;
 
-/// How something is given back: where it is, and how many bytes it has.
+/// The largest block. With larger pages the kernel has larger ones, which it would zero in one go.
+const BLOCK: usize = 4 << 20;
+const _: () = assert!(BLOCK <= bindings::ferromap_sizes_FERROMAP_LARGEST_BLOCK as usize);
+
+/// How something is given back: where it is, and how many bytes it has, which must be true, and
+/// nobody may use it any more.
 pub(super) type Give = unsafe fn(*const c_void, usize);
 
 /// Zeroed pages, charged to the caller, whom nobody is ended for.
@@ -216,8 +221,13 @@ fn allocate(bytes: usize) -> Option<(NonNull<u8>, Give)> {
 /// The same in one block, if there is such a block at this moment: nothing is moved or thrown out
 /// for it.
 fn allocate_block(bytes: usize) -> Option<NonNull<u8>> {
-    let gfp = 1 << bindings::___GFP_ACCOUNT_BIT | bindings::__GFP_ZERO | bindings::__GFP_NOWARN;
-    if bytes > bindings::ferromap_sizes_FERROMAP_LARGEST_BLOCK as usize {
+    // Nor is it taken of what is kept for who cannot wait: that is what the last flag is for
+    // (mm/page_alloc.c, `alloc_flags_nonblocking`).
+    let gfp = 1 << bindings::___GFP_ACCOUNT_BIT
+        | bindings::__GFP_ZERO
+        | bindings::__GFP_NOWARN
+        | 1 << bindings::___GFP_NOMEMALLOC_BIT;
+    if bytes > BLOCK {
         return None;
     }
     // SAFETY: may be called anywhere, and gives memory that is nobody else's, or null. Its pages
@@ -294,7 +304,7 @@ static DROPPED: Atomic<*mut Note> = Atomic::new(null_mut());
 /// Memory, a mapping or pages that nobody uses any more.
 pub(super) struct Note {
     base: *const c_void,
-    /// How much memory that is, or how much is kept by it.
+    /// How much memory that is, or how much is kept by it: what `give` is told.
     bytes: usize,
     give: Give,
     next: *mut Note,
@@ -318,7 +328,7 @@ impl Note {
 pub(super) struct Lease(Option<KBox<Note>>);
 
 impl Lease {
-    /// For what is at `base`, which `give` is right for, at any time.
+    /// For what is at `base` and has so many bytes, which `give` is right for, at any time.
     pub(super) fn new(mut note: KBox<Note>, base: NonNull<u8>, bytes: usize, give: Give) -> Self {
         (note.base, note.bytes, note.give) = (base.as_ptr().cast(), bytes, give);
         Lease(Some(note))

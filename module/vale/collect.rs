@@ -137,8 +137,8 @@ fn start_of(frame: &Frame, bufs: &Bufs<'_>) -> Result<Head, TxDrop> {
     bufs.own_head(frame.first).ok_or(TxDrop::BadBuffer)
 }
 
-/// Whether a slot has a whole frame in its buffer, so that it is a simple one if the port has no
-/// virtio-net headers, and if it is a buffer of somebody's.
+/// Whether a slot has a whole frame in its buffer. It is a simple one if the port has no virtio-net
+/// headers, and if the buffer is none of the reserved ones.
 #[inline(always)]
 pub(super) fn is_simple(slot: &Slot) -> bool {
     slot.flags & (NS_MOREFRAG | NS_INDIRECT) == 0

@@ -31,7 +31,7 @@ pub(super) struct Frame {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// All in one buffer, which is somebody's, without a virtio-net header.
+    /// All in one buffer, which is none of the reserved ones, without a virtio-net header.
     Simple,
     /// A chain of fragments. Its virtio-net header, if it has one, asks for nothing to be done.
     Plain,

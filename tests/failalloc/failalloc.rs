@@ -5,8 +5,8 @@
 //! Stock kernels lack FAILSLAB but have kprobes. A probe on the entry of each function that
 //! netmap.ko allocates with looks who calls: the test's own process (`pid`), from the module's text
 //! (`start` to `end`). Such calls are counted, and from number `nth` on, `span` of them find no
-//! memory. Everybody else's go through. What the module has another way for is never there, so that
-//! it is the other way whose calls fail.
+//! memory. Everybody else's go through. Blocks of pages, which the module has another way for, are
+//! never there, so that it is the other way whose calls fail; or with `blocks` always, uncounted.
 //!
 //! A probe that the kernel has optimised cannot change where a function goes on, so whoever loads
 //! this writes 0 to `/proc/sys/debug/kprobes-optimization` first.
@@ -45,6 +45,7 @@ module! {
 sys::param::params! {
     nth = 0, WRITABLE, "the first allocation that fails, counted from 1; 0 for none";
     span = 1, WRITABLE, "how many fail in a row";
+    blocks = 0, WRITABLE, "whether there are blocks of pages";
     count = 0, WRITABLE, "allocations so far";
     failed = 0, WRITABLE,
         "what failed first: 0 nothing, 1 kmalloc, 2 kvmalloc, 3 vmalloc or vmap, 4 a frame";
@@ -123,7 +124,7 @@ unsafe extern "C" fn before_choice(_: *mut bindings::kprobe, regs: *mut pt_regs)
     // SAFETY: the registers are ours until we return.
     let regs = unsafe { &mut *regs };
     // SAFETY: they are those at the entry.
-    if unsafe { matters(regs) } {
+    if blocks.get() == 0 && unsafe { matters(regs) } {
         return fail(regs);
     }
     0

@@ -284,7 +284,7 @@ impl fmt::Display for RequestError {
                 "no room: see the sizes under /sys/module/netmap/parameters, \
                  and the name of the switch"
             }
-            Errno::EOPNOTSUPP => "this module cannot do that yet",
+            Errno::EOPNOTSUPP => "there is no such request or option, or not for this kind of port",
             Errno::EIO => "the port uses a virtio-net header: open it with accept_vnet_hdr",
             _ => return Ok(()),
         };

@@ -27,7 +27,7 @@ use kernel::prelude::*;
 ///
 /// From `base` on `count` objects of `size` bytes are valid, for as long as the memory that they
 /// are in; but the first `reserved` lie from `first` on, which may be elsewhere, and `own` are the
-/// others. `base`, `first` and `size` are multiples of
+/// others. Where none is reserved, `first` is `base`. Both and `size` are multiples of
 /// [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN), and `size` is not 0.
 #[derive(Clone, Copy)]
 pub(crate) struct Bufs<'m> {
@@ -63,7 +63,8 @@ impl<'m> Bufs<'m> {
         }
     }
 
-    /// Buffers of the kernel's own, none of which is reserved.
+    /// Buffers of the kernel's own, none of which is reserved: for [`get`](Self::get) and
+    /// [`known`](Self::known). What programs may have is asked of regions only.
     ///
     /// # Safety
     ///
@@ -103,17 +104,16 @@ impl<'m> Bufs<'m> {
     #[cold]
     #[inline(never)]
     fn low(&self, index: u32) -> Option<Buf<'m>> {
-        if index >= NETMAP_RESERVED_BUFS.min(self.count) {
+        let count = NETMAP_RESERVED_BUFS.min(self.count);
+        if index >= count {
             return None;
         }
-        if index >= self.reserved {
-            // SAFETY: below the count, and not reserved.
-            return Some(unsafe { self.object(index) });
-        }
-        // INVARIANT: one of the reserved ones, all of which are valid and aligned.
+        // `get` has masked what it made of the index, and not the index itself.
+        let offset = confine32(index, count) as usize * self.size as usize;
+        // INVARIANT: one of those that lie from `first` on: the reserved ones, or if none is, any.
         Some(Buf {
             // SAFETY: so many objects lie there, by the invariant.
-            base: unsafe { self.first.add(index as usize * self.size as usize) },
+            base: unsafe { self.first.add(offset) },
             size: self.size,
             _mem: PhantomData,
         })
@@ -124,8 +124,8 @@ impl<'m> Bufs<'m> {
         self.count
     }
 
-    /// As [`own`](Self::own), for an index that is the kernel's, or that only the kernel has had
-    /// since it was looked up.
+    /// One that is not reserved, for an index that is the kernel's, or that only the kernel has had
+    /// since it was looked up: without a mask.
     #[inline]
     pub(crate) fn known(&self, index: u32) -> Option<Buf<'m>> {
         // An index below the reserved ones becomes larger than any.
@@ -154,9 +154,10 @@ impl<'m> Bufs<'m> {
         }
     }
 
-    /// Whether both are the buffers of one region.
+    /// Whether both are the buffers of one region. By both places: where reserved buffers lie
+    /// elsewhere, `base` may be in what is another's.
     pub(crate) fn is(&self, other: &Bufs<'_>) -> bool {
-        self.base == other.base
+        self.base == other.base && self.first == other.first
     }
 
     /// As [`get`](Self::get), for a buffer to write to: the reserved ones are nobody's.

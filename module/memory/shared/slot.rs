@@ -134,9 +134,9 @@ impl SlotRun<'_> {
 
     /// Exchanges buffers with slots of another ring in this region, one by one: those get the
     /// frames, with their flags but those of `off`, and those of `on`. Both are told that it is
-    /// another buffer. Ends before a slot whose flags say where its frame lies, or where one of
-    /// both names no buffer of `bufs` that can be anybody's. Returns how many they are, and how
-    /// many bytes.
+    /// another buffer; what else is in these stays as it was. Ends before a slot whose flags say
+    /// where its frame lies, or where one of both names no buffer of `bufs` that can be anybody's.
+    /// Returns how many they are, and how many bytes.
     ///
     /// Not inlined: here all that stays the same from slot to slot is in registers.
     #[inline(never)]

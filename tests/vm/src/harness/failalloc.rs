@@ -61,6 +61,11 @@ impl FailAlloc {
         Ok(FailAlloc(()))
     }
 
+    /// Has blocks of pages there, which otherwise never are, and are not counted.
+    pub fn let_blocks_through(&self) -> Outcome {
+        write("blocks", 1)
+    }
+
     /// From now on the `nth` allocation fails, or all from that one on. Counts anew.
     pub fn arm(&self, nth: u32, span: Span) -> Outcome {
         write("nth", 0)?;

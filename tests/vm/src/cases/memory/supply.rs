@@ -28,6 +28,7 @@ pub const CASES: &[Case] = crate::cases![
     region_one_keeps_its_size,
     region_is_there_where_it_is_touched,
     region_touched_buffer_is_sent,
+    region_reserved_buffers_are_sent_as_they_are,
     region_buffer_that_nobody_had_is_none,
     region_buffer_that_nobody_had_is_none_on_an_interface,
     region_touched_without_memory_is_a_bus_error,
@@ -198,6 +199,30 @@ fn region_touched_buffer_is_sent() -> Outcome {
     let got = b.recv()?;
     rx.edit_slot(at, |slot| slot.buf_idx = own);
     same("frames", got, numbered(0..3))
+}
+
+// Buffers 0 and 1 lie apart from the others in the kernel, where they fill whole pages, but not in
+// what programs map; and stay what they are when the region grows.
+fn region_reserved_buffers_are_sent_as_they_are() -> Outcome {
+    let (a, b) = pair("valelow")?;
+    let (tx, total) = (a.tx(0), pools_info("valelow:a", 0)?.nr_buf_pool_objtotal);
+    let send = |index: u32| -> Outcome {
+        let at = tx.cursors().0;
+        let own = tx.slot(at).buf_idx;
+        tx.edit_slot(at, |slot| (slot.buf_idx, slot.len) = (index, 64));
+        tx.set_head_cur(tx.after(at, 1));
+        a.device.txsync()?;
+        tx.edit_slot(at, |slot| slot.buf_idx = own);
+        same(format!("buffer {index}"), b.recv()?, vec![frame_in(index)])
+    };
+    let all = [0, 1, 2, total - 1];
+    for there in [3, 4] {
+        for index in &all[..there] {
+            tx.write_buf(*index, &frame_in(*index));
+        }
+        all[..there].iter().try_for_each(|index| send(*index))?;
+    }
+    Ok(())
 }
 
 // The kernel must not touch what is not there.

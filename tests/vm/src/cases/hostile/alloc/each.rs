@@ -45,13 +45,22 @@ pub fn each_failure<P, T>(
     attempt: impl Fn(&P) -> Result<T, Errno>,
     verdict: impl Fn(Span, Failed, &Result<T, Errno>) -> Outcome,
 ) -> Outcome<u32> {
+    each_failure_of(&FailAlloc::load()?, prepare, attempt, verdict)
+}
+
+/// The same of those that `fail_alloc` counts.
+pub fn each_failure_of<P, T>(
+    fail_alloc: &FailAlloc,
+    prepare: impl Fn() -> Outcome<P>,
+    attempt: impl Fn(&P) -> Result<T, Errno>,
+    verdict: impl Fn(Span, Failed, &Result<T, Errno>) -> Outcome,
+) -> Outcome<u32> {
     let neighbours = works("the neighbours", pair("vale960"))?;
     let undisturbed = |round: u32| -> Outcome {
         let batch = numbered(round..round + 40);
         works("the neighbour's sync", neighbours.0.send(&batch))?;
         same("the neighbours' frames", neighbours.1.recv()?, batch)
     };
-    let fail_alloc = FailAlloc::load()?;
     let mut allocations = 0;
     for span in [Span::One, Span::Rest] {
         allocations = 0;

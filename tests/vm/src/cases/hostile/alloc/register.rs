@@ -11,7 +11,7 @@ use crate::harness::persistent::{delif, made};
 use crate::harness::raw::bound::pair;
 use crate::harness::raw::request::legacy;
 use crate::harness::raw::*;
-use crate::harness::traces::{live, read_parameter, write_parameter};
+use crate::harness::traces::{allocated, live, read_parameter, write_parameter};
 use crate::harness::traffic::wait_until;
 use crate::harness::wire::wire;
 use crate::harness::Case;
@@ -24,6 +24,7 @@ pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_shared_region;
     slow:
     hostile_memory_fails_in_register_new,
+    hostile_memory_fails_beside_blocks,
     hostile_memory_fails_in_register_join,
     hostile_memory_fails_in_register_interface,
     hostile_memory_fails_in_register_persistent,
@@ -54,6 +55,20 @@ fn hostile_memory_fails_in_register_new() -> Outcome {
     let count = each_failure(new_device, bind, refused_or_fewer)?;
     // A ring and what it needs, seven times over, a region, a switch and a port.
     that(format!("dozens of allocations, got {count}"), count > 24)
+}
+
+// What a region has got in one block is given back where the rest of it does not come.
+fn hostile_memory_fails_beside_blocks() -> Outcome {
+    let before = allocated()?;
+    let fail_alloc = FailAlloc::load()?;
+    fail_alloc.let_blocks_through()?;
+    let bind = |device: &Device| bind(device, vale("vale961:a"));
+    let count = each_failure_of(&fail_alloc, new_device, bind, refused)?;
+    that(format!("dozens of allocations, got {count}"), count > 24)?;
+    drop(fail_alloc);
+    wait_until("its memory has gone", || {
+        allocated().is_ok_and(|left| left == before)
+    })
 }
 
 fn hostile_memory_fails_in_register_join() -> Outcome {
