@@ -51,14 +51,14 @@ pub(crate) struct Counted(Kind);
 
 impl Counted {
     pub(crate) fn new(kind: Kind) -> Self {
-        COUNTS[kind as usize].add(1, Relaxed);
+        add(kind, 1);
         Counted(kind)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        COUNTS[self.0 as usize].add(-1, Relaxed);
+        add(self.0, -1);
     }
 }
 

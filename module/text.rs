@@ -60,7 +60,7 @@ impl<const N: usize> Write for Text<N> {
     }
 }
 
-/// Writes bytes as one word, as the kernel's own files do with names: what is no visible character
+/// Writes bytes as one word, in the way of the kernel's own files: what is no visible character
 /// of ASCII is three octal digits behind a `\`, and so is `\`.
 pub(crate) fn write_word(bytes: &[u8], out: &mut impl Write) -> fmt::Result {
     for &byte in bytes {

@@ -25,21 +25,19 @@ pub(crate) struct PipePort {
 }
 
 impl PipePort {
-    /// That end of a pipe on `base`; the pipe is made, with rings as wished for, if it is not
-    /// there.
+    /// That end of a pipe on `base`, which is `called` so by who asks; the pipe is made, with rings
+    /// as wished for, if it is not there.
     pub(crate) fn open(
         pipes: &Arc<Pipes>,
-        base: KBox<dyn Port>,
+        (called, base): (&[u8], KBox<dyn Port>),
         name: PipeName<'_>,
         wish: Shape,
     ) -> Fallible<KBox<dyn Port>> {
-        let called = PortLabel::new(&[base.name()]);
         let pipe = pipes.open(base, name.id, wish)?;
-        PipePort::view(pipe, &called, name)
+        PipePort::view(pipe, called, name)
     }
 
-    /// The same if the pipe is there already, on the port that has the rings `base` and is `called`
-    /// so by who asks.
+    /// The same if the pipe is there already, on the port that has the rings `base`.
     pub(crate) fn find(
         pipes: &Arc<Pipes>,
         (called, base): (&[u8], &Arc<RingSet>),

@@ -20,8 +20,8 @@
 //! - [`user`]: copies from and to a process.
 //! - [`span`], [`copy`]: bytes that others may be writing, and copying them.
 //! - [`wide`]: the processor's wide registers.
-//! - [`backing`]: memory that programs can map; [`vmalloc`]: straight lines of it, on huge pages
-//!   where they are to be had; [`stretch`]: objects in such lines, which come when they are wanted.
+//! - [`backing`]: memory that programs can map; [`vmalloc`]: straight lines of it, in one
+//!   block or on huge pages where they are to be had; [`stretch`]: objects in such lines, which come when they are wanted.
 //!   [`pinned`]: memory of a process that stays.
 //!
 //! Each wrapper is small, and its types make misuse impossible, as far as types can: that nobody

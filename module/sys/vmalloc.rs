@@ -188,8 +188,8 @@ const HUGE: usize = 2 << 20;
 const BLOCK: usize = 4 << 20;
 const _: () = assert!(BLOCK <= bindings::ferromap_sizes_FERROMAP_LARGEST_BLOCK as usize);
 
-/// How something is given back: where it is, and how many bytes it has, which must be true, and
-/// nobody may use it any more.
+/// How something is given back, which nobody may use any more: where it is, and how many bytes it
+/// has, which must be true of a block; what else there is knows by itself.
 pub(super) type Give = unsafe fn(*const c_void, usize);
 
 /// Zeroed pages, charged to the caller, whom nobody is ended for.

@@ -140,7 +140,7 @@ fn start_of(frame: &Frame, bufs: &Bufs<'_>) -> Result<Head, TxDrop> {
 /// Whether a slot has a whole frame in its buffer. It is a simple one if the port has no virtio-net
 /// headers, and if the buffer is none of the reserved ones.
 #[inline(always)]
-pub(super) fn is_simple(slot: &Slot) -> bool {
+pub(super) fn is_whole(slot: &Slot) -> bool {
     slot.flags & (NS_MOREFRAG | NS_INDIRECT) == 0
 }
 
@@ -266,7 +266,7 @@ impl Scratch {
         burst: &mut Burst,
         by: &mut D,
     ) -> bool {
-        let simple = is_simple(&slot) && sender.bufs.is_own(slot.buf_idx);
+        let simple = is_whole(&slot) && sender.bufs.is_own(slot.buf_idx);
         let (frame, bytes, verdict) = if sender.has_simple() && simple {
             let frame = Frame::simple(slot.buf_idx, slot.len);
             (frame, slot.len.into(), start_of(&frame, &sender.bufs))

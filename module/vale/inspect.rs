@@ -4,7 +4,7 @@
 //! nobody else can change.
 
 use super::{
-    collect::{classify, is_simple, Burst, Decide, Flow},
+    collect::{classify, is_whole, Burst, Decide, Flow},
     extent::Extent,
     frame::{Dest, Frame, Kind},
     origin::source_of,
@@ -190,7 +190,7 @@ impl Scratch {
             let slot = cell.take();
             let (len, unit) = (u32::from(slot.len), *low + staged);
             let both = sender.bufs.own(slot.buf_idx).zip(to.known(unit));
-            let good = is_simple(&slot) && lens.contains(&len) && staged < free;
+            let good = is_whole(&slot) && lens.contains(&len) && staged < free;
             let copied = both.is_some_and(|(from, to)| {
                 good && len <= from.size() && from.copy_start_to(&to, extent.of(len), &mut copier)
             });

@@ -32,7 +32,7 @@ pub(super) struct Sender<'s> {
 }
 
 impl Sender<'_> {
-    /// Whether the flags of a slot alone tell a simple frame.
+    /// Whether a slot's flags and its buffer's index tell a simple frame.
     #[inline(always)]
     pub(super) fn has_simple(&self) -> bool {
         self.header == 0 && self.offsets.is_none()

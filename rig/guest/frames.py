@@ -9,8 +9,8 @@ frames.py check FILE WHAT..    checksums are right, and each frame is as WHAT sa
 frames.py lens FILE            a line for each length: bytes and how many frames have them
 frames.py flows FILE           how many flows there are
 frames.py number COUNT FILE    makes so many frames, each with its number
+frames.py wrong COUNT FILE     the same, and the second has a time of a year later
 frames.py numbers FILE RANGE.. its frames have these numbers, as 0-62 900-999
-frames.py wrong COUNT FILE      the same, and the second has a time of a year later
 frames.py sorted FILE COUNT    so many numbers from 0 on are there, in whatever order
 frames.py span FILE LEAST MOST so many seconds are between the first frame and the last
 frames.py talk COUNT FILE      makes so many conversations of four frames, to and fro
@@ -237,13 +237,15 @@ def main(do, *args):
     elif do == "lens":
         for size, count in sorted(Counter(map(len, bodies(args[0]))).items()):
             print(size, count)
-    elif do in ("number", "talk", "wrong"):
-        making = {"number": number, "talk": talk, "wrong": wrong}[do]
-        making(int(args[0]), args[1], *map(int, args[2:]))
-    elif do in ("numbers", "together", "sorted", "span"):
-        {"numbers": numbers, "together": together, "sorted": in_any_order, "span": span}[do](*args)
+    elif do in MAKING:
+        MAKING[do](int(args[0]), args[1], *map(int, args[2:]))
+    elif do in COMPARING:
+        COMPARING[do](*args)
     elif do == "flows":
         print(len({Frame(frame).flow for frame in bodies(args[0])}))
 
+
+MAKING = {"number": number, "talk": talk, "wrong": wrong}
+COMPARING = {"numbers": numbers, "together": together, "sorted": in_any_order, "span": span}
 
 main(*sys.argv[1:])

@@ -6,7 +6,8 @@
 //! netmap.ko allocates with looks who calls: the test's own process (`pid`), from the module's text
 //! (`start` to `end`). Such calls are counted, and from number `nth` on, `span` of them find no
 //! memory. Everybody else's go through. Blocks of pages, which the module has another way for, are
-//! never there, so that it is the other way whose calls fail; or with `blocks` always, uncounted.
+//! never there, so that it is the other way whose calls fail; or with `blocks` are asked of the
+//! kernel, uncounted.
 //!
 //! A probe that the kernel has optimised cannot change where a function goes on, so whoever loads
 //! this writes 0 to `/proc/sys/debug/kprobes-optimization` first.
@@ -81,7 +82,7 @@ const FUNCTIONS: [Function; 8] = [
     // Without a block it asks vmalloc.
     Function {
         name: c"alloc_pages_exact_noprof",
-        handler: before_choice,
+        handler: before_block,
     },
     Function {
         name: c"__napi_alloc_frag_align",
@@ -120,7 +121,7 @@ unsafe extern "C" fn before<const KIND: i32>(_: *mut bindings::kprobe, regs: *mu
 /// # Safety
 ///
 /// As above.
-unsafe extern "C" fn before_choice(_: *mut bindings::kprobe, regs: *mut pt_regs) -> i32 {
+unsafe extern "C" fn before_block(_: *mut bindings::kprobe, regs: *mut pt_regs) -> i32 {
     // SAFETY: the registers are ours until we return.
     let regs = unsafe { &mut *regs };
     // SAFETY: they are those at the entry.

@@ -51,7 +51,9 @@ pub fn send(port: &mut Port, role: &Role) -> Result<Outcome> {
         }
         let mut batch = ring.reserve(most);
         let used = batch.len() / fragments * fragments;
-        filler.fill(&mut batch);
+        if used > 0 {
+            filler.fill(&mut batch);
+        }
         batch.commit(used);
         if kernel_loop.is_some() {
             // What was committed goes by itself; there may be no room for more yet.

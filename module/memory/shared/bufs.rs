@@ -25,14 +25,14 @@ use kernel::prelude::*;
 ///
 /// # Invariants
 ///
-/// From `base` on `count` objects of `size` bytes are valid, for as long as the memory that they
-/// are in; but the first `reserved` lie from `first` on, which may be elsewhere, and `own` are the
-/// others. Where none is reserved, `first` is `base`. Both and `size` are multiples of
+/// For as long as the memory that they are in, `count` objects of `size` bytes are valid: the first
+/// `reserved` from `first` on, and `own` others, as many as there are behind those, from `line` on,
+/// which may be elsewhere. All three are multiples of
 /// [`OBJECT_ALIGN`](crate::abi::layout::OBJECT_ALIGN), and `size` is not 0.
 #[derive(Clone, Copy)]
 pub(crate) struct Bufs<'m> {
-    base: NonNull<u8>,
     first: NonNull<u8>,
+    line: *mut u8,
     size: u32,
     count: u32,
     reserved: u32,
@@ -41,20 +41,24 @@ pub(crate) struct Bufs<'m> {
 }
 
 impl<'m> Bufs<'m> {
-    /// Those of a region, the reserved ones of which lie at `first`.
+    /// Those of a region, the reserved ones of which lie at `first`, and the others behind where
+    /// so many would lie from `base` on.
     ///
     /// # Safety
     ///
-    /// The invariants of the type must hold for `'m`.
+    /// For `'m` they must be valid and aligned as the type's invariant says.
     pub(in crate::memory) unsafe fn new(
         base: NonNull<u8>,
         first: NonNull<u8>,
         size: u32,
         count: u32,
     ) -> Self {
+        let apart = NETMAP_RESERVED_BUFS as usize * size as usize;
+        // INVARIANT: as the caller promises.
         Bufs {
-            base,
             first,
+            // Nothing need be at `base`, nor here while the region has no buffer.
+            line: base.as_ptr().wrapping_add(apart),
             size,
             count,
             reserved: NETMAP_RESERVED_BUFS,
@@ -63,16 +67,16 @@ impl<'m> Bufs<'m> {
         }
     }
 
-    /// Buffers of the kernel's own, none of which is reserved: for [`get`](Self::get) and
-    /// [`known`](Self::known). What programs may have is asked of regions only.
+    /// Buffers of the kernel's own, none of which is reserved.
     ///
     /// # Safety
     ///
-    /// The invariants of the type must hold for `'m`.
+    /// For `'m` they must be valid and aligned as the type's invariant says.
     pub(in crate::memory) unsafe fn kernels(base: NonNull<u8>, size: u32, count: u32) -> Self {
+        // INVARIANT: as the caller promises.
         Bufs {
-            base,
             first: base,
+            line: base.as_ptr(),
             size,
             count,
             reserved: 0,
@@ -91,26 +95,22 @@ impl<'m> Bufs<'m> {
     /// choose the index.
     #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<Buf<'m>> {
-        // What is outside becomes 0, which is reserved.
-        let inside = confine32(index, self.count);
-        if inside < NETMAP_RESERVED_BUFS {
-            return self.low(index);
+        match self.own(index) {
+            None => self.low(index),
+            buf => buf,
         }
-        // SAFETY: `confine32` gives 0, or what is below the count; and it is not reserved.
-        Some(unsafe { self.object(inside) })
     }
 
-    /// One of those whose number may be reserved, which hardly any slot names.
+    /// One of the reserved ones, which hardly any slot names.
     #[cold]
     #[inline(never)]
     fn low(&self, index: u32) -> Option<Buf<'m>> {
-        let count = NETMAP_RESERVED_BUFS.min(self.count);
+        let count = self.reserved.min(self.count);
         if index >= count {
             return None;
         }
-        // `get` has masked what it made of the index, and not the index itself.
         let offset = confine32(index, count) as usize * self.size as usize;
-        // INVARIANT: one of those that lie from `first` on: the reserved ones, or if none is, any.
+        // INVARIANT: one of those that lie from `first` on.
         Some(Buf {
             // SAFETY: so many objects lie there, by the invariant.
             base: unsafe { self.first.add(offset) },
@@ -124,68 +124,65 @@ impl<'m> Bufs<'m> {
         self.count
     }
 
-    /// One that is not reserved, for an index that is the kernel's, or that only the kernel has had
-    /// since it was looked up: without a mask.
-    #[inline]
-    pub(crate) fn known(&self, index: u32) -> Option<Buf<'m>> {
-        // An index below the reserved ones becomes larger than any.
-        let inside = index.wrapping_sub(self.reserved) < self.own;
-        // SAFETY: below the count and not reserved, as was just found.
-        inside.then(|| unsafe { self.object(index) })
-    }
-
-    /// # Safety
-    ///
-    /// `index` must be below the count, and not be reserved.
-    #[inline(always)]
-    unsafe fn object(&self, index: u32) -> Buf<'m> {
-        let offset = index as usize * self.size as usize;
-        // Nothing need be at `base`, from which it is counted.
-        let at = self.base.as_ptr().wrapping_add(offset);
-        // SAFETY: the pool has so many objects, as the caller promises. Said by itself, or the
-        // compiler asks whether what it returns is `None`.
-        unsafe { assert_unchecked(!at.is_null()) };
-        // INVARIANT: an object of the pool, all of which are valid and aligned.
-        Buf {
-            // SAFETY: as above.
-            base: unsafe { NonNull::new_unchecked(at) },
-            size: self.size,
-            _mem: PhantomData,
-        }
-    }
-
-    /// Whether both are the buffers of one region. By both places: where reserved buffers lie
-    /// elsewhere, `base` may be in what is another's.
+    /// Whether both are the buffers of one region. By both places, since a region that has grown
+    /// has others in a longer line.
     pub(crate) fn is(&self, other: &Bufs<'_>) -> bool {
-        self.base == other.base && self.first == other.first
+        self.line == other.line && self.first == other.first
     }
 
     /// As [`get`](Self::get), for a buffer to write to: the reserved ones are nobody's.
     #[inline]
     pub(crate) fn own(&self, index: u32) -> Option<Buf<'m>> {
-        // What is outside becomes 0, which is reserved.
-        let inside = confine32(index, self.count);
-        if inside < NETMAP_RESERVED_BUFS {
-            return None;
-        }
-        // SAFETY: `confine32` gives 0, or what is below the count; and it is not reserved.
-        Some(unsafe { self.object(inside) })
+        let nth = index.wrapping_sub(self.reserved);
+        // What is outside becomes the first, also for a processor that guesses.
+        let inside = confine32(nth, self.own);
+        // SAFETY: `confine32` gives what is below the number.
+        (nth < self.own).then(|| unsafe { self.object(inside) })
     }
 
     /// The first 16 bytes of the buffer that [`own`](Self::own) has, as [`Buf::head`] has them.
     #[inline(always)]
     pub(crate) fn own_head(&self, index: u32) -> Option<Head> {
-        let words = self.own(index)?.base.cast::<u64>().as_ptr();
+        let buf = self.own(index)?;
         // SAFETY: they are there, and aligned: both are a whole buffer's, by the invariant.
-        let both = unsafe { [words.read_volatile(), words.add(1).read_volatile()] };
-        Some(both.map(u64::from_le))
+        Some(unsafe { buf.first_words() })
     }
 
     /// Whether [`own`](Self::own) has one, for who does not touch it: without a mask.
     #[inline(always)]
     pub(crate) fn is_own(&self, index: u32) -> bool {
         // An index below the reserved ones becomes larger than any.
-        index.wrapping_sub(NETMAP_RESERVED_BUFS) < self.own
+        index.wrapping_sub(self.reserved) < self.own
+    }
+
+    /// As [`own`](Self::own), for an index that is the kernel's, or that only the kernel has had
+    /// since it was looked up: without a mask.
+    #[inline]
+    pub(crate) fn known(&self, index: u32) -> Option<Buf<'m>> {
+        let nth = index.wrapping_sub(self.reserved);
+        // SAFETY: as was just found.
+        (nth < self.own).then(|| unsafe { self.object(nth) })
+    }
+
+    /// The `nth` of those that are not reserved.
+    ///
+    /// # Safety
+    ///
+    /// There must be so many.
+    #[inline(always)]
+    unsafe fn object(&self, nth: u32) -> Buf<'m> {
+        let offset = nth as usize * self.size as usize;
+        let at = self.line.wrapping_add(offset);
+        // SAFETY: the line has so many objects, as the caller promises. Said by itself, or the
+        // compiler asks whether what it returns is `None`.
+        unsafe { assert_unchecked(!at.is_null()) };
+        // INVARIANT: an object of the line, all of which are valid and aligned.
+        Buf {
+            // SAFETY: as above.
+            base: unsafe { NonNull::new_unchecked(at) },
+            size: self.size,
+            _mem: PhantomData,
+        }
     }
 }
 
@@ -240,15 +237,24 @@ impl<'m> Buf<'m> {
         }
     }
 
+    /// # Safety
+    ///
+    /// The buffer must have 16 bytes, and be aligned to 8.
+    #[inline(always)]
+    unsafe fn first_words(&self) -> Head {
+        let words = self.base.cast::<u64>().as_ptr();
+        // SAFETY: so many bytes are there, as the caller promises.
+        let both = unsafe { [words.read_volatile(), words.add(1).read_volatile()] };
+        both.map(u64::from_le)
+    }
+
     /// A private copy of the 16 bytes at `at`, each fetched once; what lies past the end of the
     /// buffer reads as zero.
     #[inline]
     pub(crate) fn head(&self, at: u32) -> Head {
-        let words = self.base.as_ptr().cast::<u64>();
-        if at == 0 && words.is_aligned() && self.size >= 16 {
+        if at == 0 && self.base.cast::<u64>().is_aligned() && self.size >= 16 {
             // SAFETY: they are there, and aligned, as was just found.
-            let both = unsafe { [words.read_volatile(), words.add(1).read_volatile()] };
-            return both.map(u64::from_le);
+            return unsafe { self.first_words() };
         }
         let mut bytes = [0u8; 16];
         for (i, byte) in (at..self.size).zip(&mut bytes) {

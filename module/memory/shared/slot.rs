@@ -314,7 +314,8 @@ impl SlotCell<'_> {
 
     /// Exchanges buffers with `to`, a slot of another ring in this region: that gets a frame, its
     /// buffer and its bytes, as they were read from here, and `flags`; this one gets `theirs`, the
-    /// buffer that was read from there. Both are told that it is another.
+    /// buffer that was read from there. Both are told that it is another, and nothing else is left
+    /// in this one's flags.
     ///
     /// Neither index is checked. No check would last, as programs may write any number into either
     /// slot before and after; whoever uses a buffer looks its index up in [`Bufs`](super::Bufs).
