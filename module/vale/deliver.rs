@@ -35,8 +35,7 @@ impl Scratch {
     }
 
     #[inline(always)]
-    fn deliver_all(&mut self, sender: &Sender<'_>, origin: &impl Origin, guard: &rcu::Guard) {
-        let mut woken = core::mem::take(&mut self.woken);
+    fn deliver_all(&self, sender: &Sender<'_>, origin: &impl Origin, guard: &rcu::Guard) {
         let counters = &sender.ring.counters;
         let flood = self.sorted.lists[usize::from(FLOOD)];
         for &dest in &self.sorted.touched {
@@ -56,7 +55,7 @@ impl Scratch {
             }
             let lists = (own, RunList::EMPTY);
             if self.deliver_to(sender, origin, (to, number), lists, guard) == Some(true) {
-                woken.own.insert(dest);
+                self.woken.own.insert(dest);
             }
         }
         if !flood.is_empty() {
@@ -73,14 +72,13 @@ impl Scratch {
                 let arrived = self.deliver_to(sender, &origin, (to, 0), (own, flood), guard);
                 reached |= arrived.is_some();
                 if arrived == Some(true) {
-                    woken.flood.insert(to.index);
+                    self.woken.flood.insert(to.index);
                 }
             }
             if !reached {
                 counters.drop(TxDrop::Nobody, flood.frames.into());
             }
         }
-        self.woken = woken;
     }
 
     /// Brings the frames of two lists, the port's own and flooded ones, to a ring of it. Returns
@@ -120,20 +118,20 @@ impl Scratch {
 
     /// Wakes whoever got frames of the batch. All at once: receivers that sleep on one CPU are then
     /// woken by a single interrupt.
-    pub(super) fn wake(&mut self, sender: &Sender<'_>) {
+    pub(super) fn wake(&self, sender: &Sender<'_>) {
         let guard = rcu::read_lock();
-        let Woken { own, flood } = core::mem::take(&mut self.woken);
-        // Later than any burst of the batch.
-        let asked = self.asked;
-        let member = |port| sender.switch.member(port, asked, &guard);
-        let own = own.filter_map(member);
-        let own = own.map(|to| (to, unicast_ring(to, sender.number)));
-        let flood = flood.filter_map(member).map(|to| (to, 0));
-        for (to, number) in own.chain(flood) {
-            if let Some(ring) = to.rings.rx(number, &guard) {
+        // Asked later than by any burst of the batch.
+        let wake = |port, sent_from| {
+            let to = sender.switch.member(port, self.asked, &guard);
+            let ring = to.and_then(|to| to.rings.rx(unicast_ring(to, sent_from), &guard));
+            if let Some(ring) = ring {
                 ring.waiters().wake();
             }
-        }
+        };
+        let Woken { own, flood } = &self.woken;
+        own.drain(|port| wake(port, sender.number));
+        // Floods go where frames of transmit ring 0 do.
+        flood.drain(|port| wake(port, 0));
     }
 }
 

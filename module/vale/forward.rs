@@ -41,7 +41,10 @@ const LONG_STRETCH: u32 = 4 * 1024 * 1024;
 
 /// Bytes of a burst on a switch of so many ports. Those of the nearest cache are always few enough.
 fn stretch(ports: u32) -> u32 {
-    (LONG_STRETCH / ports.max(1)).clamp(INSPECTED, STRETCH)
+    if ports <= LONG_STRETCH / STRETCH {
+        return STRETCH;
+    }
+    (LONG_STRETCH / ports).max(INSPECTED)
 }
 
 /// The queue of a transmit ring of a switch port.

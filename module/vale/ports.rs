@@ -3,6 +3,7 @@
 //! Sets of ports of a switch. Pure.
 
 use crate::abi::consts::VALE_MAX_PORTS;
+use core::cell::Cell;
 
 /// A bit for each port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,12 +24,30 @@ impl PortSet {
     pub(crate) fn of(words: [u64; WORDS]) -> Self {
         PortSet(words)
     }
+}
 
+/// A set that is filled bit by bit and then emptied at once, in place.
+#[derive(Default)]
+pub(crate) struct Marks([Cell<u64>; WORDS]);
+
+impl Marks {
     #[inline]
-    pub(crate) fn insert(&mut self, port: u8) {
+    pub(crate) fn insert(&self, port: u8) {
         let (word, bit) = bit_of(port);
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= bit;
+        if let Some(word) = self.0.get(word) {
+            word.set(word.get() | bit);
+        }
+    }
+
+    /// Takes all out, in ascending order.
+    #[inline]
+    pub(crate) fn drain(&self, mut each: impl FnMut(u8)) {
+        for (number, word) in (0u8..).zip(&self.0) {
+            let mut bits = word.take();
+            while bits != 0 {
+                each(number * 64 + bits.trailing_zeros() as u8);
+                bits &= bits - 1;
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{
     frame::{Dest, Frame, Kind},
-    ports::PortSet,
+    ports::Marks,
     runs::{FrameId, Run, RunId, RunList},
     table::Moment,
 };
@@ -42,9 +42,9 @@ pub(super) struct Sorted {
 #[derive(Default)]
 pub(super) struct Woken {
     /// On the ring that gets the sender's unicast frames.
-    pub(super) own: PortSet,
+    pub(super) own: Marks,
     /// On ring 0, which gets floods.
-    pub(super) flood: PortSet,
+    pub(super) flood: Marks,
 }
 
 impl Scratch {

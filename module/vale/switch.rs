@@ -120,6 +120,8 @@ pub(crate) struct Switch {
     /// A bit for each member, so that floods need not look at every slot. `members` has the last
     /// word.
     present: [AtomicU64; ports::WORDS],
+    /// How many bits that are: every sync asks, and kernels count bits one by one.
+    count: AtomicU32,
     /// The XDP program for frames of members that have none of their own.
     pub(crate) xdp: ProgramSlot,
     _live: Counted,
@@ -139,6 +141,7 @@ impl Switch {
             table: Table::new(entries),
             members,
             present: [const { AtomicU64::new(0) }; ports::WORDS],
+            count: AtomicU32::new(0),
             xdp: ProgramSlot::new(),
             _live: Counted::new(live::Kind::Switch),
         };
@@ -200,10 +203,7 @@ impl Switch {
 
     /// How many members there are.
     pub(super) fn count(&self) -> u32 {
-        self.present
-            .iter()
-            .map(|word| word.load(Relaxed).count_ones())
-            .sum()
+        self.count.load(Relaxed)
     }
 
     /// Lets a member in. Its index must be free.
@@ -211,14 +211,18 @@ impl Switch {
         let index = member.index;
         self.members[usize::from(index)].replace(Some(member));
         let (word, bit) = ports::bit_of(index);
-        self.present[word].fetch_or(bit, Relaxed);
+        if self.present[word].fetch_or(bit, Relaxed) & bit == 0 {
+            self.count.fetch_add(1, Relaxed);
+        }
     }
 
     /// Puts a member out; when this returns, no sender is looking at it, nothing that it still
     /// sends is learned or arrives, and its index may be given to another.
     pub(super) fn unplug(&self, index: u8) {
         let (word, bit) = ports::bit_of(index);
-        self.present[word].fetch_and(!bit, Relaxed);
+        if self.present[word].fetch_and(!bit, Relaxed) & bit != 0 {
+            self.count.fetch_sub(1, Relaxed);
+        }
         // Waits for whoever learns, who is then forgotten.
         self.members[usize::from(index)].replace(None);
         self.table.forget(index);
