@@ -7,11 +7,13 @@
 //! - around it: interfaces ([`wire`]), switches that have them ([`attach`]), XDP programs
 //!   ([`programs`]), parameters and other traces of the module ([`traces`]);
 //! - persistent ports: [`persistent`];
-//! - frames: [`frame`], [`packets`], [`traffic`];
+//! - ports with loops: [`running`];
+//! - frames: [`frame`], [`packets`], [`traffic`], and everybody's at once: [`exchange`];
 //! - [`random`] numbers.
 
 pub mod attach;
 pub mod check;
+pub mod exchange;
 pub mod failalloc;
 pub mod frame;
 pub mod model;
@@ -22,6 +24,7 @@ pub mod programs;
 pub mod random;
 pub mod raw;
 pub mod run;
+pub mod running;
 pub mod traces;
 pub mod traffic;
 pub mod why;

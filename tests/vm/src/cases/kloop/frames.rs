@@ -4,17 +4,16 @@
 //! where nothing moves; and what a program says that makes no sense.
 
 use crate::harness::check::*;
+use crate::harness::exchange::{both_ways as both_ways_at_once, Party, Wired};
 use crate::harness::frame::numbered;
 use crate::harness::random::Random;
-use crate::harness::raw::csb::*;
 use crate::harness::raw::*;
+use crate::harness::running::*;
 use crate::harness::traffic::*;
 use crate::harness::wire::*;
 use crate::harness::Case;
 use ferromap_abi::consts::*;
 use ferromap_abi::cursor::dist;
-use nix::sys::eventfd::{EfdFlags, EventFd};
-use std::os::fd::AsRawFd;
 use std::time::Instant;
 
 pub const CASES: &[Case] = crate::cases![
@@ -24,6 +23,9 @@ pub const CASES: &[Case] = crate::cases![
     frames_of_loops_in_direct_mode,
     frames_of_loops_over_an_interface,
     frames_of_several_rings,
+    frames_both_ways_at_once,
+    frames_both_ways_at_once_over_an_interface,
+    frames_both_ways_between_one_with_a_loop_and_one_without,
     a_loop_on_a_null_port_takes_back_what_is_received,
     a_sender_without_loop_reaches_one_with,
     a_full_receiver_has_all_but_one_of_its_slots,
@@ -31,69 +33,6 @@ pub const CASES: &[Case] = crate::cases![
 ];
 
 const FRAMES: u32 = 2000;
-
-/// How loops run.
-#[derive(Clone, Copy)]
-enum Mode {
-    Sleep(u32),
-    /// By eventfds, in these direct modes.
-    Kicks(u32),
-}
-
-/// A port with its loop, and one eventfd for all its rings.
-struct Running {
-    port: CsbPort,
-    kick: Option<EventFd>,
-    kloop: Loop,
-}
-
-impl Running {
-    fn start(request: Reg, mode: Mode) -> Outcome<Self> {
-        let port = CsbPort::bind(request)?;
-        let (tx, rx) = port.bound.ring_numbers();
-        let (kick, kloop) = match mode {
-            Mode::Sleep(us) => (None, port.run(us)?),
-            Mode::Kicks(direct) => {
-                let kick = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?;
-                let fds = vec![(kick.as_raw_fd(), -1); tx.len() + rx.len()];
-                let kloop = port.run_with(0, Some(direct_option(&fds, direct)))?;
-                (Some(kick), kloop)
-            }
-        };
-        port.wait_for_loop()?;
-        Ok(Running { port, kick, kloop })
-    }
-
-    /// Kicks the loop, if it wants that for ring `i`.
-    fn kick(&self, i: usize) -> Outcome {
-        if let Some(kick) = &self.kick {
-            if self.port.csb.kern_need_kick(i) != 0 {
-                kick.write(1)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn send(&self, ring: usize, frames: &[Vec<u8>]) -> Outcome<usize> {
-        let put = self.port.put(ring, frames);
-        if put > 0 {
-            self.kick(ring)?;
-        }
-        Ok(put)
-    }
-
-    fn recv(&self, ring: usize) -> Outcome<Vec<Vec<u8>>> {
-        let frames = self.port.take(ring);
-        if !frames.is_empty() {
-            self.kick(self.port.rx_entry(ring))?;
-        }
-        Ok(frames)
-    }
-
-    fn stop(self) -> Outcome {
-        self.kloop.stop()
-    }
-}
 
 /// How many frames are on their way at most. As many may have been taken without the loop's having
 /// given their slots back.
@@ -182,6 +121,52 @@ fn frames_of_several_rings() -> Outcome {
         b.stop()?;
     }
     Ok(())
+}
+
+const DIRECT: u32 = NM_OPT_SYNC_KLOOP_DIRECT_TX | NM_OPT_SYNC_KLOOP_DIRECT_RX;
+
+/// Both rings of both loops run, faster than some of them can be emptied.
+fn frames_both_ways_at_once() -> Outcome {
+    for modes in [
+        [Mode::Sleep(0), Mode::Sleep(0)],
+        [Mode::Sleep(0), Mode::Sleep(50)],
+        [Mode::Kicks(0), Mode::Sleep(50)],
+        [Mode::Kicks(DIRECT), Mode::Kicks(0)],
+    ] {
+        let a = Running::start(small("vale10:a"), modes[0])?;
+        let b = Running::start(small("vale10:b"), modes[1])?;
+        both_ways_at_once(&a, &b, 1500)?;
+        a.stop()?;
+        b.stop()?;
+    }
+    Ok(())
+}
+
+fn frames_both_ways_at_once_over_an_interface() -> Outcome {
+    wire()?;
+    for mode in [Mode::Sleep(0), Mode::Sleep(50), Mode::Kicks(DIRECT)] {
+        let start = |name| Ok::<_, Failure>(Wired(Running::start(vale(name), mode)?, name));
+        let (a, b) = (start("fm0")?, start("fm1")?);
+        both_ways_at_once(&a, &b, 2000)?;
+        a.0.stop()?;
+        b.0.stop()?;
+    }
+    Ok(())
+}
+
+fn frames_both_ways_between_one_with_a_loop_and_one_without() -> Outcome {
+    for mode in [Mode::Sleep(0), Mode::Sleep(50), Mode::Kicks(DIRECT)] {
+        let a = Running::start(small("vale10:a"), mode)?;
+        let b = small("vale10:b").bind()?;
+        both_ways_at_once(&a, &b, 1500)?;
+        a.stop()?;
+    }
+    // The ends of a pipe, which lose nothing.
+    let a = Running::start(small("vale10:p{x"), Mode::Sleep(0))?;
+    let b = small("vale10:p}x").bind()?;
+    both_ways_at_once(&a, &b, 3000)?;
+    same("lost", (a.lost()?, b.lost()?), (0, 0))?;
+    a.stop()
 }
 
 fn a_loop_on_a_null_port_takes_back_what_is_received() -> Outcome {

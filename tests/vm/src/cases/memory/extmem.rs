@@ -5,6 +5,7 @@
 
 use super::access::elsewhere;
 use crate::harness::check::*;
+use crate::harness::exchange::{both_ways, Party};
 use crate::harness::frame::*;
 use crate::harness::persistent::*;
 use crate::harness::raw::device::{address, Mapping};
@@ -38,6 +39,7 @@ pub const CASES: &[Case] = crate::cases![
     extmem_is_not_mapped_by_the_descriptor,
     extmem_stays_when_the_program_unmaps_it,
     extmem_outlives_who_gave_it,
+    extmem_both_sides_at_once,
     extmem_is_only_tried_by_probe,
 ];
 
@@ -393,6 +395,25 @@ fn extmem_outlives_who_gave_it() -> Outcome {
     drop(device);
     let is_there = vale_list()?.iter().any(|(name, ..)| name == "valeheir:a");
     that("the port has gone", !is_there)
+}
+
+/// Between two ports in the same memory, between that and a region of the kernel's, and between the
+/// ends of a pipe.
+fn extmem_both_sides_at_once() -> Outcome {
+    let (a, b) = two("valeboth")?;
+    both_ways(&a, &b, 3000)?;
+    drop(b);
+    let b = vale("valeboth:b").slots(64, 64).bind()?;
+    differs("the region", a.reg.nr_mem_id, b.reg.nr_mem_id)?;
+    both_ways(&a, &b, 3000)?;
+    let map = anonymous(2 * MIB)?;
+    let end = |name| {
+        let ask = vale(name).slots(64, 64);
+        works(name, ask.bind_within(&map, few(2 * MIB))).map(|(end, _)| end)
+    };
+    let (master, slave) = (end("pipeboth{1")?, end("pipeboth}1")?);
+    both_ways(&master, &slave, 3000)?;
+    same("a pipe loses", (master.lost()?, slave.lost()?), (0, 0))
 }
 
 fn extmem_is_only_tried_by_probe() -> Outcome {

@@ -3,6 +3,7 @@
 //! Monitors: what they are called and who may have one, what they see of each kind of port and when
 //! there is nothing more to see, and that they cost who is watched nothing.
 
+mod beside;
 mod copies;
 mod ends;
 mod exchanged;
@@ -22,6 +23,7 @@ pub const FILES: &[&[Case]] = &[
     copies::CASES,
     exchanged::CASES,
     kinds::CASES,
+    beside::CASES,
     ends::CASES,
     hostile::CASES,
 ];

@@ -6,7 +6,8 @@
 mod frames;
 mod life;
 mod requests;
+mod together;
 
 use crate::harness::Case;
 
-pub const FILES: &[&[Case]] = &[requests::CASES, frames::CASES, life::CASES];
+pub const FILES: &[&[Case]] = &[requests::CASES, frames::CASES, together::CASES, life::CASES];

@@ -5,6 +5,7 @@
 
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 /// When nothing has come for so long, nothing will.
@@ -14,7 +15,11 @@ pub const QUIET: Duration = Duration::from_millis(100);
 const TYPE: u16 = 0x88b5;
 
 /// A packet socket of one interface.
-pub struct Stack(OwnedFd);
+pub struct Stack {
+    socket: OwnedFd,
+    /// What it has had no room for, as far as the kernel has been asked: it tells once.
+    lost: AtomicU64,
+}
 
 impl Stack {
     pub fn on(interface: &str) -> Result<Stack, Errno> {
@@ -47,7 +52,10 @@ impl Stack {
                 size_of_val(&address) as u32,
             )
         })?;
-        let stack = Stack(socket);
+        let stack = Stack {
+            socket,
+            lost: AtomicU64::new(0),
+        };
         // For as many long frames as a case sends at a time.
         stack.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 16 << 20)?;
         Ok(stack)
@@ -62,7 +70,7 @@ impl Stack {
         // SAFETY: the option is a number.
         Errno::result(unsafe {
             libc::setsockopt(
-                self.0.as_raw_fd(),
+                self.socket.as_raw_fd(),
                 level,
                 option,
                 (&raw const value).cast(),
@@ -75,8 +83,32 @@ impl Stack {
     /// Sends a frame, header and all.
     pub fn send(&self, frame: &[u8]) -> Result<(), Errno> {
         // SAFETY: the bytes of the frame.
-        let sent = unsafe { libc::send(self.0.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
+        let sent = unsafe {
+            libc::send(
+                self.socket.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                0,
+            )
+        };
         Errno::result(sent).map(drop)
+    }
+
+    /// How many frames it has had no room for.
+    pub fn lost(&self) -> Result<u64, Errno> {
+        // `struct tpacket_stats` (linux/if_packet.h): packets, and drops.
+        let (mut told, mut len) = ([0u32; 2], 8);
+        // SAFETY: room for as many bytes as `len` says.
+        Errno::result(unsafe {
+            libc::getsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_STATISTICS,
+                told.as_mut_ptr().cast(),
+                &raw mut len,
+            )
+        })?;
+        Ok(self.lost.fetch_add(told[1].into(), SeqCst) + u64::from(told[1]))
     }
 
     /// Frames that arrive, until none has for `quiet`.
@@ -84,7 +116,7 @@ impl Stack {
         let mut frames = Vec::new();
         loop {
             let mut fd = libc::pollfd {
-                fd: self.0.as_raw_fd(),
+                fd: self.socket.as_raw_fd(),
                 events: libc::POLLIN,
                 revents: 0,
             };
@@ -97,7 +129,7 @@ impl Stack {
             // SAFETY: a buffer of that size.
             let len = unsafe {
                 libc::recv(
-                    self.0.as_raw_fd(),
+                    self.socket.as_raw_fd(),
                     frame.as_mut_ptr().cast(),
                     frame.len(),
                     0,
