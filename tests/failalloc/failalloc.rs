@@ -3,11 +3,11 @@
 //! For tests only: lets allocations of netmap.ko fail, as if memory had run out.
 //!
 //! Stock kernels lack FAILSLAB but have kprobes. A probe on the entry of each function that
-//! netmap.ko allocates with looks who calls: the test's own process (`pid`), from the module's text
-//! (`start` to `end`). Such calls are counted, and from number `nth` on, `span` of them find no
-//! memory. Everybody else's go through. Blocks of pages, which the module has another way for, are
-//! never there, so that it is the other way whose calls fail; or with `blocks` are asked of the
-//! kernel, uncounted.
+//! netmap.ko allocates with looks who calls: the test's own process (`pid`, or 0 for everybody, as
+//! threads of the kernel's carry frames, too), from the module's text (`start` to `end`). Such
+//! calls are counted, and from number `nth` on, `span` of them find no memory. Everybody else's go
+//! through. Blocks of pages, which the module has another way for, are never there, so that it is
+//! the other way whose calls fail; or with `blocks` are asked of the kernel, uncounted.
 //!
 //! A probe that the kernel has optimised cannot change where a function goes on, so whoever loads
 //! this writes 0 to `/proc/sys/debug/kprobes-optimization` first.
@@ -30,7 +30,7 @@ module! {
     params: {
         pid: i32 {
             default: 0,
-            description: "the process whose calls count",
+            description: "the process whose calls count, 0 for all",
         },
         start: u64 {
             default: 0,
@@ -58,7 +58,7 @@ struct Function {
     handler: unsafe extern "C" fn(*mut bindings::kprobe, *mut pt_regs) -> i32,
 }
 
-const FUNCTIONS: [Function; 8] = [
+const FUNCTIONS: [Function; 10] = [
     Function {
         name: c"rust_helper_krealloc_node_align",
         handler: before_realloc::<1>,
@@ -89,7 +89,15 @@ const FUNCTIONS: [Function; 8] = [
         handler: before::<4>,
     },
     Function {
+        name: c"napi_build_skb",
+        handler: before::<4>,
+    },
+    Function {
         name: c"__alloc_skb",
+        handler: before::<4>,
+    },
+    Function {
+        name: c"skb_clone",
         handler: before::<4>,
     },
 ];
@@ -141,7 +149,7 @@ unsafe fn maybe_fail(kind: i32, regs: &mut pt_regs) -> i32 {
     if !unsafe { matters(regs) } {
         return 0;
     }
-    // Not one step, but the process has one thread.
+    // Not one step, but a test that cares for the number has one thread that allocates.
     let number = count.get().wrapping_add(1);
     count.set(number);
     let first = nth.get();
@@ -154,7 +162,7 @@ unsafe fn maybe_fail(kind: i32, regs: &mut pt_regs) -> i32 {
     fail(regs)
 }
 
-/// Whether it is the test's process that calls, from the module.
+/// Whether it is the test's process that calls, or whoever counts, from the module.
 ///
 /// # Safety
 ///
@@ -162,10 +170,11 @@ unsafe fn maybe_fail(kind: i32, regs: &mut pt_regs) -> i32 {
 unsafe fn matters(regs: &pt_regs) -> bool {
     // SAFETY: the current task is there while it runs.
     let process = unsafe { (*Task::current_raw()).tgid };
+    let counts = [process, 0].contains(&module_parameters::pid.value());
     // SAFETY: at the entry of a function the return address is on top of the stack.
     let caller = unsafe { (regs.sp as *const u64).read() };
     let range = module_parameters::start.value()..module_parameters::end.value();
-    process == module_parameters::pid.value() && range.contains(&caller)
+    counts && range.contains(&caller)
 }
 
 /// It goes on in [`nothing`] instead of the function that was called; the kernel is told by 1.

@@ -3,7 +3,7 @@
 //! failalloc.ko, which lets allocations of the module fail that this process causes. Loaded as long
 //! as a [`FailAlloc`] lives.
 
-use crate::harness::check::{failure, Outcome};
+use crate::harness::check::{fail, failure, Outcome};
 use crate::harness::module;
 use nix::errno::Errno;
 use nix::kmod::{delete_module, DeleteModuleFlags};
@@ -35,27 +35,26 @@ pub enum Span {
 pub struct FailAlloc(());
 
 impl FailAlloc {
-    /// Loads it for this process, which must have one thread, and the module where it is now.
+    /// Loads it for this process, of which one thread at a time may allocate, and the module where
+    /// it is now.
     pub fn load() -> Outcome<Self> {
+        // The size is that of text and data, so other modules' text may lie in the range; but only
+        // what this process causes counts, and of it nothing else allocates by these functions.
+        let (start, size) = place_of_the_module()?;
+        FailAlloc::load_for(std::process::id(), start, start + size)
+    }
+
+    /// The same for all processes, and for threads of the kernel's that carry frames.
+    pub fn load_for_everybody() -> Outcome<Self> {
+        let (start, end) = text_of_the_module()?;
+        FailAlloc::load_for(0, start, end)
+    }
+
+    fn load_for(pid: u32, start: u64, end: u64) -> Outcome<Self> {
         // One that an earlier case could not unload, as it was killed.
         let _ = unload();
         // A probe that the kernel has optimised cannot let anything fail.
         fs::write("/proc/sys/debug/kprobes-optimization", "0")?;
-        let modules = fs::read_to_string("/proc/modules")?;
-        let netmap = modules.lines().find_map(|line| {
-            let words: Vec<_> = line.split(' ').collect();
-            let start = words.get(5)?.strip_prefix("0x")?;
-            let place = (
-                u64::from_str_radix(start, 16).ok()?,
-                words[1].parse::<u64>().ok()?,
-            );
-            (words[0] == "netmap").then_some(place)
-        });
-        let (start, size) = netmap.ok_or_else(|| failure("the module is not in /proc/modules"))?;
-        let pid = std::process::id();
-        // The size is that of text and data, so other modules' text may lie in the range; but only
-        // what this process causes counts, and of it nothing else allocates by these functions.
-        let end = start + size;
         module::load_beside("failalloc", &format!("pid={pid} start={start} end={end}"))
             .map_err(|e| failure(format!("loading failalloc.ko: {e}")))?;
         Ok(FailAlloc(()))
@@ -103,6 +102,37 @@ impl FailAlloc {
 impl Drop for FailAlloc {
     fn drop(&mut self) {
         let _ = unload();
+    }
+}
+
+/// Where the module is, and its size.
+fn place_of_the_module() -> Outcome<(u64, u64)> {
+    let modules = fs::read_to_string("/proc/modules")?;
+    let netmap = modules.lines().find_map(|line| {
+        let words: Vec<_> = line.split(' ').collect();
+        let start = words.get(5)?.strip_prefix("0x")?;
+        let place = (
+            u64::from_str_radix(start, 16).ok()?,
+            words[1].parse::<u64>().ok()?,
+        );
+        (words[0] == "netmap").then_some(place)
+    });
+    netmap.ok_or_else(|| failure("the module is not in /proc/modules"))
+}
+
+/// Where its text is, by its symbols: that lies in whole pages, with nobody else's in them.
+fn text_of_the_module() -> Outcome<(u64, u64)> {
+    let symbols = fs::read_to_string("/proc/kallsyms")?;
+    let ours = symbols.lines().filter(|line| line.ends_with("[netmap]"));
+    let text = ours.filter_map(|line| {
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
+        let is_text = words[1].eq_ignore_ascii_case("t");
+        is_text.then(|| u64::from_str_radix(words[0], 16).ok())?
+    });
+    let text: Vec<_> = text.collect();
+    match (text.iter().min(), text.iter().max()) {
+        (Some(&first), Some(&last)) if first > 0 => Ok((first, (last | 4095) + 1)),
+        _ => fail("no text of the module in /proc/kallsyms"),
     }
 }
 

@@ -42,5 +42,6 @@ pub const FILES: &[&[Case]] = &[
     alloc::options::CASES,
     alloc::switches::CASES,
     alloc::loops::CASES,
+    alloc::frames::CASES,
     alloc::none::CASES,
 ];

@@ -9,6 +9,7 @@
 
 pub mod asks;
 mod each;
+pub mod frames;
 pub mod loops;
 pub mod none;
 pub mod options;
