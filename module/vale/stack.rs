@@ -127,8 +127,12 @@ impl Sent<'_> {
         let rings = || others().filter_map(|to| Some((to.rings.rx(0, self.guard)?, to.header())));
         let mut reached = false;
         for to in others().filter(|to| to.rings.rx(0, self.guard).is_none()) {
-            if let (Some(stack), Some(copy)) = (to.stack(self.guard), frame.share()) {
-                reached |= stack.receive(copy, self.pinned);
+            let Some(stack) = to.stack(self.guard) else {
+                continue;
+            };
+            match frame.share() {
+                Some(copy) => reached |= stack.receive(copy, self.pinned),
+                None => stack.missed(self.pinned),
             }
         }
         if rings().next().is_none() {

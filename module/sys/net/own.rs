@@ -179,6 +179,14 @@ impl OwnDevice {
             taken
         }
     }
+
+    /// Counts a frame that was for the stack and for which there is no memory, as what it does not
+    /// take is counted.
+    pub(crate) fn missed(&self, _: &Disabled) {
+        // SAFETY: our reference keeps the interface, and with it its counters for each CPU. Bottom
+        // halves are off (`Disabled`), so that it stays on one, and nobody else adds there.
+        unsafe { bindings::dev_dstats_rx_dropped(self.as_ptr()) };
+    }
 }
 
 /// `linux/netdevice.h`.

@@ -21,6 +21,7 @@ pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_frames_to_an_interface,
     hostile_memory_fails_in_frames_to_the_host,
     hostile_memory_fails_in_frames_to_an_attached_interface,
+    hostile_memory_fails_in_frames_between_stacks,
 ];
 
 /// A short frame, one of several slots, and one so long that it comes from elsewhere; twice.
@@ -157,4 +158,45 @@ fn hostile_memory_fails_in_frames_to_an_attached_interface() -> Outcome {
     let lost = || debug_counter("fm0", "tx0", "drop_no_memory");
     let fail_alloc = FailAlloc::load_for_everybody()?;
     each_is_lost_alone(&fail_alloc, send, &Stack::on("fm1")?, lost)
+}
+
+/// What one stack sends to all others they share, and each that gets none counts that.
+fn hostile_memory_fails_in_frames_between_stacks() -> Outcome {
+    wire()?;
+    let names = ["p0", "p1", "p2"];
+    let plugs = ["vale968:p0", "vale968:p1", "vale968:p2"];
+    names.iter().try_for_each(|name| made(name))?;
+    let plugged = plugs.map(Attached::new);
+    let (from, stacks) = (Stack::on("p0")?, [Stack::on("p1")?, Stack::on("p2")?]);
+    let fail_alloc = FailAlloc::load()?;
+    for (span, nth, who) in [
+        (Span::One, 0, [true, true]),
+        (Span::One, 1, [false, true]),
+        (Span::One, 2, [true, false]),
+        (Span::Rest, 1, [false, false]),
+    ] {
+        let dropped = |name| -> Outcome<u64> {
+            let told = told(name, "stats64 rx dropped")?;
+            told.parse().map_err(|_| failure(told))
+        };
+        let before = [dropped("p1")?, dropped("p2")?];
+        let sent = frame(BROADCAST, station(1), nth);
+        fail_alloc.arm(nth, span)?;
+        from.send(&sent)?;
+        let (count, failed) = fail_alloc.disarm()?;
+        same("allocations", count, 2)?;
+        same("what failed", failed == Failed::Frame, nth > 0)?;
+        for (at, gets) in who.into_iter().enumerate() {
+            let want = if gets { vec![sent.clone()] } else { vec![] };
+            let came = stacks[at].receive(crate::harness::raw::stack::QUIET)?;
+            same(format!("at {}", names[at + 1]), came, want)?;
+            let lost = dropped(names[at + 1])? - before[at];
+            same(format!("lost by {}", names[at + 1]), lost, u64::from(!gets))?;
+        }
+    }
+    same("by the sender", told("p0", "stats64 tx dropped")?, "1")?;
+    drop(plugged);
+    names
+        .iter()
+        .try_for_each(|name| works("deleted", delif(name)))
 }
