@@ -3,9 +3,9 @@
 //! `/sys/kernel/debug/netmap`: what is there, and what went through it.
 //!
 //! - `live`: how many objects of each kind are alive.
-//! - `ports`: every port of a switch, interface and end of a pipe with its counters, one block each,
-//!   while rings of it are bound, and every monitor. A block's first line begins with the name,
-//!   which is one word whatever is in it: a space is `\040`, and `\` is `\134`.
+//! - `ports`: every port of a switch, interface and end of a pipe with its counters, one block
+//!   each, while rings of it are bound, and every monitor. A block's first line begins with the
+//!   name, which is one word whatever is in it: a space is `\040`, and `\` is `\134`.
 
 use crate::{
     live,

@@ -198,7 +198,7 @@ fn open_pipe(
         }
         _ => open(registry, &of_base)?,
     };
-    PipePort::open(&registry.pipes, (base, port), pipe, want.shape)
+    PipePort::open(&registry.pipes, port, pipe, want.shape)
 }
 
 /// Makes an interface of a name that nobody has, for pipes on it: a persistent port, which goes

@@ -25,19 +25,21 @@ pub(crate) struct PipePort {
 }
 
 impl PipePort {
-    /// That end of a pipe on `base`, which is `called` so by who asks; the pipe is made, with rings
-    /// as wished for, if it is not there.
+    /// That end of a pipe on `base`, called by the name that has for itself; the pipe is made, with
+    /// rings as wished for, if it is not there.
     pub(crate) fn open(
         pipes: &Arc<Pipes>,
-        (called, base): (&[u8], KBox<dyn Port>),
+        base: KBox<dyn Port>,
         name: PipeName<'_>,
         wish: Shape,
     ) -> Fallible<KBox<dyn Port>> {
+        let called = PortLabel::new(&[base.name()]);
         let pipe = pipes.open(base, name.id, wish)?;
-        PipePort::view(pipe, called, name)
+        PipePort::view(pipe, &called, name)
     }
 
-    /// The same if the pipe is there already, on the port that has the rings `base`.
+    /// The same if the pipe is there already, on the port that has the rings `base` and is `called`
+    /// so by who asks.
     pub(crate) fn find(
         pipes: &Arc<Pipes>,
         (called, base): (&[u8], &Arc<RingSet>),

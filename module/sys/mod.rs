@@ -20,9 +20,9 @@
 //! - [`user`]: copies from and to a process.
 //! - [`span`], [`copy`]: bytes that others may be writing, and copying them.
 //! - [`wide`]: the processor's wide registers.
-//! - [`backing`]: memory that programs can map; [`vmalloc`]: straight lines of it, in one
-//!   block or on huge pages where they are to be had; [`stretch`]: objects in such lines, which come when they are wanted.
-//!   [`pinned`]: memory of a process that stays.
+//! - [`backing`]: memory that programs can map; [`vmalloc`]: straight lines of it, in one block or
+//!   on huge pages where they are to be had; [`stretch`]: objects in such lines, which come when
+//!   they are wanted. [`pinned`]: memory of a process that stays.
 //!
 //! Each wrapper is small, and its types make misuse impossible, as far as types can: that nobody
 //! sleeps in atomic context none of them says. Beside this room only `memory` may say `unsafe`, and

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Sets of ports return what was put in, once, in ascending order.
+//! Sets of ports and marks return what was put in, once, in ascending order.
 
 use crate::{abi::consts::VALE_MAX_PORTS, ports::*};
 use proptest::prelude::*;
@@ -26,15 +26,18 @@ proptest! {
     fn a_set_returns_what_was_put_in(
         ports in prop::collection::vec(0..VALE_MAX_PORTS as u8, 0..300)
     ) {
-        let mut set = PortSet::default();
+        let marks = Marks::default();
         let mut words = [0; WORDS];
         for &port in &ports {
-            set.insert(port);
+            marks.insert(port);
             let (word, bit) = bit_of(port);
             words[word] |= bit;
         }
-        prop_assert_eq!(set, PortSet::of(words));
         let want: BTreeSet<_> = ports.into_iter().collect();
-        prop_assert!(set.eq(want));
+        prop_assert!(PortSet::of(words).eq(want.iter().copied()));
+        let mut came = vec![];
+        marks.drain(|port| came.push(port));
+        prop_assert!(came.into_iter().eq(want));
+        marks.drain(|port| panic!("{port} stayed"));
     }
 }
