@@ -110,7 +110,9 @@ impl PortState {
             let at = ring.hwtail;
             let mut to = ring.slot(inner, at);
             let own = ring.start(&to);
-            let len = usize::from(from.len).min(ring.left(own)) as u16;
+            // A slot that has not the room is empty.
+            let fits = usize::from(from.len) <= ring.left(own);
+            let len = if fits { from.len } else { 0 };
             if let (Some(to), Some(from)) = (inner.buffer(to.buf_idx), inner.buffer(from.buf_idx)) {
                 let (to, from) = (to + own, from + start);
                 inner.region.copy_from(to, &inner.region, from, len.into());
