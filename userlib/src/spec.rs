@@ -114,8 +114,8 @@ impl Offsets {
     }
 
     /// The same, and of what comes no more than `min_gap` bytes are put behind a slot's offset: so
-    /// several slots may share a buffer, each with a part of its own. A longer frame goes on in
-    /// further slots, where the port has such frames.
+    /// several slots may share a buffer, each with a part of its own. On an interface a longer
+    /// frame goes on in further slots; on a switch it arrives empty.
     #[doc(alias = "nro_min_gap")]
     pub fn with_min_gap(self, min_gap: u64) -> Self {
         Offsets { min_gap, ..self }
