@@ -25,7 +25,7 @@ mod unload;
 mod watch;
 
 use args::{Args, Command};
-use common::{cli, note};
+use common::cli;
 use std::process::ExitCode;
 
 const TOOL: &str = "xdp";
@@ -51,10 +51,5 @@ fn main() -> ExitCode {
         Command::Unload(args) => unload::run(args),
         Command::Filter(args) => filter::run(args),
     };
-    // What the verifier says has several lines.
-    let mut lines = done.as_ref().err().into_iter().flat_map(|why| why.lines());
-    let first = lines.next().map_or(Ok(()), Err);
-    let status = cli::finish(TOOL, first);
-    lines.for_each(|line| note!("{line}"));
-    status
+    cli::finish(TOOL, done)
 }

@@ -63,7 +63,7 @@ pub enum Counting {
 }
 
 /// Loads what people call so: a built-in program, or FILE.o[:SECTION]. Errors say all that is to be
-/// said.
+/// said, beside the verifier's lines, which are told here.
 pub fn load(called: &str, counting: Counting, verbose: bool) -> Result<Loaded, String> {
     let done = load_program(called, counting);
     let said = messages::take();
@@ -75,15 +75,17 @@ pub fn load(called: &str, counting: Counting, verbose: bool) -> Result<Loaded, S
         Err(why) => why,
     };
     Err(match (why, messages::of_verifier(&said)) {
-        (Failure::Kernel(_), Some(log)) => format!(
-            "{called}: the kernel's verifier refuses the program:\n    {}{}",
-            messages::reason(log).join("\n    "),
-            if verbose {
+        (Failure::Kernel(_), Some(log)) => {
+            for line in messages::reason(log) {
+                common::note!("    {line}");
+            }
+            let more = if verbose {
                 ""
             } else {
-                "\n  xdp load -v prints all that it says"
-            }
-        ),
+                ". xdp load -v prints all that it says"
+            };
+            format!("{called}: the kernel's verifier refuses the program, as it says above{more}")
+        }
         (Failure::Kernel(_), None) if said.contains("is not on BPF FS") => format!(
             "{called}: it has a map that is pinned by its name, and /sys/fs/bpf, where that \
              belongs, is not a BPF file system here. Inside `ip netns exec` it is hidden: nsenter \
