@@ -13,6 +13,8 @@ use pcap_parser::{
 pub struct Found {
     pub frames: Vec<Seen>,
     pub cut: usize,
+    /// How many frames are before each section.
+    pub sections: Vec<usize>,
 }
 
 /// Where a frame is in the file, and when it was recorded.

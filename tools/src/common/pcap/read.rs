@@ -16,7 +16,7 @@ pub struct Recording {
     frames: Vec<Frame>,
     /// How many frames are shorter here than they were on the wire.
     cut: usize,
-    odd: Odd,
+    pub(super) odd: Odd,
 }
 
 /// Where a frame is in the file.
@@ -71,12 +71,16 @@ impl Recording {
 
     /// A file that is in memory.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, String> {
-        let Found { frames, cut } = parse(&bytes)?;
+        let Found {
+            frames,
+            cut,
+            sections,
+        } = parse(&bytes)?;
         if frames.is_empty() {
             return Err("it has no frames. Record some first: tcpdump -w FILE".into());
         }
         let stamps: Vec<Option<u64>> = frames.iter().map(|seen| seen.time).collect();
-        let settled = settle(&stamps);
+        let settled = settle(&stamps, &sections);
         let frames = frames.iter().zip(settled.times).map(|(seen, time)| Frame {
             at: seen.at,
             len: seen.len,

@@ -37,6 +37,7 @@ pub fn parse(bytes: &[u8]) -> Result<Found, String> {
                 Order::Little
             };
             interfaces.clear();
+            found.sections.push(found.frames.len());
         }
         let (after, block) = order.block(rest).map_err(|e| found.broken(&e))?;
         let next = found.frames.len() + 1;

@@ -130,6 +130,22 @@ fn sections_may_follow_each_other() {
     );
 }
 
+/// The copy was glued to its last frame: one was there that had the time of the file's last.
+#[test]
+fn a_section_may_be_there_twice() {
+    for times in [None, Some(9)] {
+        let once = pcapng(Endianness::Little, times);
+        let twice = Recording::parse([once.clone(), once.clone()].concat()).unwrap();
+        let once = Recording::parse(once).unwrap();
+        assert_eq!(twice.lasts(), once.lasts() * 2);
+        for i in 0..4 {
+            assert_eq!(twice.time(i), once.time(i));
+            assert_eq!(twice.time(4 + i), once.lasts() + once.time(i));
+        }
+        assert_eq!((twice.odd.frames, twice.odd.first), (1, 5));
+    }
+}
+
 #[test]
 fn simple_blocks_have_no_times() {
     let mut writer = section(Endianness::Little, None);

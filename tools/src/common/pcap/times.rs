@@ -6,6 +6,8 @@
 //! off is not waited for: not one that was wrong for a frame or a few, as that of one interface
 //! among others is, nor one that was set meanwhile, nor that of another file that was appended.
 
+use std::ops::Range;
+
 /// A second. Frames of several queues are out of order by less, and times further back are wrong;
 /// up to here nobody looks whether a pause is one.
 const NEAR: i128 = 1_000_000_000;
@@ -29,8 +31,10 @@ pub struct Odd {
     pub first: usize,
 }
 
-/// A frame without a time follows the one before it at once.
-pub fn settle(stamps: &[Option<u64>]) -> Settled {
+/// A frame without a time follows the one before it at once. `sections` tells how many frames are
+/// before each section: one whose times begin before the end of those before it was recorded by
+/// itself, and follows at once.
+pub fn settle(stamps: &[Option<u64>], sections: &[usize]) -> Settled {
     let known: Vec<(usize, i128)> = (0..)
         .zip(stamps)
         .filter_map(|(i, stamp)| stamp.map(|stamp| (i, i128::from(stamp))))
@@ -40,17 +44,23 @@ pub fn settle(stamps: &[Option<u64>]) -> Settled {
     // What to add to the file's times.
     let mut shift = known.first().map_or(0, |(_, stamp)| -stamp);
     let mut last = 0;
+    let mut sections = sections.iter().copied().peekable();
     for (n, &(i, stamp)) in known.iter().enumerate() {
         let due = stamp + shift;
-        if (last - NEAR..=last + NEAR).contains(&due) {
+        let goes_back = due < last;
+        let mut anew = false;
+        while sections.next_if(|&first| first <= i).is_some() {
+            anew = goes_back;
+        }
+        if !anew && is_near(due, last) {
             last = last.max(due);
         } else {
-            let ahead = known[n + 1..].iter().take(WITNESSES);
-            let mut ahead = ahead.map(|(_, stamp)| stamp + shift);
-            let goes_back = due < last;
-            // Where others go on as if this one had not been, it is this one that is wrong.
+            let end = sections.peek().copied().unwrap_or(stamps.len());
+            let ahead = known[n + 1..].iter().take_while(|(i, _)| *i < end);
+            let ahead = ahead.take(WITNESSES).map(|(_, stamp)| stamp + shift);
             let most = if goes_back { last + FAR } else { due - NEAR };
-            let alone = ahead.any(|due| (last - NEAR..most.min(last + FAR)).contains(&due));
+            let others = last - NEAR..most.min(last + FAR);
+            let alone = !anew && is_alone(due, ahead, others);
             if !alone && !goes_back && due <= last + FAR {
                 last = due;
             } else {
@@ -70,6 +80,26 @@ pub fn settle(stamps: &[Option<u64>]) -> Settled {
     Settled { times, odd }
 }
 
+fn is_near(a: i128, b: i128) -> bool {
+    (a - b).abs() <= NEAR
+}
+
+/// Whether frames behind this one go on, within `others`, as if it had not been: so it is this one
+/// that is wrong. Not if they get there from this one, step by step.
+fn is_alone(due: i128, ahead: impl Iterator<Item = i128>, others: Range<i128>) -> bool {
+    let mut own = due;
+    for due in ahead {
+        let goes_on = is_near(due, own);
+        if others.contains(&due) {
+            return !goes_on;
+        }
+        if goes_on {
+            own = own.max(due);
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,7 +108,7 @@ mod tests {
     fn due(seconds: &[f64]) -> (Vec<f64>, Odd) {
         let stamp = |&s: &f64| (s >= 0.0).then_some((s * 1e9) as u64);
         let stamps: Vec<_> = seconds.iter().map(stamp).collect();
-        let settled = settle(&stamps);
+        let settled = settle(&stamps, &[]);
         let times = settled.times.iter().map(|&t| (t as f64 / 1e6).round());
         (times.map(|ms| ms / 1e3).collect(), settled.odd)
     }
@@ -146,10 +176,21 @@ mod tests {
         }
     }
 
+    /// They were taken for frames with a wrong time, as others had that of the last one.
+    #[test]
+    fn the_same_times_may_come_twice() {
+        let once: Vec<f64> = (0..40).map(|tenth| T + f64::from(tenth) / 10.0).collect();
+        let (times, is_odd) = due(&[once.clone(), once].concat());
+        assert_eq!((times[40], times[79], is_odd), (3.9, 7.8, odd(1, 41)));
+    }
+
     #[test]
     fn no_stamps_are_too_large() {
         let most = u64::MAX;
-        let settled = settle(&[Some(0), Some(most), Some(0), Some(most), Some(most)]);
+        let settled = settle(
+            &[Some(0), Some(most), Some(0), Some(most), Some(most)],
+            &[0, 3],
+        );
         assert!(settled.times.windows(2).all(|two| two[0] <= two[1]));
     }
 }
