@@ -43,7 +43,8 @@ impl Counters {
             else {
                 continue;
             };
-            let value = value.trim();
+            // A port's name may begin and end with spaces.
+            let value = value.strip_prefix('\t').unwrap_or(value);
             match key.rsplit_once('-') {
                 None if key == "port" => counters.port = value.to_owned(),
                 None if key == "region" => counters.region = value.parse().ok()?,
@@ -151,6 +152,12 @@ mod tests {
         assert_eq!((tx.frames, tx.bytes, tx.resets), (5, 300, 1));
         assert_eq!((tx.drop("no_memory"), tx.drop("full")), (3, 0));
         assert_eq!((counters.dropped(), tx.dropped()), (7, 3));
+    }
+
+    #[test]
+    fn a_name_keeps_its_spaces() {
+        let file = FILE.replace("vale0:a", " vale0:a ");
+        assert_eq!(Counters::parse(&file).unwrap().port, " vale0:a ");
     }
 
     #[test]
