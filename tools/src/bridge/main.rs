@@ -58,7 +58,7 @@ fn run(args: &Args, specs: &[PortSpec; 2]) -> Result<(), Box<dyn Error>> {
         return Err("no frame could go either way: each port lacks the rings for it".into());
     }
     open::banner(args, &names, &ports, zero_copy);
-    let end = args.run.begin(TOOL, &ports, args.run.json, signals);
+    let end = args.run.begin(TOOL, &ports, signals);
     let mut reporter = Reporter::new(args.run.json, &names, &ways, &ports, zero_copy);
     let done = forward(args, &mut ports, &mut ways, &end, &mut reporter);
     let in_vain = reporter.summary(&ways, &ports);

@@ -70,6 +70,13 @@ fn other_sizes(asked: &Config, got: &PortInfo) -> Vec<String> {
         .collect()
 }
 
+/// Tells people if fewer extra buffers came than they asked for.
+pub fn tell_extra_buffers(tool: &str, got: usize, asked: u32) {
+    if got < asked as usize {
+        crate::note!("{tool}: {got} extra buffers of {asked} came: the memory region has no more");
+    }
+}
+
 /// Why poll reports an error on the port: a sync tells more than poll can.
 pub fn gone(port: &mut Port) -> String {
     match port.sync() {

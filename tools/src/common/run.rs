@@ -32,14 +32,14 @@ impl Run {
     /// Waits until the links of all ports are up, but not after a signal, and tells people which
     /// are down then. Where there is no wire it waits only if told to. Returns when the tool is to
     /// end: the wait counts.
-    pub fn begin(&self, tool: &str, ports: &[Port], quiet: bool, signals: Signals) -> End {
+    pub fn begin(&self, tool: &str, ports: &[Port], signals: Signals) -> End {
         let begun = Instant::now();
         let any = ports.iter().any(ports::is_wired);
         let seconds = self.wait_link.unwrap_or(if any { WAIT } else { 0 });
         let most = Duration::from_secs(seconds).min(self.duration.unwrap_or(Duration::MAX));
         let up = || any && ports.iter().all(ports::is_up);
-        if seconds > 0 && !up() && !quiet {
-            crate::say!("Wait {seconds} secs for the link...");
+        if !most.is_zero() && !up() && !self.json {
+            crate::say!("Wait {} secs for the link...", most.as_secs_f64());
         }
         loop {
             let left = most.saturating_sub(begun.elapsed());

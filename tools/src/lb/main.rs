@@ -46,7 +46,7 @@ fn run(args: &Args, plan: &Plan) -> Result<(), Box<dyn Error>> {
     let mut port = opened.port;
     let mut balancer = Balancer::new(opened.groups, opened.extra);
     let link = slice::from_ref(&port);
-    let end = args.run.begin(TOOL, link, args.run.json, signals);
+    let end = args.run.begin(TOOL, link, signals);
     let mut reporter = Reporter::new(args, &plan.name, &balancer, &port);
     let done = balance(args, &mut port, &mut balancer, &end, &mut reporter);
     let ended = balancer.end();

@@ -8,7 +8,7 @@ use crate::{
     pipe::Pipe,
     TOOL,
 };
-use common::{note, ports, say};
+use common::{ports, say};
 use ferromap::{ExtraBuffers, Port, Result};
 use std::error::Error;
 
@@ -27,13 +27,7 @@ pub fn open(args: &Args, plan: &Plan) -> std::result::Result<Opened, Box<dyn Err
         return Err(format!("{} was opened without a receive ring", plan.name).into());
     }
     let extra = port.take_extra_buffers();
-    if extra.len() < args.buffers as usize {
-        note!(
-            "{TOOL}: {} extra buffers of {} came: the memory region has no more",
-            extra.len(),
-            args.buffers
-        );
-    }
+    ports::tell_extra_buffers(TOOL, extra.len(), args.buffers);
     let mut groups = Vec::new();
     for names in &plan.pipes {
         let mut group = Vec::new();

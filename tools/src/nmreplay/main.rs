@@ -52,11 +52,8 @@ fn main() -> ExitCode {
 fn run(args: &Args, plans: &[Plan]) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
     let recordings = plans.iter().map(|plan| {
-        let recording = Recording::load(TOOL, &plan.file)?;
-        if matches!(plan.nature.bandwidth, Bandwidth::Real(_)) {
-            recording.tell_odd_times(TOOL, &plan.file);
-        }
-        Ok(recording)
+        let times_count = matches!(plan.nature.bandwidth, Bandwidth::Real(_));
+        Recording::load(TOOL, &plan.file, times_count)
     });
     let recordings = recordings.collect::<Result<Vec<Recording>, String>>()?;
     let seed = args.seed.unwrap_or_else(rand::random);
@@ -64,7 +61,7 @@ fn run(args: &Args, plans: &[Plan]) -> Result<(), Box<dyn Error>> {
     let ports = both.map(|(plan, recording)| open::port(plan, recording));
     let ports = ports.collect::<Result<Vec<Port>, _>>()?;
     open::banner(args, plans, &recordings, &ports, seed);
-    let end = args.run.begin(TOOL, &ports, args.run.json, signals);
+    let end = args.run.begin(TOOL, &ports, signals);
 
     let link = |way: usize| {
         let (plan, recording) = (&plans[way], &recordings[way]);

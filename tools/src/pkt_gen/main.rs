@@ -28,7 +28,14 @@ mod worker;
 
 use args::Args;
 use capture::Capture;
-use common::{cli, pcap::Recording, ports, run::End, signals, signals::Signals};
+use common::{
+    cli,
+    pcap::Recording,
+    ports,
+    run::{End, Run},
+    signals,
+    signals::Signals,
+};
 use ferromap::PortSpec;
 use flow::Range;
 use frame::Template;
@@ -55,13 +62,8 @@ fn main() -> ExitCode {
 fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
     let signals = Signals::block()?;
     let recording = args.replay.pcap.as_deref();
-    let recording = recording.map(|path| {
-        let recording = Recording::load(TOOL, path)?;
-        if args.replay.speed.is_some() {
-            recording.tell_odd_times(TOOL, path);
-        }
-        Ok::<_, String>(recording)
-    });
+    let times_count = args.replay.speed.is_some();
+    let recording = recording.map(|path| Recording::load(TOOL, path, times_count));
     let recording = recording.transpose()?;
     let opened = open::open(args, spec, recording.as_ref())?;
     let capture = args.capture.as_deref().map(Capture::create).transpose()?;
@@ -91,8 +93,12 @@ fn run(args: &Args, spec: &PortSpec) -> Result<(), Box<dyn Error>> {
         }
     }
     let link = &opened.ports[..1];
-    let quiet = args.run.json || args.quiet;
-    let end = args.run.begin(TOOL, link, quiet, signals);
+    // With -q a wait is as silent as with --json.
+    let run = Run {
+        json: args.run.json || args.quiet,
+        ..args.run.clone()
+    };
+    let end = run.begin(TOOL, link, signals);
 
     let shared = Shared::new(args.threads)?;
     if end.has_come() {

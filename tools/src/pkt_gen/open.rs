@@ -4,9 +4,9 @@
 
 use crate::{
     args::{self, Args, Function},
-    fit,
+    fit, TOOL,
 };
-use common::{note, pcap::Recording};
+use common::{pcap::Recording, ports};
 use ferromap::{Control, Port, PortSpec, Rings};
 use std::{error::Error, fs};
 
@@ -48,23 +48,18 @@ pub fn open(
     let vnet = vnet_header(args, spec)?;
     // They are only counted: to take them would touch each one.
     let extra_buffers = first.extra_buffers();
-    if extra_buffers < args.extra_buffers {
-        note!(
-            "pkt-gen: {extra_buffers} extra buffers of {} came: the memory region has no more",
-            args.extra_buffers
-        );
-    }
+    ports::tell_extra_buffers(TOOL, extra_buffers as usize, args.extra_buffers);
     let rings = rings(args.function, &first);
     if args.threads > 1 && args.threads > rings {
         return Err(too_many_threads(args, rings, spec).into());
     }
-    let mut ports = vec![first];
+    let mut opened = vec![first];
     for ring in 1..args.threads {
-        ports.push(ports[0].clone_ring(ring)?);
+        opened.push(opened[0].clone_ring(ring)?);
     }
-    fit::check(args, recording, &mut ports[0], vnet)?;
+    fit::check(args, recording, &mut opened[0], vnet)?;
     Ok(Opened {
-        ports,
+        ports: opened,
         vnet,
         extra_buffers,
     })

@@ -40,8 +40,9 @@ impl Recording {
         Self::parse(bytes).map_err(|why| format!("{}: {why}", path.display()))
     }
 
-    /// The same, and tells people of frames that are not whole.
-    pub fn load(tool: &str, path: &Path) -> Result<Self, String> {
+    /// The same, and tells people of frames that are not whole, and, where times count, of those
+    /// that are not kept.
+    pub fn load(tool: &str, path: &Path, times_count: bool) -> Result<Self, String> {
         let recording = Self::read(path)?;
         if recording.cut() > 0 {
             crate::note!(
@@ -52,21 +53,18 @@ impl Recording {
                 recording.len()
             );
         }
-        Ok(recording)
-    }
-
-    /// Tells people of times that are not kept, where times count.
-    pub fn tell_odd_times(&self, tool: &str, path: &Path) {
-        if self.odd.frames > 0 {
+        let odd = recording.odd;
+        if times_count && odd.frames > 0 {
             crate::note!(
                 "{tool}: {}: by the times of {} of {} frames, the first of which is frame {}, a \
                  clock was wrong or was set: each follows the one before it at once",
                 path.display(),
-                self.odd.frames,
-                self.len(),
-                self.odd.first
+                odd.frames,
+                recording.len(),
+                odd.first
             );
         }
+        Ok(recording)
     }
 
     /// A file that is in memory.
