@@ -117,8 +117,8 @@ impl Memory {
         Self::of(map.map_err(|e| Error::memory(&name, &e))?.into(), &name)
     }
 
-    /// So many bytes, or a little more, that no other program has, in huge pages: the processor
-    /// looks up a few addresses for all of them. The machine has as many as
+    /// So many bytes, rounded up to whole huge pages, that no other program has: the processor
+    /// looks up a few addresses for all of them. The machine has as many such pages as
     /// `sysctl vm.nr_hugepages` says.
     pub fn huge_pages(bytes: usize) -> Result<Self> {
         let name = format!("{bytes} bytes of huge pages");
