@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Tells what opening a port would bring, and whether it would succeed:
-//! `ask vale0:a@conf:slots=64`.
+//! Tells whether opening a port would succeed, and what it would bring:
+//! `ask vale0:a@conf:slots=64`. What only opening tells, which is how null ports and regions in
+//! memory of the program's (`@extmem`) turn out, ends with an error.
 
 use ferromap::Control;
 
