@@ -24,11 +24,11 @@
 #include <unistd.h>
 
 static const char *step = "the start";
-static char said[512]; // the library's last sentence
+static char said[512]; // the last sentence of the library, or of the kernel
 
 __attribute__((noreturn)) static inline void fail(const char *file, int line, const char *what)
 {
-	printf("%s, %s:%d: %s (errno %d, %s; the library: %s)\n", step, file, line, what, errno,
+	printf("%s, %s:%d: %s (errno %d, %s; said: %s)\n", step, file, line, what, errno,
 		strerror(errno), said);
 	exit(1);
 }
@@ -58,19 +58,20 @@ __attribute__((noreturn)) static inline void fail(const char *file, int line, co
 			fail(__FILE__, __LINE__, #what " with " #error); \
 	} while (0)
 
-// A call of the library fails by this errno and tells why.
-#define refused(what, error) \
+// A call of the library fails by this errno, with a sentence that has these words.
+#define refused(what, error, words) \
 	do { \
 		said[0] = '\0'; \
 		fails(what, error); \
-		if (said[0] == '\0') \
-			fail(__FILE__, __LINE__, #what " without a word"); \
+		if (strstr(said, words) == NULL) \
+			fail(__FILE__, __LINE__, #what " with other words"); \
 	} while (0)
 
 static inline void hear(struct nmctx *ctx, const char *sentence)
 {
 	(void)ctx;
 	snprintf(said, sizeof(said), "%s", sentence);
+	errno = EDOM; // whatever this leaves there is not what the caller sees
 }
 
 static inline void listen_to_the_library(void)
@@ -98,21 +99,23 @@ static inline int request(int fd, uint16_t type, const char *name, void *body, v
 	return ioctl(fd, NIOCCTRL, &hdr);
 }
 
-// The kernel has a sentence for the last refusal.
-static inline bool says_why(int fd, uint16_t type, int error)
+// The kernel has a sentence for the last refusal, and the words are in it.
+static inline bool says_why(int fd, uint16_t type, int error, const char *words)
 {
 	struct nmreq_why why = { .reqtype = 0 };
 
-	return request(fd, FERROMAP_REQ_WHY, "", &why, NULL) == 0 && why.reqtype == type &&
-		why.error == (uint32_t)error && why.len > 0 && why.len <= WHY_TEXT;
+	if (request(fd, FERROMAP_REQ_WHY, "", &why, NULL) != 0 || why.len > WHY_TEXT)
+		return false;
+	snprintf(said, sizeof(said), "%.*s", (int)why.len, (const char *)why.text);
+	return why.reqtype == type && why.error == (uint32_t)error && strstr(said, words) != NULL;
 }
 
-// The request is refused by this errno, and why can be asked.
-#define refuses(fd, type, name, body, option, error) \
+// The request is refused by this errno, and asked why, the kernel says these words.
+#define refuses(fd, type, name, body, option, error, words) \
 	do { \
 		fails(request(fd, type, name, body, option) == -1, error); \
-		if (!says_why(fd, type, error)) \
-			fail(__FILE__, __LINE__, #type " is refused without a word"); \
+		if (!says_why(fd, type, error, words)) \
+			fail(__FILE__, __LINE__, #type " with other words"); \
 	} while (0)
 
 // Ports.
@@ -174,6 +177,7 @@ static inline int polled(int fd, short events, int milliseconds)
 
 #define FRAME_TYPE 0x88b5 // for experiments
 #define LONGEST 1514
+#define MOST 9000 // of several slots
 
 // To everybody, from a station; the rest tells its number.
 static inline void make_frame(unsigned char *frame, size_t len, unsigned char from, uint32_t number)
@@ -212,8 +216,9 @@ static inline void put_frame(struct netmap_ring *ring, size_t len, unsigned char
 
 static inline bool is_frame(const void *bytes, size_t len, unsigned char from, uint32_t number)
 {
-	unsigned char wanted[LONGEST];
+	unsigned char wanted[MOST];
 
+	expect(len <= sizeof(wanted));
 	make_frame(wanted, len, from, number);
 	return memcmp(bytes, wanted, len) == 0;
 }

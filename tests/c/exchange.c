@@ -201,7 +201,8 @@ static void receive(struct port *port, unsigned char from, uint32_t number, uint
 			make_frame(want, from, number++);
 			expect(slot->len == LEN, "length of a frame");
 			expect(slot->flags == 0x0100, "flags of a frame in one slot");
-			expect(memcmp(buffer(rx, slot->buf_idx), want, LEN) == 0, "contents of a frame");
+			expect(memcmp(buffer(rx, slot->buf_idx), want, LEN) == 0,
+				"contents of a frame");
 			at = next(rx, at);
 		}
 		rx->cur = at;
@@ -221,7 +222,8 @@ static void exchange(struct port *from, struct port *to, unsigned char station)
 		uint32_t first = sent;
 
 		sent = send_some(from, station, sent);
-		expect(next(from->tx, from->tx->tail) == from->tx->head, "all slots free after a sync");
+		expect(next(from->tx, from->tx->tail) == from->tx->head,
+			"all slots free after a sync");
 		receive(to, station, first, sent);
 	}
 }

@@ -31,11 +31,12 @@ static void lengths(int fd)
 
 	step = "lengths of a header";
 	expect(header_of(fd, "vale0:a") == 0);
-	refuses(fd, NETMAP_REQ_PORT_HDR_SET, "vale0:a", &hdr, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_PORT_HDR_SET, "vale0:a", &hdr, NULL, EINVAL,
+		"0, 10 or 12 bytes, not 11");
 	hdr.nr_hdr_len = 12;
-	refuses(fd, NETMAP_REQ_PORT_HDR_SET, "vale0:none", &hdr, NULL, ENXIO);
-	refuses(fd, NETMAP_REQ_PORT_HDR_SET, "cv0", &hdr, NULL, ENXIO);
-	refuses(fd, NETMAP_REQ_PORT_HDR_GET, "vale0:none", &hdr, NULL, ENXIO);
+	refuses(fd, NETMAP_REQ_PORT_HDR_SET, "vale0:none", &hdr, NULL, ENXIO, "no port vale0:none");
+	refuses(fd, NETMAP_REQ_PORT_HDR_SET, "cv0", &hdr, NULL, ENXIO, "cv0 is not a switch port");
+	refuses(fd, NETMAP_REQ_PORT_HDR_GET, "vale0:none", &hdr, NULL, ENXIO, "no port vale0:none");
 	expect(header_of(fd, "cv0") == 0);
 	// The descriptor of the port will do as well.
 	set_header(a->fd, "vale0:a", 10);
@@ -43,7 +44,7 @@ static void lengths(int fd)
 	expect(header_of(fd, "vale0:b") == 0);
 
 	step = "who opens a port with headers";
-	refused(nmport_open("vale0:a") == NULL, EIO);
+	refused(nmport_open("vale0:a") == NULL, EIO, "a virtio-net header of 12 bytes");
 	second = prepare("vale0:a");
 	second->reg.nr_flags |= NR_ACCEPT_VNET_HDR;
 	expect(nmport_open_desc(second) == 0);

@@ -114,13 +114,13 @@ static void host_rings(void)
 	expect(one->reg.nr_host_tx_rings == 3 && one->first_tx_ring == one->last_tx_ring);
 	expect(tx_ring(one) == NETMAP_TXRING(port->nifp, port->last_tx_ring));
 	expect(rx_ring(one)->ringid == one->reg.nr_rx_rings + 2);
-	refused(nmport_open("netmap:cv0^3") == NULL, EINVAL);
-	refused(nmport_open("netmap:cv0^2/x") == NULL, EBUSY);
+	refused(nmport_open("netmap:cv0^3") == NULL, EINVAL, "no host ring 3");
+	refused(nmport_open("netmap:cv0^2/x") == NULL, EBUSY, "ring 3 cannot be bound exclusively");
 	nmport_close(one);
 	nmport_close(port);
 	port = open_port("netmap:cv0^/x");
 	expect(port->reg.nr_host_tx_rings == 1);
-	refused(nmport_open("netmap:cv0*") == NULL, EBUSY);
+	refused(nmport_open("netmap:cv0*") == NULL, EBUSY, "bound exclusively by another file");
 	one = open_port("netmap:cv0/x");
 	nmport_close(one);
 	nmport_close(port);
@@ -150,7 +150,8 @@ static void frames_of_parts(void)
 	step = "one buffer from ring to ring";
 	send_frame(wire, 500, 7, 0);
 	{
-		struct netmap_slot *from = arrived(port->fd, rx_ring(port)), *to = &tx->slot[tx->head];
+		struct netmap_slot *from = arrived(port->fd, rx_ring(port));
+		struct netmap_slot *to = &tx->slot[tx->head];
 		uint32_t buffer = to->buf_idx;
 
 		to->buf_idx = from->buf_idx;

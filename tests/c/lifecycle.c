@@ -138,7 +138,7 @@ static void interfaces(void)
 	// Its memory is there as long as the program wants it.
 	expect(strcmp(gone->nifp->ni_name, "cgone0") == 0);
 	nmport_close(gone);
-	refused(nmport_open("netmap:cgone0") == NULL, ENXIO);
+	refused(nmport_open("netmap:cgone0") == NULL, ENXIO, "no network interface cgone0");
 	close(fd);
 }
 

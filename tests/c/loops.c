@@ -40,6 +40,7 @@ static void open_csb(struct loop *l, const char *name)
 
 	prepare_csb(l, name);
 	nmreq_push_option(&l->d->hdr, &l->csb.nro_opt);
+	l->csb.nro_opt.nro_status = 99;
 	expect(nmport_open_desc(l->d) == 0 && l->csb.nro_opt.nro_status == 0);
 	nmreq_remove_option(&l->d->hdr, &l->csb.nro_opt);
 	for (i = 0; i < 2; i++) {
@@ -174,8 +175,10 @@ static void over(const char *port, const char *other)
 	open_csb(&l, port);
 	start(&l);
 	frames(&l, peer);
-	refuses(l.d->fd, NETMAP_REQ_SYNC_KLOOP_START, "", &l.start, NULL, EBUSY);
-	refuses(l.d->fd, NETMAP_REQ_CSB_ENABLE, "", NULL, &l.csb, EBUSY);
+	refuses(l.d->fd, NETMAP_REQ_SYNC_KLOOP_START, "", &l.start, NULL, EBUSY,
+		"is running already");
+	refuses(l.d->fd, NETMAP_REQ_CSB_ENABLE, "", NULL, &l.csb, EBUSY,
+		"is running: stop it first");
 	expect(l.csb.nro_opt.nro_status == EBUSY);
 	stop(&l);
 
@@ -186,6 +189,7 @@ static void over(const char *port, const char *other)
 		expect(l.wake_kernel[i] >= 0 && l.wake_us[i] >= 0);
 	}
 	events.nro_opt.nro_size = sizeof(events);
+	events.nro_opt.nro_status = 99;
 	l.options = &events;
 	start(&l);
 	frames(&l, peer);
@@ -194,6 +198,7 @@ static void over(const char *port, const char *other)
 
 	// And where frames are sent by whoever signals.
 	events.nro_opt.nro_next = (uintptr_t)&direct;
+	events.nro_opt.nro_status = direct.nro_opt.nro_status = 99;
 	start(&l);
 	frames(&l, peer);
 	stop(&l);
@@ -206,7 +211,8 @@ static void over(const char *port, const char *other)
 	nmport_close(peer);
 }
 
-static void refused_csb(const char *name, uint64_t atok, uint64_t ktoa, int error)
+static void refused_csb(const char *name, uint64_t atok, uint64_t ktoa, int error,
+	const char *words)
 {
 	struct loop l;
 
@@ -214,7 +220,7 @@ static void refused_csb(const char *name, uint64_t atok, uint64_t ktoa, int erro
 	l.csb.csb_atok = atok;
 	l.csb.csb_ktoa = ktoa;
 	nmreq_push_option(&l.d->hdr, &l.csb.nro_opt);
-	refused(nmport_open_desc(l.d) == -1, error);
+	refused(nmport_open_desc(l.d) == -1, error, words);
 	expect(l.csb.nro_opt.nro_status == (uint32_t)error);
 	nmreq_remove_option(&l.d->hdr, &l.csb.nro_opt);
 	nmport_undo_prepare(l.d);
@@ -232,22 +238,24 @@ static void without_csb(void)
 	good[0] = (uintptr_t)l.atok;
 	good[1] = (uintptr_t)l.ktoa;
 	nmport_undo_prepare(l.d);
-	refused_csb("vale0:a", good[0], good[1], EINVAL);
-	refused_csb("vale0:a/x", good[0] + 4, good[1], EINVAL);
-	refused_csb("vale0:a/x", good[0], good[1] + 32, EINVAL);
-	refused_csb("vale0:a/x", 64, good[1], EFAULT);
-	refused_csb("vale0:a/x", good[0], 64, EFAULT);
-	refuses(d->fd, NETMAP_REQ_CSB_ENABLE, "", NULL, NULL, EINVAL);
-	refuses(d->fd, NETMAP_REQ_CSB_ENABLE, "", NULL, &l.csb, EINVAL); // not exclusive
-	refuses(unbound, NETMAP_REQ_CSB_ENABLE, "", NULL, &l.csb, ENXIO);
-	refuses(d->fd, NETMAP_REQ_SYNC_KLOOP_START, "", &l.start, NULL, EINVAL);
-	refuses(unbound, NETMAP_REQ_SYNC_KLOOP_START, "", &l.start, NULL, ENXIO);
-	refuses(unbound, NETMAP_REQ_SYNC_KLOOP_STOP, "", NULL, NULL, ENXIO);
+	refused_csb("vale0:a", good[0], good[1], EINVAL, "with NR_EXCLUSIVE");
+	refused_csb("vale0:a/x", good[0] + 4, good[1], EINVAL, "csb_atok is");
+	refused_csb("vale0:a/x", good[0], good[1] + 32, EINVAL, "csb_ktoa is");
+	refused_csb("vale0:a/x", 64, good[1], EFAULT, "cannot be accessed");
+	refused_csb("vale0:a/x", good[0], 64, EFAULT, "cannot be accessed");
+	refuses(d->fd, NETMAP_REQ_CSB_ENABLE, "", NULL, NULL, EINVAL, "needs NETMAP_REQ_OPT_CSB");
+	refuses(d->fd, NETMAP_REQ_CSB_ENABLE, "", NULL, &l.csb, EINVAL,
+		"with NR_EXCLUSIVE");
+	refuses(unbound, NETMAP_REQ_CSB_ENABLE, "", NULL, &l.csb, ENXIO, "not bound");
+	refuses(d->fd, NETMAP_REQ_SYNC_KLOOP_START, "", &l.start, NULL, EINVAL, "needs CSB mode");
+	refuses(unbound, NETMAP_REQ_SYNC_KLOOP_START, "", &l.start, NULL, ENXIO, "not bound");
+	refuses(unbound, NETMAP_REQ_SYNC_KLOOP_STOP, "", NULL, NULL, ENXIO, "not bound");
 	close(unbound);
 	nmport_close(d);
 
 	step = "CSB mode for a port that is open";
 	d = open_port("vale0:a/x");
+	l.csb.nro_opt.nro_status = 99;
 	expect(request(d->fd, NETMAP_REQ_CSB_ENABLE, "", NULL, &l.csb) == 0);
 	expect(l.csb.nro_opt.nro_status == 0 && l.ktoa[0].hwtail == tx_ring(d)->tail);
 	fails(ioctl(d->fd, NIOCTXSYNC, NULL) == -1, EBUSY);
@@ -255,9 +263,10 @@ static void without_csb(void)
 }
 
 // Options of START are refused: by this errno, which the first one has as its status.
-static void refused_start(struct loop *l, struct nmreq_option *option, int error)
+static void refused_start(struct loop *l, struct nmreq_option *option, int error,
+	const char *words)
 {
-	refuses(l->d->fd, NETMAP_REQ_SYNC_KLOOP_START, "", &l->start, option, error);
+	refuses(l->d->fd, NETMAP_REQ_SYNC_KLOOP_START, "", &l->start, option, error, words);
 	expect(option->nro_status == (uint32_t)error);
 }
 
@@ -282,22 +291,23 @@ static void what_start_wants(void)
 	step = "what a loop wants";
 	open_csb(&l, "vale0:a/x");
 	l.start.sleep_us = 1000001;
-	refuses(l.d->fd, NETMAP_REQ_SYNC_KLOOP_START, "", &l.start, NULL, EINVAL);
+	refuses(l.d->fd, NETMAP_REQ_SYNC_KLOOP_START, "", &l.start, NULL, EINVAL,
+		"sleep_us is 1000001");
 	l.start.sleep_us = 1000000;
 	events.nro_opt.nro_size -= sizeof(events.eventfds[0]);
-	refused_start(&l, &events.nro_opt, EINVAL);
+	refused_start(&l, &events.nro_opt, EINVAL, "is 32: for 2 rings it is 40");
 	events.nro_opt.nro_size = sizeof(events);
 	events.eventfds[1].ioeventfd = file;
-	refused_start(&l, &events.nro_opt, EINVAL);
+	refused_start(&l, &events.nro_opt, EINVAL, "ioeventfd of ring 1, is no eventfd");
 	events.eventfds[1].ioeventfd = 999;
-	refused_start(&l, &events.nro_opt, EBADF);
+	refused_start(&l, &events.nro_opt, EBADF, "descriptor 999");
 	events.eventfds[1].ioeventfd = -1;
 	// A direct mode has nobody who signals it.
 	mode.mode = NM_OPT_SYNC_KLOOP_DIRECT_TX;
 	mode.nro_opt.nro_next = (uintptr_t)&events;
-	refused_start(&l, &mode.nro_opt, EINVAL);
+	refused_start(&l, &mode.nro_opt, EINVAL, "needs an ioeventfd for each");
 	mode.mode = 4;
-	refused_start(&l, &mode.nro_opt, EINVAL);
+	refused_start(&l, &mode.nro_opt, EINVAL, "mode 0x4");
 
 	step = "a stop before the start";
 	expect(request(l.d->fd, NETMAP_REQ_SYNC_KLOOP_STOP, "", NULL, NULL) == 0);

@@ -68,6 +68,7 @@ static struct nmport_d *within(const char *name, void *memory)
 	struct nmreq_pools_info *info;
 
 	expect(d != NULL && nmport_extmem(d, memory, SIZE) == 0);
+	d->extmem->nro_opt.nro_status = 99;
 	info = nmport_extmem_getinfo(d);
 	info->nr_if_pool_objtotal = 8;
 	info->nr_ring_pool_objtotal = 24;
@@ -152,7 +153,7 @@ static void in_a_file(void)
 	expect(mappings() == 0);
 	close(file);
 	unlink(FILENAME);
-	refused(nmport_open(name) == NULL, ENOENT);
+	refused(nmport_open(name) == NULL, ENOENT, "No such file");
 }
 
 int main(void)

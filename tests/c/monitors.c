@@ -18,8 +18,8 @@ static void shows(struct nmport_d *monitor, bool sent, unsigned char from, uint3
 // Each direction by itself and both at once.
 static void copies(const char *port, const char *other)
 {
-	// Memory is mapped once, by the first port in it, which is not let go before that is unmapped:
-	// so the one that is to end comes second.
+	// Memory is mapped once, by the first port in it, which is not let go before that is
+	// unmapped: so the one that is to end comes second.
 	struct nmport_d *b = open_port(other), *a = open_port(port), *both, *tx, *rx;
 	char name[40];
 	uint32_t i;
@@ -72,7 +72,7 @@ static void exchanged_buffers(void)
 
 	step = "exchanged buffers";
 	expect(nmport_offset(offsets, 0, 0, 16, 0) == 0);
-	refused(nmport_open_desc(offsets) == -1, EOPNOTSUPP);
+	refused(nmport_open_desc(offsets) == -1, EOPNOTSUPP, "a zero-copy monitor has no offsets");
 	expect(offsets->offsets->nro_opt.nro_status == EOPNOTSUPP);
 	nmport_undo_prepare(offsets);
 
@@ -152,8 +152,8 @@ int main(void)
 {
 	listen_to_the_library();
 	step = "a port that nobody has open";
-	refused(nmport_open("netmap:cv0/r") == NULL, EINVAL);
-	refused(nmport_open("vale0:a/rt") == NULL, EINVAL);
+	refused(nmport_open("netmap:cv0/r") == NULL, EINVAL, "nobody has cv0 open");
+	refused(nmport_open("vale0:a/rt") == NULL, EINVAL, "no port vale0:a to be watched");
 	step = "a switch port";
 	copies("vale0:a", "vale0:b");
 	step = "an end of a pipe";

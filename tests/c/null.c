@@ -13,7 +13,8 @@ static void rings_without_traffic(void)
 	int fd = control();
 
 	step = "a null port";
-	refuses(fd, NETMAP_REQ_REGISTER, "nothing", &reg, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_REGISTER, "nothing", &reg, NULL, EINVAL,
+		"a null port needs a memory region");
 	close(fd);
 	d->reg.nr_extra_bufs = 5;
 	expect(nmport_open_desc(d) == 0);
@@ -96,9 +97,10 @@ static void what_a_region_is_made_of(void)
 	expect(request(fd, NETMAP_REQ_PORT_INFO_GET, "", &size, NULL) == 0);
 	expect(size.nr_mem_id == GLOBAL_MEM_ID && size.nr_memsize > 0);
 	size.nr_mem_id = 54321;
-	refuses(fd, NETMAP_REQ_PORT_INFO_GET, "", &size, NULL, EINVAL);
-	refuses(fd, NETMAP_REQ_POOLS_INFO_GET, "", &info, NULL, ENXIO);
-	refuses(fd, NETMAP_REQ_POOLS_INFO_GET, "none99", &info, NULL, ENXIO);
+	refuses(fd, NETMAP_REQ_PORT_INFO_GET, "", &size, NULL, EINVAL, "no memory region 54321");
+	refuses(fd, NETMAP_REQ_POOLS_INFO_GET, "", &info, NULL, ENXIO, "the port has no name");
+	refuses(fd, NETMAP_REQ_POOLS_INFO_GET, "none99", &info, NULL, ENXIO,
+		"no network interface none99");
 	close(fd);
 	nmport_close(a);
 }
@@ -129,7 +131,7 @@ static void region_of_a_descriptor(void)
 {
 	struct nmport_d *a = open_port("vale0:a"), *b = prepare("vale1:b");
 	struct nmreq_opt_region region = {
-		.nro_opt = { .nro_reqtype = FERROMAP_OPT_REGION },
+		.nro_opt = { .nro_reqtype = FERROMAP_OPT_REGION, .nro_status = 99 },
 		.fd = a->fd,
 	};
 	struct nmreq_register probe = { .nr_mode = NR_REG_ALL_NIC };
@@ -141,13 +143,15 @@ static void region_of_a_descriptor(void)
 	expect(b->mem == a->mem);
 	nmreq_remove_option(&b->hdr, &region.nro_opt);
 
-	step = "what a request would return";
-	expect(request(fd, FERROMAP_REQ_PROBE, "vale1:b", &probe, NULL) == 0 && probe.nr_memsize == 0);
+	step = "whether a request would succeed";
+	expect(request(fd, FERROMAP_REQ_PROBE, "vale1:b", &probe, NULL) == 0);
+	expect(probe.nr_memsize == 0);
 	probe.nr_flags = NR_EXCLUSIVE;
-	refuses(fd, FERROMAP_REQ_PROBE, "vale1:b", &probe, NULL, EBUSY);
+	refuses(fd, FERROMAP_REQ_PROBE, "vale1:b", &probe, NULL, EBUSY,
+		"ring 0 cannot be bound exclusively");
 	probe.nr_flags = 0;
 	probe.nr_mode = NR_REG_SW;
-	refuses(fd, FERROMAP_REQ_PROBE, "vale1:b", &probe, NULL, EINVAL);
+	refuses(fd, FERROMAP_REQ_PROBE, "vale1:b", &probe, NULL, EINVAL, "no host rings");
 	close(fd);
 	nmport_close(b);
 	nmport_close(a);

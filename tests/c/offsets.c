@@ -88,12 +88,13 @@ static void without_traffic_of_its_own(void)
 	nmport_close(b);
 }
 
-static void refused_offsets(uint64_t initial, uint64_t most, uint64_t bits, int error)
+static void refused_offsets(uint64_t initial, uint64_t most, uint64_t bits, int error,
+	const char *words)
 {
 	struct nmport_d *d = prepare("vale0:a");
 
 	expect(nmport_offset(d, initial, most, bits, 0) == 0);
-	refused(nmport_open_desc(d) == -1, error);
+	refused(nmport_open_desc(d) == -1, error, words);
 	expect(d->offsets->nro_opt.nro_status == (uint32_t)error);
 	nmport_undo_prepare(d);
 }
@@ -112,12 +113,12 @@ int main(void)
 	without_traffic_of_its_own();
 
 	step = "offsets that will not do";
-	refused_offsets(0, 0, 65, EINVAL);
-	refused_offsets(0, 4096, 16, EINVAL);
-	refused_offsets(0, 256, 8, EINVAL);
-	refused_offsets(65, 64, 16, EINVAL);
+	refused_offsets(0, 0, 65, EINVAL, "nro_offset_bits is 65");
+	refused_offsets(0, 4096, 16, EINVAL, "a buffer has 2048 bytes");
+	refused_offsets(0, 256, 8, EINVAL, "takes more than 8 bits");
+	refused_offsets(65, 64, 16, EINVAL, "nro_initial_offset is 65");
 	d = open_at("vale0:a", 0, 64);
-	refused_offsets(0, 128, 16, EBUSY);
+	refused_offsets(0, 128, 16, EBUSY, "up to 64 bytes");
 	// Less than what is there is what is there.
 	more = prepare("vale0:a");
 	expect(nmport_offset(more, 0, 32, 8, 0) == 0 && nmport_open_desc(more) == 0);

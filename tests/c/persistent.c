@@ -41,19 +41,22 @@ static void made_and_deleted(void)
 	// Without a switch all that it sends is discarded, and nothing comes.
 	send_frame(d, 60, 1, 0);
 	expect(!nm_tx_pending(tx_ring(d)) && is_silent(d));
-	refused(nmport_open("netmap:cpp0^") == NULL, EINVAL);
-	refuses(fd, NETMAP_REQ_VALE_DELIF, "cpp0", NULL, NULL, EBUSY);
+	refused(nmport_open("netmap:cpp0^") == NULL, EINVAL, "no host rings");
+	refuses(fd, NETMAP_REQ_VALE_DELIF, "cpp0", NULL, NULL, EBUSY, "cpp0 is open");
 	nmport_close(d);
 
 	step = "names of persistent ports";
-	refuses(fd, NETMAP_REQ_VALE_NEWIF, "cpp0", &body, NULL, EEXIST);
-	refuses(fd, NETMAP_REQ_VALE_NEWIF, "valecpp", &body, NULL, EINVAL);
-	refuses(fd, NETMAP_REQ_VALE_NEWIF, "cpp4567890123456", &body, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_VALE_NEWIF, "cpp0", &body, NULL, EEXIST,
+		"an interface cpp0 already");
+	refuses(fd, NETMAP_REQ_VALE_NEWIF, "valecpp", &body, NULL, EINVAL,
+		"cannot be an interface's name");
+	refuses(fd, NETMAP_REQ_VALE_NEWIF, "cpp4567890123456", &body, NULL, EINVAL,
+		"cannot be an interface's name");
 	body.nr_mem_id = 54321;
-	refuses(fd, NETMAP_REQ_VALE_NEWIF, "cpp1", &body, NULL, EINVAL);
-	refuses(fd, NETMAP_REQ_VALE_DELIF, "cpp1", NULL, NULL, ENXIO);
-	refuses(fd, NETMAP_REQ_VALE_DELIF, "cv0", NULL, NULL, EINVAL);
-	refuses(fd, NETMAP_REQ_VALE_DELIF, "cpp0", &body, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_VALE_NEWIF, "cpp1", &body, NULL, EINVAL, "no memory region 54321");
+	refuses(fd, NETMAP_REQ_VALE_DELIF, "cpp1", NULL, NULL, ENXIO, "no interface cpp1");
+	refuses(fd, NETMAP_REQ_VALE_DELIF, "cv0", NULL, NULL, EINVAL, "cv0 is no persistent port");
+	refuses(fd, NETMAP_REQ_VALE_DELIF, "cpp0", &body, NULL, EINVAL, "has no body");
 
 	step = "a persistent port in region 1";
 	memset(&body, 0, sizeof(body));
@@ -77,12 +80,14 @@ static void plugged_in(void)
 
 	step = "a persistent port in a switch";
 	newif("cpp0", &body);
-	refuses(fd, NETMAP_REQ_VALE_DETACH, "vale0:cpp0", &detach, NULL, ENXIO);
-	refused(nmport_open("vale0:cpp0") == NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_VALE_DETACH, "vale0:cpp0", &detach, NULL, ENXIO,
+		"no port vale0:cpp0");
+	refused(nmport_open("vale0:cpp0") == NULL, EINVAL, "not attached to vale0");
 	expect(request(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cpp0", &attach, NULL) == 0);
 	expect(attach.port_index == 1);
-	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cpp0", &attach, NULL, EBUSY);
-	refuses(fd, NETMAP_REQ_VALE_DELIF, "cpp0", NULL, NULL, EBUSY);
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cpp0", &attach, NULL, EBUSY,
+		"a port cpp0 already");
+	refuses(fd, NETMAP_REQ_VALE_DELIF, "cpp0", NULL, NULL, EBUSY, "plugged in as vale0:cpp0");
 	// The first mapping of the region is the last to go.
 	same = open_port("vale0:cpp0");
 	d = open_port("netmap:cpp0");

@@ -185,16 +185,16 @@ static void refusals(void)
 	int i, fd = control();
 
 	step = "what pipes refuse";
-	refuses(fd, NETMAP_REQ_REGISTER, "vale0:a{", &reg, NULL, EINVAL);
-	refuses(fd, NETMAP_REQ_REGISTER, "{1", &reg, NULL, EINVAL);
-	refuses(fd, NETMAP_REQ_PORT_HDR_GET, "vale0:a{1", &hdr, NULL, ENODEV);
-	refused(nmport_open("vale0:a{1^") == NULL, EINVAL);
-	refused(nmport_open("vale0:a{1*") == NULL, EINVAL);
-	refused(nmport_open("vale0:a{1^0") == NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_REGISTER, "vale0:a{", &reg, NULL, EINVAL, "a base and an id");
+	refuses(fd, NETMAP_REQ_REGISTER, "{1", &reg, NULL, EINVAL, "a base and an id");
+	refuses(fd, NETMAP_REQ_PORT_HDR_GET, "vale0:a{1", &hdr, NULL, ENODEV, "no pipe vale0:a{1");
+	refused(nmport_open("vale0:a{1^") == NULL, EINVAL, "no host rings");
+	refused(nmport_open("vale0:a{1*") == NULL, EINVAL, "no host rings");
+	refused(nmport_open("vale0:a{1^0") == NULL, EINVAL, "no host rings");
 
 	step = "an end to oneself";
 	d = open_port("vale0:a{1/x");
-	refused(nmport_open("vale0:a{1") == NULL, EBUSY);
+	refused(nmport_open("vale0:a{1") == NULL, EBUSY, "bound exclusively by another file");
 	slave = open_port("vale0:a}1");
 	exchange(d, slave, 12);
 	nmport_close(slave);
@@ -215,10 +215,11 @@ static void refusals(void)
 		many[i] = open_port(name);
 		expect(many[i]->mem == base->mem && many[i]->reg.nr_tx_slots == 8);
 	}
-	refused(nmport_open("vale0:many{more") == NULL, EINVAL);
+	refused(nmport_open("vale0:many{more") == NULL, EINVAL, "has 64 pipes");
 	// Not another one: the other end of one that is there.
-	slave = open_port("vale0:many}63");
-	exchange(many[63], slave, 13);
+	snprintf(name, sizeof(name), "vale0:many}%d", PIPE_MAX_PER_BASE - 1);
+	slave = open_port(name);
+	exchange(many[PIPE_MAX_PER_BASE - 1], slave, 13);
 	nmport_close(slave);
 	while (i > 0)
 		nmport_close(many[--i]);

@@ -30,19 +30,22 @@ static void a_descriptor(void)
 	hdr.nr_version = NETMAP_MAX_API;
 	hdr.nr_reserved = 1;
 	fails(ioctl(fd, NIOCCTRL, &hdr) == -1, EINVAL);
-	refuses(fd, NETMAP_REQ_REGISTER, "vale0:a", NULL, NULL, EINVAL);
-	refuses(fd, NETMAP_REQ_REGISTER, "vale0:a", (void *)64, NULL, EFAULT);
-	refuses(fd, NETMAP_REQ_REGISTER, "none99", &reg, NULL, ENXIO);
-	refuses(fd, NETMAP_REQ_REGISTER, "lo", &reg, NULL, EINVAL); // its MTU is 65536
+	refuses(fd, NETMAP_REQ_REGISTER, "vale0:a", NULL, NULL, EINVAL, "needs a body");
+	refuses(fd, NETMAP_REQ_REGISTER, "vale0:a", (void *)64, NULL, EFAULT,
+		"no memory that this process may use");
+	refuses(fd, NETMAP_REQ_REGISTER, "none99", &reg, NULL, ENXIO,
+		"no network interface none99");
+	refuses(fd, NETMAP_REQ_REGISTER, "lo", &reg, NULL, EINVAL,
+		"its MTU is 65536");
 	reg.nr_mode = NR_REG_DEFAULT;
-	refuses(fd, NETMAP_REQ_REGISTER, "vale0:a", &reg, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_REGISTER, "vale0:a", &reg, NULL, EINVAL, "nr_mode is 0");
 	reg.nr_mode = NR_REG_PIPE_MASTER;
-	refuses(fd, NETMAP_REQ_REGISTER, "vale0:a", &reg, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_REGISTER, "vale0:a", &reg, NULL, EINVAL, "nr_mode is 5");
 	// After all of that it is as good as any.
 	reg.nr_mode = NR_REG_ALL_NIC;
 	hdr.nr_reserved = 0;
 	expect(ioctl(fd, NIOCCTRL, &hdr) == 0 && reg.nr_memsize > 0);
-	refuses(fd, NETMAP_REQ_REGISTER, "vale0:b", &reg, NULL, EBUSY);
+	refuses(fd, NETMAP_REQ_REGISTER, "vale0:b", &reg, NULL, EBUSY, "already bound to vale0:a");
 	close(fd);
 }
 
@@ -63,19 +66,19 @@ static void which_rings(void)
 	some = open_port("vale0:a/RT");
 	expect(polled(some->fd, POLLIN | POLLOUT, 0) == 0);
 	nmport_close(some);
-	refused(nmport_open("vale0:a-4") == NULL, EINVAL);
+	refused(nmport_open("vale0:a-4") == NULL, EINVAL, "no ring 4");
 	one = open_port("vale0:a-2");
 	expect(one->first_tx_ring == 2 && one->last_tx_ring == 2 && one->first_rx_ring == 2);
 	expect(tx_ring(one) == NETMAP_TXRING(all->nifp, 2) && tx_ring(one)->ringid == 2);
-	refused(nmport_open("vale0:a-2/x") == NULL, EBUSY);
+	refused(nmport_open("vale0:a-2/x") == NULL, EBUSY, "ring 2 cannot be bound exclusively");
 	nmport_close(one);
 	nmport_close(all);
 
 	step = "rings to oneself";
 	one = open_port("vale0:a-0/x@conf:rings=2");
 	other = open_port("vale0:a-1/x");
-	refused(nmport_open("vale0:a-0") == NULL, EBUSY);
-	refused(nmport_open("vale0:a") == NULL, EBUSY);
+	refused(nmport_open("vale0:a-0") == NULL, EBUSY, "bound exclusively by another file");
+	refused(nmport_open("vale0:a") == NULL, EBUSY, "bound exclusively by another file");
 	nmport_close(other);
 	nmport_close(open_port("vale0:a-1"));
 	nmport_close(one);

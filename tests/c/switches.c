@@ -34,7 +34,8 @@ static bool is_listed(const char *name)
 
 static void lists(void)
 {
-	struct nmport_d *a = open_port("vale0:a"), *b = open_port("vale0:b"), *c = open_port("vale1:a");
+	struct nmport_d *a = open_port("vale0:a"), *b = open_port("vale0:b");
+	struct nmport_d *c = open_port("vale1:a");
 	struct nmreq_vale_list list = { .nr_bridge_idx = 7, .nr_port_idx = 7 };
 	int all;
 
@@ -46,8 +47,9 @@ static void lists(void)
 	expect(list.pad1 == FERROMAP_VALE_VIRTUAL);
 	expect(request(fd, NETMAP_REQ_VALE_LIST, "vale1:none", &list, NULL) == 0);
 	expect(list.nr_bridge_idx == 1 && list.nr_port_idx == VALE_NO_PORT);
-	refuses(fd, NETMAP_REQ_VALE_LIST, "vale2:a", &list, NULL, ENOENT);
-	refuses(fd, NETMAP_REQ_VALE_LIST, "cv0", &list, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_VALE_LIST, "vale2:a", &list, NULL, ENOENT, "no switch vale2");
+	refuses(fd, NETMAP_REQ_VALE_LIST, "cv0", &list, NULL, EINVAL,
+		"not the name of a switch port");
 	nmport_close(a);
 	nmport_close(b);
 	nmport_close(c);
@@ -82,16 +84,18 @@ static void an_interface(void)
 	expect(is_listed("vale0:cv0") && !is_listed("vale0:cv0^"));
 	exchange(a, wire, 1);
 	exchange(wire, a, 2);
-	refused(nmport_open("netmap:cv0") == NULL, EBUSY);
-	refused(nmport_open("vale0:cv0") == NULL, EBUSY);
-	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cv0", &again, NULL, EBUSY);
-	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale1:cv0", &again, NULL, EBUSY);
+	refused(nmport_open("netmap:cv0") == NULL, EBUSY, "attached to a switch");
+	refused(nmport_open("vale0:cv0") == NULL, EBUSY, "attached to the switch");
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cv0", &again, NULL, EBUSY, "a port cv0 already");
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale1:cv0", &again, NULL, EBUSY,
+		"attached to a switch");
 	// A program has this one.
-	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cv1", &again, NULL, EBUSY);
-	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:none99", &again, NULL, EINVAL);
-	refuses(fd, NETMAP_REQ_VALE_ATTACH, "cv1", &again, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cv1", &again, NULL, EBUSY, "cv1 is open");
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:none99", &again, NULL, EINVAL,
+		"no network interface none99");
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "cv1", &again, NULL, EINVAL, "does not name a switch");
 	again.reg.nr_mode = NR_REG_ONE_NIC;
-	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cv1", &again, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cv1", &again, NULL, EINVAL, "nr_mode is 4");
 
 	step = "a monitor of an interface in a switch";
 	monitor = open_port("netmap:cv0/rt");
@@ -105,8 +109,8 @@ static void an_interface(void)
 	nmport_close(of_port);
 
 	expect(detach("vale0:cv0") == 1);
-	refuses(fd, NETMAP_REQ_VALE_DETACH, "vale0:cv0", &body, NULL, ENXIO);
-	refuses(fd, NETMAP_REQ_VALE_DETACH, "cv0", &body, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_VALE_DETACH, "vale0:cv0", &body, NULL, ENXIO, "no port vale0:cv0");
+	refuses(fd, NETMAP_REQ_VALE_DETACH, "cv0", &body, NULL, EINVAL, "does not name a switch");
 	nmport_close(wire);
 	nmport_close(open_port("netmap:cv0"));
 	nmport_close(a);
@@ -146,16 +150,23 @@ static void polled_by_a_thread(void)
 
 	step = "an interface that is polled";
 	attach("vale0:cv0", NR_REG_ALL_NIC);
-	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:a", &poll_it, NULL, EOPNOTSUPP);
-	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:none", &poll_it, NULL, ENXIO);
-	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "cv0", &poll_it, NULL, EINVAL);
-	refuses(fd, NETMAP_REQ_VALE_POLLING_DISABLE, "vale0:cv0", &poll_it, NULL, EFAULT);
+	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:a", &poll_it, NULL, EOPNOTSUPP,
+		"not an attached interface");
+	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:none", &poll_it, NULL, ENXIO,
+		"no port vale0:none");
+	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "cv0", &poll_it, NULL, EINVAL,
+		"does not name a switch");
+	refuses(fd, NETMAP_REQ_VALE_POLLING_DISABLE, "vale0:cv0", &poll_it, NULL, EFAULT,
+		"not being polled");
 	poll_it.nr_mode = 3;
-	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:cv0", &poll_it, NULL, EINVAL);
+	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:cv0", &poll_it, NULL, EINVAL,
+		"no polling mode 3");
 	poll_it.nr_mode = NETMAP_POLLING_MODE_SINGLE_CPU;
 	expect(request(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:cv0", &poll_it, NULL) == 0);
-	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:cv0", &poll_it, NULL, EFAULT);
-	refuses(fd, NETMAP_REQ_VALE_DETACH, "vale0:cv0", &body, NULL, EBUSY);
+	refuses(fd, NETMAP_REQ_VALE_POLLING_ENABLE, "vale0:cv0", &poll_it, NULL, EFAULT,
+		"being polled already");
+	refuses(fd, NETMAP_REQ_VALE_DETACH, "vale0:cv0", &body, NULL, EBUSY,
+		"being polled: end that first");
 	exchange(wire, a, 6);
 	exchange(a, wire, 7);
 	expect(request(fd, NETMAP_REQ_VALE_POLLING_DISABLE, "vale0:cv0", &poll_it, NULL) == 0);
