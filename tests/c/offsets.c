@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Offsets in C, on every kind of port: frames start where their slots say, at both ends; and what
-// is refused. It wants the interfaces cv0 and cv1, wired to each other.
+// Offsets in C, on switch ports, interfaces, pipes, copy monitors and null ports: frames start
+// where their slots say, at one end and at both, and no more of them than a gap has room for; and
+// what is refused. It wants the interfaces cv0 and cv1, wired to each other.
 
 #define _GNU_SOURCE
 #include "check.h"
 
-static struct nmport_d *open_at(const char *name, uint64_t initial, uint64_t most)
+static struct nmport_d *open_with_gap(const char *name, uint64_t initial, uint64_t most,
+	uint64_t gap)
 {
 	struct nmport_d *d = prepare(name);
 	uint32_t i;
 
-	expect(nmport_offset(d, initial, most, 16, 0) == 0);
+	expect(nmport_offset(d, initial, most, 16, gap) == 0);
+	d->offsets->nro_opt.nro_status = 99;
 	expect(nmport_open_desc(d) == 0 && d->offsets->nro_opt.nro_status == 0);
 	expect(d->offsets->nro_max_offset == most);
 	if (d->first_tx_ring <= d->last_tx_ring) {
@@ -22,6 +25,11 @@ static struct nmport_d *open_at(const char *name, uint64_t initial, uint64_t mos
 			expect(NETMAP_ROFFSET(ring, &ring->slot[i]) == initial);
 	}
 	return d;
+}
+
+static struct nmport_d *open_at(const char *name, uint64_t initial, uint64_t most)
+{
+	return open_with_gap(name, initial, most, 0);
 }
 
 // Frames that begin anywhere up to the most, each slot with bits above the mask of the program's.
@@ -88,6 +96,48 @@ static void without_traffic_of_its_own(void)
 	nmport_close(b);
 }
 
+// The next slot is a part of a frame that a station has sent.
+static void part(struct nmport_d *d, size_t at, size_t len, const unsigned char *frame, bool more)
+{
+	struct netmap_ring *ring = rx_ring(d);
+	struct netmap_slot *slot = arrived(d->fd, ring);
+
+	expect(slot->len == len && NETMAP_ROFFSET(ring, slot) == 32);
+	expect(memcmp(NETMAP_BUF_OFFSET(ring, slot), frame + at, len) == 0);
+	expect(!(slot->flags & NS_MOREFRAG) == !more);
+	advance(ring);
+}
+
+static void gaps(void)
+{
+	struct nmport_d *d, *other = open_port("vale0:b");
+	unsigned char frame[LONGEST];
+
+	make_frame(frame, sizeof(frame), 8, 0);
+	step = "a gap on a switch port";
+	d = open_with_gap("vale0:a", 32, 128, 64);
+	send_frame(other, 64, 7, 0);
+	take(d, 64, 7, 0);
+	// One that does not fit is empty.
+	send_frame(other, 65, 7, 1);
+	part(d, 0, 0, frame, false);
+	send_frame(other, 64, 7, 2);
+	take(d, 64, 7, 2);
+	nmport_close(d);
+	nmport_close(other);
+
+	step = "a gap on an interface";
+	other = open_port("netmap:cv1");
+	d = open_with_gap("netmap:cv0", 32, 128, 600);
+	send_frame(other, sizeof(frame), 8, 0);
+	part(d, 0, 600, frame, true);
+	part(d, 600, 600, frame, true);
+	part(d, 1200, LONGEST - 1200, frame, false);
+	expect(is_silent(d));
+	nmport_close(d);
+	nmport_close(other);
+}
+
 static void refused_offsets(uint64_t initial, uint64_t most, uint64_t bits, int error,
 	const char *words)
 {
@@ -111,6 +161,7 @@ int main(void)
 	step = "offsets on a pipe";
 	on("vale0:a{1", "vale0:a}1", true);
 	without_traffic_of_its_own();
+	gaps();
 
 	step = "offsets that will not do";
 	refused_offsets(0, 0, 65, EINVAL, "nro_offset_bits is 65");
