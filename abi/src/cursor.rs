@@ -30,6 +30,17 @@ pub const fn add(from: u32, by: u32, n: u32) -> u32 {
     }
 }
 
+/// The slot after `at`, in a ring of `n`. `at` must be below `n`.
+#[inline]
+pub const fn next(at: u32, n: u32) -> u32 {
+    let next = at.wrapping_add(1);
+    if next < n {
+        next
+    } else {
+        0
+    }
+}
+
 /// The slot before `at`, in a ring of `n`.
 #[inline]
 pub const fn prev(at: u32, n: u32) -> u32 {

@@ -162,18 +162,19 @@ impl RxBatch<'_> {
     /// Slot by slot.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RxSlot<'_>> {
-        self.ring.views(self.len).map(|view| RxSlot { view })
+        self.ring.views(0, self.len).map(|view| RxSlot { view })
     }
 
     /// Packet by packet, each of one or more slots.
     pub fn packets(&self) -> impl Iterator<Item = RxPacket<'_>> {
-        let (ring, len) = (&*self.ring, self.len);
+        let ring = &*self.ring;
+        let mut views = ring.views(0, self.len);
         let mut at = 0;
         std::iter::from_fn(move || {
             let first = at;
-            while at < len {
+            for view in &mut views {
                 at += 1;
-                if !more(ring.view(at - 1)) {
+                if !more(view) {
                     break;
                 }
             }
@@ -258,8 +259,8 @@ pub struct RxPacket<'b> {
 impl<'b> RxPacket<'b> {
     /// Its slots.
     pub fn slots(&self) -> impl ExactSizeIterator<Item = RxSlot<'b>> {
-        let ring = self.ring;
-        (self.first..self.first + self.count).map(move |k| RxSlot { view: ring.view(k) })
+        let views = self.ring.views(self.first, self.count);
+        views.map(|view| RxSlot { view })
     }
 
     /// Bytes in all slots.

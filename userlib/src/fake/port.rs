@@ -123,7 +123,7 @@ impl PortState {
                 to.flags |= NS_MOREFRAG;
             }
             ring.set_slot(inner, at, to);
-            ring.hwtail = cursor::add(at, 1, ring.n);
+            ring.hwtail = cursor::next(at, ring.n);
         }
         for file in &self.files {
             // A full counter wakes as well.
@@ -149,7 +149,7 @@ impl State {
                 chain.push(Sent { slot, start });
                 slot.flags &= !NS_BUF_CHANGED;
                 ring.set_slot(inner, ring.hwcur, slot);
-                ring.hwcur = cursor::add(ring.hwcur, 1, ring.n);
+                ring.hwcur = cursor::next(ring.hwcur, ring.n);
                 let more = slot.flags & NS_MOREFRAG != 0 && ring.hwcur != checked.head();
                 if more {
                     continue;

@@ -188,17 +188,6 @@ impl Ring {
         unsafe { self.header.add(by) }.cast()
     }
 
-    /// The position after `at`.
-    #[inline]
-    fn after(&self, at: u32) -> u32 {
-        let next = at + 1;
-        if next < self.n {
-            next
-        } else {
-            0
-        }
-    }
-
     pub(crate) fn slots(&self) -> u32 {
         self.n
     }
@@ -268,8 +257,8 @@ impl Ring {
         self.mask != 0
     }
 
-    /// Where in its buffer the frame of a slot starts: at the buffer's end at most. `slot` comes
-    /// from [`Self::slot_ptr`].
+    /// Where in its buffer the frame of a slot starts: at the buffer's end at most. `slot` points
+    /// to a slot of the ring.
     #[inline]
     fn offset(&self, slot: NonNull<u64>) -> u32 {
         if self.mask == 0 {
@@ -287,6 +276,7 @@ impl Ring {
         (self.buffers.size() - offset).min(len.into()) as usize
     }
 
+    /// The same of a ring with offsets.
     #[cold]
     #[inline(never)]
     fn offset_in(&self, slot: NonNull<u64>) -> u32 {
@@ -365,14 +355,15 @@ impl Ring {
         }
     }
 
-    /// The first `count` slots of ours, each fetched once, to be looked at.
+    /// `count` slots of ours from slot `first` on, each fetched once, to be looked at.
     #[inline]
-    pub(crate) fn views(&self, count: u32) -> Views<'_> {
+    pub(crate) fn views(&self, first: u32, count: u32) -> Views<'_> {
+        let first = first.min(self.owned);
         Views {
             ring: self,
-            at: self.head,
-            k: 0,
-            end: count.min(self.owned),
+            at: cursor::add(self.head, first, self.n),
+            k: first,
+            end: first + count.min(self.owned - first),
         }
     }
 
@@ -405,7 +396,9 @@ impl Ring {
     /// Slot `k` of ours, to be changed.
     #[inline]
     pub(crate) fn own(&mut self, k: u32) -> Option<Own<'_>> {
-        let (at, slot) = (self.position(k)?, self.slot_ptr(k)?);
+        let at = self.position(k)?;
+        // SAFETY: a position is below `n`.
+        let slot = unsafe { self.slot_at(at) };
         Some(Own {
             ring: self,
             k,
@@ -419,7 +412,8 @@ impl Ring {
 ///
 /// # Invariant
 ///
-/// `at` is a position of the ring.
+/// `k <= end`, which is no more than `owned`, and `at` is where slot `k` of ours is, or would be.
+/// They stay ours, since the ring cannot advance while it is borrowed here.
 pub(crate) struct Views<'a> {
     ring: &'a Ring,
     at: u32,
@@ -436,9 +430,9 @@ impl<'a> Iterator for Views<'a> {
             return None;
         }
         let (ring, k) = (self.ring, self.k);
-        // SAFETY: by the invariant.
+        // SAFETY: by the invariant the slot is ours, and its position below `n`.
         let slot = fetch(unsafe { ring.slot_at(self.at) });
-        (self.k, self.at) = (k + 1, ring.after(self.at));
+        (self.k, self.at) = (k + 1, cursor::next(self.at, ring.n));
         Some(View { ring, slot, k })
     }
 
@@ -451,11 +445,12 @@ impl<'a> Iterator for Views<'a> {
 
 impl ExactSizeIterator for Views<'_> {}
 
-/// Index, length and flags of a slot, all at once. `slot` comes from [`Ring::slot_ptr`].
+/// Index, length and flags of a slot, all at once. `slot` points to a slot of a ring, as from
+/// [`Ring::slot_at`].
 #[inline]
 fn fetch(slot: NonNull<u64>) -> Slot {
-    // SAFETY: inside the region and aligned, as `slot_ptr` promises; the callers borrow the ring,
-    // which keeps the region.
+    // SAFETY: a slot of a ring is inside the region and aligned; the callers borrow the ring, which
+    // keeps the region.
     let word = unsafe { slot.as_ptr().read_volatile() };
     let [a, b, c, d, l0, l1, f0, f1] = word.to_ne_bytes();
     Slot {
@@ -466,7 +461,7 @@ fn fetch(slot: NonNull<u64>) -> Slot {
     }
 }
 
-/// The second 8 bytes of a slot. `slot` comes from [`Ring::slot_ptr`].
+/// The second 8 bytes of a slot. `slot` points to a slot of a ring.
 fn fetch_ptr(slot: NonNull<u64>) -> u64 {
     // SAFETY: as in `fetch`; a slot has 16 bytes.
     unsafe { slot.add(1).as_ptr().read_volatile() }
@@ -476,8 +471,8 @@ fn fetch_ptr(slot: NonNull<u64>) -> u64 {
 ///
 /// # Invariant
 ///
-/// `slot` comes from [`Ring::slot_ptr`] for a slot that was ours; it still is, since the ring
-/// cannot advance while it is borrowed here.
+/// `slot` points to slot `k` of ours, which is at `at`. It stays ours, since the ring cannot advance
+/// while it is borrowed here.
 pub(crate) struct Own<'a> {
     ring: &'a mut Ring,
     k: u32,
