@@ -471,8 +471,8 @@ fn fetch_ptr(slot: NonNull<u64>) -> u64 {
 ///
 /// # Invariant
 ///
-/// `slot` points to slot `k` of ours, which is at `at`. It stays ours, since the ring cannot advance
-/// while it is borrowed here.
+/// `slot` points to slot `k` of ours, which is at `at`. It stays ours, since the ring cannot
+/// advance while it is borrowed here.
 pub(crate) struct Own<'a> {
     ring: &'a mut Ring,
     k: u32,
