@@ -35,7 +35,7 @@ fn small(name: &str) -> Reg {
 }
 
 /// A REGISTER of a port of each kind, in words. The port that is watched stays open.
-fn every_kind() -> Outcome<(Bound, Vec<(&'static str, Reg)>)> {
+pub fn every_kind() -> Outcome<(Bound, Vec<(&'static str, Reg)>)> {
     wire()?;
     made("p0")?;
     made("p1")?;

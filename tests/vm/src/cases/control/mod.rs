@@ -5,7 +5,7 @@
 //! open then do is in the room of that kind of port.
 
 mod info;
-mod kinds;
+pub mod kinds;
 mod legacy;
 mod legacy_commands;
 mod options;

@@ -75,7 +75,7 @@ fn item_057_fresh_slots_hold_distinct_real_buffers() -> Outcome {
     )
 }
 
-fn check_fresh(bound: &Bound) -> Outcome {
+pub fn check_fresh(bound: &Bound) -> Outcome {
     for (i, ring) in bound.tx_rings().into_iter().chain(bound.rx_rings()) {
         same("size of a buffer", ring.buf_size(), 2048)?;
         same("ring flags", ring.flags(), 0)?;

@@ -8,6 +8,7 @@ mod access;
 mod buffers;
 mod extmem;
 mod extmem_limits;
+mod kinds;
 mod mapping;
 mod null;
 mod parameters;
@@ -23,6 +24,7 @@ pub const FILES: &[&[Case]] = &[
     upkeep::CASES,
     supply::CASES,
     buffers::CASES,
+    kinds::CASES,
     extmem::CASES,
     extmem_limits::CASES,
     within::CASES,

@@ -2,8 +2,10 @@
 
 //! Frames that do not start where their buffers do: items 172 to 174, and section 4.12.
 
+use crate::harness::attach::{attach, detach};
 use crate::harness::check::*;
 use crate::harness::frame::*;
+use crate::harness::persistent::{delif, made};
 use crate::harness::random::Random;
 use crate::harness::raw::bound::pair;
 use crate::harness::raw::csb::Csb;
@@ -23,6 +25,7 @@ pub const CASES: &[Case] = crate::cases![
     item_172_offsets_are_in_all_slots_of_every_kind_of_port,
     item_172_offsets_on_switches,
     item_172_offsets_on_interfaces_and_host_rings,
+    item_172_offsets_on_persistent_ports,
     item_172_offsets_travel_through_pipes,
     item_172_each_end_of_a_pipe_has_an_initial_offset,
     item_172_offsets_end_with_the_binding,
@@ -224,6 +227,54 @@ fn item_172_offsets_on_interfaces_and_host_rings() -> Outcome {
     ring.set_head_cur(ring.tail());
     bound.device.rxsync()?;
     that("forwarded", far.receive(QUIET)? == [short])
+}
+
+/// Between the rings of one and the stack behind another, and a program on their switch.
+fn item_172_offsets_on_persistent_ports() -> Outcome {
+    wire()?;
+    for name in ["p0", "p1"] {
+        made(name)?;
+        works("plugged in", attach(&format!("vale172:{name}")))?;
+    }
+    let stack = Stack::on("p1")?;
+    let peer = vale("vale172:a").slots(64, 64).bind()?;
+    let bound = bind_at(vale("p0"), 200)?;
+    let (tx, rx) = (bound.tx(0), bound.rx(0));
+    let sent: Vec<Vec<u8>> = [60, 700, 1514]
+        .iter()
+        .zip(0..)
+        .map(|(&len, n)| frame_of(len, BROADCAST, station(1), n))
+        .collect();
+    for frame in &sent {
+        put_at(&tx, frame, 0);
+    }
+    put_at(&tx, &sent[2][..900], NS_MOREFRAG);
+    put_at(&tx, &sent[2][900..], 0);
+    bound.device.txsync()?;
+    let wanted = [&sent[..], &sent[2..]].concat();
+    that("at the stack", stack.receive(QUIET)? == wanted)?;
+    peer.device.rxsync()?;
+    that("at a program", take_at(&peer.rx(0)) == wanted)?;
+    peer.device.rxsync()?;
+
+    for frame in &sent {
+        stack.send(frame)?;
+    }
+    wait_until("they came", || {
+        let _ = bound.device.rxsync();
+        rx.space() == 3
+    })?;
+    peer.send(&sent)?;
+    bound.device.rxsync()?;
+    let at: Vec<u64> = rx.owned().iter().map(|&at| offset(&rx, at)).collect();
+    same("where they are", at, vec![200; 6])?;
+    that("in", take_at(&rx) == [&sent[..], &sent[..]].concat())?;
+    drop((bound, tx, rx, peer));
+    for name in ["p0", "p1"] {
+        works("pulled out", detach(&format!("vale172:{name}")))?;
+        works("deleted", delif(name))?;
+    }
+    Ok(())
 }
 
 fn item_172_offsets_travel_through_pipes() -> Outcome {
