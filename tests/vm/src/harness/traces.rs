@@ -2,6 +2,7 @@
 
 //! What a case may leave behind, and how that is noticed.
 
+use crate::harness::check::{failure, Outcome};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -110,6 +111,17 @@ pub fn allocated() -> std::io::Result<u64> {
         .filter_map(|pages| pages.parse::<u64>().ok());
     let blocks = counts().get(BLOCK_PAGES).copied().unwrap_or(0);
     Ok((pages.sum::<u64>() + blocks) * 4096)
+}
+
+/// What /proc/meminfo says of something, in KiB or pages.
+pub fn meminfo(what: &str) -> Outcome<i64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
+    value
+        .and_then(|value| value.split_whitespace().next()?.parse().ok())
+        .ok_or_else(|| failure(format!("no {what} in /proc/meminfo")))
 }
 
 /// Whether the module counts its objects at all; without it no case could be trusted.

@@ -78,28 +78,26 @@ fn has_host(ask: &Reg) -> bool {
 
 fn item_034_no_port_but_an_interface_has_host_modes() -> Outcome {
     let (_watched, kinds) = every_kind()?;
-    let mut left: Vec<_> = vale_list()?;
+    let left = vale_list()?;
     for (what, ask) in &kinds {
         // The mode is what makes a null port one.
         if has_host(ask) || ask.body.nr_mode == NR_REG_NULL {
             continue;
         }
-        for mode in [NR_REG_SW, NR_REG_NIC_SW, NR_REG_ONE_SW] {
-            let refused = || ask.clone().mode(mode).try_bind();
-            fails(format!("mode {mode} of {what}"), refused(), Errno::EINVAL)?;
-        }
+        let refused = |what: &str| {
+            [NR_REG_SW, NR_REG_NIC_SW, NR_REG_ONE_SW]
+                .into_iter()
+                .try_for_each(|mode| {
+                    let came = ask.clone().mode(mode).try_bind();
+                    fails(format!("mode {mode} of {what}"), came, Errno::EINVAL)
+                })
+        };
+        refused(what)?;
         same(format!("left of {what}"), vale_list()?, left.clone())?;
         let open = works(*what, ask.clone().bind())?;
-        for mode in [NR_REG_SW, NR_REG_NIC_SW, NR_REG_ONE_SW] {
-            let refused = ask.clone().mode(mode).try_bind();
-            fails(
-                format!("mode {mode} of {what}, open"),
-                refused,
-                Errno::EINVAL,
-            )?;
-        }
+        refused(&format!("{what}, open"))?;
         drop(open);
-        left = vale_list()?;
+        same(format!("left of {what}, open"), vale_list()?, left.clone())?;
     }
     for pipe in ["valek:p{1", "fm0{1", "p0}1", "k0{1"] {
         fails(pipe, vnet_hdr(pipe), Errno::ENODEV)?;

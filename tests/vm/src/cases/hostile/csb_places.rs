@@ -4,7 +4,6 @@
 //! interface and buffers, in another's region, in memory of the program's own that is a region. It
 //! may confuse the program's own port. The loop can be stopped, and nobody else notices.
 
-use super::calls::documented;
 use crate::harness::check::*;
 use crate::harness::frame::numbered;
 use crate::harness::random::Random;
@@ -14,6 +13,8 @@ use crate::harness::raw::*;
 use crate::harness::traffic::wait_until;
 use crate::harness::Case;
 use ferromap_abi::consts::*;
+use ferromap_abi::options::*;
+use std::mem::offset_of;
 use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = crate::cases![
@@ -29,15 +30,18 @@ fn port(name: &str) -> Reg {
     vale(name).slots(64, 64)
 }
 
-/// A loop of this port with its CSB there, under traffic and scribbling of 4 KiB around it; it ends
-/// when it is told to, or because its CSB makes no sense.
+/// A loop of this port with its CSB there, under traffic and scribbling of 4 KiB around it. Whatever
+/// the CSB says, it goes on until it is told to end.
 fn runs(bound: &Bound, (atok, ktoa): (u64, u64), map: (&device::Mapping, u64)) -> Outcome {
     let neighbours = pair("vale991")?;
     let far = port("vale990:far").bind()?;
     let enabled = csb_enable(&bound.device, &mut csb_option(atok, ktoa));
-    documented("CSB_ENABLE", enabled)?;
     works("CSB_ENABLE", enabled)?;
+    // The first that a loop does is to say of every ring that it needs no kick.
+    let kick = ktoa - map.0.at(0) as u64 + offset_of!(NmCsbKtoa, kern_need_kick) as u64;
+    map.0.write(kick, 7u32);
     let running = Loop::start(&bound.device, 0, None)?;
+    wait_until("the loop runs", || map.0.read::<u32>(kick) != 7)?;
     let (start, mut random, mut round) = (Instant::now(), Random::new(atok), 0);
     while start.elapsed() < WHILE {
         let frames = numbered(round..round + 40);
@@ -55,6 +59,7 @@ fn runs(bound: &Bound, (atok, ktoa): (u64, u64), map: (&device::Mapping, u64)) -
         }
         round += 40;
     }
+    that("the loop runs", !running.has_ended())?;
     works("SYNC_KLOOP_STOP", kloop_stop(&bound.device))?;
     wait_until("the loop ends", || running.has_ended())?;
     works("SYNC_KLOOP_START", running.end())

@@ -29,6 +29,9 @@ pub const CASES: &[Case] = crate::cases![;
 /// How long each of them goes on.
 const SECONDS: Duration = Duration::from_secs(4);
 
+/// Two of the port that they are built on, if there is one, and four of each end.
+const RINGS: u64 = 10;
+
 /// Both ends, with two rings each way.
 fn ends(base: &str) -> Result<(Bound, Bound), Errno> {
     let end = |mark, mem| {
@@ -49,7 +52,7 @@ fn scribble(map: &Mapping, pools: &NmreqPoolsInfo, random: &mut Random) {
         0 => {
             let any = random.next();
             let value = random.of(&[0, u64::MAX, 0x8000_0000_8000_0000, any]);
-            let rings = pools.nr_ring_pool_offset + 9 * ring;
+            let rings = pools.nr_ring_pool_offset + RINGS * ring;
             let sweep = |part: std::ops::Range<u64>| {
                 part.step_by(8).for_each(|at| map.write(at, value));
             };
@@ -61,8 +64,13 @@ fn scribble(map: &Mapping, pools: &NmreqPoolsInfo, random: &mut Random) {
                 let at = match random.below(8) {
                     0 => random.below(4096),
                     // The cursors of a ring.
-                    1 => pools.nr_ring_pool_offset + ring * random.below(9) + 16 + random.below(16),
-                    2..6 => pools.nr_ring_pool_offset + random.below(9 * ring),
+                    1 => {
+                        pools.nr_ring_pool_offset
+                            + ring * random.below(RINGS)
+                            + 16
+                            + random.below(16)
+                    }
+                    2..6 => pools.nr_ring_pool_offset + random.below(RINGS * ring),
                     _ => random.below(pools.nr_memsize - 8),
                 };
                 let value = random.next() as u32 >> random.below(32);
@@ -115,7 +123,9 @@ fn scribbled_over(base: &str, seed: u64) -> Outcome {
                 while !over.load(SeqCst) {
                     // Whatever comes of it.
                     let _ = (end.device.txsync(), end.device.rxsync());
-                    let _ = end.poll(events[count as usize % 3], 0);
+                    // Now and then it sleeps.
+                    let ms = u64::from(count % 16 == 0);
+                    let _ = end.poll(events[count as usize % 3], ms);
                     count += 1;
                 }
                 count

@@ -22,7 +22,6 @@ use ferromap_abi::consts::*;
 use ferromap_abi::ext::FERROMAP_REQ_PROBE;
 use ferromap_abi::wire::*;
 use nix::errno::Errno;
-use std::fs;
 use std::sync::Arc;
 
 pub const CASES: &[Case] = crate::cases![
@@ -267,8 +266,7 @@ fn extmem_of_odd_sizes_is_whole_pages() -> Outcome {
 }
 
 fn extmem_of_huge_pages() -> Outcome {
-    const COUNT: &str = "/proc/sys/vm/nr_hugepages";
-    fs::write(COUNT, "4")?;
+    let huge = HugePages::new(4)?;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_HUGETLB;
     let map = Arc::new(works("two huge pages", Mapping::new(4 * MIB, flags, -1))?);
     let mut pools = few(4 * MIB);
@@ -286,8 +284,7 @@ fn extmem_of_huge_pages() -> Outcome {
     port.send(&long)?;
     same("frames", far.recv()?, long)?;
     drop((port, far, map));
-    fs::write(COUNT, "0")?;
-    same("huge pages", fs::read_to_string(COUNT)?.trim(), "0")
+    huge.wait_until_gone()
 }
 
 fn extmem_is_the_same_by_another_mapping() -> Outcome {

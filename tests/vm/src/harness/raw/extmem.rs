@@ -5,11 +5,14 @@
 use super::device::{Device, Mapping};
 use super::{vale, Bound, Reg};
 use crate::harness::check::*;
+use crate::harness::traces::meminfo;
+use crate::harness::traffic::wait_until;
 use ferromap_abi::consts::*;
 use ferromap_abi::options::NmreqOptExtmem;
 use ferromap_abi::wire::{NmreqOption, NmreqPoolsInfo};
 use nix::errno::Errno;
 use nix::sys::memfd::{memfd_create, MFdFlags};
+use std::fs;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -75,6 +78,33 @@ pub fn file_maps<const N: usize>(len: u64) -> Outcome<[Arc<Mapping>; N]> {
         )?));
     }
     maps.try_into().or_else(|_| fail("as many as asked for"))
+}
+
+/// So many huge pages for whoever asks, until this is dropped.
+pub struct HugePages(());
+
+impl HugePages {
+    const COUNT: &str = "/proc/sys/vm/nr_hugepages";
+
+    pub fn new(count: u32) -> Outcome<Self> {
+        let huge = HugePages(());
+        fs::write(Self::COUNT, count.to_string())?;
+        Ok(huge)
+    }
+
+    /// Takes them back, and waits until nobody has any: those that are in use stay until then.
+    pub fn wait_until_gone(self) -> Outcome {
+        drop(self);
+        wait_until("all huge pages are back", || {
+            meminfo("HugePages_Total").is_ok_and(|count| count == 0)
+        })
+    }
+}
+
+impl Drop for HugePages {
+    fn drop(&mut self) {
+        let _ = fs::write(Self::COUNT, "0");
+    }
 }
 
 impl Reg {

@@ -31,8 +31,9 @@ pub fn refused_or_fewer<T>(
     failed: Failed,
     result: &Result<(T, u32), Errno>,
 ) -> Outcome {
-    match (span, result) {
-        (Span::One, Ok((_, extra))) if *extra < 20 => Ok(()),
+    match (failed, span, result) {
+        (Failed::Nothing, _, Ok((_, extra))) => same("extra buffers", *extra, 20),
+        (_, Span::One, Ok((_, extra))) if *extra < 20 => Ok(()),
         _ => refused(span, failed, result),
     }
 }

@@ -32,6 +32,9 @@ const VALUES: [(usize, &[u64]); 3] = [
     ),
 ];
 
+/// Stands in a part for the address of another, which is known when a request is made.
+const LINK: u64 = 0x7777_7777_7777_7777;
+
 /// How many pairs of wrong fields are tried of a request.
 const PAIRS: u32 = 40;
 
@@ -68,8 +71,8 @@ impl Part {
     /// Every way in which one field of it, of 2, 4 or 8 bytes, holds another value.
     fn wrong(&self) -> Vec<(String, Part)> {
         let mut all = Vec::new();
-        for (width, values) in VALUES {
-            for at in (0..=self.len - width.min(self.len)).step_by(width) {
+        for (width, values) in VALUES.into_iter().filter(|(width, _)| *width <= self.len) {
+            for at in (0..=self.len - width).step_by(width) {
                 for &value in values {
                     let mut part = self.clone();
                     part.set(at, width, value);
@@ -107,7 +110,7 @@ pub struct Sample<'a> {
     /// The file that it is made on.
     file: fn() -> Outcome<File>,
     /// Brings back what it works on.
-    again: Box<dyn Fn() + 'a>,
+    again: Box<dyn Fn() -> Outcome + 'a>,
 }
 
 /// A file in the state that a request wants, with what that takes.
@@ -166,17 +169,20 @@ const OPTIONS: usize = 2;
 
 impl<'a> Sample<'a> {
     pub fn new<B: Plain>(what: &'static str, reqtype: u16, name: &str, body: B) -> Self {
+        let mut header = header(reqtype, name.as_bytes());
+        header.nr_body = LINK;
         Sample {
             what,
             ioctl: NIOCCTRL,
-            parts: vec![Part::of(header(reqtype, name.as_bytes())), Part::of(body)],
+            parts: vec![Part::of(header), Part::of(body)],
             file: fresh,
-            again: Box::new(|| ()),
+            again: Box::new(|| Ok(())),
         }
     }
 
     pub fn bare(what: &'static str, reqtype: u16, name: &str) -> Self {
         let mut sample = Sample::new(what, reqtype, name, NmreqOption::default());
+        sample.parts[HEADER] = Part::of(header(reqtype, name.as_bytes()));
         sample.parts[BODY] = Part::none();
         sample
     }
@@ -193,7 +199,7 @@ impl<'a> Sample<'a> {
         Sample { file, ..self }
     }
 
-    pub fn again(self, again: impl Fn() + 'a) -> Self {
+    pub fn again(self, again: impl Fn() -> Outcome + 'a) -> Self {
         let again = Box::new(again);
         Sample { again, ..self }
     }
@@ -205,6 +211,11 @@ impl<'a> Sample<'a> {
             (*at).nro_reqtype = reqtype;
             (*at).nro_size = size as u64;
         }
+        let (before, link) = match self.parts.len() {
+            OPTIONS => (HEADER, offset_of!(NmreqHeader, nr_options)),
+            len => (len - 1, offset_of!(NmreqOption, nro_next)),
+        };
+        self.parts[before].set(link, 8, LINK);
         self.parts.push(Part::of(option));
         self
     }
@@ -239,12 +250,12 @@ impl<'a> Sample<'a> {
         let addresses: Vec<u64> = parts.iter_mut().map(Part::address).collect();
         let mut lead = |part: usize, at: usize, to: Option<&u64>| {
             let word = &mut parts[part].words[at / 8];
-            if let (0, Some(to)) = (*word, to) {
+            if let (LINK, Some(to)) = (*word, to) {
                 *word = *to;
             }
         };
         if self.ioctl == NIOCCTRL {
-            let body = (self.parts[BODY].len != 0).then(|| &addresses[BODY]);
+            let body = Some(&addresses[BODY]);
             lead(HEADER, offset_of!(NmreqHeader, nr_body), body);
             let first = addresses.get(OPTIONS);
             lead(HEADER, offset_of!(NmreqHeader, nr_options), first);
@@ -275,29 +286,26 @@ impl<'a> Sample<'a> {
             NIOCCTRL => offset_of!(NmreqHeader, nr_name)..offset_of!(NmreqHeader, nr_options),
             _ => 0..offset_of!(Nmreq, nr_version),
         };
-        (self.again)();
-        let (links, mut done, mut refused) = (links()?, 0, 0);
-        let mut attempt = |what: &str, parts: &[Part]| -> Outcome<bool> {
+        (self.again)()?;
+        let links = links()?;
+        let attempt = |what: &str, parts: &[Part]| -> Outcome<bool> {
             let came = self.attempt(parts);
             let blame = |f: Failure| failure(format!("{}, {what}: {f}", self.what));
             let came = came.map_err(blame)?;
-            let counted = if came {
+            if came {
                 // Whatever was made with another name goes.
                 for made in self::links()?.difference(&links) {
                     works(format!("deleting {made}"), delif(made))?;
                 }
-                (self.again)();
-                &mut done
-            } else {
-                &mut refused
-            };
-            *counted += 1;
+                (self.again)()?;
+            }
             Ok(came)
         };
         let works = attempt("nothing wrong", &self.parts)?;
         that(format!("{} works", self.what), works)?;
         let words = name.start / 8..name.end / 8;
-        let mut all = Vec::new();
+        let (mut all, mut done, mut refused) = (Vec::new(), 0, 0);
+        let mut count = |came: bool| *if came { &mut done } else { &mut refused } += 1;
         for (i, part) in self.parts.iter().enumerate() {
             for (what, wrong) in part.wrong() {
                 if i == HEADER && wrong.words[words.clone()] != part.words[words.clone()] {
@@ -306,7 +314,7 @@ impl<'a> Sample<'a> {
                 let mut parts = self.parts.clone();
                 parts[i] = wrong.clone();
                 let what = format!("part {i} with {what}");
-                attempt(&what, &parts)?;
+                count(attempt(&what, &parts)?);
                 all.push((what, i, wrong));
             }
         }
@@ -316,10 +324,18 @@ impl<'a> Sample<'a> {
             let mut parts = self.parts.clone();
             parts[first.1] = first.2.clone();
             parts[second.1] = self.parts[second.1].and(&parts[second.1], &second.2);
-            attempt(&format!("{} and {}", first.0, second.0), &parts)?;
+            count(attempt(&format!("{} and {}", first.0, second.0), &parts)?);
         }
         crate::say!("    {}: {done} done, {refused} refused", self.what);
         that(format!("{}: both", self.what), done > 0 && refused > 5)
+    }
+}
+
+/// It works, or there is nothing to be done, as one of these says.
+pub fn unless<T>(what: &str, result: Result<T, Errno>, already: &[Errno]) -> Outcome {
+    match result {
+        Err(errno) if already.contains(&errno) => Ok(()),
+        _ => works(what, result.map(drop)),
     }
 }
 
@@ -347,8 +363,8 @@ fn threads() -> Outcome<BTreeSet<String>> {
         return Ok(threads);
     }
     for entry in fs::read_dir("/proc")?.filter_map(Result::ok) {
-        // "pid (name) state" and numbers, of which the seventh is its flags. Who ends meanwhile has
-        // none.
+        // "pid (name) state" and numbers: the seventh word behind the name is its flags. Who ends
+        // meanwhile has none.
         let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         let Some((thread, rest)) = stat.rsplit_once(')') else {
             continue;

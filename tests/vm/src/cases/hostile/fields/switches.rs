@@ -3,7 +3,7 @@
 //! What changes switches and what is plugged into them, by the requests of today and by those of
 //! old programs.
 
-use super::sample::{small_regions, Sample};
+use super::sample::{small_regions, unless, Sample};
 use crate::harness::attach::{attach, detach, poll_off, poll_on};
 use crate::harness::check::*;
 use crate::harness::persistent::{delif, newif};
@@ -16,6 +16,7 @@ use crate::harness::Case;
 use ferromap_abi::consts::*;
 use ferromap_abi::ext::*;
 use ferromap_abi::wire::*;
+use nix::errno::Errno;
 
 pub const CASES: &[Case] = crate::cases![;
     slow: hostile_fields_of_what_changes_switches,
@@ -26,25 +27,29 @@ pub const CASES: &[Case] = crate::cases![;
 
 const PLUGGED: &str = "vale940:fm0";
 
-fn unplugged() {
-    let _ = (poll_off(PLUGGED), detach(PLUGGED));
+fn unplugged() -> Outcome {
+    let off = poll_off(PLUGGED);
+    unless("POLLING_DISABLE", off, &[Errno::EFAULT, Errno::ENXIO])?;
+    unless("VALE_DETACH", detach(PLUGGED), &[Errno::ENXIO])
 }
 
-fn plugged_in() {
-    let _ = (attach(PLUGGED), poll_off(PLUGGED));
+fn plugged_in() -> Outcome {
+    unless("VALE_ATTACH", attach(PLUGGED), &[Errno::EBUSY])?;
+    unless("POLLING_DISABLE", poll_off(PLUGGED), &[Errno::EFAULT])
 }
 
-fn polled() {
-    let _ = attach(PLUGGED);
-    let _ = poll_on(PLUGGED, NETMAP_POLLING_MODE_SINGLE_CPU, 0, 1);
+fn polled() -> Outcome {
+    unless("VALE_ATTACH", attach(PLUGGED), &[Errno::EBUSY])?;
+    let on = poll_on(PLUGGED, NETMAP_POLLING_MODE_SINGLE_CPU, 0, 1);
+    unless("POLLING_ENABLE", on, &[Errno::EFAULT])
 }
 
-fn gone() {
-    let _ = delif("fp940");
+fn gone() -> Outcome {
+    unless("VALE_DELIF", delif("fp940"), &[Errno::ENXIO])
 }
 
-fn there() {
-    let _ = newif("fp940");
+fn there() -> Outcome {
+    unless("VALE_NEWIF", newif("fp940"), &[Errno::EEXIST])
 }
 
 fn hostile_fields_of_what_changes_switches() -> Outcome {
@@ -73,8 +78,7 @@ fn hostile_fields_of_what_changes_switches() -> Outcome {
     ] {
         sample.try_all()?;
     }
-    gone();
-    Ok(())
+    gone()
 }
 
 fn hostile_fields_of_what_is_plugged_in() -> Outcome {
@@ -107,8 +111,7 @@ fn hostile_fields_of_what_is_plugged_in() -> Outcome {
     ] {
         sample.try_all()?;
     }
-    unplugged();
-    Ok(())
+    unplugged()
 }
 
 fn hostile_fields_of_xdp() -> Outcome {
@@ -121,11 +124,13 @@ fn hostile_fields_of_xdp() -> Outcome {
     };
     // A port, and the whole switch.
     for place in ["vale940:b", "vale940:"] {
-        let off = || {
-            let _ = programs::detach(place);
-        };
+        let off = || unless("XDP_DETACH", programs::detach(place), &[Errno::ENOENT]);
         let on = || {
-            let _ = programs.attach(place, "drop");
+            unless(
+                "XDP_ATTACH",
+                programs.attach(place, "drop"),
+                &[Errno::EBUSY],
+            )
         };
         Sample::new("XDP_ATTACH", FERROMAP_REQ_XDP_ATTACH, place, program)
             .again(off)
@@ -138,7 +143,7 @@ fn hostile_fields_of_xdp() -> Outcome {
         )
         .again(on)
         .try_all()?;
-        off();
+        off()?;
     }
     Ok(())
 }
@@ -177,7 +182,6 @@ fn hostile_fields_of_old_commands() -> Outcome {
     ] {
         sample.try_all()?;
     }
-    unplugged();
-    gone();
-    Ok(())
+    unplugged()?;
+    gone()
 }
