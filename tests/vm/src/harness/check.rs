@@ -103,3 +103,31 @@ pub fn works<T>(what: impl Display, got: Result<T, Errno>) -> Outcome<T> {
         Err(e) => fail(format!("{what}: expected success, got {e:?}")),
     }
 }
+
+/// What a request may return.
+const KNOWN: [Errno; 12] = [
+    Errno::EINVAL,
+    // For descriptors in options that are none.
+    Errno::EBADF,
+    Errno::EFAULT,
+    Errno::ENOMEM,
+    Errno::EBUSY,
+    Errno::ENXIO,
+    Errno::ENOENT,
+    Errno::ENODEV,
+    Errno::EEXIST,
+    Errno::EIO,
+    Errno::EOPNOTSUPP,
+    Errno::EMSGSIZE,
+];
+
+/// That a request did not return an errno that it does not know.
+#[track_caller]
+pub fn documented<T>(what: &str, result: Result<T, Errno>) -> Outcome {
+    match result {
+        Err(e) if !KNOWN.contains(&e) => {
+            fail(format!("{what}: got {e:?}, which no request returns"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -3,8 +3,9 @@
 //! What tests of switches and of traffic do all the time: several ports at once, numbers of the
 //! frames that came, and counters.
 
-use crate::harness::check::{fail, failure, Outcome};
-use crate::harness::frame::number;
+use crate::harness::check::{fail, failure, same, works, Outcome};
+use crate::harness::frame::{number, numbered};
+use crate::harness::raw::bound::pair;
 use crate::harness::raw::{vale, Bound};
 use nix::errno::Errno;
 use std::fs;
@@ -20,6 +21,24 @@ pub fn ports<const N: usize>(switch: &str, names: [&str; N]) -> Result<[Bound; N
         bound.push(vale(&format!("{switch}:{name}")).slots(64, 64).bind()?);
     }
     bound.try_into().map_err(|_| Errno::EINVAL)
+}
+
+/// Two who have nothing to do with what goes on, and count on every frame.
+pub struct Neighbours(Bound, Bound);
+
+impl Neighbours {
+    pub fn new(switch: &str) -> Outcome<Self> {
+        let (a, b) = works("the neighbours", pair(switch))?;
+        Ok(Neighbours(a, b))
+    }
+
+    /// 40 frames from this number on come from one to the other.
+    #[track_caller]
+    pub fn exchange(&self, first: u32) -> Outcome {
+        let frames = numbered(first..first + 40);
+        works("a neighbour's sync", self.0.send(&frames))?;
+        same("the neighbours' frames", self.1.recv()?, frames)
+    }
 }
 
 /// The numbers of these frames.

@@ -9,6 +9,7 @@ pub mod kinds;
 mod legacy;
 mod legacy_commands;
 mod options;
+mod options_at_most;
 mod probe;
 mod register;
 mod rights;
@@ -19,6 +20,7 @@ use crate::harness::Case;
 
 pub const FILES: &[&[Case]] = &[
     options::CASES,
+    options_at_most::CASES,
     register::CASES,
     kinds::CASES,
     rights::CASES,

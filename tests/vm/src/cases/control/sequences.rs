@@ -6,6 +6,7 @@
 use crate::harness::check::*;
 use crate::harness::model::generate::Generator;
 use crate::harness::model::*;
+use crate::harness::raw::csb::csb_option;
 use crate::harness::raw::device::Mapping;
 use crate::harness::raw::device::{address, header};
 use crate::harness::raw::hostile::UNTOUCHED;
@@ -450,9 +451,7 @@ impl Call<'_> {
             // Beyond what a process can have.
             Arrays::Unreadable => (atok, 0u64.wrapping_sub(64)),
         };
-        let mut list = OptionList::of(&[NETMAP_REQ_OPT_CSB]);
-        list.option(0).body[..2].copy_from_slice(&[atok, ktoa]);
-        list
+        csb_option(atok, ktoa)
     }
 
     /// Sends it, and looks at what comes back around the body.

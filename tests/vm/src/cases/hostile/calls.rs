@@ -23,34 +23,6 @@ pub const CASES: &[Case] = crate::cases![
     slow: hostile_names_of_every_kind,
 ];
 
-/// What a request may return.
-const KNOWN: [Errno; 12] = [
-    Errno::EINVAL,
-    // For descriptors in options that are none.
-    Errno::EBADF,
-    Errno::EFAULT,
-    Errno::ENOMEM,
-    Errno::EBUSY,
-    Errno::ENXIO,
-    Errno::ENOENT,
-    Errno::ENODEV,
-    Errno::EEXIST,
-    Errno::EIO,
-    Errno::EOPNOTSUPP,
-    Errno::EMSGSIZE,
-];
-
-/// That a request did not return an errno that it does not know.
-#[track_caller]
-pub fn documented<T>(what: &str, result: Result<T, Errno>) -> Outcome {
-    match result {
-        Err(e) if !KNOWN.contains(&e) => {
-            fail(format!("{what}: got {e:?}, which no request returns"))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn hostile_unknown_requests_are_invalid() -> Outcome {
     let device = Device::open()?;
     let mut room = [0u64; 64];

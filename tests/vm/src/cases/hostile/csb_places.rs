@@ -7,10 +7,9 @@
 use crate::harness::check::*;
 use crate::harness::frame::numbered;
 use crate::harness::random::Random;
-use crate::harness::raw::bound::pair;
 use crate::harness::raw::csb::*;
 use crate::harness::raw::*;
-use crate::harness::traffic::wait_until;
+use crate::harness::traffic::{wait_until, Neighbours};
 use crate::harness::Case;
 use ferromap_abi::consts::*;
 use ferromap_abi::options::*;
@@ -33,7 +32,7 @@ fn port(name: &str) -> Reg {
 /// A loop of this port with its CSB there, under traffic and scribbling of 4 KiB around it. Whatever
 /// the CSB says, it goes on until it is told to end.
 fn runs(bound: &Bound, (atok, ktoa): (u64, u64), map: (&device::Mapping, u64)) -> Outcome {
-    let neighbours = pair("vale991")?;
+    let neighbours = Neighbours::new("vale991")?;
     let far = port("vale990:far").bind()?;
     let enabled = csb_enable(&bound.device, &mut csb_option(atok, ktoa));
     works("CSB_ENABLE", enabled)?;
@@ -44,14 +43,8 @@ fn runs(bound: &Bound, (atok, ktoa): (u64, u64), map: (&device::Mapping, u64)) -
     wait_until("the loop runs", || map.0.read::<u32>(kick) != 7)?;
     let (start, mut random, mut round) = (Instant::now(), Random::new(atok), 0);
     while start.elapsed() < WHILE {
-        let frames = numbered(round..round + 40);
-        works("a neighbour's sync", neighbours.0.send(&frames))?;
-        same(
-            "the neighbours' frames",
-            neighbours.1.recv()?,
-            frames.clone(),
-        )?;
-        far.send(&frames)?;
+        neighbours.exchange(round)?;
+        far.send(&numbered(round..round + 40))?;
         far.recv()?;
         for _ in 0..40 {
             let value = random.next() as u32 >> random.below(32);

@@ -6,12 +6,12 @@
 
 mod alloc;
 mod calls;
-mod chains;
 mod csb_places;
 mod fields;
 mod maps;
 mod memory;
 mod minute;
+mod option_lists;
 mod own_memory;
 mod pipes;
 mod random;
@@ -24,7 +24,7 @@ pub const FILES: &[&[Case]] = &[
     rings::CASES,
     maps::CASES,
     calls::CASES,
-    chains::CASES,
+    option_lists::CASES,
     fields::register::CASES,
     fields::asks::CASES,
     fields::switches::CASES,

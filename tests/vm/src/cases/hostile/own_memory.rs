@@ -3,16 +3,16 @@
 //! Programs whose ports are in memory of their own, and who take that away under traffic and under
 //! running loops: by truncating or punching the file that it is of, by mapping something else in
 //! its place, by advice to the kernel. The pages stay with the port, as they were; nobody else
-//! notices; and what comes in their place makes another region.
+//! notices; and what comes in their place makes another region. And odd memory: that of a process
+//! with children, one page over and over, another region's mapping.
 
 use crate::harness::check::*;
 use crate::harness::frame::numbered;
-use crate::harness::raw::bound::pair;
 use crate::harness::raw::csb::*;
 use crate::harness::raw::device::Mapping;
 use crate::harness::raw::extmem::*;
 use crate::harness::raw::*;
-use crate::harness::traffic::wait_until;
+use crate::harness::traffic::{wait_until, Neighbours};
 use crate::harness::Case;
 use ferromap_abi::consts::*;
 use ferromap_abi::cursor::dist;
@@ -122,9 +122,6 @@ const OF_FILES: &[(&str, TakeAway)] = &[
     }),
     ("punched", |own, part| own.punch(part)),
     ("removed", |own, part| own.advise(part, libc::MADV_REMOVE)),
-    ("forgotten", |own, part| {
-        own.advise(part, libc::MADV_DONTNEED)
-    }),
 ];
 
 /// Of any kind.
@@ -132,6 +129,9 @@ const OF_ANY: &[(&str, TakeAway)] = &[
     ("protected", |own, part| own.protect(part, NONE)),
     ("unmapped", |own, part| own.replace(part, NONE)),
     ("mapped anew", |own, part| own.replace(part, RW)),
+    ("forgotten", |own, part| {
+        own.advise(part, libc::MADV_DONTNEED)
+    }),
     ("paged out", |own, part| {
         own.advise(part, libc::MADV_PAGEOUT)
     }),
@@ -139,9 +139,6 @@ const OF_ANY: &[(&str, TakeAway)] = &[
 
 /// Of no file.
 const OF_NONE: &[(&str, TakeAway)] = &[
-    ("forgotten", |own, part| {
-        own.advise(part, libc::MADV_DONTNEED)
-    }),
     ("freed", |own, part| own.advise(part, libc::MADV_FREE)),
     ("merged", |own, part| own.advise(part, libc::MADV_MERGEABLE)),
 ];
@@ -176,22 +173,6 @@ fn beside_syncs(device: &Device, f: impl FnOnce() -> Outcome) -> Outcome {
     })
 }
 
-/// Two who have nothing to do with it, and count on every frame.
-struct Neighbours(Bound, Bound);
-
-impl Neighbours {
-    fn new() -> Outcome<Self> {
-        let (a, b) = pair("vale973")?;
-        Ok(Neighbours(a, b))
-    }
-
-    fn exchange(&self, round: u32) -> Outcome {
-        let frames = numbered(round * 40..round * 40 + 40);
-        works("a neighbour's sync", self.0.send(&frames))?;
-        same("the neighbours' frames", self.1.recv()?, frames)
-    }
-}
-
 /// That ports in this memory work, one that is there and one that comes.
 fn works_within(own: &Own, far: &Bound) -> Outcome {
     let port = |name| vale(name).slots(64, 64);
@@ -215,7 +196,7 @@ fn works_within(own: &Own, far: &Bound) -> Outcome {
 fn hostile_own_buffers_taken_away_under_traffic() -> Outcome {
     each_way(|own, take| {
         let far = vale("vale972:b").slots(64, 64).bind()?;
-        let neighbours = Neighbours::new()?;
+        let neighbours = Neighbours::new("vale973")?;
         let ask = vale("vale972:a").slots(64, 64);
         let (port, option) = works("REGISTER", ask.bind_within(&own.map, few(own.bytes)))?;
         let buffers = option.nro_info.nr_buf_pool_offset..own.bytes;
@@ -253,7 +234,7 @@ fn hostile_own_buffers_taken_away_under_traffic() -> Outcome {
 fn lost_from_sight(own: &Own, take: TakeAway) -> Outcome {
     let pools = few(own.bytes);
     let far = vale("vale972:b").slots(64, 64).bind()?;
-    let neighbours = Neighbours::new()?;
+    let neighbours = Neighbours::new("vale973")?;
     let ask = |name| vale(name).slots(64, 64);
     let (port, _) = works("REGISTER", ask("vale972:a").bind_within(&own.map, pools))?;
     let looped = ask("vale972:l").flags(NR_EXCLUSIVE);
@@ -302,7 +283,7 @@ fn hostile_own_memory_taken_away_under_loops() -> Outcome {
 
 fn hostile_own_huge_pages_taken_away_under_loops() -> Outcome {
     let huge = HugePages::new(8)?;
-    let ways = OF_FILES.iter().chain(&OF_ANY[..3]);
+    let ways = OF_FILES.iter().chain(&OF_ANY[..4]);
     for (way, take) in ways {
         let blame = |e: Failure| failure(format!("{way}: {e}"));
         let own = Own::of_file(4 * MIB, MFdFlags::MFD_HUGETLB)?;
@@ -315,7 +296,7 @@ fn hostile_own_huge_pages_taken_away_under_loops() -> Outcome {
 fn hostile_own_memory_in_the_place_of_what_was_taken_away() -> Outcome {
     let own = Own::of_file(2 * MIB, MFdFlags::empty())?;
     let far = vale("vale972:b").slots(64, 64).bind()?;
-    let neighbours = Neighbours::new()?;
+    let neighbours = Neighbours::new("vale973")?;
     let ask = vale("vale972:a").slots(64, 64);
     let (port, _) = works("REGISTER", ask.bind_within(&own.map, few(own.bytes)))?;
     own.punch(0..own.bytes)?;
@@ -393,7 +374,7 @@ fn hostile_own_memory_of_one_page() -> Outcome {
         nr_ring_pool_objsize: 1024,
         ..few(MIB)
     };
-    let neighbours = Neighbours::new()?;
+    let neighbours = Neighbours::new("vale973")?;
     let far = vale("vale972:b").slots(64, 64).bind()?;
     let mut bound = 0;
     for round in 0..20 {
@@ -401,7 +382,7 @@ fn hostile_own_memory_of_one_page() -> Outcome {
         let mut option = option(map.at(0) as u64, pools);
         let ask = vale("vale972:a").slots(16, 16);
         let ask = ask.options(device::address(&mut option)).send(&device);
-        super::calls::documented("REGISTER", ask)?;
+        documented("REGISTER", ask)?;
         bound += u32::from(ask.is_ok());
         for word in 0..PAGE / 4 {
             // Whatever a buffer holds, the ring does.

@@ -7,12 +7,11 @@
 use crate::harness::check::*;
 use crate::harness::frame::numbered;
 use crate::harness::random::Random;
-use crate::harness::raw::bound::pair;
 use crate::harness::raw::device::Mapping;
 use crate::harness::raw::request::pools_info;
 use crate::harness::raw::*;
 use crate::harness::traces::live;
-use crate::harness::traffic::wait_until;
+use crate::harness::traffic::{wait_until, Neighbours};
 use crate::harness::Case;
 use ferromap_abi::wire::NmreqPoolsInfo;
 use nix::errno::Errno;
@@ -100,7 +99,7 @@ fn works_both_ways(base: &str) -> Outcome {
 
 /// One end scribbles while both are synced and waited for, in all ways.
 fn scribbled_over(base: &str, seed: u64) -> Outcome {
-    let neighbours = pair("vale981")?;
+    let neighbours = Neighbours::new("vale981")?;
     let (master, slave) = works("a pipe", ends(base))?;
     let pools = pools_info(&format!("{base}{{x"), 0)?;
     let over = AtomicBool::new(false);
@@ -133,9 +132,7 @@ fn scribbled_over(base: &str, seed: u64) -> Outcome {
         });
         let (start, mut round) = (Instant::now(), 0);
         let exchanged = loop {
-            let frames = numbered(round..round + 40);
-            let came = works("a neighbour's sync", neighbours.0.send(&frames))
-                .and_then(|()| same("the neighbours' frames", neighbours.1.recv()?, frames));
+            let came = neighbours.exchange(round);
             round += 40;
             if came.is_err() || start.elapsed() > SECONDS {
                 break came;

@@ -3,7 +3,6 @@
 //! Random headers, bodies, options and addresses. Each gets an errno that the interface knows, and
 //! nothing is written where nobody asked.
 
-use super::calls::documented;
 use crate::harness::check::*;
 use crate::harness::frame::*;
 use crate::harness::persistent::delif;

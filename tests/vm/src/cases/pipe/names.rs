@@ -373,13 +373,13 @@ fn pipe_is_its_bases_whatever_that_is_called() -> Outcome {
     }
     // By each name of its base.
     works("plugged in", attach("vale228:q0"))?;
-    let (_master, slave) = pipe("q0", "1")?;
+    let (master, slave) = pipe("q0", "1")?;
     for name in ["vale228:q0}1", "q0}1"] {
         let monitor = vale(name).flags(NR_MONITOR_RX).bind();
         let region = works(name, monitor)?.reg.nr_mem_id;
         that("a region of its own", region != slave.reg.nr_mem_id)?;
     }
-    drop((_master, slave));
+    drop((master, slave));
     works("pulled out", detach("vale228:q0"))?;
     works("deleted", delif("q0"))
 }

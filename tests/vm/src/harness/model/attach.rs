@@ -80,23 +80,15 @@ impl State {
                 return Err(Errno::EBUSY);
             }
             self.has_room(switch)?;
-            let port = Port {
-                place: Place::Switch(switch.into(), name),
-                memory,
-                shape: Shape {
-                    tx_rings,
-                    rx_rings,
-                    tx_slots: whole.rx_slots,
-                    rx_slots: whole.tx_slots,
-                    ..Shape::default()
-                },
-                header: 0,
-                attached: false,
-                base: None,
-                watches: None,
-                is_whole: false,
-                stays: false,
+            let place = Place::Switch(switch.into(), name);
+            let shape = Shape {
+                tx_rings,
+                rx_rings,
+                tx_slots: whole.rx_slots,
+                rx_slots: whole.tx_slots,
+                ..Shape::default()
             };
+            let port = Port::new(place, memory, shape);
             bindings.push(self.bind_whole(None, port, (tx_rings, rx_rings))?);
             Ok(())
         };

@@ -126,7 +126,7 @@ impl State {
                 rx_slots: want.nr_rx_slots,
                 ..Shape::default()
             };
-            return Ok((None, port(Place::Null(name.into()), memory, shape)));
+            return Ok((None, Port::new(Place::Null(name.into()), memory, shape)));
         }
         if want.nr_flags & (NR_MONITOR_TX | NR_MONITOR_RX | NR_ZCOPY_MON) != 0 {
             return self.monitor(name, want, region);
@@ -198,7 +198,7 @@ impl State {
             Some(region) => Memory::There(region),
             None => Memory::New(self.private_layout(shape, 2, want.nr_extra_bufs)?),
         };
-        Ok(port(place, memory, shape))
+        Ok(Port::new(place, memory, shape))
     }
 
     /// A monitor (8.7).
@@ -255,7 +255,7 @@ impl State {
         let found = Port {
             header: watched.header,
             watches: Some(key),
-            ..port(Place::Monitor(name), memory, shape)
+            ..Port::new(Place::Monitor(name), memory, shape)
         };
         Ok((None, found))
     }
@@ -315,7 +315,7 @@ impl State {
         } else {
             of_master.turned()
         };
-        let mut found = port(place, base.memory, shape);
+        let mut found = Port::new(place, base.memory, shape);
         if there.is_none() {
             found.base = Some(Box::new(base));
         }
@@ -388,7 +388,7 @@ impl State {
             rx_slots: self.setting.nic_slots,
         };
         let memory = Memory::There(region.unwrap_or(SHARED));
-        Ok((None, port(place, memory, shape)))
+        Ok((None, Port::new(place, memory, shape)))
     }
 }
 
@@ -400,20 +400,6 @@ fn nesting(name: &str) -> usize {
     match parse(name) {
         Name::Pipe(base, ..) => 1 + nesting(base),
         _ => 0,
-    }
-}
-
-fn port(place: Place, memory: Memory, shape: Shape) -> Port {
-    Port {
-        place,
-        memory,
-        shape,
-        header: 0,
-        attached: false,
-        base: None,
-        watches: None,
-        is_whole: false,
-        stays: false,
     }
 }
 

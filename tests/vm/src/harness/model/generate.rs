@@ -489,18 +489,12 @@ impl Model {
         let state = &self.0;
         let open = state.files.iter().position(|file| file.is_some());
         let lasting = state.ports.iter().find(|(_, port)| port.stays);
-        let (attachment, lasting) = match (state.attachments.first(), lasting) {
-            (None, None) => return open.map(Step::Close),
-            there => there,
-        };
-        let Some(file) = open else {
-            return Some(Step::Open(0));
-        };
         let on_switch = |port| {
             let (switch, name, _) = state.plug(port)?;
             Some(format!("{switch}:{name}"))
         };
-        let request = match (attachment, lasting) {
+        let request = match (state.attachments.first(), lasting) {
+            (None, None) => return open.map(Step::Close),
             (Some(attachment), _) => {
                 let name = on_switch(state.bindings[&attachment.bindings[1]].port);
                 let name = name.expect("an attached interface is on a switch");
@@ -511,12 +505,12 @@ impl Model {
             }
             (None, Some((&key, port))) => match on_switch(key) {
                 Some(name) => Request::Detach(name),
-                None if state.is_used(key) => return Some(Step::Close(file)),
+                None if state.is_used(key) => return open.map(Step::Close),
                 None => Request::DeleteInterface(port.place.name()),
             },
-            (None, None) => return None,
         };
-        Some(Step::Ask(file, Envelope::default(), request))
+        let ask = |file| Step::Ask(file, Envelope::default(), request);
+        Some(open.map_or(Step::Open(0), ask))
     }
 }
 

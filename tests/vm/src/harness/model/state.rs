@@ -129,6 +129,23 @@ pub struct Port {
     pub stays: bool,
 }
 
+impl Port {
+    /// One of which nothing else is known.
+    pub fn new(place: Place, memory: Memory, shape: Shape) -> Self {
+        Port {
+            place,
+            memory,
+            shape,
+            header: 0,
+            attached: false,
+            base: None,
+            watches: None,
+            is_whole: false,
+            stays: false,
+        }
+    }
+}
+
 /// Which rings a binding has.
 #[derive(Clone, Debug)]
 pub struct Rings {

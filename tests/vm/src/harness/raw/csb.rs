@@ -173,13 +173,18 @@ pub fn eventfds_option(fds: &[(i32, i32)]) -> OptionList {
     let mut options = OptionList::of(&[NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS]);
     let Opt { head, body } = options.option(0);
     head.nro_size = (24 + 8 * fds.len()) as u64;
-    for (word, (io, irq)) in body.iter_mut().zip(fds) {
-        let mut bytes = [0; 8];
-        bytes[..4].copy_from_slice(&io.to_ne_bytes());
-        bytes[4..].copy_from_slice(&irq.to_ne_bytes());
-        *word = u64::from_ne_bytes(bytes);
+    for (word, &fds) in body.iter_mut().zip(fds) {
+        *word = eventfds_word(fds);
     }
     options
+}
+
+/// What stands in it of one ring, as it lies in memory.
+pub fn eventfds_word((io, irq): (i32, i32)) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..4].copy_from_slice(&io.to_ne_bytes());
+    bytes[4..].copy_from_slice(&irq.to_ne_bytes());
+    u64::from_ne_bytes(bytes)
 }
 
 /// The same, and in that mode.
@@ -298,15 +303,25 @@ impl CsbPort {
 
     /// The same with options.
     pub fn run_with(&self, sleep_us: u32, options: Option<OptionList>) -> Result<Loop, Errno> {
+        self.forget_loop();
+        Loop::start(self.device(), sleep_us, options)
+    }
+
+    /// As if no loop had ever run.
+    pub fn forget_loop(&self) {
         self.csb
             .set(KTOA + offset_of!(NmCsbKtoa, kern_need_kick), NOT_YET);
-        Loop::start(self.device(), sleep_us, options)
+    }
+
+    /// Whether one has run since then.
+    pub fn has_seen_loop(&self) -> bool {
+        self.csb.kern_need_kick(0) != NOT_YET
     }
 
     /// Waits until the loop runs.
     #[track_caller]
     pub fn wait_for_loop(&self) -> Outcome {
-        wait_until("the loop runs", || self.csb.kern_need_kick(0) != NOT_YET)
+        wait_until("the loop runs", || self.has_seen_loop())
     }
 }
 

@@ -177,9 +177,7 @@ impl Mapping {
 
     /// `madvise(2)` for all of it.
     pub fn advise(&self, advice: i32) -> Result<(), Errno> {
-        // SAFETY: our own mapping; what is in it stays.
-        let done = unsafe { libc::madvise(self.base.cast(), self.len, advice) };
-        Errno::result(done).map(drop)
+        self.advise_part(0, self.len as u64, advice)
     }
 
     /// `madvise(2)` for a part.

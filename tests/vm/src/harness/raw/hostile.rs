@@ -2,6 +2,7 @@
 
 //! Addresses that must not be trusted, and lists of options, good and bad.
 
+use ferromap_abi::consts::NETMAP_REQ_MAXSIZE;
 use ferromap_abi::wire::{NmreqOption, Plain};
 use nix::errno::Errno;
 
@@ -127,6 +128,15 @@ pub struct Opt {
 
 /// What `nro_status` holds until the kernel writes it: no errno.
 pub const UNTOUCHED: u32 = 0xdead;
+
+/// Bytes of the head that each option has.
+pub const OPTION_HEAD: usize = size_of::<NmreqOption>();
+/// What the module keeps of each, its address as well.
+pub const OPTION_KEPT: usize = OPTION_HEAD + 8;
+/// As much as a request, its options and their bodies may have, as they are sent.
+pub const OPTIONS_SENT_MOST: usize = NETMAP_REQ_MAXSIZE;
+/// And as they are kept.
+pub const OPTIONS_KEPT_MOST: usize = 4144;
 
 /// A list of options. The addresses stay as they are as long as nothing is added.
 pub struct OptionList(Vec<Opt>);

@@ -4,12 +4,10 @@
 
 use crate::harness::check::*;
 use crate::harness::failalloc::{FailAlloc, Failed, Span};
-use crate::harness::frame::numbered;
-use crate::harness::raw::bound::pair;
 use crate::harness::raw::device::Mapping;
 use crate::harness::raw::*;
 use crate::harness::traces::live;
-use crate::harness::traffic::wait_until;
+use crate::harness::traffic::{wait_until, Neighbours};
 use nix::errno::Errno;
 
 /// `ENOMEM`, whatever failed.
@@ -56,12 +54,7 @@ pub fn each_failure_of<P, T>(
     attempt: impl Fn(&P) -> Result<T, Errno>,
     verdict: impl Fn(Span, Failed, &Result<T, Errno>) -> Outcome,
 ) -> Outcome<u32> {
-    let neighbours = works("the neighbours", pair("vale960"))?;
-    let undisturbed = |round: u32| -> Outcome {
-        let batch = numbered(round..round + 40);
-        works("the neighbour's sync", neighbours.0.send(&batch))?;
-        same("the neighbours' frames", neighbours.1.recv()?, batch)
-    };
+    let neighbours = Neighbours::new("vale960")?;
     let mut allocations = 0;
     for span in [Span::One, Span::Rest] {
         allocations = 0;
@@ -79,7 +72,7 @@ pub fn each_failure_of<P, T>(
                 break;
             }
             verdict(span, failed, &result).map_err(here)?;
-            undisturbed(nth).map_err(here)?;
+            neighbours.exchange(nth).map_err(here)?;
             if result.is_ok() {
                 drop((result, prepared));
                 prepared = prepare()?;
@@ -87,7 +80,7 @@ pub fn each_failure_of<P, T>(
                 wait_until("nothing is left of it", || live() == ready).map_err(here)?;
             }
             let again = attempt(&prepared);
-            undisturbed(nth).map_err(here)?;
+            neighbours.exchange(nth).map_err(here)?;
             verdict(span, Failed::Nothing, &again).map_err(here)?;
             drop((again, prepared));
             wait_until("nothing is left at all", || live() == before).map_err(here)?;

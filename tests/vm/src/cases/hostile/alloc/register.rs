@@ -18,7 +18,6 @@ use crate::harness::Case;
 use ferromap_abi::consts::*;
 
 pub const CASES: &[Case] = crate::cases![
-    hostile_memory_fails_in_register_null,
     hostile_memory_fails_in_register_bound,
     hostile_memory_fails_in_legacy_register,
     hostile_memory_fails_in_shared_region;
@@ -32,16 +31,6 @@ pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_register_pipe_alone,
     hostile_memory_fails_in_register_monitor,
 ];
-
-fn hostile_memory_fails_in_register_null() -> Outcome {
-    write_parameter("buf_num", "5000")?;
-    each_failure(
-        new_device,
-        |device| bind(device, null(GLOBAL_MEM_ID)),
-        refused,
-    )?;
-    Ok(())
-}
 
 fn hostile_memory_fails_in_register_new() -> Outcome {
     let request = || vale("vale961:a").rings(3, 2).slots(64, 32).extra(20);

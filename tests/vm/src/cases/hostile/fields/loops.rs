@@ -4,7 +4,7 @@
 
 use super::sample::{bound, in_csb_mode, small_regions, Sample};
 use crate::harness::check::*;
-use crate::harness::raw::csb::Csb;
+use crate::harness::raw::csb::{eventfds_word, Csb};
 use crate::harness::Case;
 use ferromap_abi::consts::*;
 use ferromap_abi::options::*;
@@ -67,15 +67,10 @@ fn hostile_fields_of_loops() -> Outcome {
 fn hostile_fields_of_loops_with_eventfds() -> Outcome {
     small_regions()?;
     let (kick, irq) = (eventfd()?, eventfd()?);
-    let each = NmKloopEventfds {
-        ioeventfd: kick.as_raw_fd(),
-        irqfd: irq.as_raw_fd(),
-    };
-    // As it lies in memory.
-    let word = each.ioeventfd as u64 | ((each.irqfd as u64) << 32);
+    let word = eventfds_word((kick.as_raw_fd(), irq.as_raw_fd()));
     let kicked = |what| {
         let option = NmreqOptSyncKloopEventfds::default();
-        let size = size_of::<NmreqOptSyncKloopEventfds>() + 2 * size_of::<NmKloopEventfds>();
+        let size = size_of::<NmreqOptSyncKloopEventfds>();
         start(what)
             .option(NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS, size, option)
             .and(&[word; 2])

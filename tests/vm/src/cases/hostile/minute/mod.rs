@@ -11,7 +11,6 @@
 mod around;
 mod open;
 
-use super::calls::documented;
 use crate::harness::check::*;
 use crate::harness::module::{load, unload_when_unused};
 use crate::harness::random::Random;

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! Lists of options that lie across each other, across the request itself or over the end of the
-//! memory, and lists as long as they may be. What the interface says of lists (section 7.2) is
+//! memory. What the interface says of lists (section 7.2) is
 //! said here once more, of bytes: who reads each of them once, before anything is written, comes
 //! to the same.
 
-use super::calls::documented;
 use crate::harness::check::*;
 use crate::harness::random::Random;
-use crate::harness::raw::csb::bare;
 use crate::harness::raw::device::header;
-use crate::harness::raw::hostile::{LowPage, UNTOUCHED};
+use crate::harness::raw::hostile::*;
 use crate::harness::raw::*;
 use crate::harness::traces::{small_region_one, Traces};
 use crate::harness::Case;
@@ -20,17 +18,10 @@ use ferromap_abi::wire::*;
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 
-pub const CASES: &[Case] = crate::cases![
-    hostile_options_as_long_as_they_may_be;
+pub const CASES: &[Case] = crate::cases![;
     slow: hostile_options_that_lap_each_other,
 ];
 
-/// Bytes of the head that each option has.
-const HEAD: usize = size_of::<NmreqOption>();
-/// What is kept of each, its address as well.
-const KEPT: usize = HEAD + 8;
-const SENT_MOST: usize = NETMAP_REQ_MAXSIZE;
-const KEPT_MOST: usize = 4144;
 const UNKNOWN: u32 = NETMAP_REQ_OPT_MAX;
 const PAGE: usize = 4096;
 
@@ -38,7 +29,7 @@ const PAGE: usize = 4096;
 fn body_of(kind: u32, size: u64) -> Option<usize> {
     Some(match kind {
         NETMAP_REQ_OPT_EXTMEM => 72,
-        NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS => (size as usize).saturating_sub(HEAD),
+        NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS => (size as usize).saturating_sub(OPTION_HEAD),
         NETMAP_REQ_OPT_CSB => 16,
         NETMAP_REQ_OPT_SYNC_KLOOP_MODE | FERROMAP_OPT_REGION => 8,
         NETMAP_REQ_OPT_OFFSETS => 32,
@@ -59,19 +50,19 @@ fn said_of(page: &[u8], base: u64, first: u64, body: usize) -> (Vec<Read>, Resul
     let (mut at, mut sent, mut kept) = (first, body, body);
     let mut options: Vec<Read> = Vec::new();
     while at != 0 {
-        (sent, kept) = (sent + HEAD, kept + KEPT);
-        if sent > SENT_MOST || kept > KEPT_MOST {
+        (sent, kept) = (sent + OPTION_HEAD, kept + OPTION_KEPT);
+        if sent > OPTIONS_SENT_MOST || kept > OPTIONS_KEPT_MOST {
             // Nothing is written back then.
             return (Vec::new(), Err(Errno::EMSGSIZE));
         }
-        let Some(from) = place(at, HEAD) else {
+        let Some(from) = place(at, OPTION_HEAD) else {
             return (options, Err(Errno::EFAULT));
         };
         // SAFETY: so many bytes of the page, of which any are a head.
         let head = unsafe { page[from..].as_ptr().cast::<NmreqOption>().read_unaligned() };
         let kind = head.nro_reqtype;
         let twice = options.iter().any(|(other, _)| *other == kind);
-        options.push((kind, from..from + HEAD));
+        options.push((kind, from..from + OPTION_HEAD));
         if kind == 0 {
             return (options, Err(Errno::EINVAL));
         }
@@ -80,81 +71,21 @@ fn said_of(page: &[u8], base: u64, first: u64, body: usize) -> (Vec<Read>, Resul
                 return (options, Err(Errno::EINVAL));
             }
             (sent, kept) = (sent.saturating_add(len), kept.saturating_add(len));
-            if head.nro_size > SENT_MOST as u64 || sent > SENT_MOST || kept > KEPT_MOST {
+            if head.nro_size > OPTIONS_SENT_MOST as u64
+                || sent > OPTIONS_SENT_MOST
+                || kept > OPTIONS_KEPT_MOST
+            {
                 return (options, Err(Errno::EMSGSIZE));
             }
-            if place(at + HEAD as u64, len).is_none() {
+            if place(at + OPTION_HEAD as u64, len).is_none() {
                 return (options, Err(Errno::EFAULT));
             }
             options.pop();
-            options.push((kind, from..from + HEAD + len));
+            options.push((kind, from..from + OPTION_HEAD + len));
         }
         at = head.nro_next;
     }
     (options, Ok(()))
-}
-
-/// So many options that nobody knows behind a request; then the same with one that all know.
-fn hostile_options_as_long_as_they_may_be() -> Outcome {
-    let port = shared("vale950:a").bind()?;
-    let info = |first| {
-        let mut body = NmreqPortInfoGet::default();
-        let asked = NETMAP_REQ_PORT_INFO_GET;
-        Device::open()?.request_with(asked, "vale950:a", &mut body, first)
-    };
-    let probe = |first| {
-        let mut body = shared("").body;
-        Device::open()?.request_with(FERROMAP_REQ_PROBE, "vale950:b", &mut body, first)
-    };
-    let list = |first| {
-        let mut body = NmreqValeList::default();
-        let asked = NETMAP_REQ_VALE_LIST;
-        Device::open()?.request_with(asked, "vale950:a", &mut body, first)
-    };
-    // The one that has no body at all; no loop runs, so there is none to be stopped.
-    let stop = |first| bare(&port.device, NETMAP_REQ_SYNC_KLOOP_STOP, first);
-    type Ask<'a> = &'a dyn Fn(u64) -> Result<(), Errno>;
-    let requests: [(&str, usize, Ask<'_>); 4] = [
-        ("PORT_INFO_GET", size_of::<NmreqPortInfoGet>(), &info),
-        ("PROBE", size_of::<NmreqRegister>(), &probe),
-        ("VALE_LIST", size_of::<NmreqValeList>(), &list),
-        ("KLOOP_STOP", 0, &stop),
-    ];
-    for (name, body, ask) in requests {
-        let most = (KEPT_MOST - body) / KEPT;
-        let judge = |what: &str, came, fits| match fits {
-            false => fails(what, came, Errno::EMSGSIZE),
-            // It says of a list that it does not understand all of it.
-            true if name == "PROBE" => fails(what, came, Errno::EOPNOTSUPP),
-            true => works(what, came),
-        };
-        let unsupported = Errno::EOPNOTSUPP as u32;
-        for (count, status) in [(most, unsupported), (most + 1, UNTOUCHED)] {
-            let what = format!("{name} with {count} options");
-            let mut options = OptionList::of(&vec![UNKNOWN; count]);
-            judge(&what, ask(options.first()), count == most)?;
-            same(&what, options.statuses(), vec![status; count])?;
-        }
-        // The body of the last one takes what is left, to the byte, where there is more than what
-        // is kept.
-        for before in [0, 1, 2, 50, 100] {
-            let kept = KEPT_MOST - body - KEPT * (before + 1);
-            let sent = SENT_MOST - body - HEAD * (before + 1);
-            let left = kept.min(sent);
-            for (len, fits) in [(left, true), (left + 1, false)] {
-                let what = format!("{name} with {before} options and one of {len} bytes");
-                let mut room = vec![0u64; 1024];
-                room[1] = NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS.into();
-                room[2] = (HEAD + len) as u64;
-                let last = room.as_mut_ptr() as u64;
-                let mut options = OptionList::of(&vec![UNKNOWN; before.max(1)]);
-                options.link(before.max(1) - 1, last);
-                let first = if before == 0 { last } else { options.first() };
-                judge(&what, ask(first), fits)?;
-            }
-        }
-    }
-    works("NIOCTXSYNC", port.device.txsync())
 }
 
 /// A page of requests: options anywhere in it, across each other; then, whole, a body and a header
@@ -180,11 +111,11 @@ impl Lapping {
         self.page.set_bytes(&filler);
         let count = 1 + random.below(14) as usize;
         // Far apart or across each other, and now and then over the end of the page.
-        let spread = random.of(&[40, 200, PAGE as u64 - HEAD as u64, PAGE as u64]);
+        let spread = random.of(&[40, 200, PAGE as u64 - OPTION_HEAD as u64, PAGE as u64]);
         let from = random.below(PAGE as u64 - spread + 1);
         let places: Vec<u64> = (0..count).map(|_| from + random.below(spread)).collect();
         for &place in &places {
-            if place as usize > PAGE - HEAD {
+            if place as usize > PAGE - OPTION_HEAD {
                 continue;
             }
             let head = NmreqOption {
