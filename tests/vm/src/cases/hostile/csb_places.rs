@@ -29,8 +29,8 @@ fn port(name: &str) -> Reg {
     vale(name).slots(64, 64)
 }
 
-/// A loop of this port with its CSB there, under traffic and scribbling of 4 KiB around it. Whatever
-/// the CSB says, it goes on until it is told to end.
+/// A loop of this port with its CSB there, under traffic and scribbling of 4 KiB around it. It goes
+/// on until it is told to end, whatever the CSB says.
 fn runs(bound: &Bound, (atok, ktoa): (u64, u64), map: (&device::Mapping, u64)) -> Outcome {
     let neighbours = Neighbours::new("vale991")?;
     let far = port("vale990:far").bind()?;
