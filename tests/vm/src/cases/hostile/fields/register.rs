@@ -36,12 +36,19 @@ fn hostile_fields_of_register() -> Outcome {
         nr_flags: NR_MONITOR_RX,
         ..small()
     };
+    // In the region of the port that it watches, whichever that is.
+    let take_part = NmreqRegister {
+        nr_flags: NR_MONITOR_TX | NR_ZCOPY_MON,
+        nr_mem_id: 0,
+        ..small()
+    };
     for sample in [
         register("a switch port", "vale940:a", small()),
         register("a pipe", "vale940:a{1", small()),
         register("a pipe without a port", "pipe940}1", small()),
         register("a null port", "nothing", null(GLOBAL_MEM_ID).body),
         register("a monitor", "vale940:b", watch),
+        register("a zero-copy monitor", "vale940:b", take_part),
     ] {
         sample.try_all()?;
     }
@@ -109,6 +116,7 @@ fn hostile_fields_of_register_of_interfaces() -> Outcome {
     small_regions()?;
     let whole = vale("").body;
     register("an interface", "fm0", whole).try_all()?;
+    register("a pipe on an interface", "fm0{1", whole).try_all()?;
     let wish = NmreqValeNewif {
         nr_tx_slots: 64,
         nr_rx_slots: 64,
@@ -116,5 +124,6 @@ fn hostile_fields_of_register_of_interfaces() -> Outcome {
     };
     works("NEWIF", newif_with("fp940", wish))?;
     register("a persistent port", "fp940", whole).try_all()?;
+    register("a pipe on a persistent port", "fp940}1", whole).try_all()?;
     works("DELIF", delif("fp940"))
 }
