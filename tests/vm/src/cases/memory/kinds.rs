@@ -79,9 +79,12 @@ fn free(region: u16) -> Result<u32, Errno> {
     Ok(all.reg.nr_extra_bufs)
 }
 
+/// Has a frame come.
+type Come<'a> = &'a dyn Fn(&Vec<u8>) -> Outcome;
+
 /// Gives the extra buffers to the slots of a receive ring, and what these had to the list; then
 /// has frames come into them.
-fn receive_into_extra(bound: &Bound, come: &dyn Fn(&Vec<u8>) -> Outcome) -> Outcome {
+fn receive_into_extra(bound: &Bound, come: Come<'_>) -> Outcome {
     let ring = bound.rx(0);
     let extra = bound.extra_bufs();
     let next = |n: u32| -> Outcome<u32> {
@@ -133,7 +136,7 @@ fn item_059_extra_buffers_of_every_kind_of_port_serve_in_slots() -> Outcome {
     let switched = |frame: &Vec<u8>| -> Outcome { Ok(peer.send(&[frame.clone()])?) };
     let seen = |frame: &Vec<u8>| -> Outcome { Ok(watched.send(&[frame.clone()])?) };
     let copies = vale("vale59:w").flags(NR_MONITOR_TX);
-    let kinds: [(&str, Reg, &dyn Fn(&Vec<u8>) -> Outcome); 3] = [
+    let kinds: [(&str, Reg, Come<'_>); 3] = [
         ("an interface", vale("fm0"), &wired),
         ("a persistent port", vale("p0"), &switched),
         ("a monitor", copies, &seen),
