@@ -192,18 +192,27 @@ fn open_pipe(
         ..*want
     };
     let net = NetNs::current()?;
-    let port = match meaning(&net, base) {
+    let made = match meaning(&net, base) {
         PortName::Interface(name) if !net.has_interface(name) => {
             make_base(registry, &net, &of_base)?
         }
-        _ => open(registry, &of_base)?,
+        _ => None,
+    };
+    let port = match made {
+        Some(port) => port,
+        None => open(registry, &of_base)?,
     };
     PipePort::open(&registry.pipes, port, pipe, want.shape)
 }
 
 /// Makes an interface of a name that nobody has, for pipes on it: a persistent port, which goes
-/// with the last one who has it open.
-fn make_base(registry: &Registry, net: &NetNs, want: &Want<'_>) -> Fallible<KBox<dyn Port>> {
+/// with the last one who has it open. `None` if an interface has got the name meanwhile: they are
+/// renamed and made by others in the middle of our requests.
+fn make_base(
+    registry: &Registry,
+    net: &NetNs,
+    want: &Want<'_>,
+) -> Fallible<Option<KBox<dyn Port>>> {
     if !want.claimant.administrates() {
         refuse!(
             EPERM,
@@ -217,10 +226,13 @@ fn make_base(registry: &Registry, net: &NetNs, want: &Want<'_>) -> Fallible<KBox
     let made = registry
         .persistents
         .make(net, want.name, Life::WhileOpen, rings)?;
+    let Some(made) = made else {
+        return Ok(None);
+    };
     let opened = made.clone().open();
     // If it could not be opened.
     made.expire();
-    opened
+    opened.map(Some)
 }
 
 /// Pipes on each other: opening and closing one takes a piece of the kernel's stack for each.
@@ -361,9 +373,13 @@ pub(crate) fn make_persistent(
     let shape = ValePort::shape(wish);
     let rings = || private_rings(registry, shape, claimant, region, 0);
     let net = NetNs::current()?;
-    registry
+    let made = registry
         .persistents
-        .make(&net, name, Life::UntilDeleted, rings)
+        .make(&net, name, Life::UntilDeleted, rings)?;
+    match made {
+        Some(port) => Ok(port),
+        None => refuse!(EEXIST, "there is an interface {} already", Name(name)),
+    }
 }
 
 /// Rings of a switch port, in a region of its own unless another is given.

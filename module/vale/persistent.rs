@@ -78,14 +78,15 @@ impl Persistents {
         all.find(|port| Arc::ptr_eq(&port.rings, rings)).cloned()
     }
 
-    /// Makes a port, with the rings that `rings` makes: an interface of that name.
+    /// Makes a port, with the rings that `rings` makes: an interface of that name. `None` if there
+    /// is one.
     pub(crate) fn make(
         self: &Arc<Self>,
         net: &NetNs,
         name: &[u8],
         life: Life,
         rings: impl FnOnce() -> Fallible<Arc<RingSet>>,
-    ) -> Fallible<Arc<Persistent>> {
+    ) -> Fallible<Option<Arc<Persistent>>> {
         if is_vale(name) || !is_legal(name) {
             refuse!(
                 EINVAL,
@@ -96,7 +97,7 @@ impl Persistents {
         }
         let rtnl = Rtnl::lock();
         if net.has_interface(name) {
-            refuse!(EEXIST, "there is an interface {} already", Name(name));
+            return Ok(None);
         }
         // Only under `rtnl` the list grows and shrinks: the room is still there below.
         self.list.lock().reserve(1, GFP_KERNEL)?;
@@ -122,7 +123,7 @@ impl Persistents {
         port.id.populate(device.id());
         port.stack.replace(Some(device.into()));
         let _ = self.list.lock().push_within_capacity(port.clone());
-        Ok(port)
+        Ok(Some(port))
     }
 
     fn forget(&self, gone: &Persistent) {
