@@ -17,8 +17,8 @@ impl Ring {
         }
     }
 
-    /// `len`, or what there is behind the offset of slot `k` of ours. Not asked of a [`View`], which
-    /// would have to be in memory for it.
+    /// `len`, or what there is behind the offset of slot `k` of ours. Not asked of a [`View`],
+    /// which would have to be in memory for it.
     #[cold]
     #[inline(never)]
     fn cut(&self, k: u32, len: u16) -> usize {
