@@ -3,7 +3,7 @@
 //! Where bytes of a frame lie, as a value.
 
 use super::shared::{head_of, Buf, Head};
-use crate::sys::user::Caller;
+use crate::sys::{copy::Copier, user::Caller};
 use kernel::prelude::*;
 
 /// Where some bytes of a frame lie. How many there are is known by who asks.
@@ -55,10 +55,16 @@ impl Source<'_> {
 
     /// Copies `len` bytes at `at` to `to` of a buffer that has room for them.
     #[inline]
-    pub(crate) fn copy_to(&self, at: u32, buf: &Buf<'_>, to: u32, len: u32) -> Result {
+    pub(crate) fn copy_to(
+        &self,
+        at: u32,
+        (buf, to): (&Buf<'_>, u32),
+        len: u32,
+        by: &mut Copier<'_>,
+    ) -> Result {
         match self {
             Source::Buf(source, from) => {
-                source.copy_to(from + at, buf, to, len);
+                source.copy_to(from + at, (buf, to), len, by);
                 Ok(())
             }
             Source::Process(caller, addr) => {
@@ -70,8 +76,8 @@ impl Source<'_> {
                 rest,
             } => {
                 let seen = copied.saturating_sub(at).min(len);
-                start.copy_to(at, buf, to, seen);
-                rest.copy_to(at + seen, buf, to + seen, len - seen);
+                start.copy_to(at, (buf, to), seen, by);
+                rest.copy_to(at + seen, (buf, to + seen), len - seen, by);
                 Ok(())
             }
         }

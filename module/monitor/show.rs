@@ -245,7 +245,7 @@ impl Show<'_> {
         let len = u32::from(slot.len).min(to.size());
         if self.is_elsewhere(slot) {
             let memory = Source::Process(self.sight.caller()?, slot.ptr);
-            memory.copy_to(0, &to, 0, len).ok()?;
+            memory.copy_to(0, (&to, 0), len, by).ok()?;
             return Some(len as u16);
         }
         let from = self.sight.bufs().get(slot.buf_idx)?;

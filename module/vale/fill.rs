@@ -118,7 +118,7 @@ impl Scratch {
                 if slots > out.left() {
                     return;
                 }
-                self.put_chain((frame, at), slots, change, origin, out);
+                self.put_chain((frame, at), slots, change, origin, (out, by));
                 frames = rest;
             }
         }
@@ -151,7 +151,7 @@ impl Scratch {
         slots: u32,
         change: Change,
         origin: &dyn Pieces,
-        out: &mut Delivery<'_>,
+        (out, by): (&mut Delivery<'_>, &mut Copier<'_>),
     ) {
         let header = change.header;
         let alone = [frame.slot()];
@@ -172,7 +172,7 @@ impl Scratch {
             let more = if left == 0 { 0 } else { NS_MOREFRAG };
             // There is room for the whole frame.
             if let Some(cell) = out.next() {
-                put_fragment(cell, (source, len), header, rfrags | more, out);
+                put_fragment(cell, (source, len), header, rfrags | more, (out, by));
             }
         };
         let grows = slots > frags.len();
@@ -239,7 +239,7 @@ fn put_fragment(
     (source, len): (Option<Source<'_>>, u16),
     header: Reheader,
     flags: u16,
-    out: &mut Delivery<'_>,
+    (out, by): (&mut Delivery<'_>, &mut Copier<'_>),
 ) {
     let body = u32::from(len).saturating_sub(header.skip);
     let len = header.len() + body;
@@ -248,9 +248,9 @@ fn put_fragment(
         .filter(|(_, buf)| len <= buf.size())
         .is_some_and(|(source, buf)| {
             buf.zero(header.keep, header.zeros);
-            (header.keep == 0 || source.copy_to(0, &buf, 0, header.keep).is_ok())
+            (header.keep == 0 || source.copy_to(0, (&buf, 0), header.keep, by).is_ok())
                 && source
-                    .copy_to(header.skip, &buf, header.len(), body)
+                    .copy_to(header.skip, (&buf, header.len()), body, by)
                     .is_ok()
         });
     if copied {

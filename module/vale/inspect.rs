@@ -265,7 +265,7 @@ impl Scratch {
             let len = u32::from(slot.len);
             let source = source_of(slot, &sender.bufs, sender.caller).ok_or(TxDrop::BadBuffer)?;
             source
-                .copy_to(0, &to, at, len)
+                .copy_to(0, (&to, at), len, &mut Copier::narrow())
                 .map_err(|_| TxDrop::BadAddress)?;
             at += len;
         }
@@ -293,7 +293,8 @@ impl Scratch {
             *high += 1;
             let unit = staging.count() - *high;
             let piece = size.min(len - at);
-            from.copy_to(at, &bufs.get(unit)?, 0, piece);
+            let to = (&bufs.get(unit)?, 0);
+            from.copy_to(at, to, piece, &mut Copier::narrow());
             let slot = Slot {
                 buf_idx: unit,
                 len: piece as u16,

@@ -27,7 +27,7 @@ use crate::{
         count::{RxDrop, TxCounters, TxDrop},
         AfterBatch, Delivery, RxRing,
     },
-    sys::{bottom_half, random},
+    sys::{bottom_half, copy::Copier, random},
 };
 use core::cell::Cell;
 use kernel::prelude::*;
@@ -100,7 +100,8 @@ impl Scratch {
         let change = Change::on(to.0, header);
         let slots = self.slots_of(frame, change);
         with_slots(slots, to, |out| {
-            self.put_chain((frame, 0), slots, change, origin, out)
+            let to = (out, &mut Copier::narrow());
+            self.put_chain((frame, 0), slots, change, origin, to)
         })
     }
 
@@ -308,7 +309,7 @@ impl<'f> Bytes<'f> {
             return None;
         };
         let copied = self.next(len, |(source, from), done, piece| {
-            source.copy_to(from, &buf, at + done, piece)
+            source.copy_to(from, (&buf, at + done), piece, &mut Copier::narrow())
         });
         copied.is_ok().then_some(buf)
     }

@@ -267,7 +267,13 @@ impl<'m> Buf<'m> {
     /// Copies `len` bytes at `from` of this buffer to `to` of another. What does not fit is left
     /// out: it never goes beyond either buffer.
     #[inline]
-    pub(crate) fn copy_to(&self, from: u32, other: &Buf<'_>, to: u32, len: u32) {
+    pub(crate) fn copy_to(
+        &self,
+        from: u32,
+        (other, to): (&Buf<'_>, u32),
+        len: u32,
+        by: &mut Copier<'_>,
+    ) {
         let len = len
             .min(self.size.saturating_sub(from))
             .min(other.size.saturating_sub(to));
@@ -279,7 +285,7 @@ impl<'m> Buf<'m> {
                 self.base.as_ptr().add(from.min(self.size) as usize),
                 other.base.as_ptr().add(to.min(other.size) as usize),
                 len as usize,
-                &mut Copier::narrow(),
+                by,
             )
         }
     }
