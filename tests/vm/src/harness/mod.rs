@@ -5,7 +5,8 @@
 //! - what they say: [`check`], and the reason of a refusal in [`why`];
 //! - the device: [`raw`], and what it takes to load it: [`module`], [`failalloc`];
 //! - around it: interfaces ([`wire`]), switches that have them ([`attach`]), XDP programs
-//!   ([`programs`]), parameters and other traces of the module ([`traces`]);
+//!   ([`programs`]), parameters and other traces of the module ([`traces`]), and what the kernel
+//!   tells of itself ([`events`]);
 //! - persistent ports: [`persistent`];
 //! - ports with loops: [`running`];
 //! - frames: [`frame`], [`packets`], [`traffic`], and everybody's at once: [`exchange`];
@@ -13,6 +14,7 @@
 
 pub mod attach;
 pub mod check;
+pub mod events;
 pub mod exchange;
 pub mod failalloc;
 pub mod frame;

@@ -7,13 +7,26 @@ use crate::harness::raw::*;
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sched::{unshare, CloneFlags};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Runs iproute2's `ip`.
 pub fn ip(words: &str) -> Outcome {
-    let done = Command::new("ip").args(words.split(' ')).status()?;
-    that(format!("ip {words}"), done.success())
+    run("ip", words)
+}
+
+/// Runs `ethtool`.
+pub fn ethtool(words: &str) -> Outcome {
+    run("ethtool", words)
+}
+
+fn run(tool: &str, words: &str) -> Outcome {
+    let mut command = Command::new(tool);
+    let done = command
+        .args(words.split(' '))
+        .stdout(Stdio::null())
+        .status()?;
+    that(format!("{tool} {words}"), done.success())
 }
 
 /// A namespace of our own with `fm0` and `fm1`, wired to each other and up. It is gone when the

@@ -3,6 +3,7 @@
 //! XDP programs on switch ports: what they decide happens, and is counted.
 
 use crate::harness::check::*;
+use crate::harness::events::Events;
 use crate::harness::frame::*;
 use crate::harness::programs::*;
 use crate::harness::raw::request::vale_find;
@@ -257,32 +258,21 @@ fn xdp_named_ports_are_forgotten_with_the_frame() -> Outcome {
 }
 
 fn xdp_aborted_frames_are_traced() -> Outcome {
-    const TRACING: &str = "/sys/kernel/tracing";
-    let enable = format!("{TRACING}/events/xdp/xdp_exception/enable");
-    // Where tracefs is not mounted yet, looking into debugfs mounts it there.
-    let root = if std::path::Path::new(&enable).exists() {
-        TRACING.to_owned()
-    } else {
-        "/sys/kernel/debug/tracing".to_owned()
-    };
-    let event = format!("{root}/events/xdp/xdp_exception/enable");
     let [a, ..] = three("valex9")?;
     let programs = Programs::load()?;
-    std::fs::write(&event, "1")?;
+    let exceptions = Events::of("xdp/xdp_exception")?;
     for name in ["aborted", "drop"] {
         programs.replace("valex9:a", name)?;
         a.send(&to_two(0..2))?;
     }
-    let traced = std::fs::read_to_string(format!("{root}/trace"))?;
-    std::fs::write(&event, "0")?;
+    let traced = exceptions.lines()?;
     let want = format!(
         "prog_id={} action=ABORTED ifindex={}",
         programs.id("aborted"),
         port_number("valex9:a")?
     );
-    let lines = traced.lines().filter(|line| line.contains("xdp_exception"));
-    let found = lines.filter(|line| line.contains(&want)).count();
-    same(format!("times {want:?} in\n{traced}"), found, 2)
+    let found = traced.iter().filter(|line| line.contains(&want)).count();
+    same(format!("times {want:?} in\n{traced:#?}"), found, 2)
 }
 
 fn xdp_programs_of_switches_and_of_ports() -> Outcome {
