@@ -96,8 +96,27 @@ static inline void ferromap_cond_resched_tasks_rcu_qs(void)
 {
 	cond_resched_tasks_rcu_qs();
 }
-/* What interfaces of our own do for the stack, and what of it is about VLAN tags. */
+/*
+ * Where bytes of a frame are, in its page of that number, and how many; NULL behind its last page.
+ * It must not be in high memory.
+ */
+static inline void *ferromap_page_of_skb(const struct sk_buff *skb, unsigned int number,
+					 unsigned int *len)
+{
+	const struct skb_shared_info *shared = skb_shinfo(skb);
+
+	if (number >= shared->nr_frags)
+		return NULL;
+	*len = skb_frag_size(&shared->frags[number]);
+	return skb_frag_address(&shared->frags[number]);
+}
+
+/*
+ * What interfaces of our own do for the stack, and what of it is about VLAN tags. What says of any
+ * that it takes frames in several pieces.
+ */
 enum ferromap_features {
+	FERROMAP_LISTS = NETIF_F_SG,
 	FERROMAP_VLAN_TAGS = NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_CTAG_RX |
 		NETIF_F_HW_VLAN_STAG_TX | NETIF_F_HW_VLAN_STAG_RX,
 	FERROMAP_OWN_FEATURES = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_RXCSUM |

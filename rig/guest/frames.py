@@ -8,7 +8,7 @@ frames.py check FILE WHAT..    checksums are right, and each frame is as WHAT sa
                                flags=0x12, vlan=8100:100:5, vlan=88a8:7:0,8100:8:3
 frames.py lens FILE            a line for each length: bytes and how many frames have them
 frames.py flows FILE           how many flows there are
-frames.py number COUNT FILE    makes so many frames, each with its number
+frames.py number COUNT FILE [SIZE]  makes so many frames, of 60 bytes or SIZE, each with its number
 frames.py wrong COUNT FILE     the same, and the second has a time of a year later
 frames.py numbers FILE RANGE.. its frames have these numbers, as 0-62 900-999
 frames.py sorted FILE COUNT    so many numbers from 0 on are there, in whatever order
@@ -80,7 +80,8 @@ def write(path, bodies):
 
 def number(count, path, size=60):
     head = bytes([0xFF] * 6 + [2, 0, 0, 0, 0, 1, 0x88, 0xB5])
-    write(path, ((head + struct.pack(">I", n)).ljust(size, b"\0") for n in range(count)))
+    fill = bytes(i * 7 % 251 for i in range(size))
+    write(path, (head + struct.pack(">I", n) + fill[18:] for n in range(count)))
 
 
 def wrong(count, path):

@@ -58,7 +58,7 @@ struct Function {
     handler: unsafe extern "C" fn(*mut bindings::kprobe, *mut pt_regs) -> i32,
 }
 
-const FUNCTIONS: [Function; 10] = [
+const FUNCTIONS: [Function; 11] = [
     Function {
         name: c"rust_helper_krealloc_node_align",
         handler: before_realloc::<1>,
@@ -94,6 +94,10 @@ const FUNCTIONS: [Function; 10] = [
     },
     Function {
         name: c"__alloc_skb",
+        handler: before::<4>,
+    },
+    Function {
+        name: c"alloc_skb_with_frags",
         handler: before::<4>,
     },
     Function {

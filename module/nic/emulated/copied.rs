@@ -21,8 +21,9 @@ pub(super) struct For<'d> {
     pub(super) longest: u32,
 }
 
-/// A copy of the frame in these slots, of which there is at least one.
-#[inline]
+/// A copy of the frame in these slots, of which there is at least one. As a function of its own it
+/// costs a frame 20 instructions.
+#[inline(always)]
 pub(super) fn copied(
     to: For<'_>,
     bufs: &Bufs<'_>,
@@ -42,7 +43,7 @@ pub(super) fn copied(
     Packet::copy_of(to.device, to.queue, bytes, pinned).ok_or(TxDrop::NoMemory)
 }
 
-/// The same of several slots, in one piece. All of them are looked at before there is a frame.
+/// The same of several slots. All of them are looked at before there is a frame.
 #[inline(never)]
 fn joined(
     to: For<'_>,
@@ -61,18 +62,39 @@ fn joined(
     if len < ETH_HLEN as u32 || len > to.longest {
         return Err(TxDrop::BadLength);
     }
+    let mut left = slots.iter().map(|slot| Left {
+        buf_idx: slot.buf_idx,
+        at: slot.ptr as u32,
+        len: slot.len.into(),
+    });
+    let mut next = Left::default();
     let fill = |mut room: &mut [u8]| {
-        for slot in slots {
-            let Some((part, rest)) = room.split_at_mut_checked(slot.len.into()) else {
-                return false;
-            };
-            let buf = bufs.get(slot.buf_idx);
-            if buf.is_none_or(|buf| buf.read(slot.ptr as u32, part).is_err()) {
+        while !room.is_empty() {
+            if next.len == 0 {
+                let Some(slot) = left.next() else {
+                    return false;
+                };
+                next = slot;
+            }
+            let len = next.len.min(room.len());
+            let (part, rest) = room.split_at_mut(len);
+            let buf = bufs.get(next.buf_idx);
+            if buf.is_none_or(|buf| buf.read(next.at, part).is_err()) {
                 return false;
             }
+            next.at += len as u32;
+            next.len -= len;
             room = rest;
         }
         true
     };
-    Packet::filled(to.device, to.queue, len, pinned, fill).ok_or(TxDrop::NoMemory)
+    Packet::gathered(to.device, to.queue, len, pinned, fill).ok_or(TxDrop::NoMemory)
+}
+
+/// What is still to be copied of a slot: so many bytes, which are so far from its buffer's start.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    buf_idx: u32,
+    at: u32,
+    len: usize,
 }

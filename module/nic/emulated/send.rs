@@ -212,7 +212,7 @@ impl Batch<'_> {
 
     /// The kernel's copy of a frame. The completion is that of its `first` slot, so that no slot of
     /// it is free again before all are.
-    #[inline]
+    #[inline(always)]
     fn outgoing(
         &self,
         to: For<'_>,

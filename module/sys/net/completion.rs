@@ -208,7 +208,7 @@ impl Outgoing {
         let cell = completion.into_raw();
         // SAFETY: the `sk_buff` is ours alone, and the shared info lies at its end. It has no
         // destructor that would be forgotten by this: who is not of `sys::net` can have a `Packet`
-        // to keep from `Packet::copy_of` only, which makes one without.
+        // to keep from `Packet::copy_of` and its kin only, which make one without.
         unsafe {
             let shared: *mut bindings::skb_shared_info = bindings::skb_end_pointer(skb).cast();
             (*shared).__bindgen_anon_2.destructor_arg = cell.cast_mut().cast();

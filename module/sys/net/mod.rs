@@ -7,6 +7,7 @@
 //! - [`home`]: network namespaces that may end.
 //! - [`device`]: an interface, and the lock of its configuration.
 //! - [`packet`]: a frame on its way through the kernel.
+//! - [`gather`]: frames made of what lies in several places.
 //! - [`receiver`]: who takes frames off an interface before the stack sees them, and before it
 //!   sends them. [`netfilter`] and [`rx_handler`] are the two ways to meet them, [`hook`] has both.
 //! - [`transmit`]: handing frames to a driver.
@@ -19,6 +20,7 @@ use crate::sys::bindings;
 
 pub(crate) mod completion;
 pub(crate) mod device;
+mod gather;
 pub(crate) mod home;
 pub(crate) mod hook;
 mod netfilter;

@@ -23,6 +23,16 @@ pub(super) const fn aligned(bytes: u32) -> u32 {
 /// by chance.
 const QUICK: u32 = kernel::page::PAGE_SIZE as u32;
 
+/// Bytes of memory of a frame that has room for so many.
+fn size_of_room(room: u32) -> u32 {
+    aligned(room) + aligned(size_of::<bindings::skb_shared_info>() as u32)
+}
+
+/// Whether memory for a frame with so much room comes quickly.
+pub(super) fn is_quick(room: u32) -> bool {
+    size_of_room(room) <= QUICK
+}
+
 /// Bytes of the longest frame: what an IP packet can have, and an Ethernet header with two tags.
 pub(crate) const LONGEST: u32 = u16::MAX as u32 + ETH_HLEN as u32 + 8;
 
@@ -96,15 +106,10 @@ impl Packet {
     ) -> Option<Self> {
         let len = bytes.len();
         let (packet, to) = Self::for_device(device, len, pinned)?;
-        let skb = packet.as_ptr();
-        // SAFETY: there is room for `len` bytes, and a span has as many as it says. The header lies
-        // within `len`. The frame was made just now and is nobody else's.
-        unsafe {
-            copy(bytes.start(), to, len as usize, &mut Copier::narrow());
-            let headers = (*skb).__bindgen_anon_4.headers.as_mut();
-            headers.protocol = to.add(ETH_HLEN - 2).cast::<u16>().read_unaligned();
-            (*skb).queue_mapping = queue;
-        }
+        // SAFETY: there is room for `len` bytes, and a span has as many as it says. The frame was
+        // made just now and is nobody else's.
+        unsafe { copy(bytes.start(), to, len as usize, &mut Copier::narrow()) };
+        packet.to_leave_on(queue);
         Some(packet)
     }
 
@@ -124,13 +129,7 @@ impl Packet {
         if !fill(bytes) {
             return None;
         }
-        let skb = packet.as_ptr();
-        // SAFETY: the header lies within `len`. The frame is still nobody else's.
-        unsafe {
-            let headers = (*skb).__bindgen_anon_4.headers.as_mut();
-            headers.protocol = to.add(ETH_HLEN - 2).cast::<u16>().read_unaligned();
-            (*skb).queue_mapping = queue;
-        }
+        packet.to_leave_on(queue);
         Some(packet)
     }
 
@@ -140,22 +139,49 @@ impl Packet {
         if (len as usize) < ETH_HLEN {
             return None;
         }
-        let room = device.headroom();
-        let packet = Self::empty(room.checked_add(len)?, pinned)?;
-        let skb = packet.as_ptr();
-        // SAFETY: the frame was made just now and is nobody else's. There is room for `room` and
-        // `len` bytes, as asked for, and the header lies within `len`, by the check above.
+        let headroom = device.headroom();
+        let packet = Self::empty(headroom.checked_add(len)?, pinned)?;
+        // SAFETY: it was made just now, with so much room; the header is within `len`, by the check
+        // above.
+        Some(unsafe { packet.start(device, headroom, len) })
+    }
+
+    /// Makes an empty frame one for `device`, and gives it its first `len` bytes, behind so many
+    /// that are left to drivers. Returns where they are to be written, whatever is there now.
+    ///
+    /// # Safety
+    ///
+    /// It must be nobody else's, and have room for all that; `len` must be no less than an Ethernet
+    /// header.
+    #[inline(always)]
+    pub(super) unsafe fn start(self, device: &Device, headroom: u32, len: u32) -> (Self, *mut u8) {
+        let skb = self.as_ptr();
+        // SAFETY: the caller vouches for the frame, its room and the header.
         unsafe {
             (*skb)
                 .__bindgen_anon_1
                 .__bindgen_anon_1
                 .__bindgen_anon_1
                 .dev = device.as_ptr().cast();
-            bindings::skb_reserve(skb, room as i32);
+            bindings::skb_reserve(skb, headroom as i32);
             let to: *mut u8 = bindings::skb_put(skb, len).cast();
             bindings::skb_reset_mac_header(skb);
             bindings::skb_set_network_header(skb, ETH_HLEN as i32);
-            Some((packet, to))
+            (self, to)
+        }
+    }
+
+    /// Of a frame that was made just now and has its bytes: it is to leave on queue `queue`.
+    #[inline(always)]
+    pub(super) fn to_leave_on(&self, queue: u16) {
+        let skb = self.as_ptr();
+        // SAFETY: by the invariant nobody else has the `sk_buff`. Its header is there, in one piece
+        // (`start`).
+        unsafe {
+            let headers = (*skb).__bindgen_anon_4.headers.as_mut();
+            let kind = (*skb).data.add(ETH_HLEN - 2);
+            headers.protocol = kind.cast::<u16>().read_unaligned();
+            (*skb).queue_mapping = queue;
         }
     }
 
@@ -189,8 +215,7 @@ impl Packet {
 
     /// A frame without bytes, and with room for that many.
     fn empty(room: u32, _: &Disabled) -> Option<Self> {
-        let size = aligned(room) + aligned(size_of::<bindings::skb_shared_info>() as u32);
-        if size > QUICK {
+        if !is_quick(room) {
             let how = kernel::bindings::GFP_ATOMIC | kernel::bindings::__GFP_NOWARN;
             // SAFETY: does not sleep, by the first flag. It returns null or a frame of our own.
             let skb = unsafe { bindings::__alloc_skb(room, how, 0, bindings::NUMA_NO_NODE) };
@@ -201,6 +226,7 @@ impl Packet {
         // from then on; it is freed here if there is no frame.
         // INVARIANT: a new frame's only reference is who made it.
         unsafe {
+            let size = size_of_room(room);
             let data = bindings::__napi_alloc_frag_align(size, u32::MAX);
             if data.is_null() {
                 return None;

@@ -11,6 +11,7 @@ mod frames;
 mod host;
 mod kinds;
 mod life;
+mod lists;
 mod memory;
 mod tap;
 mod vlan;
@@ -23,6 +24,7 @@ pub const FILES: &[&[Case]] = &[
     host::CASES,
     forward::CASES,
     chains::CASES,
+    lists::CASES,
     kinds::CASES,
     life::CASES,
     tap::CASES,
