@@ -3,7 +3,7 @@
 //! The command line. Letters and meanings are those of netmap's bridge.
 
 use clap::{ArgAction, Parser};
-use common::{cli::Generate, ports, run::Run};
+use common::{generate::Generate, ports, run::Run};
 use ferromap::{PortSpec, Rings};
 
 /// Forwards frames between two ports of the netmap API, in both directions.
@@ -126,14 +126,14 @@ mod tests {
     fn usage_tells_what_is_needed() {
         let help = Args::command().render_help().to_string();
         assert!(help.contains("Usage: bridge [OPTIONS] --interface <PORT>\n"));
-        let page = common::cli::page::<Args>();
+        let page = common::generate::page::<Args>();
         assert!(page.contains(".SH SYNOPSIS\n\\fBbridge\\fR [OPTIONS] \\-\\-interface <PORT>\n"));
         assert!(Args::try_parse_from(["bridge", "--generate", "man"]).is_ok());
     }
 
     #[test]
     fn the_manual_names_the_options() {
-        let page = common::cli::page::<Args>();
+        let page = common::generate::page::<Args>();
         for option in ["interface", "batch", "duration"] {
             assert!(page.contains(option), "{option}");
         }

@@ -1,111 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Command lines: reading them, what is made from their definitions, and the status at the end.
+//! Command lines: reading them, and the status at the end.
 
-use crate::{note, out};
-use clap::{Command, CommandFactory, Parser, ValueEnum};
-use clap_complete::Shell;
-use clap_mangen::{
-    roff::{bold, roman, Roff},
-    Man,
-};
+use crate::{generate::Generate, note, out};
+use clap::{Command, Parser};
 use nix::errno::Errno;
-use std::{
-    fmt::Display,
-    io::{self, Write},
-    process::ExitCode,
-    time::Duration,
-};
-
-/// What is made from the definitions of the options, for packages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Generate {
-    Man,
-    Bash,
-    Fish,
-    Zsh,
-}
-
-impl Generate {
-    /// Prints it; the result is the program's status.
-    pub fn print<A: CommandFactory>(self) -> ExitCode {
-        let mut text = Vec::new();
-        if self.to::<A>(&mut text).is_err() {
-            return ExitCode::FAILURE;
-        }
-        out::data(&text);
-        out::status(ExitCode::SUCCESS)
-    }
-
-    fn to<A: CommandFactory>(self, out: &mut dyn Write) -> io::Result<()> {
-        let mut command = A::command();
-        let shell = match self {
-            Generate::Man => return manual(&mut command, out),
-            Generate::Bash => Shell::Bash,
-            Generate::Fish => Shell::Fish,
-            Generate::Zsh => Shell::Zsh,
-        };
-        let tool = command.get_name().to_owned();
-        let mut text = Vec::new();
-        clap_complete::generate(shell, &mut command, tool, &mut text);
-        out.write_all(&text)
-    }
-}
-
-/// A page of the manual. Subcommands are part of their tool's: one page tells all.
-fn manual(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
-    // So that subcommands know what they are called by.
-    command.build();
-    let subcommands: Vec<Command> = command
-        .get_subcommands()
-        .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
-        .cloned()
-        .collect();
-    let mut page = Vec::new();
-    let man = Man::new(command.clone());
-    man.render_title(&mut page)?;
-    man.render_name_section(&mut page)?;
-    synopsis(command, &mut page)?;
-    man.render_description_section(&mut page)?;
-    if subcommands.is_empty() {
-        man.render_options_section(&mut page)?;
-    }
-    for mut sub in subcommands {
-        let mut part = Vec::new();
-        let about = sub.get_about().map(ToString::to_string);
-        let called = sub.get_bin_name().unwrap_or(sub.get_name()).to_uppercase();
-        synopsis(&mut sub, &mut part)?;
-        let man = Man::new(sub);
-        man.render_options_section(&mut part)?;
-        man.render_extra_section(&mut part)?;
-        let part = String::from_utf8_lossy(&part).replace(".SH ", ".SS ");
-        writeln!(page, ".SH {called}\n{}\n{part}", about.unwrap_or_default())?;
-    }
-    man.render_extra_section(&mut page)?;
-    man.render_version_section(&mut page)?;
-    out.write_all(&page)
-}
-
-/// As help has it. That of clap_mangen has a letter for each option, no values, and nothing is
-/// mandatory.
-fn synopsis(command: &mut Command, out: &mut dyn Write) -> io::Result<()> {
-    let usage = command.render_usage().to_string();
-    let name = command.get_bin_name().unwrap_or(command.get_name());
-    let rest = usage.split_once(name).map_or("", |(_, rest)| rest);
-    Roff::new()
-        .control("SH", ["SYNOPSIS"])
-        .text([bold(name), roman(rest)])
-        .to_writer(&mut &mut *out)
-}
-
-/// What `--generate man` prints. For tests.
-pub fn page<A: CommandFactory>() -> String {
-    let mut page = Vec::new();
-    Generate::Man
-        .to::<A>(&mut page)
-        .expect("memory takes all that is written");
-    String::from_utf8(page).expect("the manual is text")
-}
+use std::{fmt::Display, process::ExitCode, time::Duration};
 
 /// Lines of help, of the tool and of all its subcommands, that are too wide for people's terminals,
 /// or that were broken by hand: clap breaks them itself, and both together leave lines of a word or

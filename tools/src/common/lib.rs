@@ -7,6 +7,7 @@ pub mod cli;
 pub mod drain;
 pub mod drops;
 pub mod frames;
+pub mod generate;
 pub mod json;
 pub mod links;
 pub mod out;

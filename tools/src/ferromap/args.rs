@@ -3,7 +3,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
-use common::{cli::Generate, watch::Watch};
+use common::{generate::Generate, watch::Watch};
 use ferromap::PortSpec;
 
 /// Tells what is open and who has it, what went through it, and what is wrong with an interface.
@@ -154,7 +154,7 @@ mod tests {
     fn usage_tells_what_is_needed() {
         let help = Args::command().render_help().to_string();
         assert!(help.contains("Usage: ferromap <COMMAND>\n"));
-        let page = common::cli::page::<Args>();
+        let page = common::generate::page::<Args>();
         assert!(page.contains(".SH SYNOPSIS\n\\fBferromap\\fR <COMMAND>\n"));
         assert!(
             page.contains(".SS SYNOPSIS\n\\fBferromap doctor\\fR [OPTIONS] <IF>\n"),

@@ -4,11 +4,7 @@
 
 use crate::group::{self, Group};
 use clap::{ArgAction, Parser};
-use common::{
-    cli::{seconds, Generate},
-    ports,
-    run::Run,
-};
+use common::{cli::seconds, generate::Generate, ports, run::Run};
 use ferromap::PortSpec;
 use std::time::Duration;
 
@@ -62,7 +58,7 @@ pub struct Args {
         short = 'p',
         long = "pipes",
         value_name = "[NAME:]N[@OPTION]",
-        required_unless_present = "generate"
+        required = true
     )]
     pub groups: Vec<Group>,
 
@@ -132,7 +128,7 @@ mod tests {
     #[test]
     fn the_definitions_hold_together() {
         Args::command().debug_assert();
-        let page = common::cli::page::<Args>();
+        let page = common::generate::page::<Args>();
         for option in ["interface", "pipes", "buffers", "statistics"] {
             assert!(page.contains(option), "{option}");
         }

@@ -7,7 +7,7 @@ use crate::{
     values::{Bandwidth, Delay, Loss},
 };
 use clap::{ArgAction, Parser};
-use common::{cli::Generate, ports, run::Run};
+use common::{generate::Generate, ports, run::Run};
 use std::{path::PathBuf, time::Duration};
 
 /// Replays what was recorded as if it came over a link of given bandwidth, delay and loss.
@@ -40,22 +40,12 @@ sent was dropped."
 pub struct Args {
     /// File to replay, pcap or pcapng of Ethernet frames; given twice, the second is for the second
     /// port. Files are read into memory first
-    #[arg(
-        short,
-        long = "file",
-        value_name = "FILE",
-        required_unless_present = "generate"
-    )]
+    #[arg(short, long = "file", value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 
     /// Port to send through: an interface, a switch port, or such a name with suffixes, as for
     /// pkt-gen; one for each file
-    #[arg(
-        short,
-        long = "interface",
-        value_name = "PORT",
-        required_unless_present = "generate"
-    )]
+    #[arg(short, long = "interface", value_name = "PORT", required = true)]
     pub interfaces: Vec<String>,
 
     /// Bandwidth; given twice, of each way. By default real, as it was recorded
@@ -188,7 +178,7 @@ mod tests {
     #[test]
     fn the_definitions_hold_together() {
         Args::command().debug_assert();
-        let page = common::cli::page::<Args>();
+        let page = common::generate::page::<Args>();
         for option in ["bandwidth", "delay", "loss", "seed", "loops"] {
             assert!(page.contains(option), "{option}");
         }

@@ -146,7 +146,7 @@ impl Reporter {
             std::process::id(),
             self.unit(pps),
             self.unit(t.frames as f64),
-            self.unit(self.bits(t)),
+            self.unit(bps),
             took.as_micros(),
             t.avg_batch(),
         );

@@ -4,7 +4,7 @@
 //! `--help` only.
 
 use clap::{ArgAction, ArgGroup, Parser};
-use common::cli::Generate;
+use common::generate::Generate;
 use ferromap::{Attach, Persistent, Polling, PortSpec};
 
 /// Shows switches (VALE) and their ports, and changes what is plugged into them.
@@ -72,7 +72,7 @@ pub struct Args {
     #[arg(short = 'p', long = "poll", value_name = "valeX:IF", group = "action")]
     pub poll: Option<String>,
 
-    /// End that
+    /// End what -p began: leave the interface to its interrupts
     #[arg(
         short = 'P',
         long = "no-poll",
@@ -82,8 +82,8 @@ pub struct Args {
     pub no_poll: Option<String>,
 
     /// With -p: CPU, which then polls all rings (by default CPU 0), or FIRST,COUNT: each of these
-    /// CPUs polls the ring of its own number. With -n: SLOTS, or up to TX-SLOTS,RX-SLOTS,TX-RINGS,
-    /// RX-RINGS
+    /// CPUs polls the ring of its own number. With -n: SLOTS, or
+    /// TX-SLOTS[,RX-SLOTS[,TX-RINGS[,RX-RINGS]]]
     #[arg(
         short = 'C',
         long = "config",
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_manual_names_the_options() {
-        let page = common::cli::page::<Args>();
+        let page = common::generate::page::<Args>();
         for option in ["attach", "list", "config"] {
             assert!(page.contains(option), "{option}");
         }

@@ -4,7 +4,7 @@
 
 use crate::{place::is_port, rules::Rule};
 use clap::{Parser, Subcommand, ValueEnum};
-use common::{cli::Generate, watch::Watch};
+use common::{generate::Generate, watch::Watch};
 
 /// Loads XDP programs onto network interfaces and switch ports, shows what they decide, and takes
 /// them off.
@@ -243,7 +243,7 @@ mod tests {
     fn usage_tells_what_is_needed() {
         let help = Args::command().render_help().to_string();
         assert!(help.contains("Usage: xdp <COMMAND>\n"));
-        let page = common::cli::page::<Args>();
+        let page = common::generate::page::<Args>();
         assert!(page.contains(".SH SYNOPSIS\n\\fBxdp\\fR <COMMAND>\n"));
         assert!(
             page.contains(

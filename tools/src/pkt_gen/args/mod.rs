@@ -10,11 +10,7 @@ mod tests;
 mod values;
 
 use clap::{ArgAction, Parser, ValueEnum};
-use common::{
-    cli::{number, Generate},
-    ports,
-    run::Run,
-};
+use common::{cli::number, generate::Generate, ports, run::Run};
 use ferromap::PortSpec;
 use frame::FrameArgs;
 use replay::Replay;
@@ -63,8 +59,10 @@ impl Function {
   pkt-gen -i eth0 -f tx --imix --vlan 100 --tcp S -s 10.0.0.1:1024-10.0.0.9:65535
                                               many flows of TCP SYNs, of mixed sizes, tagged
   pkt-gen -i eth0 -f rx --capture new.pcap    keep what comes
-  pkt-gen -i eth0 -f tx -P old.pcap --speed 1 send what was recorded, as it came
-  pkt-gen -i eth0 -f tx -P old.pcap --loops 0 ... over and over, as fast as it goes
+  pkt-gen -i eth0 -f tx -P old.pcap --speed 1
+                                              send what was recorded, as it came
+  pkt-gen -i eth0 -f tx -P old.pcap --loops 0
+                                              ... over and over, as fast as it goes
   pkt-gen -i vale0:a -f pong                  answer ...
   pkt-gen -i vale0:b -f ping -n 1000          ... and measure how long that takes
   pkt-gen -i vale0:c -f rx -p 4 -C 1024,1024,4,4
@@ -131,7 +129,7 @@ pub struct Args {
     #[arg(short = 'X', long)]
     pub dump: bool,
 
-    /// Print plain numbers: 1234567 pps, not 1.23 Mpps
+    /// Print plain numbers: 1234567 pps, not 1.235 Mpps
     #[arg(short = 'N')]
     pub plain_units: bool,
 

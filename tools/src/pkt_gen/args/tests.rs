@@ -28,7 +28,7 @@ fn usage_tells_what_is_needed() {
 
 #[test]
 fn the_manual_names_the_options() {
-    let page = common::cli::page::<Args>();
+    let page = common::generate::page::<Args>();
     for option in ["interface", "burst", "duration"] {
         assert!(page.contains(option), "{option}");
     }
