@@ -310,4 +310,20 @@ static inline void host_hears(int fd, size_t len, unsigned char from, uint32_t n
 	expect(had == (ssize_t)len && is_frame(got, len, from, number));
 }
 
+// Something that it has not sent itself is there.
+static inline bool host_has_more(int fd)
+{
+	unsigned char got[LONGEST];
+	struct sockaddr_ll by;
+	socklen_t size = sizeof(by);
+
+	while (recvfrom(fd, got, sizeof(got), MSG_DONTWAIT, (struct sockaddr *)&by, &size) >= 0) {
+		if (by.sll_pkttype != PACKET_OUTGOING)
+			return true;
+		size = sizeof(by);
+	}
+	expect(errno == EAGAIN);
+	return false;
+}
+
 #endif // CHECK_H

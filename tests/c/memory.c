@@ -156,9 +156,79 @@ static void in_a_file(void)
 	refused(nmport_open(name) == NULL, ENOENT, "No such file");
 }
 
+// So many huge pages are free, of those that there are to be.
+static int free_huge_pages(int all)
+{
+	FILE *file = fopen("/proc/sys/vm/nr_hugepages", "w");
+	char line[128];
+	int free_ones = -1;
+
+	expect(file != NULL && fprintf(file, "%d", all) > 0 && fclose(file) == 0);
+	file = fopen("/proc/meminfo", "r");
+	expect(file != NULL);
+	while (fgets(line, sizeof(line), file) != NULL)
+		sscanf(line, "HugePages_Free: %d", &free_ones);
+	fclose(file);
+	return free_ones;
+}
+
+// There a buffer has as many bytes as it likes; elsewhere the pages of one do not lie together.
+static void in_huge_pages(void)
+{
+	struct nmport_d *d[2];
+	void *memory;
+	uint32_t i;
+
+	step = "huge pages";
+	expect(free_huge_pages(2) == 2);
+	memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	expect(memory != MAP_FAILED);
+	for (i = 0; i < 2; i++) {
+		struct nmreq_pools_info *info;
+
+		d[i] = prepare(i == 0 ? "vale7:a@conf:slots=64" : "vale7:b@conf:slots=64");
+		expect(nmport_extmem(d[i], memory, SIZE) == 0);
+		info = nmport_extmem_getinfo(d[i]);
+		info->nr_if_pool_objtotal = 8;
+		info->nr_ring_pool_objtotal = 24;
+		info->nr_ring_pool_objsize = 4096;
+		info->nr_buf_pool_objtotal = 256;
+		info->nr_buf_pool_objsize = 9216;
+		expect(nmport_open_desc(d[i]) == 0);
+		expect(info->nr_memsize == SIZE && info->nr_mem_id == d[i]->reg.nr_mem_id);
+		expect(info->nr_ring_pool_offset == 8 * 1024);
+		expect(info->nr_buf_pool_offset == 8 * 1024 + 24 * 4096);
+		expect(info->nr_buf_pool_objsize == 9216);
+		// All of what is left, in whole pages, which four have together: none is withheld.
+		expect(info->nr_buf_pool_objtotal ==
+			(SIZE - info->nr_buf_pool_offset) / (4 * 9216) * 4);
+		expect(tx_ring(d[i])->nr_buf_size == 9216);
+	}
+	expect(d[0]->mem == d[1]->mem && d[0]->mem->mem == memory);
+	expect(free_huge_pages(2) == 0);
+	// A frame is in one slot, however long.
+	for (i = 0; i < 300; i++) {
+		size_t len = MOST - i;
+
+		put_frame(tx_ring(d[i % 2]), len, 1, i);
+		sync_tx(d[i % 2]);
+		expect((take(d[1 - i % 2], len, 1, i) & NS_MOREFRAG) == 0);
+	}
+	expect(is_silent(d[0]) && is_silent(d[1]));
+	// Pinned, they are not the system's again until both ports are closed.
+	expect(munmap(memory, SIZE) == 0);
+	expect(free_huge_pages(0) == 0);
+	nmport_close(d[0]);
+	nmport_close(d[1]);
+	eventually(free_huge_pages(2) == 2);
+	expect(free_huge_pages(0) == 0);
+}
+
 int main(void)
 {
 	listen_to_the_library();
+	in_huge_pages();
 	in_memory();
 	in_a_file();
 	return 0;

@@ -56,12 +56,20 @@ static void lists(void)
 	expect(listed("", &all) == 0 && all == 0);
 }
 
-static uint32_t attach(const char *name, uint32_t mode)
+static uint32_t attach_in(const char *name, uint32_t mode, uint16_t region)
 {
-	struct nmreq_vale_attach body = { .reg = { .nr_mode = mode }, .port_index = 99 };
+	struct nmreq_vale_attach body = {
+		.reg = { .nr_mode = mode, .nr_mem_id = region },
+		.port_index = 99,
+	};
 
 	expect(request(fd, NETMAP_REQ_VALE_ATTACH, name, &body, NULL) == 0);
 	return body.port_index;
+}
+
+static uint32_t attach(const char *name, uint32_t mode)
+{
+	return attach_in(name, mode, 0);
 }
 
 static uint32_t detach(const char *name)
@@ -139,6 +147,63 @@ static void with_host_rings(void)
 	expect(!is_listed("vale0:cv0") && !is_listed("vale0:cv0^"));
 }
 
+// The region that a port is in, by its name.
+static uint16_t region_of(const char *name)
+{
+	struct nmreq_port_info_get info = { .nr_mem_id = 0 };
+
+	expect(request(fd, NETMAP_REQ_PORT_INFO_GET, name, &info, NULL) == 0);
+	return info.nr_mem_id;
+}
+
+// An interface that is plugged in lies in the region that was asked for, and keeps it alive.
+static void in_a_region(uint32_t mode)
+{
+	struct nmreq_vale_attach body = { .reg = { .nr_mode = mode } };
+	struct nmport_d *a = open_port("vale0:a"), *wire = open_port("netmap:cv1"), *b;
+	uint16_t region = a->reg.nr_mem_id;
+	char name[32];
+
+	step = "an interface of a switch in a region";
+	// The interfaces' own is number 1.
+	expect(region > 1 && wire->reg.nr_mem_id == 1);
+	expect(attach_in("vale0:cv0", mode, region) == 1);
+	expect(region_of("vale0:cv0") == region && region_of("cv0") == region);
+	exchange(a, wire, 1);
+	exchange(wire, a, 2);
+	if (mode == NR_REG_NIC_SW) {
+		int host = host_of("cv0");
+
+		expect(region_of("vale0:cv0^") == region);
+		host_sends(host, 100, 3, 0);
+		take(a, 100, 3, 0);
+		// The switch knows a's station, which the wire has sent as: to all, then.
+		take(wire, 100, 3, 0);
+		send_frame(a, 100, 4, 0);
+		host_hears(host, 100, 4, 0);
+		take(wire, 100, 4, 0);
+		close(host);
+	}
+	nmport_close(a);
+
+	step = "a region that an interface alone has";
+	snprintf(name, sizeof(name), "vale0:b@%u", region);
+	b = open_port(name);
+	expect(b->reg.nr_mem_id == region && region_of("vale0:cv0") == region);
+	exchange(b, wire, 5);
+	exchange(wire, b, 6);
+	nmport_close(b);
+	expect(detach("vale0:cv0") == 1);
+
+	step = "a region that has gone";
+	expect(region_of("cv0") == 1);
+	body.reg.nr_mem_id = region;
+	refuses(fd, NETMAP_REQ_VALE_ATTACH, "vale0:cv0", &body, NULL, EINVAL, "no memory region");
+	expect(attach("vale0:cv0", mode) == 0 && region_of("vale0:cv0") == 1);
+	expect(detach("vale0:cv0") == 0);
+	nmport_close(wire);
+}
+
 static void polled_by_a_thread(void)
 {
 	struct nmreq_vale_polling poll_it = {
@@ -183,6 +248,8 @@ int main(void)
 	lists();
 	an_interface();
 	with_host_rings();
+	in_a_region(NR_REG_ALL_NIC);
+	in_a_region(NR_REG_NIC_SW);
 	polled_by_a_thread();
 	close(fd);
 	return 0;

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <net/if.h>
 #include <net/netmap.h>
+#include <net/netmap_virt.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -77,21 +78,6 @@ static inline int nm_tx_pending(struct netmap_ring *ring)
 static inline void nm_pkt_copy(const void *from, void *to, size_t len)
 {
 	memcpy(to, from, len);
-}
-
-/* CSB mode: tell the kernel of head and cur, which reads them the other way round. */
-static inline void nm_sync_kloop_appl_write(struct nm_csb_atok *atok, uint32_t cur, uint32_t head)
-{
-	__atomic_store_n(&atok->cur, cur, __ATOMIC_RELAXED);
-	__atomic_store_n(&atok->head, head, __ATOMIC_RELEASE);
-}
-
-/* CSB mode: what the kernel tells, which writes hwcur first. */
-static inline void nm_sync_kloop_appl_read(struct nm_csb_ktoa *ktoa, uint32_t *hwtail,
-	uint32_t *hwcur)
-{
-	*hwtail = __atomic_load_n(&ktoa->hwtail, __ATOMIC_ACQUIRE);
-	*hwcur = __atomic_load_n(&ktoa->hwcur, __ATOMIC_RELAXED);
 }
 
 #ifdef __cplusplus
