@@ -6,7 +6,7 @@ use super::check::{failure, that, works, Outcome};
 use super::raw::device::header;
 use super::raw::Device;
 use super::traffic::wait_until;
-use super::wire::ip;
+use super::wire::{ip, wire};
 use ferromap_abi::{consts::*, wire::*};
 use nix::errno::Errno;
 use nix::sched::{setns, CloneFlags};
@@ -31,9 +31,15 @@ pub fn delif(name: &str) -> Result<(), Errno> {
 
 /// A small port that is up and has no frames of its own to send.
 pub fn made(name: &str) -> Outcome {
+    made_in(name, 0)
+}
+
+/// The same in that region.
+pub fn made_in(name: &str, nr_mem_id: u16) -> Outcome {
     let wish = NmreqValeNewif {
         nr_tx_slots: 64,
         nr_rx_slots: 64,
+        nr_mem_id,
         ..NmreqValeNewif::default()
     };
     newif_with(name, wish)?;
@@ -103,6 +109,30 @@ impl Elsewhere {
             .args(words.split(' '));
         that(format!("there: ip {words}"), command.status()?.success())
     }
+
+    /// What `f` does there.
+    pub fn run<T: Send>(&self, f: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+        std::thread::scope(|scope| {
+            let done = scope.spawn(|| {
+                self.enter()?;
+                f()
+            });
+            done.join().map_err(|_| failure("it panicked there"))?
+        })
+    }
+
+    /// Moves an interface there, where it is up again.
+    pub fn take(&self, name: &str) -> Outcome {
+        ip(&format!("link set {name} netns {}", self.id()))?;
+        self.ip(&format!("link set {name} up"))
+    }
+
+    /// Moves it back.
+    pub fn give_back(&self, name: &str) -> Outcome {
+        let here = std::process::id();
+        self.ip(&format!("link set {name} netns {here}"))?;
+        ip(&format!("link set {name} up"))
+    }
 }
 
 impl Drop for Elsewhere {
@@ -110,4 +140,17 @@ impl Drop for Elsewhere {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A namespace beside the one of `wire`, and neither has interfaces that talk by themselves.
+pub fn two_places() -> Outcome<Elsewhere> {
+    let silence = || {
+        let parameter = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+        Ok(fs::write(parameter, "1")?)
+    };
+    wire()?;
+    silence()?;
+    let there = Elsewhere::new()?;
+    there.run(silence)?;
+    Ok(there)
 }
