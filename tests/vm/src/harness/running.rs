@@ -9,7 +9,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::os::fd::AsRawFd;
 
 /// How loops run.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Mode {
     Sleep(u32),
     /// By eventfds, in these direct modes.
@@ -67,6 +67,10 @@ impl Running {
             self.kick(self.port.rx_entry(ring))?;
         }
         Ok(frames)
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.kloop.has_ended()
     }
 
     pub fn stop(self) -> Outcome {

@@ -6,6 +6,7 @@ mod beside;
 mod csb;
 mod eventfds;
 mod frames;
+mod host;
 mod memory;
 mod run;
 
@@ -15,6 +16,7 @@ pub const FILES: &[&[Case]] = &[
     csb::CASES,
     run::CASES,
     frames::CASES,
+    host::CASES,
     eventfds::CASES,
     memory::CASES,
     beside::CASES,

@@ -3,13 +3,16 @@
 //! Starting and ending a loop: items 176, 177 and 179, and what ends it otherwise.
 
 use crate::harness::check::*;
-use crate::harness::frame::numbered;
+use crate::harness::frame::*;
 use crate::harness::raw::csb::*;
+use crate::harness::raw::stack::{Stack, QUIET};
 use crate::harness::raw::*;
+use crate::harness::running::*;
 use crate::harness::traffic::*;
 use crate::harness::why::says;
 use crate::harness::wire::*;
 use crate::harness::Case;
+use ferromap_abi::consts::*;
 use nix::errno::Errno;
 use nix::sys::signal::{kill, sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::sys::wait::{waitpid, WaitStatus};
@@ -185,42 +188,59 @@ fn a_signal_is_served_and_the_loop_goes_on() -> Outcome {
     Ok(())
 }
 
+/// However it waits, and whatever its rings.
 fn a_killed_process_ends_its_loop() -> Outcome {
+    wire()?;
+    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
+    let (tx, rx) = (NM_OPT_SYNC_KLOOP_DIRECT_TX, NM_OPT_SYNC_KLOOP_DIRECT_RX);
+    let sleeps = [0, 1000, 1_000_000].map(Mode::Sleep);
+    let kicks = [0, tx, rx, tx | rx].map(Mode::Kicks);
     let held = vale("vale10:e").slots(64, 64).bind()?;
-    for us in [0, 1000, 1_000_000] {
-        let (here, there) = std::os::unix::net::UnixStream::pair()?;
-        // SAFETY: the case's process has one thread, so the child may do anything that the parent
-        // may.
-        let child = match unsafe { fork() }? {
-            ForkResult::Child => {
-                let run = || -> Outcome {
-                    let port = port("vale10:f")?;
-                    let _running = port.run(us)?;
-                    port.wait_for_loop()?;
-                    std::io::Write::write_all(&mut &there, &[1])?;
-                    loop {
-                        std::thread::park();
-                    }
-                };
-                let _ = run();
-                std::process::exit(1);
-            }
-            ForkResult::Parent { child } => child,
-        };
-        drop(there);
-        std::io::Read::read_exact(&mut &here, &mut [0])?;
-        kill(child, Signal::SIGKILL)?;
-        let status = waitpid(child, None)?;
+    for mode in sleeps.into_iter().chain(kicks) {
+        for reg in [
+            vale("vale10:f").slots(64, 64),
+            vale("fm0").mode(NR_REG_SW),
+            vale("fm0").mode(NR_REG_NIC_SW),
+        ] {
+            killed_while(&reg, mode)?;
+            let again = || reg.clone().flags(NR_EXCLUSIVE).bind().is_ok();
+            wait_until("its port can be bound by another", again)?;
+        }
+        host.send(&frame(station(2), station(1), 1))?;
+        let came = numbers(&far.receive(QUIET)?);
         same(
-            "how it ended",
-            status,
-            WaitStatus::Signaled(child, Signal::SIGKILL, false),
+            format!("after {mode:?} the host has its wire"),
+            came,
+            vec![1],
         )?;
-        let again = || port("vale10:f").is_ok();
-        wait_until("its port can be bound by another", again)?;
     }
     drop(held);
     Ok(())
+}
+
+/// Kills a process in which such a loop runs.
+fn killed_while(reg: &Reg, mode: Mode) -> Outcome {
+    let (here, there) = std::os::unix::net::UnixStream::pair()?;
+    // SAFETY: the case's process has one thread, so the child may do anything that the parent may.
+    let child = match unsafe { fork() }? {
+        ForkResult::Child => {
+            let run = || -> Outcome {
+                let _running = Running::start(reg.clone(), mode)?;
+                std::io::Write::write_all(&mut &there, &[1])?;
+                loop {
+                    std::thread::park();
+                }
+            };
+            let _ = run();
+            std::process::exit(1);
+        }
+        ForkResult::Parent { child } => child,
+    };
+    drop(there);
+    std::io::Read::read_exact(&mut &here, &mut [0])?;
+    kill(child, Signal::SIGKILL)?;
+    let killed = WaitStatus::Signaled(child, Signal::SIGKILL, false);
+    same("how it ended", waitpid(child, None)?, killed)
 }
 
 /// Like any system call: closing the descriptor does not end it.
