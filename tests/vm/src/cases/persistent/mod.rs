@@ -5,9 +5,18 @@
 
 mod frames;
 mod life;
+mod moves;
 mod requests;
 mod together;
+mod unrest;
 
 use crate::harness::Case;
 
-pub const FILES: &[&[Case]] = &[requests::CASES, frames::CASES, together::CASES, life::CASES];
+pub const FILES: &[&[Case]] = &[
+    requests::CASES,
+    frames::CASES,
+    together::CASES,
+    life::CASES,
+    moves::CASES,
+    unrest::CASES,
+];
