@@ -53,6 +53,14 @@ impl Side for Sender {
     }
 }
 
+/// Sends one frame to everybody, so that a switch learns where the receiver is.
+pub fn announce(interface: &str) -> Result<()> {
+    let frame = frame(frame::BROADCAST, frame::receiver(0), 60);
+    let mut ring = TxRing::open(interface, &frame)?;
+    ring.queue(1)?;
+    ring.send()
+}
+
 /// Takes all that has come. It does not sleep: the CPU is its own.
 pub struct Receiver {
     ring: RxRing,

@@ -8,6 +8,7 @@ mod bridge;
 mod memif;
 pub mod net;
 mod pair;
+mod persistent;
 mod raw;
 mod telemetry;
 
@@ -40,6 +41,10 @@ pub struct Job {
 pub trait Peer {
     /// Its name in the table.
     fn name(&self) -> &'static str;
+    /// What it does, as a group of the table.
+    fn scenario(&self) -> &'static str {
+        "1 to 1"
+    }
     /// Moves frames for the time that `job` gives.
     fn measure(&mut self, job: &Job) -> Result<Flow>;
 }
@@ -51,6 +56,11 @@ pub fn in_guest() -> Vec<Box<dyn Peer>> {
         Box::new(af_xdp::AfXdp),
         Box::new(bridge::Bridge),
     ]
+}
+
+/// Not what one would pick instead, but the stack at one end and Ferromap at the other.
+pub fn persistent() -> Vec<Box<dyn Peer>> {
+    vec![Box::new(persistent::ToRings), Box::new(persistent::ToStack)]
 }
 
 /// The peers that run outside the VM, on the same CPUs.

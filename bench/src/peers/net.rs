@@ -6,6 +6,7 @@
 use super::pair::Ends;
 use crate::frame;
 use anyhow::{bail, Context, Result};
+use ferromap::{Attach, Control, Persistent};
 use std::{fs, io::ErrorKind, process::Command};
 
 /// Bytes of the longest frame that the interfaces here carry: 1500 and the Ethernet header.
@@ -71,26 +72,57 @@ pub fn bridge() -> Result<Ends> {
     })
 }
 
-/// A veth pair with both ends up, without IPv6, which would send frames of its own. The ends of the
-/// flow have the addresses that its frames bear.
-fn pair(one: &str, other: &str) -> Result<()> {
+/// A persistent port of a switch, by whose interface is sent, and a port that receives.
+pub fn persistent_sender() -> Result<Ends> {
+    persistent("sender")?;
+    Ok(Ends {
+        sender: "sender".to_owned(),
+        receiver: "vale0:rings".to_owned(),
+    })
+}
+
+/// The same the other way round.
+pub fn persistent_receiver() -> Result<Ends> {
+    persistent("receiver")?;
+    Ok(Ends {
+        sender: "vale0:rings".to_owned(),
+        receiver: "receiver".to_owned(),
+    })
+}
+
+fn persistent(name: &str) -> Result<()> {
+    without_ipv6()?;
+    let control = Control::open()?;
+    control.create_interface(name, Persistent::default())?;
+    control.attach(&format!("vale0:{name}"), Attach::default())?;
+    up(name)
+}
+
+/// Interfaces that are made from here on have no IPv6, which would send frames of its own.
+fn without_ipv6() -> Result<()> {
     match fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") {
         // A kernel without IPv6 will do.
         Err(why) if why.kind() != ErrorKind::NotFound => {
-            return Err(why).context("IPv6 cannot be switched off")
+            Err(why).context("IPv6 cannot be switched off")
         }
-        _ => {}
+        _ => Ok(()),
     }
+}
+
+/// A veth pair with both ends up. The ends of the flow have the addresses that its frames bear.
+fn pair(one: &str, other: &str) -> Result<()> {
+    without_ipv6()?;
     ip(&format!("link add {one} type veth peer name {other}"))?;
-    for end in [one, other] {
-        let address = match end {
-            "sender" => format!("address {}", mac(frame::sender(0))),
-            "receiver" => format!("address {}", mac(frame::receiver(0))),
-            _ => String::new(),
-        };
-        ip(&format!("link set {end} {address} up"))?;
-    }
-    Ok(())
+    [one, other].into_iter().try_for_each(up)
+}
+
+fn up(end: &str) -> Result<()> {
+    let address = match end {
+        "sender" => format!("address {}", mac(frame::sender(0))),
+        "receiver" => format!("address {}", mac(frame::receiver(0))),
+        _ => String::new(),
+    };
+    ip(&format!("link set {end} {address} up"))
 }
 
 fn mac(address: [u8; 6]) -> String {

@@ -7,7 +7,7 @@
 //! network is a namespace that only this module's thread and its children are in, so nothing is
 //! left of it however they end.
 
-use super::{af_packet, af_xdp, net, Flow, Job};
+use super::{af_packet, af_xdp, net, persistent, Flow, Job};
 use crate::{
     child::{self, Child, PATIENCE},
     clock::{ticks, Rate},
@@ -27,6 +27,9 @@ pub enum Role {
     PacketReceiver,
     XdpSender,
     XdpReceiver,
+    StackReceiver,
+    RingSender,
+    RingReceiver,
 }
 
 /// All that a worker needs to know.
@@ -135,6 +138,9 @@ pub fn worker() -> Result<()> {
         Role::PacketReceiver => Box::new(af_packet::Receiver::open(&task)?),
         Role::XdpSender => Box::new(af_xdp::Sender::open(&task)?),
         Role::XdpReceiver => Box::new(af_xdp::Receiver::open(&task)?),
+        Role::StackReceiver => Box::new(persistent::stack_receiver(&task)?),
+        Role::RingSender => Box::new(persistent::RingSender::open(&task)?),
+        Role::RingReceiver => Box::new(persistent::RingReceiver::open(&task)?),
     };
     let window: Window = child::ready()?;
     let (mut now, mut count) = (ticks(), 0);

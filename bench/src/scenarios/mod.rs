@@ -20,14 +20,15 @@ pub fn guest() -> Vec<Scenario> {
     all.extend(ports::scenarios());
     all.extend(stream::scenarios());
     all.extend(xdp::scenarios());
-    all.extend(peers::scenarios(systems::in_guest()));
+    all.extend(peers::scenarios(systems::in_guest(), &peers::JOBS));
+    all.extend(peers::scenarios(systems::persistent(), &peers::FEW));
     all.extend(copy::scenarios("in the same kernel"));
     all
 }
 
 /// On this machine as it is.
 pub fn native() -> Vec<Scenario> {
-    let mut all = peers::scenarios(systems::native());
+    let mut all = peers::scenarios(systems::native(), &peers::JOBS);
     all.extend(copy::scenarios("outside"));
     all
 }

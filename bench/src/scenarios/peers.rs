@@ -15,7 +15,7 @@ const REPEAT: usize = 3;
 const TIME: Duration = Duration::from_millis(500);
 
 /// Bytes and batch.
-const JOBS: [(usize, usize); 7] = [
+pub const JOBS: [(usize, usize); 7] = [
     (60, 512),
     (256, 512),
     (1024, 512),
@@ -25,16 +25,19 @@ const JOBS: [(usize, usize); 7] = [
     (60, 64),
 ];
 
+/// Those that say how fast it goes.
+pub const FEW: [(usize, usize); 3] = [(60, 512), (1500, 512), (60, 1)];
+
 /// Each peer with each size and batch.
-pub fn scenarios(peers: Vec<Box<dyn Peer>>) -> Vec<Scenario> {
+pub fn scenarios(peers: Vec<Box<dyn Peer>>, jobs: &[(usize, usize)]) -> Vec<Scenario> {
     let mut all = Vec::new();
     for peer in peers {
-        let name = peer.name();
+        let (name, scenario) = (peer.name(), peer.scenario());
         let peer = Rc::new(RefCell::new(peer));
-        for (bytes, batch) in JOBS {
+        for &(bytes, batch) in jobs {
             let peer = peer.clone();
             all.push(Scenario::new(
-                format!("{name} 1 to 1, {bytes} bytes, batch {batch}"),
+                format!("{name} {scenario}, {bytes} bytes, batch {batch}"),
                 move |bench| Ok(vec![measure(&mut **peer.borrow_mut(), bench, bytes, batch)]),
             ));
         }
@@ -48,7 +51,7 @@ fn measure(peer: &mut dyn Peer, bench: &Bench, bytes: usize, batch: usize) -> Re
         batch: Some(batch as u64),
         senders: Some(1),
         receivers: Some(1),
-        ..Record::new(peer.name(), "1 to 1")
+        ..Record::new(peer.name(), peer.scenario())
     };
     let job = Job {
         bytes,

@@ -10,6 +10,8 @@ mod flow;
 pub mod group;
 mod pingpong;
 
+pub use flow::announce;
+
 use crate::{child, clock::Rate, cpu};
 use anyhow::Result;
 use ferromap::{Pace, Port};
