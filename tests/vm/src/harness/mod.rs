@@ -8,6 +8,7 @@
 //!   ([`programs`]), parameters and other traces of the module ([`traces`]), and what the kernel
 //!   tells of itself ([`events`]);
 //! - persistent ports: [`persistent`];
+//! - regions that several share: [`roomy`];
 //! - ports with loops: [`running`];
 //! - frames: [`frame`], [`packets`], [`traffic`], and everybody's at once: [`exchange`];
 //! - [`random`] numbers.
@@ -25,6 +26,7 @@ pub mod persistent;
 pub mod programs;
 pub mod random;
 pub mod raw;
+pub mod roomy;
 pub mod run;
 pub mod running;
 pub mod traces;

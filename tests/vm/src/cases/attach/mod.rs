@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Interfaces that are plugged into a switch: whose they are, what their ports are called, in which
-//! memory they are, what passes between them and other ports, polling, and going away under traffic.
-//! A switch alone is in [`vale`](super::vale), an interface alone in [`nic`](super::nic).
+//! Interfaces that are plugged into a switch: whose they are, what their ports are called, whose
+//! memory they are in, what passes between them and other ports, polling, and going away under
+//! traffic. A switch alone is in [`vale`](super::vale), an interface alone in [`nic`](super::nic).
 
 mod frames;
 mod names;

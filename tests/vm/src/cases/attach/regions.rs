@@ -8,101 +8,26 @@ use crate::harness::check::*;
 use crate::harness::frame::*;
 use crate::harness::persistent::*;
 use crate::harness::raw::request::{legacy, pools_info, port_info, region_size, vale_list};
-use crate::harness::raw::stack::{Stack, QUIET};
+use crate::harness::raw::stack::Stack;
 use crate::harness::raw::*;
+use crate::harness::roomy::*;
 use crate::harness::traces::{live, write_parameter};
 use crate::harness::traffic::*;
 use crate::harness::why::says;
 use crate::harness::wire::*;
 use crate::harness::Case;
-use ferromap_abi::{consts::*, ext::FERROMAP_NR_SWAP, wire::*};
+use ferromap_abi::ext::{FERROMAP_NR_SWAP, FERROMAP_OPT_REGION};
+use ferromap_abi::{consts::*, wire::*};
 use nix::errno::Errno;
-use nix::poll::PollFlags;
-use std::collections::BTreeSet;
+use std::os::fd::AsRawFd;
 
 pub const CASES: &[Case] = crate::cases![
     attached_in_a_region_it_exchanges_buffers_with_others_there,
     attached_in_a_region_it_holds_it,
     attached_in_a_region_two_interfaces_are_bridged,
-    attached_in_a_region_a_persistent_port_keeps_its_own,
-    attached_a_persistent_port_once_more_in_a_region,
+    attached_in_the_region_of_a_descriptor,
     attached_in_a_region_that_cannot_be_had
 ];
-
-/// A port with a region that has room for the rings of interfaces: one of its rings is bound each
-/// way, of 16 that it could have.
-fn roomy(name: &str) -> Outcome<Bound> {
-    write_parameter("generic_ringsize", "64")?;
-    let wide = vale(name).rings(16, 16).slots(64, 64).one(0);
-    works(name, wide.bind())
-}
-
-/// Ring `i` of those that there are in the region of a port, whoever has it.
-fn ring_of_region(port: &Bound, i: u64) -> Outcome<Ring> {
-    let pools = pools_info(&port.port_name(), 0)?;
-    let at = pools.nr_ring_pool_offset + i * u64::from(pools.nr_ring_pool_objsize);
-    Ok(Ring::new(port.map.clone(), at))
-}
-
-/// That the region of a port has so many rings of 64 slots, and in these no buffer twice.
-fn has_rings(port: &Bound, count: u64) -> Outcome {
-    let mut buffers = BTreeSet::new();
-    for i in 0..count {
-        let ring = ring_of_region(port, i)?;
-        same(format!("slots of ring {i}"), ring.n(), 64)?;
-        buffers.extend(ring.slots().iter().map(|slot| slot.buf_idx));
-    }
-    same("buffers", buffers.len() as u64, count * 64)?;
-    that("none is reserved", buffers.first() > Some(&1))?;
-    same("more rings", ring_of_region(port, count)?.n(), 0)
-}
-
-/// A frame from a port to a stack. Whether the port has got another buffer for it.
-fn leaves(port: &Bound, to: &Stack, frame: Vec<u8>) -> Outcome<bool> {
-    let ring = port.tx(0);
-    let at = ring.head();
-    let before = ring.slot(at).buf_idx;
-    port.send(&[frame.clone()])?;
-    same("at the stack", to.receive(QUIET)?, vec![frame])?;
-    let slot = ring.slot(at);
-    let exchanged = slot.buf_idx != before;
-    let want = if exchanged { NS_BUF_CHANGED } else { 0 };
-    same("flags of the slot sent", slot.flags, want)?;
-    Ok(exchanged)
-}
-
-/// A frame from a stack to a port. Whether it has come in another buffer.
-fn comes(port: &Bound, from: &Stack, frame: Vec<u8>) -> Outcome<bool> {
-    let ring = port.rx(0);
-    let at = ring.tail();
-    let before = ring.slot(at).buf_idx;
-    from.send(&frame)?;
-    wait_until("it has come", || {
-        port.poll(PollFlags::POLLIN, 50) == Ok(PollFlags::POLLIN)
-    })?;
-    let slot = ring.slot(at);
-    same("in the ring", ring.take_frames(), vec![frame])?;
-    port.device.rxsync()?;
-    let exchanged = slot.buf_idx != before;
-    let want = 0x100 | if exchanged { NS_BUF_CHANGED } else { 0 };
-    same("flags of the slot received", slot.flags, want)?;
-    Ok(exchanged)
-}
-
-/// That the switch knows all three, stations 1, 2 and 3, and none has anything to receive.
-fn known(port: &Bound, stacks: [&Stack; 2]) -> Outcome {
-    port.tx(0).set_flags(FERROMAP_NR_SWAP);
-    port.send(&[frame(BROADCAST, station(1), 1)])?;
-    for stack in stacks {
-        same("of the port", numbers(&stack.receive(QUIET)?), vec![1])?;
-    }
-    for (n, from, to) in [(2, stacks[0], stacks[1]), (3, stacks[1], stacks[0])] {
-        from.send(&frame(BROADCAST, station(n), n.into()))?;
-        same("of a stack", numbers(&wait_for(port, 1)?), vec![n.into()])?;
-        same("at the other", numbers(&to.receive(QUIET)?), vec![n.into()])?;
-    }
-    Ok(())
-}
 
 /// Only in one region buffers can change hands, and it shows in the slots of the third.
 fn attached_in_a_region_it_exchanges_buffers_with_others_there() -> Outcome {
@@ -136,10 +61,10 @@ fn attached_in_a_region_it_exchanges_buffers_with_others_there() -> Outcome {
             }
             let there = frame_of(len, station(3), station(2), n);
             far.send(&there)?;
-            same("at the host", host.receive(QUIET)?, vec![there])?;
+            same("at the host", host.wait_for(1)?, vec![there])?;
             let back = frame_of(len, station(2), station(3), n);
             host.send(&back)?;
-            same("far away", far.receive(QUIET)?, vec![back])?;
+            same("far away", far.wait_for(1)?, vec![back])?;
         }
         same("nobody else's", got_nothing(&m)?, true)?;
         has_rings(&m, if is_one { 2 + 8 } else { 2 })?;
@@ -177,7 +102,7 @@ fn attached_in_a_region_it_holds_it() -> Outcome {
     for number in 0..200 {
         let there = frame_of(1000, BROADCAST, station(1), number);
         n.send(&[there.clone()])?;
-        same("far away", far.receive(QUIET / 10)?, vec![there])?;
+        same("far away", far.wait_for(1)?, vec![there])?;
         far.send(&frame(station(1), station(2), number))?;
         let came = wait_for(&n, 1)?;
         same("back", came, vec![frame(station(1), station(2), number)])?;
@@ -209,7 +134,7 @@ fn attached_in_a_region_two_interfaces_are_bridged() -> Outcome {
     has_rings(&m, 2 + 8 + 8)?;
     let (near, far) = (Stack::on("fm0")?, Stack::on("fm3")?);
     far.send(&frame(BROADCAST, station(2), 1))?;
-    same("known", numbers(&near.receive(QUIET)?), vec![1])?;
+    same("known", numbers(&near.wait_for(1)?), vec![1])?;
     for round in 0..10 {
         let batch = |to, from| -> Vec<_> {
             let lens = (0..40).map(|n| (n, 60 + 37 * n as usize % 1400));
@@ -218,97 +143,65 @@ fn attached_in_a_region_two_interfaces_are_bridged() -> Outcome {
         };
         for (from, to, frames) in [(&near, &far, batch(2, 1)), (&far, &near, batch(1, 2))] {
             frames.iter().try_for_each(|frame| from.send(frame))?;
-            same("frames", to.receive(QUIET)?, frames)?;
+            same("frames", to.wait_for(frames.len())?, frames)?;
         }
     }
     // Each of them is still in one slot.
     has_rings(&m, 2 + 8 + 8)
 }
 
-/// Wherever it is to be plugged in: its rings are there already.
-fn attached_in_a_region_a_persistent_port_keeps_its_own() -> Outcome {
+/// A descriptor opens what its number does not, here that of another namespace.
+fn attached_in_the_region_of_a_descriptor() -> Outcome {
+    let m = roomy("vale158:m")?;
     wire()?;
-    let m = roomy("vale153:m")?;
-    let region = m.reg.nr_mem_id;
-    made_in("p0", region)?;
-    made("p1")?;
-    let own = port_info("p1", Default::default())?.nr_mem_id;
-    differs("a region of its own", own, region)?;
-    let device = Device::open()?;
-    let (first, second) = (Stack::on("p0")?, Stack::on("p1")?);
-    for (asked, other) in [(0, 0), (region, region), (own, region), (region, own)] {
-        let _first = Attached::in_region(&device, "vale153:p0", asked)?;
-        let _second = Attached::in_region(&device, "vale153:p1", other)?;
-        for (name, want) in [("p0", region), ("p1", own)] {
-            for name in [name.into(), format!("vale153:{name}")] {
-                let info = port_info(&name, Default::default())?;
-                same(format!("region of {name}"), info.nr_mem_id, want)?;
-            }
-        }
-        known(&m, [&first, &second])?;
-        for n in 0..5 {
-            for (stack, from) in [(&first, 2), (&second, 3)] {
-                let there = frame_of(60 + 300 * n as usize, station(from), station(1), n);
-                same("exchanged", leaves(&m, stack, there)?, false)?;
-                let back = frame_of(60 + 300 * n as usize, station(1), station(from), n);
-                same("exchanged", comes(&m, stack, back)?, false)?;
-            }
-        }
-        // Its rings are in one region with the third's, or they are not.
-        for (name, station_of, is_one) in [("p0", 2, true), ("p1", 3, false)] {
-            let p = vale(name).bind()?;
-            let (at, next) = (m.tx(0).head(), p.rx(0).tail());
-            let (ours, theirs) = (m.tx(0).slot(at).buf_idx, p.rx(0).slot(next).buf_idx);
-            let sent = frame(station(station_of), station(1), 7);
-            m.send(&[sent.clone()])?;
-            p.device.rxsync()?;
-            let (left, right) = (m.tx(0).slot(at).buf_idx, p.rx(0).slot(next).buf_idx);
-            let want = if is_one {
-                (theirs, ours)
-            } else {
-                (ours, theirs)
-            };
-            same(format!("buffers of m and {name}"), (left, right), want)?;
-            same("frame", p.recv()?, vec![sent])?;
-            let back = frame(station(1), station(station_of), 8);
-            p.send(&[back.clone()])?;
-            same("and back", m.recv()?, vec![back])?;
-        }
+    let far = Stack::on("fm1")?;
+    let region = |fd: i32| {
+        let mut options = OptionList::of(&[FERROMAP_OPT_REGION]);
+        options.option(0).body[0] = u64::from(fd as u32);
+        options
+    };
+    let attach = |device: &Device, fd, nr_mem_id| {
+        let mut body = NmreqValeAttach::default();
+        (body.reg.nr_mode, body.reg.nr_mem_id) = (NR_REG_NIC_SW, nr_mem_id);
+        let mut options = region(fd);
+        let (kind, first) = (NETMAP_REQ_VALE_ATTACH, options.first());
+        device.request_with(kind, "vale158:fm0", &mut body, first)
+    };
+    let (good, unbound) = (m.device.raw(), Device::open()?);
+    let file = std::fs::File::open("/proc/self/status")?;
+    for (fd, id, errno, words) in [
+        (good, GLOBAL_MEM_ID, Errno::EINVAL, "nr_mem_id to 0"),
+        (unbound.raw(), 0, Errno::ENXIO, "not bound"),
+        (file.as_raw_fd(), 0, Errno::EINVAL, "/dev/netmap"),
+        (100_000, 0, Errno::EBADF, "not open"),
+        (-1, 0, Errno::EBADF, "not open"),
+    ] {
+        let device = Device::open()?;
+        fails(format!("by {fd}"), attach(&device, fd, id), errno)?;
+        says(&device, errno, &[words])?;
+        same("the switch", vale_list()?, vec![])?;
     }
-    works("deleted", delif("p0"))?;
-    works("deleted", delif("p1"))
-}
-
-/// A second switch takes its interface for one like any other, with rings where it is told.
-fn attached_a_persistent_port_once_more_in_a_region() -> Outcome {
-    wire()?;
-    let m = roomy("vale154:m")?;
-    let region = m.reg.nr_mem_id;
-    made("p0")?;
-    let own = port_info("p0", Default::default())?.nr_mem_id;
-    works("plugged in", attach("vale155:p0"))?;
-    let [a] = ports("vale155", ["a"])?;
-    let attached = Attached::in_region(&Device::open()?, "vale154:p0", region)?;
-    same("in the first", pools_info("vale155:p0", 0)?.nr_mem_id, own)?;
-    same(
-        "in the second",
-        pools_info("vale154:p0", 0)?.nr_mem_id,
-        region,
-    )?;
+    has_rings(&m, 2)?;
+    works("by its descriptor", attach(&Device::open()?, good, 0))?;
+    let _attached = Attached::already("vale158:fm0");
     has_rings(&m, 2 + 8)?;
-    m.tx(0).set_flags(FERROMAP_NR_SWAP);
-    for n in 0..20 {
-        let sent = frame_of(60 + 70 * n as usize, BROADCAST, station(1), n);
-        m.send(&[sent.clone()])?;
-        same("from the second", wait_for(&a, 1)?, vec![sent])?;
-        let back = frame_of(60 + 70 * n as usize, station(1), station(2), n);
-        a.send(&[back.clone()])?;
-        same("from the first", wait_for(&m, 1)?, vec![back])?;
+    let mut options = region(good);
+    let n = vale("vale158:n").slots(64, 64).options(options.first());
+    let n = works("a port beside it", n.bind())?;
+    n.tx(0).set_flags(FERROMAP_NR_SWAP);
+    has_rings(&m, 2 + 8 + 2)?;
+    // Who had the region made, elsewhere, sees every frame.
+    let seen = Ring::new(m.map.clone(), n.rx(0).offset());
+    for number in 0..100 {
+        let there = frame_of(1514, BROADCAST, station(1), number);
+        n.send(&[there.clone()])?;
+        same("far away", far.wait_for(1)?, vec![there])?;
+        let (back, at) = (frame_of(1514, station(1), station(2), number), seen.tail());
+        far.send(&back)?;
+        same("back", wait_for(&n, 1)?, vec![back.clone()])?;
+        same("by the other's mapping", seen.payload(at), back)?;
     }
-    has_rings(&m, 2 + 8)?;
-    drop(attached);
-    works("pulled out", detach("vale155:p0"))?;
-    works("deleted", delif("p0"))
+    has_rings(&m, 2 + 8 + 2)
 }
 
 /// No trace is left, and what was wrong is said.
@@ -353,7 +246,7 @@ fn attached_in_a_region_that_cannot_be_had() -> Outcome {
     // Nothing but the number was wrong.
     let attached = Attached::in_region(&Device::open()?, "vale156:fm0", GLOBAL_MEM_ID)?;
     small.send(&numbered(0..3))?;
-    same("far away", numbers(&far.receive(QUIET)?), vec![0, 1, 2])?;
+    same("far away", numbers(&far.wait_for(3)?), vec![0, 1, 2])?;
     drop((attached, small));
     works("deleted", delif("p0"))
 }

@@ -64,7 +64,7 @@ fn up(from: &Running, ring: usize, host: &Stack, frames: &[Vec<u8>]) -> Outcome 
     wait_until("they are sent", || csb.hwcur(ring) == after)?;
     // A host transmit ring has room as soon as it is synced (item 105).
     wait_until("the ring is free", || csb.hwtail(ring) == (after + 63) % 64)?;
-    same("at the host", host.receive(QUIET)?, frames)
+    same("at the host", host.wait_for(frames.len())?, frames)
 }
 
 /// As without a loop (item 100): what the host sends leaves, and what comes is the host's.
@@ -82,9 +82,9 @@ fn a_loop_on_host_rings_alone() -> Outcome {
                 let frames = batch(count, 1, 2);
                 up(&running, 0, &host, &frames)?;
                 frames.iter().try_for_each(|frame| host.send(frame))?;
-                same("far away", far.receive(QUIET)?, &frames[..])?;
+                same("far away", far.wait_for(frames.len())?, &frames[..])?;
                 frames.iter().try_for_each(|frame| far.send(frame))?;
-                same("at the host", host.receive(QUIET)?, frames)?;
+                same("at the host", host.wait_for(frames.len())?, frames)?;
             }
             let entry = running.port.rx_entry(0);
             same("host receive ring", running.port.csb.hwtail(entry), 0)?;
@@ -106,7 +106,7 @@ fn carries(nic: (&Running, usize), sw: (&Running, usize), host: &Stack, far: &St
         same("of the host", came, &out[..])?;
         same("not by themselves", far.receive(QUIET)?.len(), 0)?;
         same("all fit", nic.send(nic_ring, &out)?, out.len())?;
-        same("far away", far.receive(QUIET)?, out)?;
+        same("far away", far.wait_for(out.len())?, out)?;
         let back = batch(count, 1, 2);
         back.iter().try_for_each(|frame| far.send(frame))?;
         let came = comes(nic, nic_ring, back.len())?;
@@ -128,7 +128,7 @@ fn a_loop_on_all_rings_is_between_host_and_wire() -> Outcome {
     }
     // And then the host has its network.
     host.send(&frame(station(2), station(1), 7))?;
-    same("far away", numbers(&far.receive(QUIET)?), vec![7])
+    same("far away", numbers(&far.wait_for(1)?), vec![7])
 }
 
 fn a_loop_on_host_rings_beside_one_on_those_of_the_nic() -> Outcome {

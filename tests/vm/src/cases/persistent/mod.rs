@@ -6,6 +6,7 @@
 mod frames;
 mod life;
 mod moves;
+mod regions;
 mod requests;
 mod together;
 mod unrest;
@@ -14,6 +15,7 @@ use crate::harness::Case;
 
 pub const FILES: &[&[Case]] = &[
     requests::CASES,
+    regions::CASES,
     frames::CASES,
     together::CASES,
     life::CASES,

@@ -8,7 +8,7 @@ use crate::harness::check::*;
 use crate::harness::frame::*;
 use crate::harness::persistent::*;
 use crate::harness::raw::request::{vale_find, vale_list};
-use crate::harness::raw::stack::{Stack, QUIET};
+use crate::harness::raw::stack::Stack;
 use crate::harness::raw::*;
 use crate::harness::traces::live;
 use crate::harness::traffic::*;
@@ -94,7 +94,7 @@ fn persistent_moved_unplugged_it_is_plugged_in_there() -> Outcome {
         let stack = Stack::on("p0")?;
         for n in 0..20 {
             a.send(&[frame(station(2), station(1), n)])?;
-            same("up", numbers(&stack.receive(QUIET / 4)?), vec![n])?;
+            same("up", numbers(&stack.wait_for(1)?), vec![n])?;
             stack.send(&frame(station(1), station(2), n))?;
             same("from it", numbers(&wait_for(&a, 1)?), vec![n])?;
         }
@@ -139,7 +139,7 @@ fn persistent_moved_it_is_no_interface_of_a_second_switch() -> Outcome {
     same("from the second", got(&a)?, vec![])?;
     let stack = there.run(|| Ok(Stack::on("p0")?))?;
     a.send(&numbered(3..4))?;
-    same("of the first", numbers(&stack.receive(QUIET)?), vec![3])?;
+    same("of the first", numbers(&stack.wait_for(1)?), vec![3])?;
     stack.send(&frame(BROADCAST, station(2), 4))?;
     same("in the first", numbers(&wait_for(&a, 1)?), vec![4])?;
     there.give_back("p0")?;

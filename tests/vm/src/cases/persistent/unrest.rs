@@ -172,7 +172,7 @@ fn persistent_moved_under_traffic_its_stack_goes_on() -> Outcome {
             for n in 0..5 {
                 let up = frame_of(1514, station(2), station(1), n);
                 a.send(&[up.clone()])?;
-                same("up", stack.receive(QUIET / 4)?, vec![up])?;
+                same("up", stack.wait_for(1)?, vec![up])?;
                 let out = frame_of(1514, station(1), station(2), n);
                 stack.send(&out)?;
                 same("out", wait_for(&a, 1)?, vec![out])?;

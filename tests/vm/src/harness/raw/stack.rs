@@ -113,8 +113,17 @@ impl Stack {
 
     /// Frames that arrive, until none has for `quiet`.
     pub fn receive(&self, quiet: Duration) -> Result<Vec<Vec<u8>>, Errno> {
+        self.receive_some(usize::MAX, quiet)
+    }
+
+    /// Frames that arrive, until it is so many, or in vain.
+    pub fn wait_for(&self, count: usize) -> Result<Vec<Vec<u8>>, Errno> {
+        self.receive_some(count, Duration::from_secs(10))
+    }
+
+    fn receive_some(&self, most: usize, quiet: Duration) -> Result<Vec<Vec<u8>>, Errno> {
         let mut frames = Vec::new();
-        loop {
+        while frames.len() < most {
             let mut fd = libc::pollfd {
                 fd: self.socket.as_raw_fd(),
                 events: libc::POLLIN,
@@ -138,5 +147,6 @@ impl Stack {
             frame.truncate(Errno::result(len)? as usize);
             frames.push(frame);
         }
+        Ok(frames)
     }
 }
