@@ -20,7 +20,7 @@ pub enum Mode {
 pub struct Running {
     pub port: CsbPort,
     kick: Option<EventFd>,
-    kloop: Loop,
+    pub kloop: Loop,
 }
 
 impl Running {

@@ -2,10 +2,12 @@
 
 //! Starting and ending a loop: items 176, 177 and 179, and what ends it otherwise.
 
+use crate::harness::attach::attach;
 use crate::harness::check::*;
 use crate::harness::frame::*;
+use crate::harness::persistent::{made, two_places};
 use crate::harness::raw::csb::*;
-use crate::harness::raw::stack::{Stack, QUIET};
+use crate::harness::raw::stack::Stack;
 use crate::harness::raw::*;
 use crate::harness::running::*;
 use crate::harness::traffic::*;
@@ -33,6 +35,16 @@ pub const CASES: &[Case] = crate::cases![
     a_loop_holds_its_file_open,
     another_process_cannot_run_the_loop,
     a_loop_ends_when_its_interface_goes,
+];
+
+const MODES: [Mode; 7] = [
+    Mode::Sleep(0),
+    Mode::Sleep(1000),
+    Mode::Sleep(1_000_000),
+    Mode::Kicks(0),
+    Mode::Kicks(NM_OPT_SYNC_KLOOP_DIRECT_TX),
+    Mode::Kicks(NM_OPT_SYNC_KLOOP_DIRECT_RX),
+    Mode::Kicks(NM_OPT_SYNC_KLOOP_DIRECT_TX | NM_OPT_SYNC_KLOOP_DIRECT_RX),
 ];
 
 fn port(name: &str) -> Result<CsbPort, Errno> {
@@ -192,11 +204,8 @@ fn a_signal_is_served_and_the_loop_goes_on() -> Outcome {
 fn a_killed_process_ends_its_loop() -> Outcome {
     wire()?;
     let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
-    let (tx, rx) = (NM_OPT_SYNC_KLOOP_DIRECT_TX, NM_OPT_SYNC_KLOOP_DIRECT_RX);
-    let sleeps = [0, 1000, 1_000_000].map(Mode::Sleep);
-    let kicks = [0, tx, rx, tx | rx].map(Mode::Kicks);
     let held = vale("vale10:e").slots(64, 64).bind()?;
-    for mode in sleeps.into_iter().chain(kicks) {
+    for mode in MODES {
         for reg in [
             vale("vale10:f").slots(64, 64),
             vale("fm0").mode(NR_REG_SW),
@@ -207,7 +216,7 @@ fn a_killed_process_ends_its_loop() -> Outcome {
             wait_until("its port can be bound by another", again)?;
         }
         host.send(&frame(station(2), station(1), 1))?;
-        let came = numbers(&far.receive(QUIET)?);
+        let came = numbers(&far.wait_for(1)?);
         same(
             format!("after {mode:?} the host has its wire"),
             came,
@@ -283,16 +292,34 @@ fn another_process_cannot_run_the_loop() -> Outcome {
     running.stop()
 }
 
+/// However it waits, and whatever its rings; a persistent port's, too, wherever that was moved.
 fn a_loop_ends_when_its_interface_goes() -> Outcome {
-    for us in [0, 1000] {
-        wire()?;
-        let port = CsbPort::bind(vale("fm0"))?;
-        let running = port.run(us)?;
-        port.wait_for_loop()?;
-        ip("link del fm0")?;
-        wait_until("the loop ends", || running.has_ended())?;
-        fails("START", running.end(), Errno::ENXIO)?;
-        fails("START", kloop_start(port.device(), us, 0), Errno::ENXIO)?;
+    for mode in MODES {
+        for reg_mode in [NR_REG_ALL_NIC, NR_REG_SW, NR_REG_NIC_SW] {
+            wire()?;
+            let running = Running::start(vale("fm0").mode(reg_mode), mode)?;
+            ip("link del fm0")?;
+            ends(running)?;
+        }
+        let there = two_places()?;
+        made("p0")?;
+        works("plugged in", attach("vale10:p0"))?;
+        let [a] = ports("vale10", ["a"])?;
+        let running = Running::start(vale("p0"), mode)?;
+        there.take("p0")?;
+        same("it sends on", running.send(0, &numbered(0..9))?, 9)?;
+        let came = wait_for(&a, 9)?;
+        same("frames", numbers(&came), (0..9).collect::<Vec<_>>())?;
+        there.ip("link del p0")?;
+        ends(running)?;
     }
     Ok(())
+}
+
+/// By itself, as there is nothing to sync any more.
+fn ends(running: Running) -> Outcome {
+    wait_until("the loop ends", || running.has_ended())?;
+    let Running { port, kloop, .. } = running;
+    fails("START", kloop.end(), Errno::ENXIO)?;
+    fails("again", kloop_start(port.device(), 0, 0), Errno::ENXIO)
 }
