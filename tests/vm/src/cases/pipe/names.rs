@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What pipes are called, what they are built on, and what rings they have.
+//! What pipes are called, and what rings they have.
 
 use super::pipe;
-use crate::harness::attach::{attach, detach, Attached};
+use crate::harness::attach::{attach, detach};
 use crate::harness::check::*;
 use crate::harness::frame::*;
 use crate::harness::persistent::{delif, made, newif};
 use crate::harness::raw::request::{port_info, vale_list, vnet_hdr};
-use crate::harness::raw::stack::{Stack, QUIET};
 use crate::harness::raw::*;
 use crate::harness::traces::write_parameter;
 use crate::harness::traffic::*;
@@ -26,10 +25,6 @@ pub const CASES: &[Case] = crate::cases![
     item_159_the_creators_numbers_are_the_masters,
     item_160_how_many_pipes_and_which_modes,
     item_161_a_pipe_needs_a_base_and_an_id,
-    item_162_a_pipe_on_a_switch_port,
-    item_162_a_pipe_on_an_interface_leaves_its_traffic_alone,
-    item_162_a_pipe_on_a_pipe,
-    item_162_not_a_pipe_on_what_the_kernel_has,
     pipe_is_exclusive_by_end,
     pipe_numbers_have_limits,
     pipe_is_made_for_nobody_by_asking,
@@ -176,88 +171,6 @@ fn item_161_a_pipe_needs_a_base_and_an_id() -> Outcome {
         &["vale161", "valeSWITCH:PORT"],
     )?;
     same("nothing is left", vale_list()?, [])
-}
-
-fn item_162_a_pipe_on_a_switch_port() -> Outcome {
-    let [a, b] = ports("vale162", ["a", "b"])?;
-    let (master, slave) = pipe("vale162:a", "x")?;
-    a.send(&[frame(BROADCAST, station(1), 1)])?;
-    master.send(&[frame(BROADCAST, station(1), 2)])?;
-    same("on the switch", got(&b)?, [1])?;
-    same("in the pipe", got(&slave)?, [2])?;
-    same("not here", got(&master)?, [0; 0])?;
-    // The port stays while its pipe does.
-    drop(a);
-    let listed = vale_list()?.into_iter().map(|(name, ..)| name);
-    same(
-        "listed",
-        listed.collect::<Vec<_>>(),
-        ["vale162:a", "vale162:b"],
-    )?;
-    drop((master, slave));
-    same("then it goes", vale_list()?.len(), 1)
-}
-
-fn item_162_a_pipe_on_an_interface_leaves_its_traffic_alone() -> Outcome {
-    wire()?;
-    let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
-    let (master, slave) = pipe("fm0", "x")?;
-    host.send(&frame(BROADCAST, station(1), 1))?;
-    same("to the wire", numbers(&far.receive(QUIET)?), [1])?;
-    far.send(&frame(BROADCAST, station(2), 2))?;
-    same("to the host", numbers(&host.receive(QUIET)?), [2])?;
-    master.send(&[frame(BROADCAST, station(1), 3)])?;
-    same("in the pipe", got(&slave)?, [3])?;
-    // And so when the interface itself is opened, in the same memory.
-    let nic = vale("fm0").bind()?;
-    same("region", nic.reg.nr_mem_id, master.reg.nr_mem_id)?;
-    same("slots", nic.reg.nr_tx_slots, 1024)?;
-    nic.send(&[frame(BROADCAST, station(1), 4)])?;
-    same("to the wire", numbers(&far.receive(QUIET)?), [4])?;
-    master.send(&[frame(BROADCAST, station(1), 5)])?;
-    same("in the pipe", got(&slave)?, [5])
-}
-
-fn item_162_a_pipe_on_a_pipe() -> Outcome {
-    let (outer, outer_slave) = pipe("vale162:n", "x")?;
-    let (inner, inner_slave) = pipe("vale162:n}x", "y")?;
-    same("its name", inner.port_name(), "vale162:n}x{y")?;
-    same("region", inner.reg.nr_mem_id, outer.reg.nr_mem_id)?;
-    outer.send(&[frame(BROADCAST, station(1), 1)])?;
-    inner.send(&[frame(BROADCAST, station(1), 2)])?;
-    same("the outer", got(&outer_slave)?, [1])?;
-    same("the inner", got(&inner_slave)?, [2])?;
-    // Of a pipe on a master's end only that one can be named: the last `{` counts.
-    let odd = vale("vale162:n{x}y").slots(4, 4).bind()?;
-    same("a pipe x}y on n", odd.port_name(), "vale162:n{x}y")?;
-    // The inner one keeps the outer.
-    drop((outer, outer_slave));
-    inner.send(&[frame(BROADCAST, station(1), 3)])?;
-    same("the inner", got(&inner_slave)?, [3])?;
-    let again = vale("vale162:n{x").bind()?;
-    same("the outer is the same", again.tx(0).head(), 1)?;
-    // Opening each takes a piece of the kernel's stack.
-    let nested = |depth: usize| format!("vale162:o{}", "{x".repeat(depth));
-    works("four", vale(&nested(4)).slots(4, 4).try_bind())?;
-    refused(vale(&nested(5)), Errno::EINVAL, &["4", "pipe on a pipe"])?;
-    refused(vale(&nested(26)), Errno::EINVAL, &["4", "pipe on a pipe"])
-}
-
-fn item_162_not_a_pipe_on_what_the_kernel_has() -> Outcome {
-    wire()?;
-    let (master, slave) = pipe("fm0", "before")?;
-    let attached = Attached::with_host("vale162:fm0")?;
-    for base in ["fm0", "vale162:fm0", "vale162:fm0^"] {
-        let name = format!("{base}{{x");
-        refused(vale(&name), Errno::EBUSY, &["fm0", "attached"])?;
-    }
-    // One that was there goes on, and so do its ends.
-    drop(master);
-    let master = vale("fm0{before").bind()?;
-    master.send(&[frame(BROADCAST, station(1), 1)])?;
-    same("in the pipe", got(&slave)?, [1])?;
-    drop(attached);
-    works("afterwards", vale("fm0{x").try_bind())
 }
 
 fn pipe_is_exclusive_by_end() -> Outcome {
