@@ -17,6 +17,7 @@ use crate::harness::Case;
 use ferromap_abi::consts::*;
 use ferromap_abi::wire::NmreqPortInfoGet;
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 
 pub const CASES: &[Case] = crate::cases![
     item_150_ends_connect_by_name,
@@ -232,16 +233,37 @@ fn pipe_has_no_virtio_header() -> Outcome {
 
 fn pipe_outlives_its_interface() -> Outcome {
     wire()?;
-    let (master, slave) = pipe("fm0", "x")?;
-    master.send(&[frame(BROADCAST, station(1), 1)])?;
-    ip("link del fm0")?;
-    master.send(&[frame(BROADCAST, station(1), 2)])?;
-    same("frames", got(&slave)?, [1, 2])?;
-    // An interface of that name is another one, and so are its pipes.
-    wire()?;
-    let (other, _) = pipe("fm0", "x")?;
-    other.send(&[frame(BROADCAST, station(1), 3)])?;
-    same("not here", got(&slave)?, [0; 0])
+    made("p0")?;
+    for base in ["p0", "k0", "fm0"] {
+        let (master, slave) = pipe(base, "x")?;
+        master.send(&numbered(1..2))?;
+        ip(&format!("link del {base}"))?;
+        master.send(&numbered(2..3))?;
+        same("frames", got(&slave)?, [1, 2])?;
+        slave.send(&numbered(3..4))?;
+        same("frames", got(&master)?, [3])?;
+        let events = PollFlags::POLLIN | PollFlags::POLLOUT;
+        same("room", master.poll(events, 0)?, PollFlags::POLLOUT)?;
+        // An interface of that name is another one, and so are its pipes.
+        match base {
+            "p0" => made("p0")?,
+            "fm0" => ip("link add fm0 type veth peer name fm1")?,
+            _ => {}
+        }
+        let (other, its_slave) = pipe(base, "x")?;
+        let shared = other.reg.nr_mem_id == master.reg.nr_mem_id;
+        same(format!("region of {base}"), shared, base == "fm0")?;
+        other.send(&numbered(4..5))?;
+        same("not here", got(&slave)?, [0; 0])?;
+        same("there", got(&its_slave)?, [4])?;
+        // And by its name nobody comes to the old one any more.
+        drop(slave);
+        let again = vale(&format!("{base}}}x")).bind()?;
+        same("the other's", again.reg.nr_mem_id, other.reg.nr_mem_id)?;
+        master.send(&numbered(5..6))?;
+        same("not that", got(&again)?, [0; 0])?;
+    }
+    works("deleted", delif("p0"))
 }
 
 fn pipe_is_shown_in_debugfs() -> Outcome {
