@@ -7,9 +7,12 @@ mod beside;
 mod copies;
 mod ends;
 mod exchanged;
+mod host;
 mod hostile;
 mod kinds;
 mod names;
+mod rings;
+mod slow;
 
 use crate::harness::check::*;
 use crate::harness::frame::number;
@@ -23,6 +26,9 @@ pub const FILES: &[&[Case]] = &[
     copies::CASES,
     exchanged::CASES,
     kinds::CASES,
+    host::CASES,
+    rings::CASES,
+    slow::CASES,
     beside::CASES,
     ends::CASES,
     hostile::CASES,
