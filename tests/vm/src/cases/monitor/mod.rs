@@ -16,7 +16,8 @@ mod slow;
 
 use crate::harness::check::*;
 use crate::harness::frame::number;
-use crate::harness::raw::{null, vale, Bound};
+use crate::harness::raw::request::free_buffers as free;
+use crate::harness::raw::{vale, Bound};
 use crate::harness::Case;
 use ferromap_abi::consts::*;
 use nix::errno::Errno;
@@ -64,9 +65,4 @@ fn sent(numbers: std::ops::Range<u32>) -> Vec<(u32, bool)> {
 /// The same for frames that were received.
 fn received(numbers: std::ops::Range<u32>) -> Vec<(u32, bool)> {
     numbers.map(|number| (number, false)).collect()
-}
-
-/// How many buffers nobody has in that region.
-fn free(region: u16) -> Outcome<u32> {
-    Ok(null(region).extra(u32::MAX).bind()?.reg.nr_extra_bufs)
 }

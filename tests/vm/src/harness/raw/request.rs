@@ -129,6 +129,15 @@ pub fn region_size(id: u16) -> Result<u64, Errno> {
     Ok(port_info("", ask)?.nr_memsize)
 }
 
+/// How many buffers nobody has in that region, in which somebody has a port. Takes them all for a
+/// moment.
+pub fn free_buffers(region: u16) -> Result<u32, Errno> {
+    let mut all = null(region).rings(0, 0).extra(u32::MAX);
+    let device = Device::open()?;
+    all.send(&device)?;
+    Ok(all.body.nr_extra_bufs)
+}
+
 /// POOLS_INFO_GET of the region that `name` uses, or would use if created in region `mem`.
 pub fn pools_info(name: &str, mem: u16) -> Result<NmreqPoolsInfo, Errno> {
     let mut body = NmreqPoolsInfo {

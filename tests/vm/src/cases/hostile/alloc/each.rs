@@ -6,7 +6,7 @@ use crate::harness::check::*;
 use crate::harness::failalloc::{FailAlloc, Failed, Span};
 use crate::harness::raw::device::Mapping;
 use crate::harness::raw::*;
-use crate::harness::traces::live;
+use crate::harness::traces::{live, write_parameter};
 use crate::harness::traffic::{wait_until, Neighbours};
 use nix::errno::Errno;
 
@@ -99,6 +99,13 @@ pub fn bind(device: &Device, mut request: Reg) -> Result<Mapping, Errno> {
     device.txsync()?;
     device.rxsync()?;
     Ok(map)
+}
+
+/// Has interfaces made from now on have 64 slots a ring, and region 1 as few buffers as suffice for
+/// some of them, so that counting those that are free costs little.
+pub fn small_rings() -> Outcome {
+    write_parameter("generic_ringsize", "64")?;
+    Ok(write_parameter("buf_num", "5000")?)
 }
 
 pub fn new_device() -> Outcome<Device> {

@@ -1,39 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! REGISTER with options.
+//! REGISTER with options. That for memory of the program's own has a file of its own.
 
 use super::each::*;
 use crate::harness::check::*;
 use crate::harness::frame::numbered;
 use crate::harness::raw::bound::pair;
 use crate::harness::raw::csb::Csb;
-use crate::harness::raw::device::address;
 use crate::harness::raw::hostile::OptionList;
 use crate::harness::raw::*;
 use crate::harness::Case;
 use ferromap_abi::consts::*;
 use ferromap_abi::ext::FERROMAP_OPT_REGION;
 
-pub const CASES: &[Case] = crate::cases![;
-    slow: hostile_memory_fails_in_register_extmem,
+pub const CASES: &[Case] = crate::cases![
     hostile_memory_fails_in_register_csb,
     hostile_memory_fails_in_register_offsets,
     hostile_memory_fails_in_register_offsets_of_a_pipe,
     hostile_memory_fails_in_register_by_descriptor,
 ];
-
-fn hostile_memory_fails_in_register_extmem() -> Outcome {
-    let map = extmem::anonymous(2 << 20)?;
-    let attempt = |device: &Device| {
-        let mut option = extmem::option(map.at(0) as u64, extmem::few(2 << 20));
-        let ask = vale("vale965:a").slots(64, 64);
-        ask.options(address(&mut option)).send(device)?;
-        device.txsync()
-    };
-    let count = each_failure(new_device, attempt, refused)?;
-    // What is noted of the pages and three mappings, beside what each port takes.
-    that(format!("dozens of allocations, got {count}"), count > 24)
-}
 
 fn hostile_memory_fails_in_register_csb() -> Outcome {
     let prepare = || -> Outcome<(Device, Csb)> { Ok((Device::open()?, Csb::new()?)) };
