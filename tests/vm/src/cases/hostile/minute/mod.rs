@@ -5,66 +5,51 @@
 //! polled, by threads that know nothing of each other. Then nothing is left, and the module can be
 //! unloaded.
 //!
+//! - [`deeds`]: what they do, what may come of it instead, and how often it must have been done.
 //! - [`open`]: ports that are open for a moment, by every way to open one.
-//! - [`around`]: what is done to ports meanwhile by who does not have them open.
+//! - [`interfaces`]: what is done to interfaces: attaching, making, renaming.
+//! - [`programs`]: XDP programs put on ports and taken away.
+//! - [`around`]: loops, and what is asked of ports by who does not have them open.
+//! - [`old_calls`]: the same by the legacy calls.
 
 mod around;
+mod deeds;
+mod interfaces;
+mod old_calls;
 mod open;
+mod programs;
 
 use crate::harness::check::*;
 use crate::harness::module::{load, unload_when_unused};
-use crate::harness::random::Random;
 use crate::harness::raw::request::vale_list;
 use crate::harness::traces::write_parameter;
 use crate::harness::wire::wire;
 use crate::harness::Case;
-use nix::errno::Errno;
-use std::time::{Duration, Instant};
+use deeds::{Deeds, Work};
 
 pub const CASES: &[Case] = crate::cases![; slow: hostile_minute_of_comings_and_goings];
 
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// Names of ports, all of them in each other's way. Of some, pipes make the base.
-const NAMES: [&str; 18] = [
-    "vale942:a",
-    "vale942:b",
-    "vale942:fp942",
-    "vale942:a{1",
-    "vale942:a}1",
-    "vale942:fp942{1",
-    "fm1",
-    "fm1{2",
-    "fm1}2",
-    "fp942",
-    "fp942}1",
-    "vale943:a",
-    "vale944:e",
-    "vale944:e}1",
-    "rp942",
-    "rp942{1",
-    "sp942}1",
-    "pp942{1{2",
-];
-
-/// What a thread does, over and over. Whether it could.
-type Deed = fn(&mut Random) -> Result<(), Errno>;
-
-const DEEDS: [(&str, Deed); 14] = [
-    ("open", open::open),
-    ("open", open::open),
-    ("open within memory of its own", open::within_own_memory),
-    ("open with offsets", open::with_offsets),
-    ("open by the old call", open::by_old_call),
-    ("attach", around::attach),
-    ("attach a persistent port", around::attach_persistent),
-    ("make and delete", around::make),
-    ("rename", around::rename),
-    ("run a loop", around::run_loop),
-    ("put programs on ports", around::put_programs),
-    ("attach by the old calls", around::attach_by_old_calls),
-    ("ask", around::ask),
-    ("ask by the old calls", around::ask_by_old_calls),
+/// What each thread does, over and over.
+const THREADS: [fn(&mut Work) -> Outcome; 18] = [
+    open::plainly,
+    open::plainly,
+    open::watching,
+    open::nothing,
+    open::within_own_memory,
+    open::with_offsets,
+    old_calls::open,
+    old_calls::ask,
+    old_calls::change,
+    interfaces::attach,
+    interfaces::attach_persistent,
+    interfaces::make,
+    interfaces::rename,
+    around::run_loops,
+    // Two, in each other's way.
+    programs::put_on_ports,
+    programs::put_on_ports,
+    programs::give_to_kernel,
+    around::ask,
 ];
 
 fn hostile_minute_of_comings_and_goings() -> Outcome {
@@ -72,27 +57,21 @@ fn hostile_minute_of_comings_and_goings() -> Outcome {
     write_parameter("buf_num", "20480")?;
     write_parameter("priv_buf_num", "64")?;
     write_parameter("generic_ringsize", "64")?;
-    let end = Instant::now() + MINUTE;
+    let deeds = Deeds::new();
     std::thread::scope(|scope| -> Outcome {
-        let threads: Vec<_> = DEEDS
+        let threads: Vec<_> = THREADS
             .iter()
             .zip(0..)
-            .map(|((what, deed), seed)| {
-                scope.spawn(move || -> Outcome {
-                    let (mut random, mut done) = (Random::new(seed), 0);
-                    while Instant::now() < end {
-                        let came = deed(&mut random);
-                        documented(what, came)?;
-                        done += u32::from(came.is_ok());
-                    }
-                    that(format!("{what} works often, not {done} times"), done > 20)
-                })
+            .map(|(thread, seed)| {
+                let mut work = Work::new(seed, &deeds);
+                scope.spawn(move || thread(&mut work))
             })
             .collect();
         threads
             .into_iter()
             .try_for_each(|t| t.join().unwrap_or_else(|_| fail("a thread panicked")))
     })?;
+    deeds.were_done()?;
     same("ports left", vale_list()?, vec![])?;
     unload_when_unused()?;
     works("loading", load(""))
