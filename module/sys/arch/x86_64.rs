@@ -7,9 +7,9 @@ use core::arch::asm;
 /// All ones if `index` is below `count`, and otherwise zeros, without a jump that a processor could
 /// guess.
 ///
-/// Intel's have `sbb` wait for what the register held before, though nothing comes of it: where that
-/// was a byte of the frame before, each frame waited for the cache (60 bytes, rings of 4096: 22.4 ns
-/// a frame instead of 18.4). A register that was zeroed nothing waits for.
+/// Intel's have `sbb` wait for what the register held before, though nothing comes of it. Where
+/// that was a byte of the frame before, each frame waited for the cache: 22.4 ns for 60 bytes,
+/// rings of 4096, instead of 18.4. For a register that was zeroed nothing waits.
 #[inline(always)]
 pub(crate) fn mask(index: usize, count: usize) -> usize {
     let mask;

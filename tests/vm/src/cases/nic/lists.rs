@@ -20,7 +20,7 @@ pub const CASES: &[Case] = crate::cases![
 /// What a frame was when `fm1` got it: all its bytes, those in pages, and the pages.
 type Seen = (usize, usize, usize);
 
-/// Of a frame that `start` bytes of are in one piece with its headers, by `module/sys/net/gather.rs`.
+/// Of a list the first 256 bytes are in one piece (`module/sys/net/gather.rs`, `START`).
 fn list(len: usize) -> Seen {
     let behind = len - 256;
     (len, behind, behind.div_ceil(4096))
