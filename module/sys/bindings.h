@@ -33,6 +33,8 @@
 enum ferromap_sizes {
 	FERROMAP_CACHE_LINE = SMP_CACHE_BYTES,
 	FERROMAP_LARGEST_BLOCK = PAGE_SIZE << MAX_PAGE_ORDER,
+	/* Of a frame, in single pages. */
+	FERROMAP_IN_PAGES = MAX_SKB_FRAGS * PAGE_SIZE,
 };
 
 /* Macros that take arguments are nothing to bindgen. */
@@ -112,8 +114,8 @@ static inline void *ferromap_page_of_skb(const struct sk_buff *skb, unsigned int
 }
 
 /*
- * What interfaces of our own do for the stack, and what of it is about VLAN tags. What says of any
- * that it takes frames in several pieces.
+ * What any interface says that takes frames in several pieces; what our own do for the stack, and
+ * what of that is about VLAN tags.
  */
 enum ferromap_features {
 	FERROMAP_LISTS = NETIF_F_SG,

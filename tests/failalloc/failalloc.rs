@@ -58,7 +58,7 @@ struct Function {
     handler: unsafe extern "C" fn(*mut bindings::kprobe, *mut pt_regs) -> i32,
 }
 
-const FUNCTIONS: [Function; 11] = [
+const FUNCTIONS: [Function; 12] = [
     Function {
         name: c"rust_helper_krealloc_node_align",
         handler: before_realloc::<1>,
@@ -98,6 +98,11 @@ const FUNCTIONS: [Function; 11] = [
     },
     Function {
         name: c"alloc_skb_with_frags",
+        handler: before::<4>,
+    },
+    // Puts a list into one piece.
+    Function {
+        name: c"__pskb_pull_tail",
         handler: before::<4>,
     },
     Function {

@@ -211,7 +211,7 @@ impl Batch<'_> {
     }
 
     /// The kernel's copy of a frame. The completion is that of its `first` slot, so that no slot of
-    /// it is free again before all are.
+    /// it is free again before all are. A part of the loop, as [`copied`] is.
     #[inline(always)]
     fn outgoing(
         &self,

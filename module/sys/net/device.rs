@@ -76,6 +76,9 @@ unsafe impl Send for Device {}
 // SAFETY: as many threads as want to may look at a device; what they read may change at any time.
 unsafe impl Sync for Device {}
 
+/// The feature of those that take frames which are lists of pieces.
+pub(super) const LISTS: u64 = bindings::ferromap_features_FERROMAP_LISTS as u64;
+
 /// A field of an interface, read once.
 macro_rules! read {
     ($device:expr, $field:ident) => {
@@ -133,6 +136,12 @@ impl Device {
     pub(super) fn headroom(&self) -> u32 {
         let needed = read!(self, needed_headroom);
         u32::from(needed) + bindings::ferromap_sizes_FERROMAP_CACHE_LINE
+    }
+
+    /// Whether its driver takes frames that are lists of pieces, as long as it is not a matter of
+    /// what they are.
+    pub(super) fn takes_lists(&self) -> bool {
+        read!(self, features) & LISTS != 0
     }
 
     /// Queues in each direction: transmit, receive.

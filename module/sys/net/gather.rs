@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Frames that are made of what lies in several places, and are long: in pages of their own where
-//! the driver takes a list of them, so that nobody needs many pages side by side.
+//! Long frames: in pages of their own where the driver takes a list of them, so that nobody needs
+//! many pages side by side.
 
-use super::{bindings, packet::is_quick, Device, Packet};
-use crate::sys::bottom_half::Disabled;
+use super::{
+    bindings,
+    device::{Device, LISTS},
+    packet::{is_quick, Packet},
+};
+use crate::sys::{
+    bottom_half::Disabled,
+    copy::{copy, Copier},
+    span::Span,
+};
 use core::{ptr::NonNull, slice};
 
-/// Bytes at the start of a frame that is a list: more than the headers that drivers look at, which
-/// is all that they want there (virtio-net receives 128 so: drivers/net/virtio_net.c,
-/// `GOOD_COPY_LEN`).
-const START: u32 = 256;
+/// Bytes of a list that are in one piece, in front of its pages: more than the headers that drivers
+/// look at, which is all that they want there (virtio-net receives 128 so:
+/// drivers/net/virtio_net.c, `GOOD_COPY_LEN`).
+const LINEAR: u32 = 256;
+
+/// Bytes that the pages of a frame can have.
+const IN_PAGES: u32 = bindings::ferromap_sizes_FERROMAP_IN_PAGES;
 
 impl Packet {
     /// A frame for `device` with `len` bytes, to leave on queue `queue`. `fill` brings them, from
@@ -24,17 +35,18 @@ impl Packet {
         mut fill: impl FnMut(&mut [u8]) -> bool,
     ) -> Option<Self> {
         let headroom = device.headroom();
-        let rest = len.saturating_sub(START);
-        if rest == 0 || is_quick(headroom.checked_add(len)?) || !device.takes_lists() {
+        let rest = len.saturating_sub(LINEAR);
+        let short = rest == 0 || is_quick(headroom.checked_add(len)?);
+        if short || rest > IN_PAGES || !device.takes_lists() {
             return Self::filled(device, queue, len, pinned, fill);
         }
-        let packet = Self::with_pages(headroom + START, rest, pinned)?;
+        let packet = Self::with_pages(headroom + LINEAR, rest)?;
         // SAFETY: it was made just now, with so much room, in which a header fits.
-        let (packet, to) = unsafe { packet.start(device, headroom, START) };
+        let (packet, to) = unsafe { packet.begun_for(device, headroom, LINEAR) };
         let skb = packet.as_ptr();
-        // SAFETY: there is room for so many bytes (`start`), which are nobody else's, and numbers
-        // whatever was there before.
-        let mut done = fill(unsafe { slice::from_raw_parts_mut(to, START as usize) });
+        // SAFETY: there is room for so many bytes, which are nobody else's, and numbers whatever
+        // was there before.
+        let mut done = fill(unsafe { slice::from_raw_parts_mut(to, LINEAR as usize) });
         let mut number = 0;
         while let Some(page) = packet.page(number) {
             // SAFETY: by `page` it has as many bytes, which are nobody else's yet, and numbers.
@@ -50,13 +62,43 @@ impl Packet {
             (*skb).data_len = rest;
             (*skb).len += rest;
         }
-        packet.to_leave_on(queue);
-        Some(packet)
+        // SAFETY: it was begun above, and its bytes are there.
+        unsafe { packet.to_leave_on(queue) };
+        packet.suiting_driver()
     }
 
-    /// A frame without bytes, with room for so many at its start, and pages for `rest` more, which
-    /// it does not count yet.
-    fn with_pages(room: u32, rest: u32, _: &Disabled) -> Option<Self> {
+    /// The same of bytes that lie in one place.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn long_copy_of(
+        device: &Device,
+        queue: u16,
+        bytes: Span<'_>,
+        pinned: &Disabled,
+    ) -> Option<Self> {
+        let mut done = 0;
+        Self::gathered(device, queue, bytes.len(), pinned, |part| {
+            if part.len() > bytes.len() as usize - done {
+                return false;
+            }
+            let to = part.as_mut_ptr();
+            // SAFETY: the span has so many bytes left, by the check, and `part` is ours.
+            unsafe {
+                copy(
+                    bytes.start().add(done),
+                    to,
+                    part.len(),
+                    &mut Copier::narrow(),
+                )
+            };
+            done += part.len();
+            true
+        })
+    }
+
+    /// A frame without bytes, with room for so many in front, and pages for `rest` more, which it
+    /// does not count yet.
+    fn with_pages(room: u32, rest: u32) -> Option<Self> {
         let how = kernel::bindings::GFP_ATOMIC | kernel::bindings::__GFP_NOWARN;
         let mut why = 0;
         // SAFETY: does not sleep, by the first flag, and wants single pages. It returns null or a
@@ -69,7 +111,7 @@ impl Packet {
         NonNull::new(skb).map(|skb| unsafe { Packet::from_raw(skb) })
     }
 
-    /// Number `number` of the pages of a frame, as far as it has bytes of that.
+    /// Page number `number` of a frame: those of its bytes that are for the frame.
     fn page(&self, number: u32) -> Option<NonNull<[u8]>> {
         let mut len = 0;
         // SAFETY: by the invariant the `sk_buff` is there. The pages are always mapped, as they
@@ -79,30 +121,16 @@ impl Packet {
         Some(NonNull::slice_from_raw_parts(start, len as usize))
     }
 
-    /// Puts a frame into one piece if its driver takes no list, of this kind of frames or any more:
-    /// the stack would (net/core/dev.c, `validate_xmit_skb`), but we go past that. False if there
-    /// is no memory for it.
-    pub(super) fn suit_driver(&mut self) -> bool {
+    /// In one piece, if the driver takes no list for frames of this kind (with a VLAN tag, say):
+    /// the stack asks that later (net/core/dev.c, `validate_xmit_skb`), but we go past it. `None`
+    /// if there is no memory for that.
+    fn suiting_driver(self) -> Option<Self> {
         let skb = self.as_ptr();
-        // SAFETY: by the invariant the frame is ours alone, so that its bytes may move; it names
-        // the interface that it is made for, which is alive. Does not sleep.
-        unsafe {
-            (*skb).data_len == 0
-                || bindings::netif_skb_features(skb) & LISTS != 0
-                || bindings::skb_linearize(skb) == 0
-        }
-    }
-}
-
-/// What an interface says that takes them.
-const LISTS: u64 = bindings::ferromap_features_FERROMAP_LISTS as u64;
-
-impl Device {
-    /// Whether its driver takes frames that are lists of pieces.
-    fn takes_lists(&self) -> bool {
-        // SAFETY: the reference keeps the interface alive, and the field is a plain value of it,
-        // which others may write.
-        let features = unsafe { (&raw const (*self.as_ptr()).features).read_volatile() };
-        features & LISTS != 0
+        // SAFETY: the frame is ours alone, so that its bytes may move; it names the interface that
+        // it was made for in `gathered`, which is alive. Does not sleep.
+        let suits = unsafe {
+            bindings::netif_skb_features(skb) & LISTS != 0 || bindings::skb_linearize(skb) == 0
+        };
+        suits.then_some(self)
     }
 }

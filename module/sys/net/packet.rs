@@ -105,11 +105,16 @@ impl Packet {
         pinned: &Disabled,
     ) -> Option<Self> {
         let len = bytes.len();
+        if !is_quick(device.headroom().checked_add(len)?) {
+            return Self::long_copy_of(device, queue, bytes, pinned);
+        }
         let (packet, to) = Self::for_device(device, len, pinned)?;
         // SAFETY: there is room for `len` bytes, and a span has as many as it says. The frame was
-        // made just now and is nobody else's.
-        unsafe { copy(bytes.start(), to, len as usize, &mut Copier::narrow()) };
-        packet.to_leave_on(queue);
+        // made just now and is nobody else's; then its bytes are there.
+        unsafe {
+            copy(bytes.start(), to, len as usize, &mut Copier::narrow());
+            packet.to_leave_on(queue);
+        }
         Some(packet)
     }
 
@@ -129,7 +134,8 @@ impl Packet {
         if !fill(bytes) {
             return None;
         }
-        packet.to_leave_on(queue);
+        // SAFETY: it was begun above, and its bytes are there.
+        unsafe { packet.to_leave_on(queue) };
         Some(packet)
     }
 
@@ -143,7 +149,7 @@ impl Packet {
         let packet = Self::empty(headroom.checked_add(len)?, pinned)?;
         // SAFETY: it was made just now, with so much room; the header is within `len`, by the check
         // above.
-        Some(unsafe { packet.start(device, headroom, len) })
+        Some(unsafe { packet.begun_for(device, headroom, len) })
     }
 
     /// Makes an empty frame one for `device`, and gives it its first `len` bytes, behind so many
@@ -154,7 +160,12 @@ impl Packet {
     /// It must be nobody else's, and have room for all that; `len` must be no less than an Ethernet
     /// header.
     #[inline(always)]
-    pub(super) unsafe fn start(self, device: &Device, headroom: u32, len: u32) -> (Self, *mut u8) {
+    pub(super) unsafe fn begun_for(
+        self,
+        device: &Device,
+        headroom: u32,
+        len: u32,
+    ) -> (Self, *mut u8) {
         let skb = self.as_ptr();
         // SAFETY: the caller vouches for the frame, its room and the header.
         unsafe {
@@ -171,12 +182,16 @@ impl Packet {
         }
     }
 
-    /// Of a frame that was made just now and has its bytes: it is to leave on queue `queue`.
+    /// It is to leave on queue `queue`.
+    ///
+    /// # Safety
+    ///
+    /// It must have been made just now, by [`begun_for`](Self::begun_for), and have its bytes.
     #[inline(always)]
-    pub(super) fn to_leave_on(&self, queue: u16) {
+    pub(super) unsafe fn to_leave_on(&self, queue: u16) {
         let skb = self.as_ptr();
-        // SAFETY: by the invariant nobody else has the `sk_buff`. Its header is there, in one piece
-        // (`start`).
+        // SAFETY: by the invariant nobody else has the `sk_buff`. The caller vouches for the
+        // header, which is in one piece then.
         unsafe {
             let headers = (*skb).__bindgen_anon_4.headers.as_mut();
             let kind = (*skb).data.add(ETH_HLEN - 2);
@@ -356,7 +371,7 @@ impl Packet {
         }
         let mut tag = 0;
         // SAFETY: by the invariant the frame is ours alone and starts with its Ethernet header; it
-        // names the interface that it is made for, which is alive (`copy_of`). Who takes the tag
+        // names the interface that it is made for, which is alive (`begun_for`). Who takes the tag
         // off first sees to it that it is there, whole, and in memory that nobody shares
         // (`__skb_vlan_pop`: `skb_ensure_writable`).
         unsafe {

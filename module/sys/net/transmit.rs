@@ -57,16 +57,13 @@ impl<'d> Sending<'d> {
     }
 
     /// Hands a frame to the driver; with `more` it may wait for the next one before it tells the
-    /// hardware. False if the driver has no room, or there is no memory for a frame as it wants
-    /// it: then the frame is dropped as if it had never been made.
+    /// hardware. False if the driver has no room: then the frame is dropped as if it had never been
+    /// made.
     pub(crate) fn send(&mut self, mut packet: Outgoing, more: bool) -> bool {
         if !self.has_room() {
             return false;
         }
         packet.packet().lift_vlan_tag();
-        if !packet.packet().suit_driver() {
-            return false;
-        }
         // Shown when it is sent, so that one is not shown again that has to wait; copied now, since
         // then it is gone.
         let shown = self.shows.then(|| packet.packet().share());

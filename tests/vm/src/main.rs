@@ -83,6 +83,13 @@ fn prepare(module: Option<String>) -> Result<(), String> {
     if traces::references().is_none() {
         module::load("").map_err(|e| format!("cannot load the module: {e}"))?;
     }
+    if !module::is_loaded()? {
+        return Err(
+            "another module is loaded than --module names: rig/vm loads build/netmap.ko, \
+                    unless it is told --no-module"
+                .to_string(),
+        );
+    }
     if !traces::counts_objects() {
         return Err("the module does not count its objects in debugfs".to_string());
     }

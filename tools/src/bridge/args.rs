@@ -22,8 +22,9 @@ use ferromap::{PortSpec, Rings};
   bridge -i netmap:eth0/R -i vale0:tap    one direction only: what eth0 receives, into the switch
 
 Suffixes of a port: -N ring pair N, ^ or ^N host rings, * both, /x exclusive, /R or /T receive or \
-transmit only, @N memory region N, @extmem=FILE memory of a file (/dev/shm/x), @offset=N frames \
-N bytes into their buffers. An interface of exactly that name, as br-lan, wins over suffixes.
+transmit only, @N memory region N, @share=PORT that of another port, @extmem=FILE memory of a \
+file (/dev/shm/x), @conf:slots=N,rings=N its rings, @offset=N frames N bytes into their buffers. \
+An interface of exactly that name, as br-lan, wins over suffixes.
 
 A line a second tells of each direction, with what was dropped and why: before it could be \
 forwarded, \

@@ -10,7 +10,7 @@ use ferromap_abi::consts::GLOBAL_MEM_ID;
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -31,6 +31,17 @@ pub fn load(parameters: &str) -> Result<(), Errno> {
 pub fn path() -> Result<&'static str, Errno> {
     let path = PATH.get().and_then(Option::as_ref);
     path.map(String::as_str).ok_or(Errno::ENOENT)
+}
+
+/// Whether the module that is loaded, which is the one that is tried, is that in the file that the
+/// command line named; `true` if it named none.
+pub fn is_loaded() -> Result<bool, String> {
+    let Ok(path) = path() else { return Ok(true) };
+    let file = fs::read(path).map_err(|e| format!("{path}: {e}"))?;
+    // What the linker made of all that is in it. A note is the same bytes in both.
+    let note = "/sys/module/netmap/notes/.note.gnu.build-id";
+    let note = fs::read(note).map_err(|e| format!("{note}: {e}"))?;
+    Ok(file.windows(note.len()).any(|bytes| bytes == note))
 }
 
 /// Loads the module of that name from the same directory.

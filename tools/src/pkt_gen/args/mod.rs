@@ -75,8 +75,9 @@ pub struct Args {
     /// Port: an interface (eth0), a switch port (vale0:a), or such a name with suffixes: {ID or
     /// }ID for an end of pipe ID, -N for ring pair N, ^ or ^N for host rings, * for both, /x
     /// exclusive, /R or /T receive or transmit only, /t, /r or /z to watch the port, @N memory
-    /// region N, @extmem=FILE memory of a file (/dev/shm/x), @offset=N frames N bytes into their
-    /// buffers. An interface of exactly that name wins over suffixes
+    /// region N, @share=PORT that of another port, @extmem=FILE memory of a file (/dev/shm/x),
+    /// @conf:slots=N,rings=N its rings, @offset=N frames N bytes into their buffers. An interface
+    /// of exactly that name wins over suffixes
     #[arg(
         short,
         long,

@@ -208,7 +208,7 @@ fn hostile_end_scribbles_beside_the_stack_of_its_interface() -> Outcome {
         for (from, to) in [(&host, &far), (&far, &host)] {
             let frames = numbered(0..40);
             frames.iter().try_for_each(|frame| from.send(frame))?;
-            same("between the stacks", to.receive(QUIET)?, frames)?;
+            same("between the stacks", to.wait_for(40)?, frames)?;
         }
         Ok(())
     };
@@ -217,7 +217,7 @@ fn hostile_end_scribbles_beside_the_stack_of_its_interface() -> Outcome {
     works_both_ways("fm0")?;
     let nic = vale("fm0").bind()?;
     nic.send(&numbered(0..40))?;
-    same("of its rings", far.receive(QUIET)?, numbered(0..40))
+    same("of its rings", far.wait_for(40)?, numbered(0..40))
 }
 
 /// What it has been told to send may be anything. Closed, it is the stack's as before, and opened
@@ -234,11 +234,11 @@ fn hostile_end_scribbles_under_an_interface_that_is_open() -> Outcome {
         drop(nic);
         let _ = (host.receive(QUIET)?, far.receive(QUIET)?);
         far.send(&numbered(7..8)[0])?;
-        same("to the host", host.receive(QUIET)?, numbered(7..8))?;
+        same("to the host", host.wait_for(1)?, numbered(7..8))?;
         works_both_ways("fm0")?;
         let nic = vale("fm0").bind()?;
         nic.send(&numbered(0..40))?;
-        same("of its rings", far.receive(QUIET)?, numbered(0..40))?;
+        same("of its rings", far.wait_for(40)?, numbered(0..40))?;
         far.send(&numbered(9..10)[0])?;
         wait_until("it came", || {
             let _ = nic.device.rxsync();
@@ -262,7 +262,7 @@ fn hostile_end_scribbles_under_persistent_ports() -> Outcome {
         frames.iter().try_for_each(|frame| stack.send(frame))?;
         same("from its stack", wait_for(&peer, 40)?, frames.clone())?;
         peer.send(&frames)?;
-        same("to its stack", stack.receive(QUIET)?, frames)
+        same("to its stack", stack.wait_for(40)?, frames)
     };
     let before = live();
     scribbled_over("p0", None, 989, stacks)?;

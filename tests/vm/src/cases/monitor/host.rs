@@ -176,7 +176,8 @@ fn monitor_of_an_interface_tells_it_from_its_host() -> Outcome {
         let _ = port.device.rxsync();
         port.rx(0).space() == 1
     })?;
-    (port.rx(0).take(), port.host_rx(0).take());
+    port.rx(0).take();
+    port.host_rx(0).take();
     port.device.rxsync()?;
     wait_until("its slot is free", || {
         let _ = port.device.txsync();

@@ -4,9 +4,11 @@
 
 use crate::harness::check::*;
 use crate::harness::events::Events;
+use crate::harness::failalloc::{FailAlloc, Failed, Span};
 use crate::harness::frame::*;
-use crate::harness::raw::stack::{Stack, QUIET};
+use crate::harness::raw::stack::Stack;
 use crate::harness::raw::*;
+use crate::harness::traffic::*;
 use crate::harness::wire::*;
 use crate::harness::Case;
 use ferromap_abi::consts::*;
@@ -15,6 +17,8 @@ pub const CASES: &[Case] = crate::cases![
     lists_are_given_to_drivers_that_take_them,
     lists_go_to_the_host_whose_device_takes_them,
     lists_have_a_vlan_tag_as_other_frames,
+    lists_with_a_tag_are_one_piece_where_the_driver_wants_that,
+    hostile_memory_fails_in_putting_lists_into_one_piece,
 ];
 
 /// What a frame was when `fm1` got it: all its bytes, those in pages, and the pages.
@@ -55,26 +59,29 @@ fn seen(events: &Events, device: &str) -> Outcome<Vec<Seen>> {
     .collect()
 }
 
-/// Lengths of two slots and more: some are short enough for one piece all the same, with all that
-/// is around them.
+/// Lengths of one slot and of several, of which the first three have one piece either way, with all
+/// that is around them.
 const LENS: [usize; 6] = [100, 2048, 3000, 4500, 8448, 9014];
 
-/// Sends one of each on `fm0`: what `fm1` saw of them, byte for byte the same.
-fn sent() -> Outcome<Vec<Seen>> {
-    let bound = vale("fm0").bind()?;
-    let far = Stack::on("fm1")?;
-    let frames: Vec<Vec<u8>> = LENS
-        .iter()
-        .zip(0..)
-        .map(|(&len, n)| frame_of(len, BROADCAST, station(1), n))
-        .collect();
-    let events = Events::of("net/netif_rx_entry")?;
-    for frame in &frames {
-        bound.tx(0).put_long(frame);
-    }
-    bound.device.txsync()?;
-    that("every byte", far.receive(QUIET)? == frames)?;
-    seen(&events, "fm1")
+fn frames() -> Vec<Vec<u8>> {
+    let lens = LENS.iter().zip(0..);
+    lens.map(|(&len, n)| frame_of(len, BROADCAST, station(1), n))
+        .collect()
+}
+
+fn lists_or_pieces() -> Vec<Seen> {
+    let (short, long) = LENS.split_at(3);
+    let short = short.iter().map(|&len| piece(len));
+    short.chain(long.iter().map(|&len| list(len))).collect()
+}
+
+fn pieces() -> Vec<Seen> {
+    LENS.map(piece).to_vec()
+}
+
+fn send(bound: &Bound, ring: &Ring, frames: &[Vec<u8>]) -> Outcome {
+    frames.iter().for_each(|frame| ring.put_long(frame));
+    Ok(bound.device.txsync()?)
 }
 
 fn jumbo_wire() -> Outcome {
@@ -87,40 +94,46 @@ fn jumbo_wire() -> Outcome {
 /// up for long may not have.
 fn lists_are_given_to_drivers_that_take_them() -> Outcome {
     jumbo_wire()?;
-    let short = [100, 2048, 3000].map(piece);
-    let lists = [4500, 8448, 9014].map(list);
-    same("lists", sent()?, [short, lists].concat())?;
-    ethtool("-K fm0 sg off")?;
-    same("pieces", sent()?, LENS.map(piece).to_vec())?;
-    ethtool("-K fm0 sg on")?;
-    same("lists again", sent()?, [short, lists].concat())
+    let bound = vale("fm0").bind()?;
+    let far = Stack::on("fm1")?;
+    for (takes, want) in [
+        ("on", lists_or_pieces()),
+        ("off", pieces()),
+        ("on", lists_or_pieces()),
+    ] {
+        ethtool(&format!("-K fm0 sg {takes}"))?;
+        let events = Events::of("net/netif_rx_entry")?;
+        send(&bound, &bound.tx(0), &frames())?;
+        that("every byte", far.wait_for(LENS.len())? == frames())?;
+        same(format!("with sg {takes}"), seen(&events, "fm1")?, want)?;
+    }
+    Ok(())
 }
 
 fn lists_go_to_the_host_whose_device_takes_them() -> Outcome {
     jumbo_wire()?;
     let host = Stack::on("fm0")?;
     let bound = vale("fm0").mode(NR_REG_SW).bind()?;
-    let frames: Vec<Vec<u8>> = LENS
-        .iter()
-        .zip(0..)
-        .map(|(&len, n)| frame_of(len, BROADCAST, station(1), n))
-        .collect();
-    for takes in ["on", "off", "on"] {
+    for (takes, want) in [
+        ("on", lists_or_pieces()),
+        ("off", pieces()),
+        ("on", lists_or_pieces()),
+    ] {
         ethtool(&format!("-K fm0 sg {takes}"))?;
         let events = Events::of("net/netif_receive_skb_entry")?;
-        for frame in &frames {
-            bound.host_tx(0).put_long(frame);
-        }
-        bound.device.txsync()?;
-        that("every byte", host.receive(QUIET)? == frames)?;
-        let longest = seen(&events, "fm0")?.pop();
-        let want = match takes {
-            "on" => list(9014),
-            _ => piece(9014),
-        };
-        same(format!("with sg {takes}"), longest, Some(want))?;
+        send(&bound, &bound.host_tx(0), &frames())?;
+        that("every byte", host.wait_for(LENS.len())? == frames())?;
+        same(format!("with sg {takes}"), seen(&events, "fm0")?, want)?;
     }
     Ok(())
+}
+
+fn tagged() -> Vec<Vec<u8>> {
+    let mut frames = frames();
+    for frame in &mut frames {
+        frame.splice(12..12, [0x81, 0, 0, 7]);
+    }
+    frames
 }
 
 /// The tag is in the first slot, and goes into what the kernel knows of the frame.
@@ -128,21 +141,69 @@ fn lists_have_a_vlan_tag_as_other_frames() -> Outcome {
     jumbo_wire()?;
     let bound = vale("fm0").bind()?;
     let far = Stack::on("fm1")?;
-    let frames: Vec<Vec<u8>> = LENS
-        .iter()
-        .zip(0..)
-        .map(|(&len, n)| {
-            let mut frame = frame_of(len, BROADCAST, station(1), n);
-            frame.splice(12..12, [0x81, 0, 0, 7]);
-            frame
-        })
-        .collect();
-    for frame in &frames {
-        bound.tx(0).put_long(frame);
-    }
-    bound.device.txsync()?;
+    let events = Events::of("net/netif_rx_entry")?;
+    send(&bound, &bound.tx(0), &tagged())?;
     // The stack shows the tag beside the frame.
-    let without = |frame: &Vec<u8>| [&frame[..12], &frame[16..]].concat();
-    let without: Vec<_> = frames.iter().map(without).collect();
-    that("every byte", far.receive(QUIET)? == without)
+    that("every byte", far.wait_for(LENS.len())? == frames())?;
+    // Its four bytes were in front of what is in pages.
+    let with_tag = LENS[3..].iter().map(|&len| {
+        let (_, behind, pages) = list(len + 4);
+        (len, behind, pages)
+    });
+    let want: Vec<Seen> = LENS[..3]
+        .iter()
+        .map(|&len| piece(len))
+        .chain(with_tag)
+        .collect();
+    same("lists", seen(&events, "fm1")?, want)
+}
+
+/// An interface that takes lists, but of no frame with a VLAN tag.
+fn choosy() -> Outcome<Bound> {
+    wire()?;
+    ip("link add fmd type dummy")?;
+    ip("link set fmd mtu 9000 up")?;
+    Ok(vale("fmd").bind()?)
+}
+
+/// The stack asks the driver of each frame, and netmap goes past it.
+fn lists_with_a_tag_are_one_piece_where_the_driver_wants_that() -> Outcome {
+    let bound = choosy()?;
+    for (frames, joined) in [(frames(), 0), (tagged(), 3)] {
+        let before = counter(&bound, "tx0-frames")?;
+        let events = Events::calls_of("__pskb_pull_tail")?;
+        send(&bound, &bound.tx(0), &frames)?;
+        same("put into one piece", events.lines()?.len(), joined)?;
+        let sent = counter(&bound, "tx0-frames")? - before;
+        same("sent", sent, LENS.len() as u64)?;
+    }
+    Ok(())
+}
+
+fn hostile_memory_fails_in_putting_lists_into_one_piece() -> Outcome {
+    let bound = choosy()?;
+    let fail_alloc = FailAlloc::load()?;
+    let long = tagged().pop().expect("the longest");
+    // Its pages, and the piece.
+    for nth in [1, 2, 3] {
+        let counts = || -> Outcome<[u64; 2]> {
+            Ok([
+                counter(&bound, "tx0-frames")?,
+                counter(&bound, "tx0-drop_no_memory")?,
+            ])
+        };
+        let before = counts()?;
+        fail_alloc.arm(nth, Span::One)?;
+        send(&bound, &bound.tx(0), std::slice::from_ref(&long))?;
+        let (_, failed) = fail_alloc.disarm()?;
+        let want = match nth {
+            3 => ([1, 0], Failed::Nothing),
+            _ => ([0, 1], Failed::Frame),
+        };
+        let after = counts()?;
+        let came = [after[0] - before[0], after[1] - before[1]];
+        same(format!("sent and lost, {nth}"), (came, failed), want)?;
+        same("slots in use", 1023 - bound.tx(0).space(), 0)?;
+    }
+    Ok(())
 }

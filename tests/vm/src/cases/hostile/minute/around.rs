@@ -24,12 +24,14 @@ pub fn run_loops(work: &mut Work) -> Outcome {
             let running = scope.spawn(|| kloop_start(port.device(), 50, 0));
             port.put(0, &numbered(0..20));
             work.pause(10);
+            let mut stopped = Ok(());
             while !running.is_finished() {
-                work.did("stop a loop", kloop_stop(port.device()))?;
+                let did = work.did("stop a loop", kloop_stop(port.device()));
+                stopped = stopped.and(did.map(drop));
                 std::thread::sleep(Duration::from_micros(500));
             }
             let came = running.join().unwrap_or(Err(Errno::EDEADLK));
-            work.did("run a loop", came).map(drop)
+            stopped.and(work.did("run a loop", came).map(drop))
         })?;
         if port.csb.hwcur(0) > 0 {
             work.did("send by a loop", Ok(()))?;
