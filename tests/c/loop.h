@@ -128,33 +128,40 @@ static inline void wait_for(struct loop *l, int ring)
 	}
 }
 
+// The next slot that is the program's, once there is one.
+static inline struct netmap_slot *next_slot(struct loop *l, int entry)
+{
+	wait_for(l, entry);
+	return &l->ring[entry]->slot[l->head[entry]];
+}
+
+// Gives the kernel the slot that is next.
+static inline void pass_slot(struct loop *l, int entry)
+{
+	l->head[entry] = nm_ring_next(l->ring[entry], l->head[entry]);
+	hand_over(l, entry);
+}
+
 static inline void send_by_loop(struct loop *l, int entry, size_t len, unsigned char from,
 	uint32_t number)
 {
 	struct netmap_ring *ring = l->ring[entry];
-	struct netmap_slot *slot;
+	struct netmap_slot *slot = next_slot(l, entry);
 
-	wait_for(l, entry);
-	slot = &ring->slot[l->head[entry]];
 	make_frame((unsigned char *)NETMAP_BUF(ring, slot->buf_idx), len, from, number);
 	slot->len = (uint16_t)len;
 	slot->flags = 0;
-	l->head[entry] = nm_ring_next(ring, l->head[entry]);
-	hand_over(l, entry);
+	pass_slot(l, entry);
 }
 
 static inline void take_by_loop(struct loop *l, int entry, size_t len, unsigned char from,
 	uint32_t number)
 {
-	struct netmap_ring *ring = l->ring[entry];
-	struct netmap_slot *slot;
+	struct netmap_slot *slot = next_slot(l, entry);
 
-	wait_for(l, entry);
-	slot = &ring->slot[l->head[entry]];
 	expect(slot->len == len);
-	expect(is_frame(NETMAP_BUF(ring, slot->buf_idx), len, from, number));
-	l->head[entry] = nm_ring_next(ring, l->head[entry]);
-	hand_over(l, entry);
+	expect(is_frame(NETMAP_BUF(l->ring[entry], slot->buf_idx), len, from, number));
+	pass_slot(l, entry);
 }
 
 // Has frames pass in each of the ways in which a loop runs; then the port is closed.

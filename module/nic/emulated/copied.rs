@@ -62,39 +62,28 @@ fn joined(
     if len < ETH_HLEN as u32 || len > to.longest {
         return Err(TxDrop::BadLength);
     }
-    let mut left = slots.iter().map(|slot| Left {
-        buf_idx: slot.buf_idx,
-        at: slot.ptr as u32,
-        len: slot.len.into(),
-    });
-    let mut next = Left::default();
+    // The slot whose turn it is, of which what has been copied is cut off.
+    let (mut left, mut next) = (slots.iter(), Slot::default());
     let fill = |mut room: &mut [u8]| {
         while !room.is_empty() {
             if next.len == 0 {
-                let Some(slot) = left.next() else {
+                let Some(&slot) = left.next() else {
                     return false;
                 };
                 next = slot;
+                continue;
             }
-            let len = next.len.min(room.len());
+            let len = room.len().min(next.len.into());
             let (part, rest) = room.split_at_mut(len);
             let buf = bufs.get(next.buf_idx);
-            if buf.is_none_or(|buf| buf.read(next.at, part).is_err()) {
+            if buf.is_none_or(|buf| buf.read(next.ptr as u32, part).is_err()) {
                 return false;
             }
-            next.at += len as u32;
-            next.len -= len;
+            next.ptr += len as u64;
+            next.len -= len as u16;
             room = rest;
         }
         true
     };
     Packet::gathered(to.device, to.queue, len, pinned, fill).ok_or(TxDrop::NoMemory)
-}
-
-/// What is still to be copied of a slot: so many bytes, which are so far from its buffer's start.
-#[derive(Clone, Copy, Default)]
-struct Left {
-    buf_idx: u32,
-    at: u32,
-    len: usize,
 }

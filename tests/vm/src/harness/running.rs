@@ -5,6 +5,7 @@
 use super::check::*;
 use super::raw::csb::*;
 use super::raw::Reg;
+use ferromap_abi::consts::*;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::os::fd::AsRawFd;
 
@@ -15,6 +16,9 @@ pub enum Mode {
     /// By eventfds, in these direct modes.
     Kicks(u32),
 }
+
+/// Both directions directly.
+pub const DIRECT: u32 = NM_OPT_SYNC_KLOOP_DIRECT_TX | NM_OPT_SYNC_KLOOP_DIRECT_RX;
 
 /// A port with its loop, and one eventfd for all its rings.
 pub struct Running {

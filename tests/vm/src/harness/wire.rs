@@ -48,6 +48,13 @@ pub fn wire() -> Outcome {
     wire_with("")
 }
 
+/// The same, for frames that no buffer has room for.
+pub fn jumbo_wire() -> Outcome {
+    wire()?;
+    ip("link set fm0 mtu 9000")?;
+    ip("link set fm1 mtu 9000")
+}
+
 /// Receives until there are `count` frames, or in vain.
 pub fn wait_for(bound: &Bound, count: usize) -> Outcome<Vec<Vec<u8>>> {
     let start = Instant::now();

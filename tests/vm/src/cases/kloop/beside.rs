@@ -32,8 +32,6 @@ fn port(name: &str) -> Result<CsbPort, Errno> {
     CsbPort::bind(vale(name).slots(64, 64))
 }
 
-const DIRECT: u32 = NM_OPT_SYNC_KLOOP_DIRECT_TX | NM_OPT_SYNC_KLOOP_DIRECT_RX;
-
 /// Loops that spin, sleep as long as they may, and wait for kicks in any way.
 const MODES: [Mode; 6] = [
     Mode::Sleep(0),

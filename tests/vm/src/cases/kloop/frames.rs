@@ -123,8 +123,6 @@ fn frames_of_several_rings() -> Outcome {
     Ok(())
 }
 
-const DIRECT: u32 = NM_OPT_SYNC_KLOOP_DIRECT_TX | NM_OPT_SYNC_KLOOP_DIRECT_RX;
-
 /// Both rings of both loops run, faster than some of them can be emptied.
 fn frames_both_ways_at_once() -> Outcome {
     for modes in [

@@ -19,8 +19,6 @@ pub const CASES: &[Case] = crate::cases![
     a_loop_on_host_rings_beside_one_on_those_of_the_nic,
 ];
 
-const DIRECT: u32 = NM_OPT_SYNC_KLOOP_DIRECT_TX | NM_OPT_SYNC_KLOOP_DIRECT_RX;
-
 const MODES: [Mode; 5] = [
     Mode::Sleep(0),
     Mode::Sleep(50),

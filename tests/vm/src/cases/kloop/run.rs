@@ -44,7 +44,7 @@ const MODES: [Mode; 7] = [
     Mode::Kicks(0),
     Mode::Kicks(NM_OPT_SYNC_KLOOP_DIRECT_TX),
     Mode::Kicks(NM_OPT_SYNC_KLOOP_DIRECT_RX),
-    Mode::Kicks(NM_OPT_SYNC_KLOOP_DIRECT_TX | NM_OPT_SYNC_KLOOP_DIRECT_RX),
+    Mode::Kicks(DIRECT),
 ];
 
 fn port(name: &str) -> Result<CsbPort, Errno> {

@@ -8,7 +8,7 @@ use crate::harness::attach::attach;
 use crate::harness::check::*;
 use crate::harness::frame::*;
 use crate::harness::persistent::made;
-use crate::harness::raw::request::pools_info;
+use crate::harness::raw::request::{free_buffers, pools_info};
 use crate::harness::raw::stack::Stack;
 use crate::harness::raw::*;
 use crate::harness::traces::small_region_one;
@@ -16,7 +16,6 @@ use crate::harness::traffic::*;
 use crate::harness::wire::wire;
 use crate::harness::Case;
 use ferromap_abi::consts::*;
-use nix::errno::Errno;
 use std::collections::BTreeSet;
 
 pub const CASES: &[Case] = crate::cases![
@@ -71,12 +70,6 @@ fn item_058_slots_and_rings_of_every_kind_of_port_are_clean() -> Outcome {
         check_fresh(&works(what, ask.bind())?).map_err(blame)?;
     }
     Ok(())
-}
-
-/// How many buffers nobody has in that region.
-fn free(region: u16) -> Result<u32, Errno> {
-    let all = null(region).rings(0, 0).extra(u32::MAX).bind()?;
-    Ok(all.reg.nr_extra_bufs)
 }
 
 /// Has a frame come.
@@ -147,11 +140,11 @@ fn item_059_extra_buffers_of_every_kind_of_port_serve_in_slots() -> Outcome {
         let region = first.reg.nr_mem_id;
         let _keeper = null(region).bind()?;
         drop(first);
-        let before = free(region)?;
+        let before = free_buffers(region)?;
         let bound = works(what, ask.mem(region).extra(10).bind())?;
         receive_into_extra(&bound, come).map_err(blame)?;
         drop(bound);
-        same(format!("free after {what}"), free(region)?, before)?;
+        same(format!("free after {what}"), free_buffers(region)?, before)?;
     }
     Ok(())
 }
@@ -166,7 +159,7 @@ fn item_061_extra_buffers_of_every_kind_of_port_come_back() -> Outcome {
         let region = first.reg.nr_mem_id;
         let _keeper = null(region).bind()?;
         drop(first);
-        let before = free(region)?;
+        let before = free_buffers(region)?;
         let ask = ask.mem(region);
         for _ in 0..3 {
             let bound = works(what, ask.clone().extra(u32::MAX).bind())?;
@@ -175,14 +168,14 @@ fn item_061_extra_buffers_of_every_kind_of_port_come_back() -> Outcome {
                 format!("{got} of {before} of {what}"),
                 (1..=before).contains(&got),
             )?;
-            same(format!("left by {what}"), free(region)?, 0)?;
+            same(format!("left by {what}"), free_buffers(region)?, 0)?;
             same(
                 format!("list of {what}"),
                 bound.extra_bufs().len(),
                 got as usize,
             )?;
         }
-        same(format!("free after {what}"), free(region)?, before)?;
+        same(format!("free after {what}"), free_buffers(region)?, before)?;
     }
     Ok(())
 }

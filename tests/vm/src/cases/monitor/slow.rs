@@ -11,7 +11,6 @@ use crate::harness::traces::write_parameter;
 use crate::harness::traffic::*;
 use crate::harness::wire::wire;
 use std::ops::Range;
-use std::time::Duration;
 
 pub const CASES: &[Case] = crate::cases![
     item_165_a_full_monitor_of_an_interface_stalls_nobody,
@@ -202,12 +201,7 @@ fn item_165_a_full_monitor_of_host_rings_stalls_nobody() -> Outcome {
         frames.iter().for_each(|frame| port.host_tx(0).put(frame));
         port.device.txsync()?;
         same("all slots are free", port.host_tx(0).space(), 63)?;
-        let mut came = vec![];
-        wait_until("they come", || {
-            came.extend(stack.receive(Duration::ZERO).unwrap_or_default());
-            came.len() >= frames.len()
-        })?;
-        same("at the stack", came, frames)
+        same("at the stack", stack.wait_for(frames.len())?, frames)
     })
 }
 

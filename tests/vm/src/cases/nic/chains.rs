@@ -41,15 +41,6 @@ fn good() -> Vec<u8> {
     frame(BROADCAST, station(1), 1)
 }
 
-/// Those interfaces with an MTU that no buffer has.
-fn jumbo_wire() -> Outcome {
-    wire()?;
-    for name in ["fm0", "fm1"] {
-        ip(&format!("link set {name} mtu 9000"))?;
-    }
-    Ok(())
-}
-
 /// Lengths around all ends of buffers, and some between.
 fn lengths() -> Vec<usize> {
     let mut lens: Vec<usize> = (0..5)

@@ -84,10 +84,25 @@ fn send(bound: &Bound, ring: &Ring, frames: &[Vec<u8>]) -> Outcome {
     Ok(bound.device.txsync()?)
 }
 
-fn jumbo_wire() -> Outcome {
-    wire()?;
-    ip("link set fm0 mtu 9000")?;
-    ip("link set fm1 mtu 9000")
+/// What comes of frames of one ring is lists where the interface takes such, pieces where not, by
+/// what the kernel notes of each that comes to `device`; byte for byte the same.
+fn as_the_interface_takes_them(
+    (bound, ring): (&Bound, &Ring),
+    to: &Stack,
+    (point, device): (&str, &str),
+) -> Outcome {
+    for (takes, want) in [
+        ("on", lists_or_pieces()),
+        ("off", pieces()),
+        ("on", lists_or_pieces()),
+    ] {
+        ethtool(&format!("-K fm0 sg {takes}"))?;
+        let events = Events::of(point)?;
+        send(bound, ring, &frames())?;
+        that("every byte", to.wait_for(LENS.len())? == frames())?;
+        same(format!("with sg {takes}"), seen(&events, device)?, want)?;
+    }
+    Ok(())
 }
 
 /// A frame of 9000 bytes in one piece takes four pages side by side, which a machine that has been
@@ -96,36 +111,16 @@ fn lists_are_given_to_drivers_that_take_them() -> Outcome {
     jumbo_wire()?;
     let bound = vale("fm0").bind()?;
     let far = Stack::on("fm1")?;
-    for (takes, want) in [
-        ("on", lists_or_pieces()),
-        ("off", pieces()),
-        ("on", lists_or_pieces()),
-    ] {
-        ethtool(&format!("-K fm0 sg {takes}"))?;
-        let events = Events::of("net/netif_rx_entry")?;
-        send(&bound, &bound.tx(0), &frames())?;
-        that("every byte", far.wait_for(LENS.len())? == frames())?;
-        same(format!("with sg {takes}"), seen(&events, "fm1")?, want)?;
-    }
-    Ok(())
+    let there = ("net/netif_rx_entry", "fm1");
+    as_the_interface_takes_them((&bound, &bound.tx(0)), &far, there)
 }
 
 fn lists_go_to_the_host_whose_device_takes_them() -> Outcome {
     jumbo_wire()?;
     let host = Stack::on("fm0")?;
     let bound = vale("fm0").mode(NR_REG_SW).bind()?;
-    for (takes, want) in [
-        ("on", lists_or_pieces()),
-        ("off", pieces()),
-        ("on", lists_or_pieces()),
-    ] {
-        ethtool(&format!("-K fm0 sg {takes}"))?;
-        let events = Events::of("net/netif_receive_skb_entry")?;
-        send(&bound, &bound.host_tx(0), &frames())?;
-        that("every byte", host.wait_for(LENS.len())? == frames())?;
-        same(format!("with sg {takes}"), seen(&events, "fm0")?, want)?;
-    }
-    Ok(())
+    let there = ("net/netif_receive_skb_entry", "fm0");
+    as_the_interface_takes_them((&bound, &bound.host_tx(0)), &host, there)
 }
 
 fn tagged() -> Vec<Vec<u8>> {

@@ -11,7 +11,7 @@ use crate::harness::persistent::*;
 use crate::harness::raw::stack::Stack;
 use crate::harness::raw::*;
 use crate::harness::traffic::*;
-use crate::harness::wire::{ip, wire};
+use crate::harness::wire::{ip, jumbo_wire, wire};
 use crate::harness::Case;
 use ferromap_abi::consts::*;
 use std::time::Duration;
@@ -89,13 +89,6 @@ fn each_is_lost_alone(
     Ok(())
 }
 
-/// A wire for frames as long as those.
-fn long_wire() -> Outcome {
-    wire()?;
-    ip("link set fm0 mtu 9000")?;
-    ip("link set fm1 mtu 9000")
-}
-
 /// Those for rings of others come all the same.
 fn hostile_memory_fails_in_frames_up_the_stack() -> Outcome {
     wire()?;
@@ -120,7 +113,7 @@ fn hostile_memory_fails_in_frames_up_the_stack() -> Outcome {
 }
 
 fn hostile_memory_fails_in_frames_to_an_interface() -> Outcome {
-    long_wire()?;
+    jumbo_wire()?;
     let bound = vale("fm0").bind()?;
     let send = || {
         put(&bound.tx(0));
@@ -135,7 +128,7 @@ fn hostile_memory_fails_in_frames_to_an_interface() -> Outcome {
 }
 
 fn hostile_memory_fails_in_frames_to_the_host() -> Outcome {
-    long_wire()?;
+    jumbo_wire()?;
     let bound = vale("fm0").mode(NR_REG_SW).bind()?;
     let send = || {
         put(&bound.host_tx(0));
@@ -148,7 +141,7 @@ fn hostile_memory_fails_in_frames_to_the_host() -> Outcome {
 
 /// The copies are made by a thread of the kernel's.
 fn hostile_memory_fails_in_frames_to_an_attached_interface() -> Outcome {
-    long_wire()?;
+    jumbo_wire()?;
     let _plugged = Attached::new("vale968:fm0")?;
     let [a] = ports("vale968", ["a"])?;
     let send = || {

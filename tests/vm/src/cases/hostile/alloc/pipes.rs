@@ -9,12 +9,10 @@ use crate::harness::persistent::{delif, made};
 use crate::harness::raw::request::{free_buffers, vale_list};
 use crate::harness::raw::stack::Stack;
 use crate::harness::raw::*;
-use crate::harness::traffic::wait_until;
 use crate::harness::wire::wire;
 use crate::harness::Case;
 use ferromap_abi::consts::GLOBAL_MEM_ID;
 use nix::errno::Errno;
-use std::time::Duration;
 
 pub const CASES: &[Case] = crate::cases![;
     slow: hostile_memory_fails_in_register_pipe,
@@ -87,14 +85,7 @@ fn hostile_memory_fails_in_register_pipe_on_an_interface() -> Outcome {
     let _keeper = null(GLOBAL_MEM_ID).bind()?;
     let (host, far) = (Stack::on("fm0")?, Stack::on("fm1")?);
     let sent = frame(BROADCAST, station(1), 1);
-    let comes = || {
-        let mut came = vec![];
-        wait_until("it comes", || {
-            came.extend(far.receive(Duration::ZERO).unwrap_or_default());
-            !came.is_empty()
-        })?;
-        same("as ever", came, [sent.clone()])
-    };
+    let comes = || same("as ever", far.wait_for(1)?, [sent.clone()]);
     let before = free_buffers(GLOBAL_MEM_ID)?;
     both_ends(["fm0{x", "fm0}x"], &|| {
         host.send(&sent)?;

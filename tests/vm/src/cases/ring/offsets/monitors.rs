@@ -48,11 +48,16 @@ fn monitors_see_frames_where_they_start() -> Outcome {
             that("the port", take_at(&watched.rx(0)) == frames[1..])?;
         }
     }
-    for (monitor, start) in monitors.iter().zip([200, 0, 0]) {
+    are_shown(&monitors, [200, 0, 0], &frames)
+}
+
+/// Each monitor has these frames, where it starts all of them.
+fn are_shown(monitors: &[Bound], starts: [u64; 3], frames: &[Vec<u8>]) -> Outcome {
+    for (monitor, start) in monitors.iter().zip(starts) {
         monitor.device.rxsync()?;
         let ring = monitor.rx(0);
-        let starts: Vec<u64> = ring.owned().iter().map(|&at| offset(&ring, at)).collect();
-        same("where they are", starts, vec![start; 2])?;
+        let at: Vec<u64> = ring.owned().iter().map(|&at| offset(&ring, at)).collect();
+        same("where they are", at, vec![start; frames.len()])?;
         that(
             format!("what is there, at {start}"),
             take_at(&ring) == frames,
@@ -87,16 +92,6 @@ fn monitors_see_frames_of_pipes_where_they_start() -> Outcome {
         rx.set_head_cur(rx.tail());
         slave.device.rxsync()?;
         master.device.txsync()?;
-        for (monitor, start) in monitors.iter().zip([200, 0, 0]) {
-            monitor.device.rxsync()?;
-            let ring = monitor.rx(0);
-            let at: Vec<u64> = ring.owned().iter().map(|&at| offset(&ring, at)).collect();
-            same("where they are", at, vec![start; 3])?;
-            that(
-                format!("what is there, at {start}"),
-                take_at(&ring) == frames,
-            )?;
-        }
-        Ok(())
+        are_shown(&monitors, [200, 0, 0], &frames)
     })
 }
